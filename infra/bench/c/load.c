@@ -1,0 +1,196 @@
+/* A load generator: a new connection per request, CONCURRENT of them at a time, for SECONDS.
+ *
+ * Closed loop: when one ends the next begins, so it asks for as much as the server gives. (How long a visit takes
+ * is measured elsewhere, open loop.) One thread, epoll, non-blocking. A client connects, sends one GET with
+ * `Connection: close`, reads to the end of the stream and closes: the server closes first, which leaves TIME_WAIT on
+ * its side and the client's port free for the next.
+ *
+ * With PID, that process (the server) is stopped until the first CONCURRENT connections are queued with their
+ * requests, and then let go: it works the queue off at its own pace and never waits for a client. With CONNECTIONS
+ * equal to CONCURRENT that is one burst.
+ *
+ * An answer counts as ok when its status is STATUS and as many body bytes came as Content-Length promised.
+ * When the time is over no more are begun, and those under way get GRACE_SECONDS to end, so that every connection
+ * that the server saw is in the counts. The report is one JSON line on stdout: counts, and from the moment when the
+ * server was let go the seconds that passed and this program's own CPU time.
+ *
+ * Usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID]]
+ *        CONNECTIONS: begin no more than so many, 0 for no bound
+ */
+#define _GNU_SOURCE
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "bench.h"
+
+enum { MAX_CONCURRENT = 10000, KEEP_BYTES = 4096, GRACE_SECONDS = 5, EVENTS = 256 };
+
+/* What became of a connection. */
+enum outcome { OK, NOT_CONNECTED, RESET, WRONG_STATUS, CUT_SHORT, TOO_LATE, OUTCOMES };
+
+struct client {
+  int socket;
+  int sent;
+  size_t got; /* bytes of the answer so far, kept or not */
+  double began;
+  char answer[KEEP_BYTES + 1];
+};
+
+static struct sockaddr_in server;
+static char request[256];
+static size_t request_length;
+static int wanted_status;
+static int epoll;
+static double stop;      /* no connection is begun after this time */
+static long begun, bound; /* nor after this many, unless 0 */
+static int open_now;
+static long counts[OUTCOMES];
+static double slowest;
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void finish(struct client *client, enum outcome outcome) {
+  close(client->socket);
+  client->socket = -1;
+  open_now--;
+  counts[outcome]++;
+  double took = now() - client->began;
+  if (took > slowest) slowest = took;
+}
+
+static void watch(struct client *client, int operation) {
+  struct epoll_event event = {.events = client->sent ? EPOLLIN | EPOLLRDHUP : EPOLLOUT, .data.ptr = client};
+  if (epoll_ctl(epoll, operation, client->socket, &event) < 0) fail("epoll_ctl");
+}
+
+/* 1 sent, 0 not connected yet, -1 failed */
+static int send_request(struct client *client) {
+  ssize_t sent = send(client->socket, request, request_length, MSG_NOSIGNAL);
+  if (sent == (ssize_t)request_length) return client->sent = 1;
+  return sent < 0 && (errno == EAGAIN || errno == ENOTCONN) ? 0 : -1;
+}
+
+/* A client that cannot even begin is given up: when nothing listens, the run ends instead of spinning. */
+static void begin(struct client *client) {
+  if (now() >= stop || (bound && begun >= bound)) return;
+  begun++;
+  open_now++;
+  client->sent = 0;
+  client->got = 0;
+  client->began = now();
+  client->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (client->socket < 0) fail("socket");
+  if (connect(client->socket, (struct sockaddr *)&server, sizeof server) < 0 && errno != EINPROGRESS)
+    return finish(client, NOT_CONNECTED);
+  /* Over loopback the handshake is over by now, so the request usually goes at once and one wait is saved. */
+  if (send_request(client) < 0) return finish(client, errno == ECONNREFUSED ? NOT_CONNECTED : RESET);
+  watch(client, EPOLL_CTL_ADD);
+}
+
+static enum outcome judge(struct client *client) {
+  size_t kept = client->got < KEEP_BYTES ? client->got : KEEP_BYTES;
+  client->answer[kept] = 0;
+  char *end = strstr(client->answer, "\r\n\r\n");
+  if (!end || strncmp(client->answer, "HTTP/1.1 ", 9) != 0) return CUT_SHORT;
+  if (atoi(client->answer + 9) != wanted_status) return WRONG_STATUS;
+  char *length = strcasestr(client->answer, "\r\nContent-Length:");
+  size_t body = client->got - (size_t)(end + 4 - client->answer);
+  if (length && length < end && strtoul(length + 17, NULL, 10) != body) return CUT_SHORT;
+  return OK;
+}
+
+static void read_answer(struct client *client, int ended) {
+  do {
+    size_t kept = client->got < KEEP_BYTES ? client->got : KEEP_BYTES;
+    char rest[KEEP_BYTES];
+    ssize_t got = kept < KEEP_BYTES ? recv(client->socket, client->answer + kept, KEEP_BYTES - kept, 0)
+                                    : recv(client->socket, rest, sizeof rest, 0);
+    if (got == 0) return finish(client, judge(client));
+    if (got < 0 && errno == EAGAIN) return;
+    if (got < 0) return finish(client, RESET);
+    client->got += (size_t)got;
+  } while (ended); /* the end has arrived already: read up to it without another wait */
+}
+
+static void on_event(struct client *client, unsigned events) {
+  if (client->sent) return read_answer(client, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(client->socket, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error) return finish(client, NOT_CONNECTED);
+  int sent = send_request(client);
+  if (sent < 0) return finish(client, RESET);
+  if (sent > 0) watch(client, EPOLL_CTL_MOD);
+}
+
+static long micros(struct timeval later, struct timeval sooner) {
+  return (later.tv_sec - sooner.tv_sec) * 1000000L + later.tv_usec - sooner.tv_usec;
+}
+
+static void report(double seconds, struct rusage before) {
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  printf("{\"ok\":%ld,\"failed\":{\"notConnected\":%ld,\"reset\":%ld,\"wrongStatus\":%ld,\"cutShort\":%ld,"
+         "\"tooLate\":%ld},\"seconds\":%.6f,\"slowestMillis\":%.3f,\"userMicros\":%ld,\"systemMicros\":%ld}\n",
+         counts[OK], counts[NOT_CONNECTED], counts[RESET], counts[WRONG_STATUS], counts[CUT_SHORT],
+         counts[TOO_LATE], seconds, slowest * 1e3, micros(used.ru_utime, before.ru_utime),
+         micros(used.ru_stime, before.ru_stime));
+}
+
+static void read_arguments(char **argv) {
+  char host[64];
+  int port;
+  server.sin_family = AF_INET;
+  if (sscanf(argv[1], "%63[0-9.]:%d", host, &port) != 2 || inet_pton(AF_INET, host, &server.sin_addr) != 1)
+    refuse("load: the address is IPV4:PORT");
+  server.sin_port = htons((unsigned short)port);
+  wanted_status = atoi(argv[2]);
+  request_length = (size_t)snprintf(request, sizeof request,
+                                    "GET /bench?n=1 HTTP/1.1\r\nHost: %s\r\nUser-Agent: baton-bench\r\n"
+                                    "Accept: */*\r\nConnection: close\r\n\r\n",
+                                    argv[1]);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 5 || argc > 7) refuse("usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID]]");
+  read_arguments(argv);
+  int concurrent = atoi(argv[3]);
+  double seconds = atof(argv[4]);
+  bound = argc > 5 ? atol(argv[5]) : 0;
+  pid_t held = argc > 6 ? atoi(argv[6]) : 0;
+  if (concurrent < 1 || concurrent > MAX_CONCURRENT) refuse("load: CONCURRENT is 1 to 10000");
+  live_with_parent();
+  allow_descriptors();
+  epoll = epoll_create1(EPOLL_CLOEXEC);
+  struct client *clients = calloc((size_t)concurrent, sizeof *clients);
+  if (epoll < 0 || !clients) fail("load");
+
+  stop = now() + seconds;
+  if (held > 0 && kill(held, SIGSTOP) < 0) fail("kill");
+  for (int at = 0; at < concurrent; at++) {
+    clients[at].socket = -1;
+    begin(&clients[at]);
+  }
+  struct rusage before;
+  getrusage(RUSAGE_SELF, &before);
+  double start = now();
+  if (held > 0 && kill(held, SIGCONT) < 0) fail("kill");
+  while (open_now && now() < stop + GRACE_SECONDS) {
+    struct epoll_event events[EVENTS];
+    int ready = epoll_wait(epoll, events, EVENTS, 100);
+    if (ready < 0 && errno != EINTR) fail("epoll_wait");
+    for (int at = 0; at < ready; at++) {
+      struct client *client = events[at].data.ptr;
+      on_event(client, events[at].events);
+      if (client->socket < 0) begin(client);
+    }
+  }
+  for (int at = 0; at < concurrent; at++) {
+    if (clients[at].socket >= 0) finish(&clients[at], TOO_LATE);
+  }
+  report(now() - start, before);
+}

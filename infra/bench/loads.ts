@@ -1,0 +1,75 @@
+/** The load that a contender gets for one sample, from the generator in `c/load.c`. */
+import { z } from 'zod';
+import type { Stage } from './stage.ts';
+
+const report = z.object({
+  ok: z.int(),
+  failed: z.record(z.string(), z.int()),
+  seconds: z.number(),
+  slowestMillis: z.number(),
+  userMicros: z.number(),
+  systemMicros: z.number(),
+});
+
+/** What the load generator saw; times of its own CPU. */
+export type LoadReport = Readonly<z.infer<typeof report>>;
+
+export interface Target {
+  readonly headPid: number;
+  /** HOST:PORT */
+  readonly address: string;
+  /** The HTTP status that counts as an answer. */
+  readonly status: number;
+}
+
+export interface Load {
+  readonly name: string;
+  readonly about: string;
+  run(stage: Stage, target: Target): Promise<LoadReport>;
+}
+
+/** `concurrent` clients at a time for `seconds`. The generator is slower than a good head, which often waits for it. */
+export function steadyLoad(concurrent: number, seconds: number): Load {
+  return {
+    name: 'steady',
+    about: `${concurrent} clients at a time, a new connection for each request; the head often waits`,
+    run: (stage, target) => generate(stage, target, [concurrent, seconds]),
+  };
+}
+
+/** Below the accept queue's usual bound of 4096, so that no connection is dropped. */
+const burstSize = 3000;
+/** A burst that takes longer is broken off; its connections count as failed. */
+const burstSeconds = 10;
+
+/** Heads find a full accept queue and never wait for a client: what they cost when they are the bottleneck. */
+export function burstLoad(bursts: number): Load {
+  return {
+    name: 'burst',
+    about: `${burstSize} requests are queued while the head is stopped, then it is let go; it never waits`,
+    async run(stage, target) {
+      const reports: LoadReport[] = [];
+      while (reports.length < bursts) {
+        reports.push(await generate(stage, target, [burstSize, burstSeconds, burstSize, target.headPid]));
+      }
+      return reports.reduce(add);
+    },
+  };
+}
+
+async function generate(stage: Stage, target: Target, numbers: readonly number[]): Promise<LoadReport> {
+  const args = [target.address, ...[target.status, ...numbers].map(String)];
+  return report.parse(JSON.parse(await stage.run(stage.programs.load, args)));
+}
+
+function add(a: LoadReport, b: LoadReport): LoadReport {
+  const kinds = Object.keys(a.failed);
+  return {
+    ok: a.ok + b.ok,
+    failed: Object.fromEntries(kinds.map((kind) => [kind, a.failed[kind]! + (b.failed[kind] ?? 0)])),
+    seconds: a.seconds + b.seconds,
+    slowestMillis: Math.max(a.slowestMillis, b.slowestMillis),
+    userMicros: a.userMicros + b.userMicros,
+    systemMicros: a.systemMicros + b.systemMicros,
+  };
+}

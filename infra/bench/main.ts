@@ -1,0 +1,131 @@
+/**
+ * What a connection costs at the head, side by side: `npm run bench`, `npm run bench -- handoff --quick`.
+ * The load is only ever sent to 127.0.0.1. How the figures come about is told in measure.ts and cpu.ts.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { BatonError } from '../../shared/errors.ts';
+import type { Suite } from './contender.ts';
+import { chooseCores, pin } from './cpu.ts';
+import { burstLoad, steadyLoad } from './loads.ts';
+import { measureSuite, type Settings } from './measure.ts';
+import { failures, judge, renderTable, writeReport } from './report.ts';
+import { openStage } from './stage.ts';
+import { suites } from './suites.ts';
+
+interface Options {
+  readonly quick?: true;
+  readonly check?: true;
+  readonly rounds?: number;
+  readonly seconds?: number;
+  readonly concurrent: number;
+  readonly load?: string;
+  readonly only?: string[];
+  readonly out: string;
+}
+
+const interrupted = new AbortController();
+
+async function main(name: string | undefined, options: Options): Promise<void> {
+  const chosen = name === undefined ? suites : [findSuite(name)];
+  const cores = await chooseCores();
+  const seconds = options.seconds ?? (options.quick ? 0.5 : 2);
+  const loads = [steadyLoad(options.concurrent, seconds), burstLoad(options.quick ? 1 : 4)];
+  const settings: Settings = {
+    rounds: options.rounds ?? (options.quick ? 3 : 5),
+    loads: options.load ? loads.filter(({ name }) => name === options.load) : loads,
+    warmUp: steadyLoad(options.concurrent, options.quick ? 0.5 : 1),
+    cores,
+  };
+  // Everything that is started from here inherits the other cores; heads are moved to theirs one by one.
+  await pin(process.pid, cores.rest);
+  for (const suite of chosen) await runSuite(only(suite, options.only), settings, options);
+}
+
+async function runSuite(suite: Suite, settings: Settings, options: Options): Promise<void> {
+  const stage = await openStage(interrupted.signal);
+  try {
+    console.log(`\n${suite.name}: ${suite.about}`);
+    const results = await measureSuite(suite, stage, settings, (round, { load, entries }) => {
+      const costs = entries.map(
+        ({ contender, samples }) => `${contender.name} ${samples.at(-1)!.cpu.toFixed(1)}`,
+      );
+      console.log(`  ${load.name} ${round}/${settings.rounds}, us/connection: ${costs.join(', ')}`);
+    });
+    for (const result of results) console.log(`\n${renderTable(suite, result)}`);
+    console.log(`\nwritten to ${await writeReport(options.out, suite, settings, results)}`);
+    for (const { load, entries } of results) {
+      decide(`${suite.name}, ${load.name} load`, failures(entries), judge(suite, entries), options);
+    }
+  } finally {
+    await stage.close();
+  }
+}
+
+/** Wrong answers make a comparison worthless; a bar that is not met fails the run only when that was asked for. */
+function decide(what: string, failed: number, verdicts: ReturnType<typeof judge>, options: Options): void {
+  const problems = verdicts
+    .filter(({ met }) => options.check && !met)
+    .map(({ against, atMost }) => `${what}: more than ${atMost.toFixed(2)} times ${against}`);
+  if (failed > 0) problems.unshift(`${what}: ${failed} connections failed, so the figures are not valid`);
+  for (const problem of problems) {
+    const error = new BatonError('LIMIT_EXCEEDED', { problem });
+    console.error(error.message);
+    process.exitCode = error.exitCode;
+  }
+}
+
+function findSuite(name: string): Suite {
+  const suite = suites.find((candidate) => candidate.name === name);
+  if (suite) return suite;
+  const known = suites.map((candidate) => candidate.name).join(', ');
+  throw new BatonError('BAD_OPTION', { option: 'NAME', problem: `the suites are ${known}`, value: name });
+}
+
+function only(suite: Suite, names: readonly string[] | undefined): Suite {
+  if (!names) return suite;
+  const contenders = suite.contenders.filter((contender) => names.includes(contender.name));
+  // The bars are about the first one: without it there is nothing to judge.
+  const bars = contenders[0] === suite.contenders[0] ? suite.bars : [];
+  if (contenders.length > 0) return { ...suite, contenders, bars };
+  const known = suite.contenders.map((contender) => contender.name).join(', ');
+  const problem = `the contenders of ${suite.name} are ${known}`;
+  throw new BatonError('BAD_OPTION', { option: '--only', problem, value: names.join(' ') });
+}
+
+function numberFrom(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (text !== '' && number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+  };
+}
+
+const command = new Command('bench')
+  .description('Measure what a connection costs at the head, beside C references and node:cluster.')
+  .argument('[name]', `one suite: ${suites.map(({ name }) => name).join(', ')}`)
+  .option('--quick', 'fewer and shorter rounds, for a first look')
+  .option('--check', 'exit with 3 when a bar is not met')
+  .option('--rounds <n>', 'samples of each contender', numberFrom(1, 100))
+  .option('--seconds <s>', 'load in each sample', numberFrom(0.1, 60))
+  .option('--concurrent <n>', 'connections at a time', numberFrom(1, 10_000), 64)
+  .addOption(new Option('--load <name>', 'only this kind of load').choices(['steady', 'burst']))
+  .option('--only <names...>', 'only these contenders')
+  .option('--out <folder>', 'where the JSON report goes', 'reports')
+  .exitOverride()
+  .action(main);
+
+// Listeners that stay: execa has listeners of its own, which end this process at once when they are the only ones.
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => (interrupted.signal.aborted ? process.exit(130) : interrupted.abort()));
+}
+
+try {
+  await command.parseAsync();
+} catch (error) {
+  if (interrupted.signal.aborted) process.exitCode = 130;
+  else if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof BatonError) {
+    console.error(error.message);
+    process.exitCode = error.exitCode;
+  } else throw error;
+}

@@ -1,0 +1,33 @@
+/**
+ * A node:cluster server: the primary accepts and gives connections to its workers in turn, as it does for every Node
+ * server that is started under it. The workers send a fixed answer without an HTTP parser, so that the load reaches
+ * the primary. Usage: node node-cluster.ts WORKERS
+ */
+import cluster from 'node:cluster';
+import { createServer } from 'node:net';
+
+const answer =
+  'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n';
+
+if (cluster.isPrimary) {
+  cluster.schedulingPolicy = cluster.SCHED_RR;
+  const count = Number(process.argv[2]);
+  const workers = Array.from({ length: count }, () => cluster.fork());
+  let listening = 0;
+  cluster.on('listening', (_, { port }) => {
+    listening += 1;
+    if (listening < count) return;
+    console.log(JSON.stringify({ ready: 'node-cluster', listen: `127.0.0.1:${port}`, pid: process.pid }));
+  });
+  process.on('SIGTERM', () => {
+    for (const worker of workers) worker.process.kill();
+    cluster.once('exit', () => process.exit(0));
+  });
+} else {
+  const server = createServer((socket) => {
+    socket.once('data', () => socket.end(answer));
+    // A client that goes away early is the load generator's to count.
+    socket.on('error', () => socket.destroy());
+  });
+  server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 });
+}

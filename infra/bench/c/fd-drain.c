@@ -8,6 +8,7 @@
  * It ends when the head closes its end, and says then how many connections it answered.
  */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include "drain.h"
@@ -43,6 +44,16 @@ static ssize_t receive(int channel, void *bytes, size_t size, int *descriptors, 
   return got;
 }
 
+/* Waits for room when the socket is full (the head may have made it non-blocking); 0 when the head has gone. */
+static int say(int channel, const struct packer *message) {
+  while (send(channel, message->bytes, message->length, MSG_NOSIGNAL) < 0) {
+    struct pollfd room = {.fd = channel, .events = POLLOUT};
+    if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) return 0;
+    poll(&room, 1, 100);
+  }
+  return 1;
+}
+
 static void say_ready(void) {
   printf("{\"ready\":\"fd-drain\",\"pid\":%d}\n", getpid());
   fflush(stdout);
@@ -71,7 +82,7 @@ static int register_delivery(int channel, const char *name, const char *direct, 
   pack_text(&hello, "weight"), pack_number(&hello, 1);
   pack_text(&hello, "direct"), pack_text(&hello, direct);
   pack_text(&hello, "active"), pack_number(&hello, 0);
-  if (send(channel, hello.bytes, hello.length, MSG_NOSIGNAL) < 0) fail("send");
+  if (!say(channel, &hello)) fail("send");
 
   unsigned char answer[MAX_MESSAGE];
   int count;
@@ -98,9 +109,13 @@ static int drain_lane(int lane) {
     pack_array(&taken, 3), pack_number(&taken, TAKEN), pack_number(&taken, first);
     pack_number(&taken, (unsigned)count);
     pack_array(&ended, 2), pack_number(&ended, ENDED), pack_number(&ended, (unsigned)count);
-    if (send(lane, taken.bytes, taken.length, MSG_NOSIGNAL) < 0) return 0;
-    for (int at = 0; at < count; at++) answer_and_close(clients[at]);
-    if (send(lane, ended.bytes, ended.length, MSG_NOSIGNAL) < 0) return 0;
+    int mine = say(lane, &taken);
+    for (int at = 0; at < count; at++) {
+      /* The head did not hear *taken*: it gives them to another, and here nobody may touch them. */
+      if (mine) answer_and_close(clients[at]);
+      else close(clients[at]);
+    }
+    if (!mine || !say(lane, &ended)) return 0;
   }
 }
 
@@ -116,7 +131,7 @@ static int heed_head(int channel) {
   pack_map(&pong, 2);
   pack_text(&pong, "type"), pack_text(&pong, "pong");
   pack_text(&pong, "open"), pack_number(&pong, 0);
-  return send(channel, pong.bytes, pong.length, MSG_NOSIGNAL) > 0;
+  return say(channel, &pong);
 }
 
 static void drain_baton(const char *path, const char *name, const char *direct) {

@@ -81,7 +81,7 @@ export function renderTable(suite: Suite, { load, entries }: Result): string {
     const bar = `${met ? 'within' : 'ABOVE'} the bar of ${atMost.toFixed(2)}`;
     return `${entries[0]!.contender.name} / ${against}: ${range(ratio, 2)}, ${bar}`;
   });
-  return [...columns([header, ...rows]), '', ...verdicts].join('\n');
+  return [...columns([header, ...rows]), ...verdicts].join('\n');
 }
 
 /** The first column to the left, the others to the right. */

@@ -69,7 +69,6 @@ test('the table has a line for each contender and a verdict for each bar', (t) =
       'steady      us/connection  user  system      connections/s  head busy  load busy  failed',
       'baton   14.0 (14.0..14.0)   3.5    10.5  5000 (5000..5000)        50%        90%       0',
       'loop    10.0 (10.0..10.0)   2.5     7.5  5000 (5000..5000)        50%        90%       0',
-      '',
       'baton / loop: 1.40 (1.40..1.40), ABOVE the bar of 1.30',
     ].join('\n'),
   );

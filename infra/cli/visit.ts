@@ -1,0 +1,147 @@
+import { writeFile } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import { BatonError } from '../../shared/errors.ts';
+import { parseDuration } from '../../shared/units.ts';
+import { type ArrivalKind, arrivalKinds } from '../visits/arrivals.ts';
+import { runVisits } from '../visits/run.ts';
+import { summarise } from '../visits/summary.ts';
+import { parseThreshold } from '../visits/threshold.ts';
+
+interface VisitFlags {
+  readonly rate: number;
+  readonly duration: number;
+  readonly warmUp: number;
+  readonly requestsPerVisit: number;
+  readonly arrivals: ArrivalKind;
+  readonly seed: number;
+  readonly timeout: number;
+  readonly maxInFlight: number;
+  readonly samples?: true;
+  readonly json?: string;
+  readonly failIf: readonly string[];
+}
+
+/** `baton visit URL...` */
+export function visitCommand(): Command {
+  return new Command('visit')
+    .description(
+      'visit a server at a steady rate, whatever it answers, and measure how long each visit takes',
+    )
+    .argument('<url...>', 'http URLs, visited in turns')
+    .option('--rate <number>', 'visits per second', number('--rate', 0.01, 100_000), 100)
+    .option(
+      '--duration <seconds>',
+      'how long to begin visits: 10, 90s, 2m',
+      seconds('--duration', 0.05),
+      10_000,
+    )
+    .option('--warm-up <seconds>', 'visit this long before measuring', seconds('--warm-up', 0), 0)
+    .option('--requests-per-visit <number>', 'on one connection', whole('--requests-per-visit', 1, 10_000), 1)
+    .addOption(
+      new Option('--arrivals <kind>', 'how visits are spread over time')
+        .default('constant')
+        .argParser((text) => oneOf('--arrivals', arrivalKinds, text)),
+    )
+    .option('--seed <number>', 'of poisson arrivals', whole('--seed', 0, 2 ** 32 - 1), 1)
+    .option('--timeout <seconds>', 'of a whole visit: 5, 500ms', seconds('--timeout', 0.01), 10_000)
+    .option('--max-in-flight <number>', 'visits going on at once', whole('--max-in-flight', 1, 60_000), 4000)
+    .option('--samples', 'keep every visit in the JSON')
+    .option('--json <file>', 'write the result as JSON; - is standard output')
+    .option(
+      '--fail-if <limit>',
+      "exit with 3 when it is true: 'p99>50ms', 'failures>0', 'late>1%' (may be repeated)",
+      (text: string, before: readonly string[]) => [...before, text],
+      [] as readonly string[],
+    )
+    .action(visit);
+}
+
+async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> {
+  const thresholds = flags.failIf.map(parseThreshold);
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const result = await runVisits({
+    urls,
+    rate: flags.rate,
+    durationMs: flags.duration,
+    warmUpMs: flags.warmUp,
+    requestsPerVisit: flags.requestsPerVisit,
+    arrivals: flags.arrivals,
+    seed: flags.seed,
+    timeoutMs: flags.timeout,
+    maxInFlight: flags.maxInFlight,
+    samples: flags.samples ?? false,
+    signal: stop.signal,
+    onProgress: flags.json !== '-' && process.stderr.isTTY ? showProgress : undefined,
+  });
+  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  if (process.stderr.isTTY && flags.json !== '-') process.stderr.write('\r\x1b[K');
+  const json = `${JSON.stringify(result)}\n`;
+  if (flags.json === '-') {
+    process.stdout.write(json);
+  } else {
+    if (flags.json !== undefined) await save(flags.json, json);
+    process.stdout.write(`${summarise(result)}\n`);
+  }
+  for (const warning of result.generator.warnings) process.stderr.write(`baton: ${warning}\n`);
+  const crossed = thresholds.map((threshold) => threshold.check(result)).filter((text) => text !== undefined);
+  if (crossed.length > 0) throw new BatonError('LIMIT_EXCEEDED', { problem: crossed.join('; ') });
+}
+
+function showProgress(progress: { elapsedMs: number; totalMs: number; done: number; failed: number }): void {
+  const left = Math.max(0, Math.ceil((progress.totalMs - progress.elapsedMs) / 1000));
+  process.stderr.write(`\r\x1b[K${progress.done} visits, ${progress.failed} failed, ${left} s left`);
+}
+
+async function save(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new BatonError(
+      'USAGE',
+      { problem: `cannot write ${file}: ${problem}; name another with --json` },
+      error,
+    );
+  }
+}
+
+function number(option: string, least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^\d+(\.\d+)?$/.test(text) && value >= least && value <= most) return value;
+    throw new BatonError('BAD_OPTION', {
+      option,
+      problem: `give a number from ${least} to ${most}`,
+      value: text,
+    });
+  };
+}
+
+function whole(option: string, least: number, most: number) {
+  return (text: string): number => {
+    if (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
+    throw new BatonError('BAD_OPTION', {
+      option,
+      problem: `give a whole number from ${least} to ${most}`,
+      value: text,
+    });
+  };
+}
+
+/** A bare number is seconds here, because people say `--duration 10`; with a unit it is what it says. -> milliseconds */
+function seconds(option: string, least: number) {
+  return (text: string): number => {
+    const millis = parseDuration(/^[\d.]+$/.test(text) ? `${text}s` : text);
+    if (millis !== undefined && millis >= least * 1000 && millis <= 86_400_000) return millis;
+    const problem = `give a duration such as 10, 2.5s or 500ms, from ${least} s to 24 h`;
+    throw new BatonError('BAD_OPTION', { option, problem, value: text });
+  };
+}
+
+function oneOf<T extends string>(option: string, known: readonly T[], text: string): T {
+  const found = known.find((value) => value === text);
+  if (found !== undefined) return found;
+  throw new BatonError('BAD_OPTION', { option, problem: `give one of ${known.join(', ')}`, value: text });
+}

@@ -1,0 +1,216 @@
+import { createAlarm } from './alarm.ts';
+import { type ArrivalKind, pacerFor } from './arrivals.ts';
+import type { VisitResult } from './result.ts';
+import { Tally } from './tally.ts';
+import { Redirects, resolveTarget, type Target } from './target.ts';
+import { now, Visit, type VisitPlan } from './visit.ts';
+
+export interface VisitOptions {
+  /** http URLs, visited in turns. */
+  readonly urls: readonly string[];
+  /** Visits per second. */
+  readonly rate: number;
+  /** How long visits are begun; those going on at the end are waited for, up to their time limit. */
+  readonly durationMs: number;
+  /** Visits at the same rate before the measurement, outside every figure. Default 0. */
+  readonly warmUpMs?: number;
+  readonly arrivals?: ArrivalKind;
+  /** Of Poisson arrivals. Default 1. */
+  readonly seed?: number;
+  /** Default 1. */
+  readonly requestsPerVisit?: number;
+  /** Of a whole visit, from its intended start. Default 10 s, kept to within 20 ms. */
+  readonly timeoutMs?: number;
+  /** The most visits going on at once; one that is due above it fails as `over_cap`. Default 4000. */
+  readonly maxInFlight?: number;
+  /** Keep every visit's start and total in the result. */
+  readonly samples?: boolean;
+  /** Ends the run early; what was measured until then is the result, marked incomplete. */
+  readonly signal?: AbortSignal | undefined;
+  /** Four times a second. */
+  readonly onProgress?: ((progress: VisitProgress) => void) | undefined;
+}
+
+export interface VisitProgress {
+  readonly elapsedMs: number;
+  readonly totalMs: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly inFlight: number;
+}
+
+/** Visits begun in one turn of the event loop, so that a late generator still reads answers between them. */
+const maxBurst = 32;
+const sweepMs = 20;
+
+/**
+ * Sends visits at the moments that the arrivals name, whatever becomes of the ones before (an open loop), and times
+ * each from the moment that was meant. A generator that falls behind still begins every visit, counts how late, and
+ * says so; it never skips one silently.
+ */
+export async function runVisits(options: VisitOptions): Promise<VisitResult> {
+  const targets = await Promise.all(options.urls.map(resolveTarget));
+  const run = new Run(options, targets);
+  return run.finished;
+}
+
+class Run {
+  readonly finished: Promise<VisitResult>;
+  readonly #options: VisitOptions;
+  readonly #targets: readonly Target[];
+  readonly #plan: VisitPlan;
+  readonly #timeout: number;
+  readonly #cap: number;
+  readonly #tally: Tally;
+  readonly #pacer: () => number;
+  readonly #alarm = createAlarm(() => this.#beginDue());
+  readonly #timers: NodeJS.Timeout[] = [];
+  /** In the order of their intended starts, which is also the order of their time limits. */
+  readonly #inFlight = new Set<Visit>();
+  /** Moments in microseconds of now(). */
+  readonly #start = now();
+  readonly #origin: number;
+  readonly #end: number;
+  readonly #startedAt: string;
+  #next: number;
+  #turn = 0;
+  #allBegun = false;
+  #aborted = false;
+  #over = false;
+  #lastBegun: number;
+  #measuredVisits = 0;
+  #cpuBefore: NodeJS.CpuUsage | undefined;
+  #resolve!: (result: VisitResult) => void;
+
+  constructor(options: VisitOptions, targets: readonly Target[]) {
+    const warmUp = (options.warmUpMs ?? 0) * 1000;
+    this.#options = options;
+    this.#targets = targets;
+    this.#timeout = (options.timeoutMs ?? 10_000) * 1000;
+    this.#cap = options.maxInFlight ?? 4000;
+    this.#tally = new Tally(options.samples ?? false);
+    this.#plan = {
+      requestsPerVisit: options.requestsPerVisit ?? 1,
+      redirects: new Redirects(),
+      onDone: (visit) => this.#ended(visit),
+    };
+    this.#pacer = pacerFor(options.arrivals ?? 'constant', options.rate, options.seed ?? 1);
+    this.#origin = this.#start + warmUp;
+    this.#lastBegun = this.#origin;
+    this.#end = this.#origin + options.durationMs * 1000;
+    this.#startedAt = new Date(Date.now() + warmUp / 1000).toISOString();
+    this.#next = this.#start + this.#pacer();
+    this.finished = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#timers.push(setInterval(() => this.#sweep(), sweepMs));
+    if (options.onProgress) this.#timers.push(setInterval(() => this.#report(), 250));
+    options.signal?.addEventListener('abort', this.#abort, { once: true });
+    if (options.signal?.aborted) this.#abort();
+    else this.#beginDue();
+  }
+
+  #beginDue(): void {
+    if (this.#allBegun) return;
+    for (let burst = 0; burst < maxBurst; burst++) {
+      if (this.#next >= this.#end) {
+        this.#allBegun = true;
+        this.#finishIfOver();
+        return;
+      }
+      const wait = this.#next - now();
+      if (wait > 0) {
+        this.#alarm.after(wait);
+        return;
+      }
+      const intended = this.#next;
+      this.#next = this.#start + this.#pacer();
+      this.#beginOne(intended, -wait);
+    }
+    setImmediate(() => this.#beginDue());
+  }
+
+  #beginOne(intended: number, late: number): void {
+    const measured = intended >= this.#origin;
+    if (measured) {
+      this.#cpuBefore ??= process.cpuUsage();
+      this.#measuredVisits++;
+      this.#lastBegun = now();
+    }
+    // Past its time limit before it began: the run is bounded by duration + time limit however slow this machine is.
+    const refusal =
+      late > this.#timeout ? 'not_sent' : this.#inFlight.size >= this.#cap ? 'over_cap' : undefined;
+    if (refusal !== undefined) {
+      if (measured) this.#tally.fail(refusal, intended - this.#origin, late);
+      return;
+    }
+    const target = this.#targets[this.#turn++ % this.#targets.length]!;
+    const visit = new Visit(this.#plan, target, intended);
+    this.#inFlight.add(visit);
+    if (measured) this.#tally.begun(visit);
+    visit.begin();
+  }
+
+  #ended(visit: Visit): void {
+    this.#inFlight.delete(visit);
+    if (visit.intended >= this.#origin) this.#tally.ended(visit, this.#origin);
+    if (this.#allBegun) this.#finishIfOver();
+  }
+
+  #sweep(): void {
+    const limit = now() - this.#timeout;
+    for (const visit of this.#inFlight) {
+      if (visit.intended > limit) return;
+      visit.abandon('timeout');
+    }
+  }
+
+  #report(): void {
+    this.#options.onProgress?.({
+      elapsedMs: (now() - this.#start) / 1000,
+      totalMs: (this.#end - this.#start) / 1000,
+      done: this.#tally.done,
+      failed: this.#tally.failed,
+      inFlight: this.#inFlight.size,
+    });
+  }
+
+  #abort = (): void => {
+    this.#aborted = true;
+    this.#allBegun = true;
+    for (const visit of this.#inFlight) visit.abandon('interrupted');
+    this.#finishIfOver();
+  };
+
+  #finishIfOver(): void {
+    if (this.#inFlight.size > 0 || this.#over) return;
+    this.#over = true;
+    this.#alarm.close();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#resolve(this.#result());
+  }
+
+  #result(): VisitResult {
+    const options = this.#options;
+    const wall = Math.max(0, now() - this.#origin);
+    const cpu = this.#cpuBefore ? process.cpuUsage(this.#cpuBefore) : { user: 0, system: 0 };
+    // When every visit began in time this is the offered rate; when beginning them took longer, it is less.
+    const planned = this.#aborted ? wall : options.durationMs * 1000;
+    const took = Math.max(planned, this.#lastBegun - this.#origin);
+    return {
+      urls: [...options.urls],
+      arrivals: options.arrivals ?? 'constant',
+      seed: options.seed ?? 1,
+      offeredRate: options.rate,
+      achievedRate: took > 0 ? (this.#measuredVisits * 1e6) / took : 0,
+      durationMs: options.durationMs,
+      warmUpMs: options.warmUpMs ?? 0,
+      requestsPerVisit: this.#plan.requestsPerVisit,
+      timeoutMs: this.#timeout / 1000,
+      startedAt: this.#startedAt,
+      complete: !this.#aborted,
+      ...this.#tally.figures(cpu.user + cpu.system, wall),
+    };
+  }
+}

@@ -1,0 +1,38 @@
+import { formatCounts, formatMicros, formatTable } from '../report/table.ts';
+import type { VisitResult } from './result.ts';
+
+const rows = [
+  ['sent late', 'late'],
+  ['redirect hop', 'redirectHop'],
+  ['connect', 'connect'],
+  ['first byte', 'firstByte'],
+  ['last byte', 'lastByte'],
+  ['more requests', 'moreRequests'],
+] as const;
+
+/** A result as a person reads it in a terminal. */
+export function summarise(result: VisitResult): string {
+  const measures = rows
+    .map(([title, phase]) => [title, result.phases[phase]] as const)
+    .filter(([, measure]) => measure.max > 0)
+    .filter(([title]) => title !== 'more requests' || result.requestsPerVisit > 1);
+  const table = formatTable(
+    ['', 'mean', 'p50', 'p90', 'p99', 'p99.9', 'max'],
+    [...measures, ['total', result.latency] as const].map(([title, measure]) => [
+      title,
+      ...[measure.mean, measure.p50, measure.p90, measure.p99, measure.p999, measure.max].map(formatMicros),
+    ]),
+  );
+  const per = (part: number) => (result.visits === 0 ? '-' : (part / result.visits).toFixed(2));
+  return [
+    `${result.visits} visits at ${result.achievedRate.toFixed(1)}/s (asked for ${result.offeredRate}/s, ${result.arrivals} arrivals), each timed from its intended start`,
+    '',
+    ...(result.succeeded > 0 ? [table, ''] : []),
+    `succeeded    ${result.succeeded}${result.interrupted > 0 ? `, interrupted ${result.interrupted}` : ''}`,
+    `failed       ${result.failed === 0 ? 0 : formatCounts(result.failures)}`,
+    `redirects    ${formatCounts(result.redirects)}${result.redirects['201'] ? ' (clients do not follow a 201 by themselves)' : ''}`,
+    `connections  ${result.connections} (${per(result.connections)} a visit)`,
+    `sent late    ${result.lateness.late} by more than ${result.lateness.lateAfterMicros / 1000} ms; p99 ${formatMicros(result.lateness.p99)}`,
+    `generator    ${(result.generator.cpuShare * 100).toFixed(0)} % of one core${result.generator.keptUp ? '' : '; it did NOT keep up'}`,
+  ].join('\n');
+}

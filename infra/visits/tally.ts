@@ -1,0 +1,161 @@
+import type { Histogram } from 'hdr-histogram-js';
+import { createHistogram, encodeHistogram, spread } from './histogram.ts';
+import type { Measure, PhaseName, VisitResult } from './result.ts';
+import type { Visit } from './visit.ts';
+
+/** A visit begun later than this is late: ten times what the alarm needs at its worst on an idle machine. */
+const lateAfterMicros = 2000;
+/** Beyond this at p99, the generator's own delay is too large a part of what is measured. */
+const maxLatenessMicros = 10_000;
+
+/** Counts what became of the visits of one run. */
+export class Tally {
+  readonly #phases: Record<PhaseName, Histogram> = {
+    late: createHistogram(),
+    redirectHop: createHistogram(),
+    connect: createHistogram(),
+    firstByte: createHistogram(),
+    lastByte: createHistogram(),
+    moreRequests: createHistogram(),
+  };
+  readonly #latency = createHistogram();
+  readonly #failedAfter = createHistogram();
+  /** Of every visit, also those that failed. */
+  readonly #lateness = createHistogram();
+  readonly #failures: Record<string, number> = {};
+  readonly #statuses: Record<string, number> = {};
+  readonly #redirects: Record<string, number> = {};
+  readonly #samples: { startMicros: number[]; totalMicros: number[] } | undefined;
+  #late = 0;
+  #succeeded = 0;
+  #failed = 0;
+  #interrupted = 0;
+  #connections = 0;
+  #requests = 0;
+  #bodyBytes = 0;
+
+  constructor(keepSamples: boolean) {
+    this.#samples = keepSamples ? { startMicros: [], totalMicros: [] } : undefined;
+  }
+
+  get done(): number {
+    return this.#succeeded + this.#failed;
+  }
+
+  get failed(): number {
+    return this.#failed;
+  }
+
+  begun(visit: Visit): void {
+    const late = visit.begun - visit.intended;
+    if (late > lateAfterMicros) this.#late++;
+    record(this.#lateness, late);
+  }
+
+  /** `origin` is when the measurement began, in microseconds of now(). */
+  ended(visit: Visit, origin: number): void {
+    this.#connections += visit.connections;
+    this.#requests += visit.requests;
+    this.#bodyBytes += visit.bytes;
+    if (visit.hops) for (const status of visit.hops) add(this.#redirects, String(status));
+    if (visit.failure === 'interrupted') {
+      this.#interrupted++;
+      return;
+    }
+    if (visit.status !== 0) add(this.#statuses, String(visit.status));
+    const total = visit.done - visit.intended;
+    if (visit.failure !== undefined) {
+      this.fail(visit.failure, visit.intended - origin, total);
+      return;
+    }
+    this.#succeeded++;
+    this.#sample(visit.intended - origin, total);
+    record(this.#latency, total);
+    record(this.#phases.late, visit.begun - visit.intended);
+    record(this.#phases.redirectHop, visit.redirected - visit.begun);
+    record(this.#phases.connect, visit.connected - visit.redirected);
+    record(this.#phases.firstByte, visit.firstByte - visit.connected);
+    record(this.#phases.lastByte, visit.lastByte - visit.firstByte);
+    record(this.#phases.moreRequests, visit.done - visit.lastByte);
+  }
+
+  /** Also for visits that were due and never begun. `intended` is in microseconds since the measurement began. */
+  fail(name: string, intended: number, after: number): void {
+    add(this.#failures, name);
+    this.#failed++;
+    record(this.#failedAfter, after);
+    this.#sample(intended, -after);
+  }
+
+  /** What this tally knows of the result. `cpuMicros` and `wallMicros` are those of the measurement. */
+  figures(cpuMicros: number, wallMicros: number) {
+    const lateness = spread(this.#lateness);
+    const warnings: string[] = [];
+    if (lateness.p99 > maxLatenessMicros) {
+      warnings.push(
+        `the generator could not keep up: 1 % of the visits began more than ${(lateness.p99 / 1000).toFixed(1)} ms late; lower --rate or free a core`,
+      );
+    }
+    if (this.#failures.not_sent) {
+      warnings.push(`the generator could not keep up: ${this.#failures.not_sent} visits were never begun`);
+    }
+    if (this.#failures.over_cap) {
+      warnings.push(
+        `${this.#failures.over_cap} visits were not begun because too many were going on at once`,
+      );
+    }
+    const phases: Record<PhaseName, Measure> = {
+      late: measure(this.#phases.late),
+      redirectHop: measure(this.#phases.redirectHop),
+      connect: measure(this.#phases.connect),
+      firstByte: measure(this.#phases.firstByte),
+      lastByte: measure(this.#phases.lastByte),
+      moreRequests: measure(this.#phases.moreRequests),
+    };
+    return {
+      visits: this.done,
+      succeeded: this.#succeeded,
+      failed: this.#failed,
+      interrupted: this.#interrupted,
+      failures: this.#failures,
+      statuses: this.#statuses,
+      redirects: this.#redirects,
+      connections: this.#connections,
+      requests: this.#requests,
+      bodyBytes: this.#bodyBytes,
+      latency: measure(this.#latency),
+      failedAfter: spread(this.#failedAfter),
+      phases,
+      lateness: {
+        lateAfterMicros,
+        late: this.#late,
+        p50: lateness.p50,
+        p99: lateness.p99,
+        max: lateness.max,
+      },
+      generator: {
+        cpuMicros,
+        cpuShare: wallMicros > 0 ? cpuMicros / wallMicros : 0,
+        keptUp: warnings.length === 0,
+        warnings,
+      },
+      ...(this.#samples ? { samples: this.#samples } : {}),
+    } satisfies Partial<VisitResult>;
+  }
+
+  #sample(intended: number, total: number): void {
+    this.#samples?.startMicros.push(Math.round(intended));
+    this.#samples?.totalMicros.push(Math.round(total));
+  }
+}
+
+/** Whole microseconds: the histogram would keep the fraction in its maximum only. */
+const record = (histogram: Histogram, micros: number) => histogram.recordValue(Math.round(micros));
+
+const add = (counts: Record<string, number>, key: string) => {
+  counts[key] = (counts[key] ?? 0) + 1;
+};
+
+function measure(histogram: Histogram): Measure {
+  return { ...spread(histogram), histogram: encodeHistogram(histogram) };
+}

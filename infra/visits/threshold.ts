@@ -1,0 +1,83 @@
+import { BatonError } from '../../shared/errors.ts';
+import { parseDuration } from '../../shared/units.ts';
+import type { VisitResult } from './result.ts';
+
+/** A limit on one figure of a result, e.g. `p99>50ms`: crossed when it is true. */
+export interface Threshold {
+  readonly text: string;
+  /** What crossed it, in words; undefined when it holds. */
+  check(result: VisitResult): string | undefined;
+}
+
+const percentiles = ['mean', 'p50', 'p90', 'p99', 'p999', 'max'] as const;
+const places = ['total', 'connect', 'firstByte', 'lastByte', 'redirectHop', 'moreRequests'] as const;
+
+const help = `a limit reads FIGURE>VALUE or FIGURE<VALUE: ${percentiles.join(', ')} (or e.g. connect.p99) with a duration, failures or late with a number or a percentage, rate with a number`;
+
+/** Throws BAD_OPTION for what it cannot read. */
+export function parseThreshold(text: string): Threshold {
+  const match = /^\s*([A-Za-z0-9.]+)\s*([<>])\s*(.+?)\s*$/.exec(text);
+  const figure = match && figureFor(match[1]!, match[3]!);
+  if (!match || !figure) {
+    throw new BatonError('BAD_OPTION', { option: '--fail-if', problem: help, value: text });
+  }
+  const above = match[2] === '>';
+  return {
+    text: text.trim(),
+    check(result) {
+      const value = figure.read(result);
+      if (value === undefined) return `no visit succeeded, so "${text.trim()}" cannot be answered`;
+      const crossed = above ? value > figure.limit : value < figure.limit;
+      return crossed ? `${match[1]} is ${figure.show(value)}, against the limit ${text.trim()}` : undefined;
+    },
+  };
+}
+
+interface Figure {
+  readonly limit: number;
+  read(result: VisitResult): number | undefined;
+  show(value: number): string;
+}
+
+function figureFor(name: string, value: string): Figure | undefined {
+  if (name === 'failures') return share(value, (result) => [result.failed, result.visits]);
+  if (name === 'late') return share(value, (result) => [result.lateness.late, result.visits]);
+  if (name === 'rate') {
+    return /^\d+(\.\d+)?$/.test(value)
+      ? {
+          limit: Number(value),
+          read: (result) => result.achievedRate,
+          show: (rate) => `${rate.toFixed(1)}/s`,
+        }
+      : undefined;
+  }
+  const [place, percentile] = name.includes('.') ? name.split('.', 2) : ['total', name];
+  const at = percentiles.find((known) => known === percentile);
+  const where = places.find((known) => known === place);
+  const limit = parseDuration(value);
+  if (!at || !where || limit === undefined) return undefined;
+  return {
+    limit: limit * 1000,
+    read: (result) => {
+      const measure = where === 'total' ? result.latency : result.phases[where];
+      return measure.count === 0 ? undefined : measure[at];
+    },
+    show: (micros) => `${(micros / 1000).toFixed(3)} ms`,
+  };
+}
+
+/** `5` counts visits, `1%` is of all visits. */
+function share(value: string, of: (result: VisitResult) => [number, number]): Figure | undefined {
+  const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(value);
+  if (!match) return undefined;
+  const percent = match[2] === '%';
+  return {
+    limit: Number(match[1]),
+    read: (result) => {
+      const [part, whole] = of(result);
+      if (!percent) return part;
+      return whole === 0 ? undefined : (part * 100) / whole;
+    },
+    show: (figure) => (percent ? `${figure.toFixed(2)} %` : String(figure)),
+  };
+}

@@ -123,7 +123,13 @@ const catalogue = {
     exit: 2,
     text: '{file} cannot be used as an application: {problem}',
   },
-  MISSING_TOOL: { fault: 'user', retry: false, exit: 1, text: '{tool} is needed for this; install it: {mend}' },
+  MISSING_TOOL: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: '{tool} is needed for this; install it: {mend}',
+  },
+  LAB_FAILED: { fault: 'head', retry: true, exit: 1, text: '{problem}' },
   LIMIT_EXCEEDED: { fault: 'user', retry: false, exit: 3, text: '{problem}' },
   CALL_FAILED: { fault: 'kernel', retry: false, exit: 1, text: '{call} failed: {errno} {problem}' },
 } as const satisfies Record<string, Entry>;

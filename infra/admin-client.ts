@@ -1,0 +1,94 @@
+import { request } from 'node:http';
+import { BatonError, type ErrorCode, errorCatalogue } from '../shared/errors.ts';
+import type { HeadStatus, Mode } from '../shared/status.ts';
+
+/**
+ * Talks to a running head's admin interface: HTTP on the Unix socket `admin`. Each call takes at most 5 s. A head that
+ * is not there is NOT_RUNNING; what it refuses comes back as the error that it named.
+ */
+
+const limitMs = 5000;
+/** Far above any status or metrics answer. */
+const maxAnswerBytes = 16 * 1024 * 1024;
+
+export async function getStatus(admin: string): Promise<HeadStatus> {
+  return JSON.parse(await call(admin, 'GET', '/status')) as HeadStatus;
+}
+
+/** Every connection accepted after this answers is treated in the new mode. */
+export async function setMode(admin: string, mode: Mode): Promise<void> {
+  await call(admin, 'PUT', '/mode', { mode });
+}
+
+/** Prometheus text. */
+export function getMetrics(admin: string): Promise<string> {
+  return call(admin, 'GET', '/metrics');
+}
+
+/** A draining delivery keeps what it has and is sent nothing new. */
+export async function setDrain(admin: string, name: string, on: boolean): Promise<void> {
+  await call(admin, 'POST', `/deliveries/${encodeURIComponent(name)}/${on ? 'drain' : 'undrain'}`);
+}
+
+function call(admin: string, method: string, path: string, body?: object): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const outgoing = request(
+      {
+        socketPath: admin,
+        method,
+        path,
+        // One question a connection: a command must not stay alive for a socket that is kept for the next one.
+        agent: false,
+        signal: AbortSignal.timeout(limitMs),
+        headers:
+          payload === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) },
+      },
+      (answer) => {
+        let text = '';
+        answer.setEncoding('utf8');
+        answer.on('data', (part: string) => {
+          text += part;
+          if (text.length > maxAnswerBytes) answer.destroy(new Error('the answer is too large'));
+        });
+        answer.on('error', (error) => reject(unreachable(admin, error)));
+        answer.on('end', () => {
+          if (answer.statusCode !== undefined && answer.statusCode < 300) resolve(text);
+          else reject(refusal(admin, answer.statusCode ?? 0, text));
+        });
+      },
+    );
+    outgoing.on('error', (error) => reject(unreachable(admin, error)));
+    outgoing.end(payload);
+  });
+}
+
+function unreachable(admin: string, error: NodeJS.ErrnoException): BatonError {
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
+    return new BatonError('NOT_RUNNING', { path: admin }, error);
+  }
+  const problem =
+    error.name === 'AbortError' || error.name === 'TimeoutError' ? 'no answer in time' : error.message;
+  return new BatonError('SOCKET_UNUSABLE', { path: admin, problem }, error);
+}
+
+/** The head's own error, with the message that it wrote: only the head knows the details that are in it. */
+function refusal(admin: string, status: number, text: string): BatonError {
+  const { code, message } = readError(text) ?? { code: 'unknown', message: `the head answered ${status}` };
+  if (!(code in errorCatalogue)) return new BatonError('SOCKET_UNUSABLE', { path: admin, problem: message });
+  const error = new BatonError(code as ErrorCode);
+  error.message = message;
+  return error;
+}
+
+function readError(text: string): { code: string; message: string } | undefined {
+  try {
+    const { error } = JSON.parse(text) as { error?: { code?: unknown; message?: unknown } };
+    if (typeof error?.code !== 'string' || typeof error.message !== 'string') return undefined;
+    return { code: error.code, message: error.message.replaceAll(/\s*\n\s*/g, ' ') };
+  } catch {
+    return undefined;
+  }
+}

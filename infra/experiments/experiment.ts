@@ -1,0 +1,24 @@
+import type { Lab, LabOptions } from '../lab/lab.ts';
+import type { Progress } from '../lab/progress.ts';
+import type { Report } from '../report/schema.ts';
+
+/** A question, and how it is put to a lab. Each experiment is one file; index.ts lists them. */
+export interface Experiment {
+  readonly name: string;
+  /** One line for `baton lab list`. */
+  readonly title: string;
+  readonly question: string;
+  run(context: ExperimentContext): Promise<Findings>;
+}
+
+export interface ExperimentContext {
+  /** Starts the lab that `--on` names. It is stopped when the experiment ends, however it ends. */
+  startLab(options: LabOptions): Promise<Lab>;
+  /** A shorter run with less to say. */
+  readonly quick: boolean;
+  /** Aborted by Ctrl-C: the experiment then answers what it has measured so far. */
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+export type Findings = Pick<Report, 'answer' | 'parameters' | 'cases' | 'saturation' | 'notes' | 'warnings'>;

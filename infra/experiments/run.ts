@@ -1,0 +1,48 @@
+import type { Lab, LabKind } from '../lab/lab.ts';
+import type { Progress } from '../lab/progress.ts';
+import { startLab } from '../lab/start.ts';
+import { readEnvironment } from '../report/environment.ts';
+import { type Report, reportSchemaVersion } from '../report/schema.ts';
+import type { Experiment } from './experiment.ts';
+
+export interface RunOptions {
+  readonly on: LabKind;
+  readonly quick: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+/** Runs an experiment and stops every lab that it started, however it ends. */
+export async function runExperiment(experiment: Experiment, options: RunOptions): Promise<Report> {
+  const began = Date.now();
+  const environment = await readEnvironment(options.on, 'unknown');
+  const labs: Lab[] = [];
+  try {
+    const findings = await experiment.run({
+      startLab: async (wanted) => {
+        const lab = await startLab(options.on, wanted);
+        labs.push(lab);
+        environment.baton = (await lab.head.status()).version;
+        return lab;
+      },
+      quick: options.quick,
+      signal: options.signal,
+      progress: options.progress,
+    });
+    return {
+      schema: reportSchemaVersion,
+      kind: 'baton-report',
+      experiment: experiment.name,
+      title: experiment.title,
+      question: experiment.question,
+      command: `baton lab ${experiment.name} --on ${options.on}${options.quick ? ' --quick' : ''}`,
+      startedAt: new Date(began).toISOString(),
+      seconds: (Date.now() - began) / 1000,
+      complete: !options.signal.aborted,
+      environment,
+      ...findings,
+    };
+  } finally {
+    await Promise.all(labs.map((lab) => lab.stop()));
+  }
+}

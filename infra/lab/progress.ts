@@ -1,0 +1,55 @@
+/** What a terminal shows of long work: one line that is rewritten, or a plain line for each step where there is none. */
+
+export interface Progress {
+  /** How long all steps together are expected to take, in milliseconds. */
+  expect(totalMs: number): void;
+  /** Shows a step while it runs. `expectedMs` is its share of the whole. */
+  during<T>(label: string, expectedMs: number, work: () => Promise<T>): Promise<T>;
+  /** Takes the line away, so that what follows starts on an empty one. */
+  end(): void;
+}
+
+/** The part of a terminal that is needed; process.stderr is one. */
+export interface Screen {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export function createProgress(screen: Screen): Progress {
+  const tty = screen.isTTY === true;
+  let total = 0;
+  let past = 0;
+  const show = (label: string, doneMs: number) => {
+    const share = total > 0 ? Math.min(1, doneMs / total) : 0;
+    const left = `${Math.max(0, Math.ceil((total - doneMs) / 1000))} s left`;
+    if (!tty) {
+      screen.write(`${label}, ${left}\n`);
+      return;
+    }
+    const filled = Math.round(share * 24);
+    const bar = '█'.repeat(filled) + '░'.repeat(24 - filled);
+    screen.write(`\r\x1b[K${`${bar} ${left.padStart(9)}  ${label}`.slice(0, (screen.columns ?? 80) - 1)}`);
+  };
+  return {
+    expect(totalMs) {
+      total = totalMs;
+      past = 0;
+    },
+    async during(label, expectedMs, work) {
+      const began = performance.now();
+      const current = () => past + Math.min(performance.now() - began, expectedMs);
+      show(label, past);
+      const timer = tty ? setInterval(() => show(label, current()), 200) : undefined;
+      try {
+        return await work();
+      } finally {
+        clearInterval(timer);
+        past += expectedMs;
+      }
+    },
+    end() {
+      if (tty) screen.write('\r\x1b[K');
+    },
+  };
+}

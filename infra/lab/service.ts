@@ -1,0 +1,133 @@
+import { basename, extname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { BatonError } from '../../shared/errors.ts';
+import type { Service } from './lab.ts';
+
+/** The command line beside this file: TypeScript in a checkout, JavaScript in an installed package. */
+const main = fileURLToPath(new URL(`../cli/main${extname(import.meta.url)}`, import.meta.url));
+
+const readyMs = 15_000;
+const stopMs = 5000;
+/** Of a service's log, kept to explain why it ended. */
+const keptLog = 64 * 1024;
+
+/**
+ * Each child leads a process group of its own, so that Ctrl-C in a terminal reaches only the lab, which then ends its
+ * children in order. `exit` is the last resort that leaves nothing behind when the lab itself ends early.
+ */
+function launch(command: readonly string[]) {
+  const child = execa(command[0]!, command.slice(1), {
+    detached: true,
+    cleanup: false,
+    reject: false,
+    stdin: 'ignore',
+    buffer: { stdout: false, stderr: false },
+  });
+  const kill = () => void child.kill('SIGKILL');
+  process.on('exit', kill);
+  const ended = child.finally(() => process.off('exit', kill));
+  return { child, ended };
+}
+
+/** What runs `baton`: the arguments follow. */
+export const baton: readonly string[] = [process.execPath, main];
+
+/** Starts a command that prints one line of JSON when it is ready and then runs until it is stopped. */
+export async function startService(command: readonly string[]): Promise<Service> {
+  const { child, ended } = launch(command);
+  const log = keepTail(child.stderr);
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= endWithin(child, ended);
+    return stopping;
+  };
+  try {
+    const ready = await readyLine(child, ended, nameOf(command), log);
+    return { ready, pid: child.pid!, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+type Child = ReturnType<typeof launch>['child'];
+type Ended = ReturnType<typeof launch>['ended'];
+
+async function readyLine(child: Child, ended: Ended, what: string, log: () => string) {
+  const lines = createInterface({ input: child.stdout! });
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const line = await Promise.race([
+      new Promise<string>((resolve) => lines.once('line', resolve)),
+      ended.then((result) => {
+        throw new BatonError('LAB_FAILED', {
+          problem: `${what} ended before it was ready (${why(result, log())})`,
+        });
+      }),
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(
+          () =>
+            reject(
+              new BatonError('LAB_FAILED', { problem: `${what} was not ready within ${readyMs / 1000} s` }),
+            ),
+          readyMs,
+        );
+      }),
+    ]);
+    return JSON.parse(line) as Record<string, unknown>;
+  } finally {
+    clearTimeout(timer);
+    lines.close();
+    // A service that prints more must not stop at a full pipe.
+    child.stdout!.resume();
+  }
+}
+
+/** Runs a command to its end and answers its standard output. */
+export async function runToEnd(command: readonly string[], signal?: AbortSignal): Promise<string> {
+  const { child, ended } = launch(command);
+  const log = keepTail(child.stderr);
+  let text = '';
+  child.stdout!.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  const stop = () => void endWithin(child, ended);
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  const result = await ended;
+  signal?.removeEventListener('abort', stop);
+  if (result.failed && !signal?.aborted) {
+    throw new BatonError('LAB_FAILED', { problem: `${nameOf(command)} failed (${why(result, log())})` });
+  }
+  return text;
+}
+
+async function endWithin(child: Child, ended: Ended): Promise<void> {
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** `head` of `node main.ts head --listen ...`: what a person knows it as. */
+function nameOf(command: readonly string[]): string {
+  return command[0] === baton[0] && command[1] === baton[1]
+    ? `baton ${command[2]}`
+    : basename(command[1] ?? command[0]!);
+}
+
+function keepTail(stream: NodeJS.ReadableStream | null): () => string {
+  let text = '';
+  stream?.setEncoding('utf8').on('data', (part: string) => {
+    text = (text + part).slice(-keptLog);
+  });
+  return () => text;
+}
+
+function why(result: Awaited<Ended>, log: string): string {
+  const last = log.trim().split('\n').at(-1) ?? '';
+  const end = result.signal ? `ended by ${result.signal}` : `exit code ${result.exitCode ?? '?'}`;
+  return last === '' ? end : `${end}: ${last}`;
+}

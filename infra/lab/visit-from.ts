@@ -1,0 +1,40 @@
+import { BatonError } from '../../shared/errors.ts';
+import { type VisitResult, visitResultSchema } from '../visits/result.ts';
+import type { VisitOptions } from '../visits/run.ts';
+import type { Host } from './lab.ts';
+import { baton } from './service.ts';
+
+/**
+ * Visits from a host of the lab, by a `baton visit` of its own: the generator's work must not share an event loop with
+ * anything else, and in other labs it runs where the clients are. Answers undefined when it was ended before it began.
+ */
+export async function visitFrom(
+  host: Host,
+  options: Omit<VisitOptions, 'onProgress'>,
+): Promise<VisitResult | undefined> {
+  const { urls, signal } = options;
+  const flags: [string, number | string | undefined][] = [
+    ['--rate', options.rate],
+    ['--duration', `${options.durationMs}ms`],
+    ['--warm-up', `${options.warmUpMs ?? 0}ms`],
+    ['--arrivals', options.arrivals],
+    ['--seed', options.seed],
+    ['--requests-per-visit', options.requestsPerVisit],
+    ['--timeout', options.timeoutMs === undefined ? undefined : `${options.timeoutMs}ms`],
+    ['--max-in-flight', options.maxInFlight],
+    ['--json', '-'],
+  ];
+  const given = flags.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
+  const samples = options.samples ? ['--samples'] : [];
+  const text = await host.run([...baton, 'visit', ...urls, ...given, ...samples], { signal });
+  if (text === '' && signal?.aborted) return undefined;
+  try {
+    return visitResultSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new BatonError(
+      'LAB_FAILED',
+      { problem: 'baton visit answered something that is not its result' },
+      error,
+    );
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The delivery's end of a lane: connections come out of it, *taken*, *returned* and *ended* go in.
+ *
+ * The rule that keeps a connection from being served twice: *taken* has left before the application sees it. When
+ * the head has let this delivery go, the message cannot leave (EPIPE); the connection is then another's, and the copy
+ * that came here is closed without a word to the client.
+ */
+import { EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName } from '../shared/sys/libc.ts';
+import { allocate } from '../shared/sys/memory.ts';
+import { createFdMessenger } from '../shared/sys/pass-fds.ts';
+import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
+import { closeFd, write } from '../shared/sys/sockets.ts';
+import {
+  CONNECTIONS,
+  LANE_MESSAGE_MAX,
+  laneMessage,
+  RETURNED,
+  readLane,
+  TAKEN,
+  writeEnded,
+  writeRange,
+} from '../shared/wire/lane.ts';
+
+export interface DeliveryLaneEvents {
+  /** A connection is this process's own from now on; `id` is unique within the lane. */
+  onConnection(fd: number, id: number): void;
+  /** The lane has ended, or what came over it made no sense (`problem`). */
+  onEnd(problem?: string): void;
+}
+
+/** Messages read before the event loop gets its turn. */
+const MESSAGES_A_TURN = 16;
+/** Ended connections are reported together, at the latest after this long (milliseconds). */
+const REPORT_ENDED_MS = 5;
+const REPORT_ENDED_AT = 64;
+
+const messenger = createFdMessenger(LANE_MESSAGE_MAX);
+const outbox = allocate(4096);
+
+/** Connections whose *taken* could not leave yet, because the head does not read. */
+interface Held {
+  readonly first: number;
+  readonly fds: readonly number[];
+}
+
+export class DeliveryLane {
+  readonly #fd: number;
+  readonly #events: DeliveryLaneEvents;
+  readonly #ready: Readiness;
+  readonly #held: Held[] = [];
+  /** Returned to the head, not yet said: first and count. */
+  readonly #refused: [number, number][] = [];
+  #ended = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #open = true;
+
+  /** Takes over `fd`. */
+  constructor(fd: number, events: DeliveryLaneEvents) {
+    this.#fd = fd;
+    this.#events = events;
+    this.#ready = watchReadable(fd, () => this.#onReady());
+  }
+
+  #onReady(): void {
+    if (!this.#sendHeld()) return;
+    for (let i = 0; i < MESSAGES_A_TURN && this.#open && this.#held.length === 0; i++) {
+      const n = messenger.receive(this.#fd);
+      if (n === EAGAIN || n === EINTR) return;
+      // The head is gone with messages of ours unread; what it had sent can still be read.
+      if (n === ECONNRESET) continue;
+      if (n <= 0) return this.#end(n === 0 ? undefined : errnoName(n));
+      const fds = [...messenger.fds.subarray(0, messenger.received)];
+      if (
+        !readLane(messenger.bytes, n) ||
+        laneMessage.kind !== CONNECTIONS ||
+        fds.length > laneMessage.count
+      ) {
+        fds.forEach(closeFd);
+        return this.#end('a lane message that is none');
+      }
+      this.#onConnections(laneMessage.first, laneMessage.count, fds);
+    }
+  }
+
+  #onConnections(first: number, count: number, fds: number[]): void {
+    // The kernel drops the fds that this process may not open (MSG_CTRUNC); the head has its copies of them.
+    if (fds.length < count) this.#refused.push([(first + fds.length) >>> 0, count - fds.length]);
+    if (fds.length > 0) this.#held.push({ first, fds });
+    this.#sendHeld();
+  }
+
+  /** Says what is due about connections, oldest first, and lets the application have those it said *taken* of. */
+  #sendHeld(): boolean {
+    for (let held = this.#held[0]; held; held = this.#held[0]) {
+      const sent = this.#send(writeRange(outbox.bytes, TAKEN, held.first, held.fds.length));
+      if (sent === 'later') return false;
+      this.#held.shift();
+      if (sent === 'never') held.fds.forEach(closeFd);
+      else for (const [i, fd] of held.fds.entries()) this.#events.onConnection(fd, (held.first + i) >>> 0);
+    }
+    for (let range = this.#refused[0]; range; range = this.#refused[0]) {
+      if (this.#send(writeRange(outbox.bytes, RETURNED, range[0], range[1])) === 'later') return false;
+      this.#refused.shift();
+    }
+    if (this.#open) this.#ready.watchWritable(false);
+    return this.#open;
+  }
+
+  #send(length: number): 'sent' | 'later' | 'never' {
+    if (!this.#open) return 'never';
+    const n = write(this.#fd, outbox, 0, length);
+    if (n === EAGAIN || n === EINTR) {
+      this.#ready.watchWritable(true);
+      return 'later';
+    }
+    if (n >= 0) return 'sent';
+    if (n !== EPIPE && n !== ECONNRESET) this.#end(errnoName(n));
+    return 'never';
+  }
+
+  /** One of its connections has ended. */
+  connectionEnded(): void {
+    if (!this.#open) return;
+    this.#ended++;
+    if (this.#ended >= REPORT_ENDED_AT) this.#reportEnded();
+    else this.#timer ??= setTimeout(() => this.#reportEnded(), REPORT_ENDED_MS);
+  }
+
+  #reportEnded(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#ended === 0 || !this.#open) return;
+    if (this.#send(writeEnded(outbox.bytes, this.#ended)) === 'later') {
+      this.#timer = setTimeout(() => this.#reportEnded(), REPORT_ENDED_MS);
+    } else {
+      this.#ended = 0;
+    }
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  #end(problem?: string): void {
+    if (!this.#open) return;
+    this.close();
+    this.#events.onEnd(problem);
+  }
+
+  /** Leaves the lane. Connections in it that were not taken stay the head's. */
+  close(): void {
+    if (!this.#open) return;
+    this.#reportEnded();
+    this.#open = false;
+    clearTimeout(this.#timer);
+    this.#ready.close();
+    for (const held of this.#held.splice(0)) held.fds.forEach(closeFd);
+    closeFd(this.#fd);
+  }
+}

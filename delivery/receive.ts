@@ -1,0 +1,247 @@
+/**
+ * `receiveConnections`: a head's connections for a server that exists already. Each connection that is handed over is
+ * emitted as `connection` on the server, which cannot tell it from one that it accepted itself: an Express, Fastify,
+ * Koa or plain `http.Server` serves it unchanged.
+ */
+import { Server as HttpServer } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
+import { type AddressInfo, type Server, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BatonError } from '../shared/errors.ts';
+import { createLogger, type Logger } from '../shared/log.ts';
+import { defaultSocketPath } from '../shared/paths.ts';
+import { SystemError } from '../shared/sys/libc.ts';
+import { openFilesLimit } from '../shared/sys/limits.ts';
+import { closeFd } from '../shared/sys/sockets.ts';
+import { formatHostPort } from '../shared/units.ts';
+import { type Hello, hello as helloSchema, PROTOCOL_VERSION } from '../shared/wire/control.ts';
+import { setConnectionInfo } from './connection-info.ts';
+import type { DeliveryLane } from './lane.ts';
+import { openSession, type Session } from './session.ts';
+
+export interface ReceiveOptions {
+  /** The head's Unix socket; by default the one that `baton head` uses by default. */
+  readonly head?: string | undefined;
+  /** One of a kind under the head: 1 to 64 letters, digits, ".", "_", "-". Default: `delivery-PID`. */
+  readonly name?: string | undefined;
+  /** Connections that it holds at once, 1 to 1,000,000. Default: what the limit on open files allows, at most 10,000. */
+  readonly credits?: number | undefined;
+  /** Its share under policies that know weights, 1 to 1000. Default 1. */
+  readonly weight?: number | undefined;
+  /**
+   * HOST:PORT at which clients reach the server without the head, for 307 and 201; null: nowhere. Default: the
+   * server's own address if it is listening, unless that is a wildcard.
+   */
+  readonly direct?: string | null | undefined;
+  readonly log?: Logger | undefined;
+}
+
+export interface Receiver {
+  readonly name: string;
+  /** Connections that were handed over and are open. */
+  readonly connections: number;
+  /** Resolves when a head has welcomed this delivery for the first time; rejects when it refuses it. */
+  readonly ready: Promise<void>;
+  /**
+   * Takes leave: the head gives nothing more, requests in progress end, idle connections are closed, and after
+   * `withinMs` (default 10,000) whatever is left is closed too. The server itself is not closed.
+   */
+  close(withinMs?: number): Promise<void>;
+}
+
+/** fds of a process that are not connections of a client. */
+const FDS_BESIDES = 128;
+const DEFAULT_CREDITS = 10_000;
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 1000;
+/** While draining, how often connections that have become idle are looked for, milliseconds. */
+const IDLE_CHECK_MS = 50;
+
+/** Attaches a head to `server`. Keeps trying until there is a head, and again whenever the head restarts. */
+export function receiveConnections(server: Server, options: ReceiveOptions = {}): Receiver {
+  return new Receiving(server, options);
+}
+
+class Receiving implements Receiver {
+  readonly name: string;
+  readonly ready: Promise<void>;
+  readonly #server: Server;
+  readonly #path: string;
+  readonly #hello: Omit<Hello, 'active'>;
+  readonly #log: Logger;
+  readonly #sockets = new Set<Socket>();
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #session: Session | undefined;
+  /** Connections that the last hello called active and that ended before there was a session to say so. */
+  #unreported = 0;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(server: Server, options: ReceiveOptions) {
+    this.#server = server;
+    this.#path = options.head ?? defaultSocketPath();
+    this.#log = options.log ?? createLogger('delivery');
+    this.#hello = makeHello(server, options);
+    this.name = this.#hello.name;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ready = promise;
+    // Whoever does not wait for `ready` still finds the reason in the log.
+    promise.catch(() => {});
+    this.#running = this.#keepRegistered(resolve, reject);
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  async #keepRegistered(onReady: () => void, onRefused: (error: unknown) => void): Promise<void> {
+    let wait = FIRST_RETRY_MS;
+    let welcomed = false;
+    let told = '';
+    while (!this.#stop.signal.aborted) {
+      try {
+        const { ended } = await this.#register();
+        welcomed = true;
+        wait = FIRST_RETRY_MS;
+        told = '';
+        onReady();
+        this.#log.info({ delivery: this.name, head: this.#path }, 'registered with the head');
+        const reason = await ended;
+        if (!this.#stop.signal.aborted)
+          this.#log.warn({ delivery: this.name }, `${reason}; registering again`);
+      } catch (error) {
+        if (isFinal(error, welcomed)) {
+          this.#log.error({ delivery: this.name }, (error as Error).message);
+          return onRefused(error);
+        }
+        // Once is enough for the same trouble.
+        const problem = (error as Error).message;
+        if (problem !== told) this.#log.warn({ head: this.#path }, `waiting for a head: ${problem}`);
+        told = problem;
+      }
+      await delay(wait, undefined, { signal: this.#stop.signal }).catch(() => {});
+      wait = Math.min(wait * 2, LONGEST_RETRY_MS);
+    }
+    onRefused(new BatonError('NOT_RUNNING', { path: this.#path }));
+  }
+
+  /** Resolves when the head has welcomed us; `ended` resolves with the reason when the session is over. */
+  async #register(): Promise<{ ended: Promise<string> }> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.#unreported = 0;
+    const hello: Hello = { ...this.#hello, active: this.#sockets.size };
+    const session = await openSession(this.#path, hello, {
+      onConnection: (fd, id, lane) => this.#adopt(fd, id, lane),
+      countDirect: (answer) => this.#server.getConnections((error, count) => answer(error ? 0 : count)),
+      onEnd: (reason) => {
+        this.#session = undefined;
+        resolve(reason);
+      },
+    });
+    if (this.#stop.signal.aborted) {
+      session.close();
+      resolve('closed');
+    } else {
+      this.#session = session;
+      if (this.#unreported > 0) session.formerEnded(this.#unreported);
+    }
+    return { ended: promise };
+  }
+
+  #adopt(fd: number, id: string, lane: DeliveryLane): void {
+    let socket: Socket;
+    try {
+      const { allowHalfOpen } = this.#server as Server & { allowHalfOpen?: boolean };
+      socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: allowHalfOpen ?? false });
+    } catch (error) {
+      closeFd(fd);
+      lane.connectionEnded();
+      this.#log.warn({ delivery: this.name }, `cannot adopt a connection: ${(error as Error).message}`);
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      if (lane.isOpen) lane.connectionEnded();
+      else if (this.#session) this.#session.formerEnded(1);
+      else this.#unreported++;
+      if (this.#sockets.size === 0) this.#whenEmpty?.();
+    });
+    setConnectionInfo(socket, { id, transport: 'fd', delivery: this.name });
+    this.#server.emit('connection', socket);
+  }
+
+  async close(withinMs = 10_000): Promise<void> {
+    const done = new AbortController();
+    const deadline = delay(withinMs, undefined, { signal: done.signal }).catch(() => {});
+    await Promise.race([this.#session?.drain(), deadline]);
+    this.#stop.abort();
+    this.#session?.close();
+    this.#session = undefined;
+    if (this.#sockets.size > 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.#whenEmpty = resolve;
+      });
+      const closeIdle = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS);
+      this.#closeIdle();
+      await Promise.race([empty, deadline]);
+      clearInterval(closeIdle);
+      for (const socket of this.#sockets) socket.destroy();
+    }
+    done.abort();
+    await this.#running;
+  }
+
+  /** Only an HTTP server knows which of its connections are between two requests. */
+  #closeIdle(): void {
+    if (this.#server instanceof HttpServer || this.#server instanceof HttpsServer)
+      this.#server.closeIdleConnections();
+  }
+}
+
+function makeHello(server: Server, options: ReceiveOptions): Omit<Hello, 'active'> {
+  const limit = openFilesLimit() - FDS_BESIDES;
+  const credits = options.credits ?? Math.max(1, Math.min(DEFAULT_CREDITS, limit));
+  if (credits > limit) {
+    throw new BatonError('FD_LIMIT', {
+      limit: openFilesLimit(),
+      need: credits + FDS_BESIDES,
+      option: '--credits',
+    });
+  }
+  const hello = {
+    type: 'hello',
+    version: PROTOCOL_VERSION,
+    name: options.name ?? `delivery-${process.pid}`,
+    pid: process.pid,
+    credits,
+    weight: options.weight ?? 1,
+    direct: options.direct === undefined ? directAddress(server) : options.direct,
+  };
+  const parsed = helloSchema.omit({ active: true }).safeParse(hello);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const option = String(issue.path[0]);
+  throw new BatonError('BAD_OPTION', {
+    option,
+    problem: issue.message,
+    value: JSON.stringify(hello[option as keyof typeof hello]),
+  });
+}
+
+function directAddress(server: Server): string | null {
+  const address = server.address() as AddressInfo | string | null;
+  if (address === null || typeof address === 'string') return null;
+  if (address.address === '::' || address.address === '0.0.0.0') return null;
+  return formatHostPort({ host: address.address, port: address.port });
+}
+
+/** A head that is not there yet may come; a head that says no goes on saying it, unless it has just known us. */
+function isFinal(error: unknown, welcomed: boolean): boolean {
+  if (error instanceof SystemError)
+    return error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED' && error.code !== 'EAGAIN';
+  if (error instanceof BatonError && error.code === 'HEAD_REFUSED') {
+    return !(welcomed && error.details.code === 'NAME_TAKEN');
+  }
+  return !(error instanceof BatonError);
+}

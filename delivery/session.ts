@@ -1,0 +1,166 @@
+/** One registration with a head: says hello, gets its lanes, answers the head, until one of the two ends it. */
+import { BatonError } from '../shared/errors.ts';
+import { SystemError } from '../shared/sys/libc.ts';
+import { createFdMessenger } from '../shared/sys/pass-fds.ts';
+import { watchReadable } from '../shared/sys/readiness.ts';
+import { closeFd, connectSeqpacket } from '../shared/sys/sockets.ts';
+import { type Channel, openChannel } from '../shared/wire/channel.ts';
+import {
+  CONTROL_MESSAGE_MAX,
+  decodeFromHead,
+  encodeControl,
+  type FromHead,
+  type Hello,
+} from '../shared/wire/control.ts';
+import { DeliveryLane } from './lane.ts';
+
+/** How long a head may take to answer hello, milliseconds. */
+const WELCOME_WITHIN_MS = 5000;
+
+export interface SessionEvents {
+  /** A connection is this process's own from now on; `id` is one of a kind among all connections of the head. */
+  onConnection(fd: number, id: string, lane: DeliveryLane): void;
+  /** Calls back with the number of connections that came to the direct address. */
+  countDirect(answer: (count: number) => void): void;
+  /** The head has gone or has let this delivery go; every lane is closed. */
+  onEnd(reason: string): void;
+}
+
+export interface Session {
+  /** Asks to be given nothing more; resolves when nothing is on its way, or the session has ended. */
+  drain(): Promise<void>;
+  /** `count` connections of an earlier session have ended. */
+  formerEnded(count: number): void;
+  close(): void;
+}
+
+let messenger: ReturnType<typeof createFdMessenger> | undefined;
+
+/** Throws SystemError when there is no head at `path`, HEAD_REFUSED or PROTOCOL when it does not welcome us. */
+export async function openSession(path: string, hello: Hello, events: SessionEvents): Promise<Session> {
+  const fd = connectSeqpacket(path);
+  messenger ??= createFdMessenger(CONTROL_MESSAGE_MAX);
+  let welcome: { message: FromHead; fds: number[] };
+  try {
+    const bytes = encodeControl(hello);
+    messenger.bytes.set(bytes);
+    const sent = messenger.send(fd, bytes.length, 0);
+    if (sent < 0) throw new SystemError('sendmsg', -sent);
+    welcome = await receiveWelcome(fd);
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+  const { message, fds } = welcome;
+  if (message.type === 'welcome' && fds.length === message.lanes)
+    return new Registered(fd, message.session, fds, events);
+  fds.forEach(closeFd);
+  closeFd(fd);
+  if (message.type === 'refused')
+    throw new BatonError('HEAD_REFUSED', { reason: message.reason, code: message.code });
+  throw new BatonError('PROTOCOL', {
+    problem: `${message.type} with ${fds.length} fds where welcome was due`,
+  });
+}
+
+/** The one control message that carries fds, so it is read here and not by the channel. */
+function receiveWelcome(fd: number): Promise<{ message: FromHead; fds: number[] }> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => settle(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
+      WELCOME_WITHIN_MS,
+    );
+    const ready = watchReadable(fd, () => {
+      const n = messenger!.receive(fd);
+      if (n <= 0)
+        return settle(
+          new BatonError('PROTOCOL', { problem: 'it closed the connection instead of a welcome' }),
+        );
+      const fds = [...messenger!.fds.subarray(0, messenger!.received)];
+      try {
+        settle({ message: decodeFromHead(messenger!.bytes.subarray(0, n)), fds });
+      } catch (error) {
+        fds.forEach(closeFd);
+        settle(error as Error);
+      }
+    });
+    function settle(result: { message: FromHead; fds: number[] } | Error): void {
+      clearTimeout(timer);
+      ready.close();
+      if (result instanceof Error) reject(result);
+      else resolve(result);
+    }
+  });
+}
+
+class Registered implements Session {
+  readonly #lanes: DeliveryLane[];
+  readonly #channel: Channel;
+  readonly #events: SessionEvents;
+  #drained: (() => void)[] = [];
+  #open = true;
+
+  constructor(fd: number, id: string, lanes: number[], events: SessionEvents) {
+    this.#events = events;
+    this.#channel = openChannel(fd, {
+      onMessage: (bytes) => this.#onMessage(bytes),
+      onEnd: () => this.#end('the head has gone'),
+    });
+    this.#lanes = lanes.map(
+      (lane, index) =>
+        new DeliveryLane(lane, {
+          onConnection: (fd, count) =>
+            events.onConnection(fd, `${id}-${index}-${count}`, this.#lanes[index]!),
+          // The control channel says why; a lane alone ends only when the head is in trouble.
+          onEnd: (problem) => problem && this.#end(problem),
+        }),
+    );
+  }
+
+  #onMessage(bytes: Buffer): void {
+    let message: FromHead;
+    try {
+      message = decodeFromHead(bytes);
+    } catch (error) {
+      return this.#end((error as Error).message);
+    }
+    switch (message.type) {
+      case 'ping':
+        return this.#events.countDirect((direct) => this.#channel.send({ type: 'pong', direct }));
+      case 'drained':
+        return this.#settleDrain();
+      case 'dismissed':
+        return this.#end(`the head let it go: ${message.reason}`);
+      default:
+        return this.#end(`an unexpected ${message.type}`);
+    }
+  }
+
+  drain(): Promise<void> {
+    if (!this.#open) return Promise.resolve();
+    this.#channel.send({ type: 'draining' });
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  #settleDrain(): void {
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  formerEnded(count: number): void {
+    this.#channel.send({ type: 'ended', count });
+  }
+
+  #end(reason: string): void {
+    if (!this.#open) return;
+    this.close();
+    this.#events.onEnd(reason);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    for (const lane of this.#lanes) lane.close();
+    this.#channel.close();
+    this.#settleDrain();
+  }
+}

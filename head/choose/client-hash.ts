@@ -1,0 +1,10 @@
+import type { Policy } from './policy.ts';
+import { rendezvous } from './rendezvous.ts';
+
+/** The same client address goes to the same delivery, as long as that one can take it. */
+export const clientHash: Policy = {
+  name: 'client-hash',
+  summary: 'the same client address to the same delivery',
+  needs: 'address',
+  create: (_loads, nameHash) => (candidates, client) => rendezvous(candidates, nameHash, client.addressHash),
+};

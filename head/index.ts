@@ -1,0 +1,282 @@
+/** A head in this process: starts it, steers it, stops it. */
+
+import { rmSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { type HeadSettings, headSchema, resolveSettings } from '../shared/config.ts';
+import { BatonError } from '../shared/errors.ts';
+import { createLogger, type Logger } from '../shared/log.ts';
+import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
+import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
+import { EAGAIN, errnoName } from '../shared/sys/libc.ts';
+import { openFilesLimit } from '../shared/sys/limits.ts';
+import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
+import { bindReuseport } from '../shared/sys/reuseport.ts';
+import { acceptNonBlocking, closeFd, listenQueue, listenSeqpacket } from '../shared/sys/sockets.ts';
+import { freeSocketPath } from '../shared/sys/unix-path.ts';
+import { formatHostPort, parseHostPort } from '../shared/units.ts';
+import { version } from '../shared/version.ts';
+import { startAdmin } from './admin.ts';
+import { Board, createBoardMemory, inspectionFailures, Row, type Total } from './board.ts';
+import { policyNames } from './choose/index.ts';
+import { readListenCounters } from './kernel.ts';
+import { createMetrics } from './metrics.ts';
+import { Registry } from './registry.ts';
+import { startWorker, type WorkerThread } from './workers.ts';
+
+/** fds that are not connections: Node's own, listeners, eventfds, control channels, lanes. */
+const FDS_PER_WORKER = 160;
+const FDS_BESIDES = 128;
+
+export interface Head {
+  /** HOST:PORT, with the port that the kernel picked. */
+  readonly listen: string;
+  readonly socket: string;
+  readonly admin: string;
+  status(): HeadStatus;
+  setMode(mode: Mode): void;
+  drain(name: string, on: boolean): void;
+  /** Stops accepting, passes on what is queued, closes. Resolves within the stop timeout and about a second. */
+  stop(): Promise<void>;
+  /** Resolves when it has stopped; rejects when a worker has failed. */
+  readonly ended: Promise<void>;
+}
+
+export interface HeadOptions {
+  /** A JSON file of settings; those given in the call win. */
+  readonly configFile?: string | undefined;
+  readonly log?: Logger;
+}
+
+/** Starts a head. Throws a BatonError when a setting is wrong or cannot be had. */
+export async function startHead(
+  settings: Record<string, unknown> = {},
+  options: HeadOptions = {},
+): Promise<Head> {
+  const resolved = resolveSettings(headSchema, settings, options.configFile);
+  return await new HeadProcess(resolved, options.log ?? createLogger('head')).start();
+}
+
+class HeadProcess implements Head {
+  readonly socket: string;
+  readonly admin: string;
+  listen = '';
+  ended: Promise<void> = Promise.resolve();
+  readonly #settings: HeadSettings;
+  readonly #log: Logger;
+  readonly #board: Board;
+  readonly #memory: ReturnType<typeof createBoardMemory>;
+  readonly #rows: Row[];
+  readonly #registry: Registry;
+  readonly #startedAt = performance.now();
+  readonly #kernelAtStart = readListenCounters();
+  #workers: WorkerThread[] = [];
+  #listeners: number[] = [];
+  #unixListener = -1;
+  #strangersReady: Readiness | undefined;
+  #adminServer: Server | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(settings: HeadSettings, log: Logger) {
+    this.#settings = settings;
+    this.#log = log;
+    if (!policyNames.includes(settings.policy)) {
+      const problem = `the policies are ${policyNames.join(', ')}`;
+      throw new BatonError('BAD_OPTION', { option: '--policy', problem, value: settings.policy });
+    }
+    this.socket = settings.socket ?? defaultSocketPath();
+    this.admin = settings.adminSocket ?? adminPathFor(this.socket);
+    this.#memory = createBoardMemory(settings.workers);
+    this.#board = new Board(this.#memory);
+    this.#board.setMode(settings.mode);
+    this.#rows = Array.from({ length: settings.workers }, (_, worker) => new Row(this.#memory, worker));
+    this.#registry = new Registry({
+      board: this.#board,
+      rows: this.#rows,
+      tell: (worker, message) => this.#workers[worker]?.tell(message),
+      stallTimeoutMs: settings.stallTimeout,
+      log,
+    });
+  }
+
+  async start(): Promise<Head> {
+    try {
+      const maxConnections = this.#connectionLimit();
+      for (const [path, option] of [
+        [this.socket, '--socket'],
+        [this.admin, '--admin-socket'],
+      ] as const) {
+        if (await freeSocketPath(path, option))
+          this.#log.warn({ path }, 'replaced a socket that a dead head left');
+      }
+      const { fds, bound } = await bindReuseport(
+        parseHostPort(this.#settings.listen)!,
+        this.#settings.workers,
+      );
+      this.#listeners = fds;
+      this.listen = formatHostPort(bound);
+      this.#unixListener = listenSeqpacket(this.socket, 64);
+      this.#adminServer = await startAdmin(this.admin, {
+        status: () => this.status(),
+        setMode: (mode) => this.setMode(mode),
+        drain: (name, on) => this.drain(name, on),
+        metrics: createMetrics({
+          rows: this.#rows,
+          status: () => this.status(),
+          total: (name) => this.#total(name),
+        }),
+      });
+      for (const [index, listener] of fds.entries()) {
+        this.#workers.push(await this.#startWorker(index, listener, maxConnections));
+      }
+      // Only now can a delivery be welcomed: every worker is there to be told of it.
+      this.#strangersReady = watchReadable(this.#unixListener, () => this.#acceptDeliveries());
+    } catch (error) {
+      await this.#cleanUp();
+      throw error;
+    }
+    this.ended = this.#watch();
+    return this;
+  }
+
+  /** Connections that each worker may hold. Throws FD_LIMIT. */
+  #connectionLimit(): number {
+    const { workers, maxConnections } = this.#settings;
+    const limit = openFilesLimit();
+    const besides = FDS_BESIDES + workers * FDS_PER_WORKER;
+    const need = besides + Math.max(maxConnections ?? 0, workers * 64);
+    if (limit < need) {
+      const option = maxConnections === undefined ? '--workers' : '--max-connections';
+      throw new BatonError('FD_LIMIT', { limit, need, option });
+    }
+    return Math.floor((maxConnections ?? limit - besides) / workers) || 1;
+  }
+
+  #startWorker(index: number, listener: number, maxConnections: number): Promise<WorkerThread> {
+    const settings = this.#settings;
+    return startWorker(
+      {
+        index,
+        board: this.#memory,
+        listener,
+        backlog: settings.backlog,
+        policy: settings.policy,
+        // The kernel hands out fds below the limit only.
+        fdCapacity: openFilesLimit(),
+        maxConnections,
+        headBytes: settings.headBytes,
+        headTimeoutMs: settings.headTimeout,
+        lingerIdleMs: settings.lingerIdle,
+        lingerTotalMs: settings.lingerTotal,
+        lingerBytes: settings.lingerBytes,
+        stallTimeoutMs: settings.stallTimeout,
+      },
+      (message) => this.#registry.onWorker(message),
+    );
+  }
+
+  #acceptDeliveries(): void {
+    for (;;) {
+      const fd = acceptNonBlocking(this.#unixListener);
+      if (fd === EAGAIN) return;
+      if (fd < 0) {
+        this.#log.warn({ errno: errnoName(fd) }, 'cannot accept a delivery');
+        return;
+      }
+      this.#registry.admit(fd);
+    }
+  }
+
+  async #watch(): Promise<void> {
+    try {
+      await Promise.all(this.#workers.map((worker) => worker.ended));
+    } finally {
+      await this.#cleanUp();
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    for (const worker of this.#workers) worker.tell({ type: 'stop', withinMs: this.#settings.stopTimeout });
+    await this.ended;
+  }
+
+  async #cleanUp(): Promise<void> {
+    this.#registry.close();
+    this.#strangersReady?.close();
+    if (this.#unixListener >= 0) {
+      closeFd(this.#unixListener);
+      rmSync(this.socket, { force: true });
+      this.#unixListener = -1;
+    }
+    // Those of running workers are theirs, and closed by now.
+    for (const listener of this.#listeners.slice(this.#workers.length)) closeFd(listener);
+    this.#listeners = [];
+    const server = this.#adminServer;
+    this.#adminServer = undefined;
+    if (server) {
+      // Removes its socket file as well.
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
+    }
+  }
+
+  setMode(mode: Mode): void {
+    this.#board.setMode(mode);
+    this.#log.info({ mode }, 'mode switched');
+  }
+
+  drain(name: string, on: boolean): void {
+    this.#registry.drain(name, on);
+  }
+
+  #total(name: Total): number {
+    return this.#rows.reduce((sum, row) => sum + row.get(name), 0);
+  }
+
+  status(): HeadStatus {
+    const total = (name: Total): number => this.#total(name);
+    const cpu = process.cpuUsage();
+    const kernel = readListenCounters();
+    const since = (now: number | null, then: number | null) =>
+      now === null || then === null ? null : now - then;
+    const listeners = this.#stopping
+      ? []
+      : this.#listeners.map((fd, worker) => ({ worker, ...listenQueue(fd) }));
+    return {
+      version,
+      pid: process.pid,
+      mode: modes[this.#board.mode]!,
+      policy: this.#settings.policy,
+      listen: this.listen,
+      socket: this.socket,
+      workers: this.#settings.workers,
+      backlog: listeners[0]?.backlog ?? 0,
+      uptimeSeconds: (performance.now() - this.#startedAt) / 1000,
+      cpu: { userMicros: cpu.user, systemMicros: cpu.system },
+      accepted: total('accepted'),
+      open: total('open'),
+      outcomes: {
+        handoff: {
+          taken: total('handoff_taken'),
+          redirected: total('handoff_redirected'),
+          unavailable: total('handoff_unavailable'),
+        },
+        redirect: { answered: total('redirect_answered'), unavailable: total('redirect_unavailable') },
+        created: { answered: total('created_answered'), unavailable: total('created_unavailable') },
+      },
+      inspectionFailures: Object.fromEntries(inspectionFailures.map((name) => [name, total(name)])),
+      listeners,
+      kernel: {
+        listenOverflows: since(kernel.overflows, this.#kernelAtStart.overflows),
+        listenDrops: since(kernel.drops, this.#kernelAtStart.drops),
+      },
+      deliveries: this.#registry.status(),
+    };
+  }
+}

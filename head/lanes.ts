@@ -1,0 +1,181 @@
+/**
+ * A lane: the way of connections from one worker to one local delivery, over a socketpair that the head made.
+ *
+ * The head keeps its own copy of each fd until the delivery says *taken*. It also keeps the delivery's end of the
+ * pair open, which is what makes taking back exact: `close` first refuses the delivery's later messages (its *taken*
+ * fails, so it may not serve), then reads what it had said in time, then empties the queue that it had not read. What
+ * is untaken after that was seen by no application, and can go to another delivery; nobody else holds a copy.
+ */
+
+import { EAGAIN, EINTR, errnoName } from '../shared/sys/libc.ts';
+import { allocate } from '../shared/sys/memory.ts';
+import { createFdMessenger, type FdMessenger, MAX_FDS } from '../shared/sys/pass-fds.ts';
+import { closeFd, endReading, receive, setSendBuffer } from '../shared/sys/sockets.ts';
+import {
+  CONNECTIONS,
+  ENDED,
+  LANE_MESSAGE_MAX,
+  laneMessage,
+  RETURNED,
+  readLane,
+  TAKEN,
+  writeRange,
+} from '../shared/wire/lane.ts';
+
+/** What a lane reports to the worker that it belongs to. */
+export interface LaneEvents {
+  /** The head's copy may be closed. */
+  onTaken(slot: number, fd: number): void;
+  /** The delivery could not take it. */
+  onReturned(slot: number, fd: number): void;
+  /** That many connections that it had taken have ended. */
+  onEnded(slot: number, count: number): void;
+  /** A word about a connection that was settled before. */
+  onLate(): void;
+}
+
+/** The most untaken connections of one lane: a power of two. Above it the delivery counts as full. */
+const WINDOW = 16_384;
+const SETTLED = -1;
+/** Holds several hundred messages of one connection each; the kernel caps it (socket(7)). */
+const SEND_BUFFER = 1 << 20;
+
+// One of each for the whole thread: a message is written and read in one go.
+let messenger: FdMessenger | undefined;
+const inbox = allocate(4096);
+
+export class Lane {
+  readonly slot: number;
+  /** The head's end, to be watched for input. */
+  readonly fd: number;
+  readonly #deliveryEnd: number;
+  readonly #events: LaneEvents;
+  /** The fds of connections `#oldest` to `#next`, by id modulo WINDOW; SETTLED where one is done with. */
+  readonly #ring = new Int32Array(WINDOW).fill(SETTLED);
+  /** Ids as plain counters; they go over the wire modulo 2^32. */
+  #next = 0;
+  #sent = 0;
+  #oldest = 0;
+  #untaken = 0;
+  /** Taken and not ended. */
+  #held = 0;
+
+  /** Takes over both fds. */
+  constructor(slot: number, headEnd: number, deliveryEnd: number, events: LaneEvents) {
+    this.slot = slot;
+    this.fd = headEnd;
+    this.#deliveryEnd = deliveryEnd;
+    this.#events = events;
+    messenger ??= createFdMessenger(LANE_MESSAGE_MAX);
+    setSendBuffer(headEnd, SEND_BUFFER);
+  }
+
+  get isFull(): boolean {
+    return this.#next - this.#oldest >= WINDOW;
+  }
+
+  /** Connections given to the lane and not settled. */
+  get untaken(): number {
+    return this.#untaken;
+  }
+
+  /** The fd that has waited longest for its *taken*; -1 when none waits. */
+  get oldestUntaken(): number {
+    return this.#untaken === 0 ? SETTLED : this.#ring[this.#oldest % WINDOW]!;
+  }
+
+  /** Some connections are waiting for room in the socket. */
+  get isBlocked(): boolean {
+    return this.#sent !== this.#next;
+  }
+
+  /** Puts a connection on the lane; `flush` sends it. Only when not full. */
+  push(fd: number): void {
+    this.#ring[this.#next % WINDOW] = fd;
+    this.#next++;
+    this.#untaken++;
+  }
+
+  /** Sends what was pushed, up to 253 connections in one message. */
+  flush(): void {
+    const { fds, bytes } = messenger!;
+    while (this.#sent !== this.#next) {
+      const count = Math.min(this.#next - this.#sent, MAX_FDS);
+      for (let i = 0; i < count; i++) fds[i] = this.#ring[(this.#sent + i) % WINDOW]!;
+      const length = writeRange(bytes, CONNECTIONS, this.#sent % 2 ** 32, count);
+      // No room (EAGAIN, ENOBUFS) or too many fds on their way (ETOOMANYREFS): the next tick tries again.
+      if (messenger!.send(this.fd, length, count) < 0) return;
+      this.#sent += count;
+    }
+  }
+
+  /**
+   * Reads one message of the delivery. True when there was one; false when there was none. Throws a RangeError that
+   * says what was wrong with it.
+   */
+  read(): boolean {
+    const n = receive(this.fd, inbox, 0, inbox.bytes.length);
+    if (n === EAGAIN || n === EINTR) return false;
+    if (n === 0) throw new RangeError('it ended its lane');
+    if (n < 0) throw new RangeError(`its lane broke: ${errnoName(n)}`);
+    if (!readLane(inbox.bytes, n)) throw new RangeError('a lane message that is none');
+    const { kind, first, count } = laneMessage;
+    if (kind === ENDED) {
+      if (count > this.#held) throw new RangeError('more connections ended than it had taken');
+      this.#held -= count;
+      this.#events.onEnded(this.slot, count);
+    } else if (kind === TAKEN || kind === RETURNED) {
+      this.#settle(kind, first, count);
+    } else {
+      throw new RangeError(`a lane message of kind ${kind}`);
+    }
+    return true;
+  }
+
+  /** Connections `first` and `count - 1` after it are taken or returned. */
+  #settle(kind: number, first: number, count: number): void {
+    // The id nearest to the last one sent that has these low 32 bits.
+    const behind = (this.#sent - first) >>> 0;
+    const start = this.#sent - behind;
+    if (behind === 0 || count > behind || start < 0) {
+      throw new RangeError(`a word about connections ${first} to ${first + count - 1}, which were not sent`);
+    }
+    for (let id = start; id < start + count; id++) {
+      const fd = id < this.#oldest ? SETTLED : this.#ring[id % WINDOW]!;
+      if (fd === SETTLED) {
+        this.#events.onLate();
+        continue;
+      }
+      this.#ring[id % WINDOW] = SETTLED;
+      this.#untaken--;
+      if (kind === TAKEN) {
+        this.#held++;
+        this.#events.onTaken(this.slot, fd);
+      } else {
+        this.#events.onReturned(this.slot, fd);
+      }
+    }
+    while (this.#oldest < this.#next && this.#ring[this.#oldest % WINDOW] === SETTLED) this.#oldest++;
+  }
+
+  /**
+   * Ends the lane. `onUntaken` gets each connection that no application has seen; `broken` says that the delivery's
+   * messages can not be trusted any more, so that none is read.
+   */
+  close(broken: boolean, onUntaken: (fd: number) => void): void {
+    endReading(this.fd);
+    try {
+      while (!broken && this.read());
+    } catch {
+      // Nothing that it says counts from here on.
+    }
+    while (receive(this.#deliveryEnd, inbox, 0, inbox.bytes.length) > 0);
+    closeFd(this.fd);
+    closeFd(this.#deliveryEnd);
+    for (let id = this.#oldest; id < this.#next; id++) {
+      const fd = this.#ring[id % WINDOW]!;
+      this.#ring[id % WINDOW] = SETTLED;
+      if (fd !== SETTLED) onUntaken(fd);
+    }
+  }
+}

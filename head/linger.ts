@@ -1,0 +1,106 @@
+/**
+ * Closing without destroying the answer. A socket closed with unread input sends RST, and a client that gets RST may
+ * lose what it had not read yet (RFC 9112 section 9.6). So: answer, half-close, throw the input away until the client
+ * closes too, within bounds of time and bytes, and only then close.
+ */
+import { EAGAIN, EINTR } from '../shared/sys/libc.ts';
+import { discard, endWriting } from '../shared/sys/sockets.ts';
+import { type Connections, LINGERING } from './connections.ts';
+import { Fifo } from './fifo.ts';
+
+export interface LingerLimits {
+  /** Without a byte from the client, milliseconds. */
+  readonly idleMs: number;
+  /** In all, milliseconds since the connection was accepted. */
+  readonly totalMs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Most clients close within a round trip: looking once after this long (milliseconds) costs two system calls, to be
+ * told by epoll costs four.
+ */
+const FIRST_LOOK_MS = 2;
+/** One look throws away at most this much, so that one upload does not hold up the others. */
+const LOOK_BYTES = 1 << 20;
+
+export class Linger {
+  readonly #connections: Connections;
+  readonly #limits: LingerLimits;
+  readonly #fresh: Fifo;
+  readonly #waiting: Fifo;
+
+  constructor(connections: Connections, limits: LingerLimits) {
+    this.#connections = connections;
+    this.#limits = limits;
+    this.#fresh = new Fifo(connections.links);
+    this.#waiting = new Fifo(connections.links);
+  }
+
+  get size(): number {
+    return this.#fresh.size + this.#waiting.size;
+  }
+
+  /** Half-closes an answered connection, which is in no queue, and sees it to its end. */
+  begin(fd: number, now: number): void {
+    if (endWriting(fd) < 0) {
+      this.#connections.close(fd);
+      return;
+    }
+    this.#connections.setState(fd, LINGERING);
+    if (this.#connections.isWatched(fd)) this.#await(fd, now);
+    else this.#fresh.join(fd, now);
+  }
+
+  /** The client of a watched connection has sent something, or ended. */
+  look(fd: number, now: number): void {
+    this.#waiting.leave(fd);
+    if (this.#throwAway(fd, now)) this.#connections.close(fd);
+    else this.#waiting.join(fd, now);
+  }
+
+  #await(fd: number, now: number): void {
+    this.#connections.watchLeftovers(fd);
+    this.#waiting.join(fd, now);
+  }
+
+  /** True when there is nothing left to wait for. */
+  #throwAway(fd: number, now: number): boolean {
+    const { discarded, acceptedAt } = this.#connections;
+    const n = discard(fd, LOOK_BYTES);
+    if (n === EAGAIN || n === EINTR) return false;
+    if (n <= 0) return true;
+    discarded[fd]! += n;
+    return discarded[fd]! > this.#limits.bytes || now - acceptedAt[fd]! > this.#limits.totalMs;
+  }
+
+  /** Does what is due; the milliseconds until more is. */
+  tick(now: number): number {
+    while (this.#fresh.oldestSince + FIRST_LOOK_MS <= now) {
+      const fd = this.#fresh.oldest;
+      this.#fresh.leave(fd);
+      if (this.#throwAway(fd, now)) this.#connections.close(fd);
+      else this.#await(fd, now);
+    }
+    while (this.#waiting.oldestSince + this.#limits.idleMs <= now) this.#closeOldest(this.#waiting);
+    const next = Math.min(
+      this.#fresh.oldestSince + FIRST_LOOK_MS,
+      this.#waiting.oldestSince + this.#limits.idleMs,
+    );
+    return next - now;
+  }
+
+  /** Gives up on the one that has lingered longest; false when there is none. */
+  evict(): boolean {
+    const queue = this.#waiting.size > 0 ? this.#waiting : this.#fresh;
+    if (queue.size === 0) return false;
+    this.#closeOldest(queue);
+    return true;
+  }
+
+  #closeOldest(queue: Fifo): void {
+    const fd = queue.oldest;
+    queue.leave(fd);
+    this.#connections.close(fd);
+  }
+}

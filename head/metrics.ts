@@ -1,0 +1,130 @@
+/** The head's metrics as Prometheus text. The board is the truth; a scrape reads it, nothing is counted twice. */
+import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
+import type { HeadStatus } from '../shared/status.ts';
+import { latencyBounds, type Row, type Total } from './board.ts';
+
+export interface MetricsSource {
+  readonly rows: readonly Row[];
+  status(): HeadStatus;
+  total(name: Total): number;
+}
+
+/** A registry whose every value is read when it is asked for. */
+export function createMetrics(source: MetricsSource): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+
+  /** `read` calls `set` with each value and its labels. */
+  function counter(
+    name: string,
+    help: string,
+    labelNames: string[],
+    read: (set: (value: number, ...labels: string[]) => void) => void,
+    Kind: typeof Counter | typeof Gauge = Counter,
+  ): void {
+    new Kind({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset();
+        read((value, ...labels) =>
+          this.inc(Object.fromEntries(labelNames.map((label, i) => [label, labels[i]!])), value),
+        );
+      },
+    });
+  }
+  const gauge = (name: string, help: string, labels: string[], read: Parameters<typeof counter>[3]): void =>
+    counter(name, help, labels, read, Gauge);
+
+  counter('baton_connections_accepted_total', 'Connections accepted', [], (set) =>
+    set(source.total('accepted')),
+  );
+  gauge('baton_connections_open', 'Connections that the head holds now', [], (set) =>
+    set(source.total('open')),
+  );
+  counter('baton_connections_total', 'What became of connections', ['mode', 'outcome'], (set) => {
+    for (const [mode, outcomes] of Object.entries(source.status().outcomes)) {
+      for (const [outcome, count] of Object.entries(outcomes)) set(count, mode, outcome);
+    }
+  });
+  counter('baton_inspection_failures_total', 'Connections that came to no request', ['reason'], (set) => {
+    for (const [reason, count] of Object.entries(source.status().inspectionFailures)) set(count, reason);
+  });
+  counter('baton_accept_failures_total', 'accept(2) failed, by want of fds or memory', [], (set) =>
+    set(source.total('accept_failures')),
+  );
+  counter(
+    'baton_late_messages_total',
+    'What deliveries said of connections that were settled before',
+    [],
+    (set) => set(source.total('late_messages')),
+  );
+  gauge('baton_mode', 'The mode in force is 1', ['mode'], (set) => set(1, source.status().mode));
+  gauge('baton_accept_queue', 'Connections waiting to be accepted', ['worker'], (set) => {
+    for (const { worker, queued } of source.status().listeners) set(queued, String(worker));
+  });
+  gauge('baton_accept_queue_limit', 'Connections that may wait', ['worker'], (set) => {
+    for (const { worker, backlog } of source.status().listeners) set(backlog, String(worker));
+  });
+  counter(
+    'baton_listen_overflows_total',
+    'TcpExtListenOverflows of the host since the head started',
+    [],
+    (set) => {
+      const { listenOverflows } = source.status().kernel;
+      if (listenOverflows !== null) set(listenOverflows);
+    },
+  );
+  counter('baton_listen_drops_total', 'TcpExtListenDrops of the host since the head started', [], (set) => {
+    const { listenDrops } = source.status().kernel;
+    if (listenDrops !== null) set(listenDrops);
+  });
+  gauge('baton_delivery_state', 'The state that a delivery is in is 1', ['delivery', 'state'], (set) => {
+    for (const { name, state } of source.status().deliveries) set(1, name, state);
+  });
+  for (const key of ['inUse', 'untaken', 'credits', 'weight'] as const) {
+    const name = `baton_delivery_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+    gauge(name, `"${key}" of a delivery, as in baton status`, ['delivery'], (set) => {
+      for (const delivery of source.status().deliveries) set(delivery[key], delivery.name);
+    });
+  }
+  counter('baton_delivery_connections_total', 'What was given to a delivery', ['delivery', 'how'], (set) => {
+    for (const delivery of source.status().deliveries) {
+      for (const how of ['taken', 'returned', 'redirected', 'created'] as const)
+        set(delivery[how], delivery.name, how);
+    }
+  });
+  registry.registerMetric(latencyHistogram(source.rows));
+  return registry;
+}
+
+/** prom-client's own histogram cannot be filled from counts that are kept elsewhere. */
+function latencyHistogram(rows: readonly Row[]): Metric {
+  const name = 'baton_handoff_seconds';
+  const histogram = {
+    name,
+    help: 'From accept to taken, for connections handed over',
+    type: 'histogram',
+    aggregator: 'sum',
+    get: async () => {
+      const parts = rows.map((row) => row.latency());
+      let cumulative = 0;
+      const values: { labels: Record<string, string | number>; value: number; metricName: string }[] = [];
+      for (let bucket = 0; bucket <= latencyBounds.length; bucket++) {
+        cumulative += parts.reduce((sum, part) => sum + part.counts[bucket]!, 0);
+        const bound = latencyBounds[bucket];
+        const le = bound === undefined ? '+Inf' : bound / 1e6;
+        values.push({ labels: { le }, value: cumulative, metricName: `${name}_bucket` });
+      }
+      const sum = parts.reduce((total, part) => total + part.sum, 0);
+      values.push({ labels: {}, value: sum / 1e6, metricName: `${name}_sum` });
+      values.push({ labels: {}, value: cumulative, metricName: `${name}_count` });
+      return { name, help: histogram.help, type: 'histogram', values, aggregator: 'sum' };
+    },
+    reset() {},
+  };
+  // prom-client serialises whatever answers get(); its type asks for one of its own classes.
+  return histogram as unknown as Metric;
+}

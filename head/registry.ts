@@ -1,0 +1,336 @@
+/**
+ * The deliveries of a head: who has registered, in which slot of the board, and in what state. Lives on the main
+ * thread; what it decides it writes on the board (at once, for all workers) and tells the workers (in order).
+ */
+import { randomBytes } from 'node:crypto';
+import { BatonError } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
+import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
+import { createFdMessenger } from '../shared/sys/pass-fds.ts';
+import { closeFd, peerCredentials, seqpacketPair } from '../shared/sys/sockets.ts';
+import { type Channel, openChannel } from '../shared/wire/channel.ts';
+import {
+  CONTROL_MESSAGE_MAX,
+  decodeFromDelivery,
+  encodeControl,
+  type Hello,
+  PROTOCOL_VERSION,
+} from '../shared/wire/control.ts';
+import { type Board, DOWN, DRAINING, type PerDelivery, type Row, SLOTS, UP } from './board.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+/** A peer that connects and does not say hello within this time is cut off, milliseconds. */
+const HELLO_WITHIN_MS = 5000;
+
+interface Delivery {
+  readonly slot: number;
+  hello: Hello;
+  state: DeliveryState;
+  /** It said itself that it is draining, which cannot be undone. */
+  leaving: boolean;
+  channel: Channel | undefined;
+  lastHeard: number;
+  /** Workers that have not answered the last `leave` or `quiesce` yet. */
+  awaited: number;
+  whenLeft: (() => void)[];
+}
+
+export interface RegistryParts {
+  readonly board: Board;
+  readonly rows: readonly Row[];
+  /** Tells one worker. */
+  readonly tell: (worker: number, message: ToWorker) => void;
+  readonly stallTimeoutMs: number;
+  readonly log: Logger;
+}
+
+export class Registry {
+  readonly #parts: RegistryParts;
+  readonly #workers: number;
+  readonly #slots: (Delivery | undefined)[] = new Array(SLOTS).fill(undefined);
+  /** Connected, not registered yet. */
+  readonly #strangers = new Set<Channel>();
+  readonly #messenger = createFdMessenger(CONTROL_MESSAGE_MAX);
+  readonly #pings: NodeJS.Timeout;
+  #closed = false;
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts;
+    this.#workers = parts.rows.length;
+    this.#pings = setInterval(() => this.#ping(), parts.stallTimeoutMs / 4);
+  }
+
+  /** Takes over the socket of somebody who has connected to the deliveries' socket. */
+  admit(fd: number): void {
+    const own = process.getuid!();
+    const { uid, pid } = peerCredentials(fd);
+    if (this.#closed || (uid !== own && uid !== 0)) {
+      if (!this.#closed) this.#parts.log.warn(new BatonError('PEER_FORBIDDEN', { pid, uid, own }).message);
+      closeFd(fd);
+      return;
+    }
+    let delivery: Delivery | undefined;
+    let greeted = false;
+    const channel = openChannel(fd, {
+      onMessage: (bytes) => {
+        try {
+          const message = decodeFromDelivery(bytes);
+          if (delivery) return this.#onMessage(delivery, message);
+          if (message.type !== 'hello' || greeted) {
+            throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
+          }
+          greeted = true;
+          clearTimeout(timer);
+          void this.#register(fd, channel, message).then((registered) => {
+            delivery = registered;
+          });
+        } catch (error) {
+          this.#parts.log.warn({ peerPid: pid }, (error as Error).message);
+          if (delivery) this.#remove(delivery, (error as Error).message, true);
+          else refuse(error as BatonError);
+        }
+      },
+      onEnd: () => {
+        clearTimeout(timer);
+        this.#strangers.delete(channel);
+        if (delivery) this.#remove(delivery, 'it went away', false);
+      },
+    });
+    const refuse = (error: BatonError): void => {
+      clearTimeout(timer);
+      this.#strangers.delete(channel);
+      channel.send({ type: 'refused', code: error.code, reason: error.message });
+      channel.end();
+    };
+    const timer = setTimeout(() => {
+      refuse(new BatonError('PROTOCOL', { problem: 'no hello in time' }));
+    }, HELLO_WITHIN_MS);
+    this.#strangers.add(channel);
+  }
+
+  /** Undefined when it was refused, or left before it could be welcomed. */
+  async #register(fd: number, channel: Channel, hello: Hello): Promise<Delivery | undefined> {
+    try {
+      if (hello.version !== PROTOCOL_VERSION) {
+        throw new BatonError('VERSION_MISMATCH', { head: PROTOCOL_VERSION, delivery: hello.version });
+      }
+      const slot = await this.#findSlot(hello);
+      if (!this.#strangers.delete(channel) || this.#closed) return undefined;
+      return this.#welcome(fd, channel, hello, slot);
+    } catch (error) {
+      if (!(error instanceof BatonError)) throw error;
+      this.#parts.log.warn({ delivery: hello.name, deliveryPid: hello.pid }, error.message);
+      if (this.#strangers.delete(channel)) {
+        channel.send({ type: 'refused', code: error.code, reason: error.message });
+        channel.end();
+      }
+      return undefined;
+    }
+  }
+
+  /** Its own slot of last time, else a new one, else that of one that has gone; free for use when this resolves. */
+  async #findSlot(hello: Hello): Promise<number> {
+    let known = this.#slots.find((delivery) => delivery?.hello.name === hello.name);
+    if (known && known.state !== 'down') {
+      throw new BatonError('NAME_TAKEN', { name: hello.name, pid: known.hello.pid });
+    }
+    const unused = this.#slots.indexOf(undefined);
+    if (!known && unused >= 0) return unused;
+    const isNew = known === undefined;
+    known ??= this.#slots.find((delivery) => delivery?.state === 'down' && delivery.whenLeft.length === 0);
+    if (!known)
+      throw new BatonError('HEAD_REFUSED', { reason: `it has ${SLOTS} deliveries, and no room for more` });
+    await this.#left(known);
+    if (known.state !== 'down')
+      throw new BatonError('NAME_TAKEN', { name: hello.name, pid: known.hello.pid });
+    if (isNew) for (const row of this.#parts.rows) row.clearSlot(known.slot);
+    return known.slot;
+  }
+
+  /** When every worker has given the slot up. */
+  #left(delivery: Delivery): Promise<void> {
+    if (delivery.awaited === 0) return Promise.resolve();
+    return new Promise((resolve) => delivery.whenLeft.push(resolve));
+  }
+
+  #welcome(fd: number, channel: Channel, hello: Hello, slot: number): Delivery {
+    const { board, log } = this.#parts;
+    const delivery: Delivery = {
+      slot,
+      hello,
+      state: 'up',
+      leaving: false,
+      channel,
+      lastHeard: performance.now(),
+      awaited: 0,
+      whenLeft: [],
+    };
+    const pairs = Array.from({ length: this.#workers }, () => seqpacketPair());
+    const bytes = encodeControl({
+      type: 'welcome',
+      version: PROTOCOL_VERSION,
+      session: randomBytes(4).toString('hex'),
+      lanes: pairs.length,
+    });
+    this.#messenger.bytes.set(bytes);
+    pairs.forEach(([, deliveryEnd], index) => {
+      this.#messenger.fds[index] = deliveryEnd;
+    });
+    if (this.#messenger.send(fd, bytes.length, pairs.length) < 0) {
+      for (const ends of pairs) ends.forEach(closeFd);
+      channel.close();
+      throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
+    }
+    this.#slots[slot] = delivery;
+    board.describe(slot, hello);
+    pairs.forEach(([headEnd, deliveryEnd], worker) => {
+      const { name, direct } = hello;
+      this.#parts.tell(worker, { type: 'join', slot, name, direct, headEnd, deliveryEnd });
+    });
+    board.setState(slot, UP);
+    log.info(
+      { delivery: hello.name, deliveryPid: hello.pid, direct: hello.direct, credits: hello.credits },
+      'delivery joined',
+    );
+    return delivery;
+  }
+
+  #onMessage(delivery: Delivery, message: ReturnType<typeof decodeFromDelivery>): void {
+    delivery.lastHeard = performance.now();
+    switch (message.type) {
+      case 'pong':
+        this.#parts.board.setDirectOpen(delivery.slot, message.direct);
+        return;
+      case 'ended':
+        if (message.count > delivery.hello.active)
+          throw new BatonError('PROTOCOL', { problem: 'more ended than active' });
+        delivery.hello = { ...delivery.hello, active: delivery.hello.active - message.count };
+        this.#parts.board.giveCredits(delivery.slot, message.count);
+        return;
+      case 'draining':
+        if (delivery.leaving) return;
+        delivery.leaving = true;
+        this.#setDraining(delivery, true);
+        delivery.awaited = this.#workers;
+        for (let worker = 0; worker < this.#workers; worker++) {
+          this.#parts.tell(worker, { type: 'quiesce', slot: delivery.slot });
+        }
+        return;
+      default:
+        throw new BatonError('PROTOCOL', { problem: `a second ${message.type}` });
+    }
+  }
+
+  /** What a worker says about a delivery. */
+  onWorker(message: FromWorker): void {
+    if (!('slot' in message)) return;
+    const delivery = this.#slots[message.slot];
+    if (!delivery) return;
+    switch (message.type) {
+      case 'stalled':
+        return this.#remove(delivery, 'it left a connection untaken for too long', false);
+      case 'broken':
+        this.#parts.log.warn({ delivery: delivery.hello.name }, message.problem);
+        return this.#remove(delivery, message.problem, true);
+      case 'quiet':
+        if (delivery.state !== 'draining') return;
+        delivery.awaited--;
+        if (delivery.awaited === 0) delivery.channel?.send({ type: 'drained' });
+        return;
+      case 'left':
+        if (message.moved > 0) {
+          this.#parts.log.info(
+            { delivery: delivery.hello.name, moved: message.moved },
+            'untaken connections moved',
+          );
+        }
+        delivery.awaited--;
+        if (delivery.awaited === 0) for (const resolve of delivery.whenLeft.splice(0)) resolve();
+        return;
+    }
+  }
+
+  /** Lets a delivery go: nothing more is given to it, and what it had not taken goes to others. */
+  #remove(delivery: Delivery, reason: string, broken: boolean): void {
+    if (delivery.state === 'down') return;
+    delivery.state = 'down';
+    this.#parts.board.setState(delivery.slot, DOWN);
+    delivery.awaited = this.#workers;
+    for (let worker = 0; worker < this.#workers; worker++) {
+      this.#parts.tell(worker, { type: 'leave', slot: delivery.slot, broken });
+    }
+    this.#parts.log.info(
+      { delivery: delivery.hello.name, deliveryPid: delivery.hello.pid, reason },
+      'delivery left',
+    );
+    delivery.channel?.send({ type: 'dismissed', reason });
+    delivery.channel?.end();
+    delivery.channel = undefined;
+  }
+
+  #ping(): void {
+    const deadline = performance.now() - this.#parts.stallTimeoutMs;
+    for (const delivery of this.#slots) {
+      if (!delivery || delivery.state === 'down') continue;
+      if (delivery.lastHeard < deadline) this.#remove(delivery, 'it did not answer a ping in time', false);
+      else delivery.channel?.send({ type: 'ping' });
+    }
+  }
+
+  /** An operator's wish: give it nothing more, or again. Throws UNKNOWN_DELIVERY. */
+  drain(name: string, on: boolean): void {
+    const delivery = this.#slots.find(
+      (candidate) => candidate?.hello.name === name && candidate.state !== 'down',
+    );
+    if (!delivery) {
+      const known = this.#slots.filter((one) => one && one.state !== 'down').map((one) => one!.hello.name);
+      throw new BatonError('UNKNOWN_DELIVERY', { name, known: known.join(', ') || 'none' });
+    }
+    if (!delivery.leaving) this.#setDraining(delivery, on);
+  }
+
+  #setDraining(delivery: Delivery, on: boolean): void {
+    delivery.state = on ? 'draining' : 'up';
+    this.#parts.board.setState(delivery.slot, on ? DRAINING : UP);
+    this.#parts.log.info(
+      { delivery: delivery.hello.name },
+      on ? 'delivery drains' : 'delivery no longer drains',
+    );
+  }
+
+  status(): DeliveryStatus[] {
+    return this.#slots
+      .filter((delivery) => delivery !== undefined)
+      .map((delivery) => {
+        const { slot, hello, state } = delivery;
+        const sum = (name: PerDelivery) =>
+          this.#parts.rows.reduce((total, row) => total + row.getFor(slot, name), 0);
+        return {
+          name: hello.name,
+          pid: hello.pid,
+          state,
+          transport: 'fd',
+          direct: hello.direct,
+          weight: hello.weight,
+          credits: hello.credits,
+          inUse: state === 'down' ? 0 : this.#parts.board.inUse(slot),
+          untaken: sum('untaken'),
+          taken: sum('taken'),
+          returned: sum('returned'),
+          redirected: sum('redirected'),
+          created: sum('created'),
+        };
+      });
+  }
+
+  /** Says good-bye to all; the workers have stopped. */
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#pings);
+    for (const channel of this.#strangers) channel.close();
+    for (const delivery of this.#slots) {
+      delivery?.channel?.send({ type: 'dismissed', reason: 'the head stops' });
+      delivery?.channel?.end();
+    }
+  }
+}

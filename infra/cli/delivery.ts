@@ -1,0 +1,29 @@
+import { Command } from 'commander';
+import { startDelivery } from '../../delivery/serve.ts';
+import { deliverySchema } from '../../shared/config.ts';
+import { addSettings } from './options.ts';
+import { announce, stopOnSignal } from './service.ts';
+
+export function deliveryCommand(): Command {
+  const command = new Command('delivery')
+    .summary('serve the connections that a head hands over')
+    .description('Serves what a head hands over, and clients that come to its direct address.')
+    .option('--config <FILE>', 'a JSON file of settings: these options in camelCase; the command line wins');
+  addSettings(command, deliverySchema);
+  return command
+    .addHelpText(
+      'after',
+      '\nPrints one line of JSON when the head has welcomed it; waits for a head that is not there yet.',
+    )
+    .action(async ({ config, ...settings }: { config?: string }) => {
+      const delivery = await startDelivery(settings, { configFile: config });
+      stopOnSignal(() => delivery.stop());
+      try {
+        await delivery.ready;
+      } catch (error) {
+        await delivery.stop();
+        throw error;
+      }
+      announce({ ready: 'delivery', name: delivery.name, direct: delivery.direct, pid: process.pid });
+    });
+}

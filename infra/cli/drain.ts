@@ -1,0 +1,18 @@
+import { Command } from 'commander';
+import { setDrain } from '../admin-client.ts';
+import { addHeadOptions, adminPath, type HeadOptions } from './running-head.ts';
+
+function command(name: string, on: boolean, description: string): Command {
+  return addHeadOptions(
+    new Command(name).description(description).argument('<NAME>', "the delivery's name"),
+  ).action(async (delivery: string, options: HeadOptions) => {
+    await setDrain(adminPath(options), delivery, on);
+    process.stdout.write(`${delivery}: ${on ? 'draining' : 'up'}\n`);
+  });
+}
+
+export const drainCommand = (): Command =>
+  command('drain', true, 'Gives a delivery no more connections; it goes on serving those that it has.');
+
+export const undrainCommand = (): Command =>
+  command('undrain', false, 'Gives a drained delivery connections again.');

@@ -1,0 +1,32 @@
+import { Command } from 'commander';
+import { policies } from '../../head/choose/index.ts';
+import { startHead } from '../../head/index.ts';
+import { headSchema } from '../../shared/config.ts';
+import { addSettings } from './options.ts';
+import { announce, stopOnSignal } from './service.ts';
+
+export function headCommand(): Command {
+  const command = new Command('head')
+    .summary('accept connections and pass them on')
+    .description('Accepts every connection and hands it to a delivery, or tells the client where to go.')
+    .option('--config <FILE>', 'a JSON file of settings: these options in camelCase; the command line wins');
+  addSettings(command, headSchema);
+  const list = policies.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`).join('\n');
+  return command
+    .addHelpText(
+      'after',
+      `\nPolicies:\n${list}\n\nPrints one line of JSON when it is ready. Logs go to stderr.`,
+    )
+    .action(async ({ config, ...settings }: { config?: string }) => {
+      const head = await startHead(settings, { configFile: config });
+      stopOnSignal(() => head.stop());
+      announce({
+        ready: 'head',
+        listen: head.listen,
+        socket: head.socket,
+        admin: head.admin,
+        pid: process.pid,
+      });
+      await head.ended;
+    });
+}

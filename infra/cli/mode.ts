@@ -1,0 +1,26 @@
+import { Command } from 'commander';
+import { BatonError } from '../../shared/errors.ts';
+import { type Mode, modes } from '../../shared/status.ts';
+import { getStatus, setMode } from '../admin-client.ts';
+import { addHeadOptions, adminPath, type HeadOptions } from './running-head.ts';
+
+export function modeCommand(): Command {
+  return addHeadOptions(
+    new Command('mode')
+      .summary("show or switch the running head's mode")
+      .description(
+        'Without MODE shows what the head does with connections; with it, what it does from now on.',
+      )
+      .argument('[MODE]', modes.join(', '))
+      .option('--json', 'answer as JSON'),
+  ).action(async (mode: string | undefined, options: HeadOptions & { json?: boolean }) => {
+    const path = adminPath(options);
+    if (mode !== undefined) {
+      if (!modes.includes(mode as Mode))
+        throw new BatonError('UNKNOWN_MODE', { mode, known: modes.join(', ') });
+      await setMode(path, mode as Mode);
+    }
+    const { mode: now } = await getStatus(path);
+    process.stdout.write(options.json ? `${JSON.stringify({ mode: now })}\n` : `${now}\n`);
+  });
+}

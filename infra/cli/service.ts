@@ -1,0 +1,27 @@
+/** What `baton head` and `baton delivery` have in common: say when ready, stop on a signal, end on the second one. */
+
+/** One line of JSON on stdout, for whoever started the service. */
+export const announce = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
+
+/** Calls `stop` on SIGTERM or SIGINT; a second signal ends the process at once. */
+export function stopOnSignal(stop: () => Promise<void>): void {
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals++;
+    if (signals > 1) {
+      // Worker threads may be asleep in the kernel: exit() would wait for them, a signal's default action does not.
+      for (const name of ['SIGTERM', 'SIGINT'] as const) process.removeAllListeners(name);
+      process.kill(process.pid, signal);
+      return;
+    }
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}

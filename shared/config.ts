@@ -1,0 +1,184 @@
+/**
+ * The settings of a head and of a delivery: one schema each gives the defaults, the checks, the command line's help and
+ * the JSON schema for editors. A setting `headTimeout` is `--head-timeout` on the command line.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { BatonError } from './errors.ts';
+import { modes } from './status.ts';
+import { parseBytes, parseDuration, parseHostPort } from './units.ts';
+import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/control.ts';
+
+type Written = string | number;
+const written = z.union([z.string(), z.number()]);
+
+/** A value that people write with a unit, kept as a number within bounds. */
+function quantity(
+  read: (text: string) => number | undefined,
+  example: string,
+  min: number,
+  max: number,
+  fallback: string,
+) {
+  return written
+    .transform((value: Written, context) => {
+      const number = read(String(value));
+      if (number !== undefined && number >= min && number <= max) return number;
+      context.addIssue({
+        code: 'custom',
+        message: `expected something like ${example}, between ${min} and ${max}`,
+      });
+      return z.NEVER;
+    })
+    .default(read(fallback)!)
+    .meta({ shown: fallback });
+}
+
+const duration = (fallback: string, minMs: number, maxMs: number) =>
+  quantity(parseDuration, '250ms, 10s or 1m', minMs, maxMs, fallback);
+const bytes = (fallback: string, min: number, max: number) =>
+  quantity(parseBytes, '16k or 64m', min, max, fallback);
+
+/** A whole number; a command line has it as text. */
+const whole = (range: z.ZodNumber) =>
+  z.union([range, z.string().regex(/^\d+$/).transform(Number).pipe(range)]);
+
+const wholeOr = (range: z.ZodNumber, fallback: number) =>
+  whole(range).default(fallback).meta({ shown: fallback });
+
+const address = z.string().refine((text) => parseHostPort(text) !== undefined, {
+  message: 'expected HOST:PORT, [IPV6]:PORT or :PORT',
+});
+
+/** HOST:PORT with a host that a client can connect to. */
+const reachable = address.refine(
+  (text) => {
+    const parsed = parseHostPort(text);
+    return parsed !== undefined && parsed.port > 0 && !['0.0.0.0', '::'].includes(parsed.host);
+  },
+  { message: 'expected HOST:PORT that clients can connect to' },
+);
+
+const path = z.string().min(1);
+
+export const headSchema = z
+  .strictObject({
+    listen: address
+      .default('127.0.0.1:8080')
+      .describe('where clients connect, HOST:PORT (port 0: any free one)'),
+    mode: z
+      .enum(modes)
+      .default('handoff')
+      .describe(`what to do with a connection: ${modes.join(', ')}`),
+    policy: z.string().default('round-robin').describe('how to choose a delivery'),
+    workers: wholeOr(z.int().min(1).max(LANES_MAX), Math.max(1, availableParallelism() >> 1)).describe(
+      'threads, each with its own listener and accept queue',
+    ),
+    backlog: wholeOr(
+      z
+        .int()
+        .min(1)
+        .max(1 << 20),
+      4096,
+    ).describe('connections that may wait in each accept queue (capped by net.core.somaxconn)'),
+    socket: path.optional().describe("the deliveries' Unix socket"),
+    adminSocket: path.optional().describe('the admin Unix socket (default: beside --socket)'),
+    maxConnections: whole(
+      z
+        .int()
+        .min(1)
+        .max(1 << 20),
+    )
+      .optional()
+      .describe(
+        'connections that the head itself holds at once (default: what the limit on open files allows)',
+      ),
+    headBytes: bytes('16k', 256, 65_536).describe('longest request head'),
+    headTimeout: duration('10s', 10, 3_600_000).describe('time for a request head to arrive'),
+    lingerIdle: duration('5s', 10, 600_000).describe(
+      'after an answer: wait for more input at most this long',
+    ),
+    lingerTotal: duration('60s', 10, 3_600_000).describe('after an answer: a connection ends at this age'),
+    lingerBytes: bytes('64m', 0, 1 << 40).describe('after an answer: input that is thrown away at most'),
+    stallTimeout: duration('2s', 50, 600_000).describe(
+      'a delivery that does not react for this long is let go',
+    ),
+    stopTimeout: duration('10s', 0, 600_000).describe('on SIGTERM: time to pass on what is queued'),
+  })
+  .meta({ title: 'baton head' });
+
+export const deliverySchema = z
+  .strictObject({
+    name: deliveryName.default(`delivery-${process.pid}`).describe('its name; one of a kind under a head'),
+    head: path.optional().describe("the head's Unix socket"),
+    direct: address.default('127.0.0.1:0').describe('where clients reach it without the head, HOST:PORT'),
+    advertise: reachable.optional().describe('HOST:PORT for Location headers (default: --direct as bound)'),
+    app: path
+      .optional()
+      .describe('a module whose default export is a Node request listener (default: the lab application)'),
+    credits: whole(creditsRange)
+      .optional()
+      .describe(
+        'connections that it holds at once (default: what the limit on open files allows, at most 10000)',
+      ),
+    weight: wholeOr(weightRange, 1).describe('its share under the policies that know weights'),
+    drainTimeout: duration('10s', 0, 3_600_000).describe('on SIGTERM: time for requests in progress to end'),
+  })
+  .meta({ title: 'baton delivery' });
+
+export type HeadSettings = z.output<typeof headSchema>;
+export type DeliverySettings = z.output<typeof deliverySchema>;
+
+export const flagOf = (key: string): string =>
+  `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Reads a JSON file of settings. */
+export function readConfigFile(file: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new Error('it is not a JSON object');
+    return value as Record<string, unknown>;
+  } catch (error) {
+    const problem =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : (error as Error).message;
+    throw new BatonError('CONFIG_UNREADABLE', { file, problem }, error);
+  }
+}
+
+/**
+ * The settings from a file (if any) and the command line, which wins. Throws UNKNOWN_OPTION or BAD_OPTION, and says
+ * whether the file or the command line is wrong.
+ */
+export function resolveSettings<S extends z.ZodObject>(
+  schema: S,
+  flags: Record<string, unknown>,
+  file?: string,
+): z.output<S> {
+  const fromFile = file === undefined ? {} : readConfigFile(file);
+  // An editor's pointer to the schema is no setting.
+  delete fromFile.$schema;
+  const result = schema.safeParse({ ...fromFile, ...flags });
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys(schema.shape).join(', ');
+    throw new BatonError('UNKNOWN_OPTION', { where: file ?? 'settings', key: issue.keys[0]!, known });
+  }
+  const key = String(issue.path[0]);
+  const inFlags = key in flags;
+  const value = inFlags ? flags[key] : fromFile[key];
+  throw new BatonError('BAD_OPTION', {
+    option: inFlags ? flagOf(key) : `${file}: ${key}`,
+    problem: firstProblem(issue),
+    value: JSON.stringify(value) ?? 'nothing',
+  });
+}
+
+/** A union reports what each of its branches missed; the longest branch says most about what was meant. */
+function firstProblem(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_union') return issue.message;
+  const problems = issue.errors.flat().map(firstProblem);
+  return problems.find((problem) => !problem.startsWith('Invalid input')) ?? problems[0] ?? issue.message;
+}

@@ -1,0 +1,216 @@
+/** TCP and Unix sockets: open, accept, read, write, close. Man pages are named where a rule comes from them. */
+
+import { check, lastErrno, libc } from './libc.ts';
+import { allocate, type Memory } from './memory.ts';
+
+const c = {
+  accept4: libc.func('int accept4(int, intptr_t, intptr_t, int)'),
+  bind: libc.func('int bind(int, const void *, uint32_t)'),
+  close: libc.func('int close(int)'),
+  connect: libc.func('int connect(int, const void *, uint32_t)'),
+  fcntl: libc.func('int fcntl(int, int, ...)'),
+  getsockopt: libc.func('int getsockopt(int, int, int, intptr_t, intptr_t)'),
+  listen: libc.func('int listen(int, int)'),
+  recv: libc.func('intptr_t recv(int, intptr_t, size_t, int)'),
+  send: libc.func('intptr_t send(int, intptr_t, size_t, int)'),
+  setsockopt: libc.func('int setsockopt(int, int, int, intptr_t, uint32_t)'),
+  shutdown: libc.func('int shutdown(int, int)'),
+  socket: libc.func('int socket(int, int, int)'),
+  socketpair: libc.func('int socketpair(int, int, int, _Out_ int *)'),
+};
+
+const AF_UNIX = 1;
+const SOCK_SEQPACKET = 5;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_PEERCRED = 17;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const TCP_INFO = 11;
+const MSG_PEEK = 0x2;
+const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const SHUT_RD = 0;
+const SHUT_WR = 1;
+const F_GETFD = 1;
+const F_SETFD = 2;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const FD_CLOEXEC = 1;
+/** sun_path with its terminating zero (unix(7)). */
+const UNIX_PATH_MAX = 108;
+
+const small = allocate(4096);
+
+// --- the hot path: a value >= 0, or -errno ---
+
+/** Takes one connection off a non-blocking listener; the new socket is non-blocking and close-on-exec (accept4(2)). */
+export function acceptNonBlocking(listener: number): number {
+  const fd = c.accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return fd < 0 ? -lastErrno() : fd;
+}
+
+/** sockaddr_storage (128 bytes), then the socklen_t that says how much of it counts. */
+const peer = { address: small.address, length: small.address + 128 };
+
+/** As acceptNonBlocking, and keeps the client's address for `acceptedAddressHash`. */
+export function acceptWithAddress(listener: number): number {
+  small.view.setUint32(128, 128, true);
+  const fd = c.accept4(listener, peer.address, peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return fd < 0 ? -lastErrno() : fd;
+}
+
+/**
+ * FNV-1a over the IP address (not the port) of the connection that acceptWithAddress took last: an unsigned 32-bit
+ * number, the same for an IPv4 client whether the listener is IPv4 or dual-stack IPv6 (sockaddr_in: address at 4;
+ * sockaddr_in6: at 8, an IPv4-mapped one in its last four bytes).
+ */
+export function acceptedAddressHash(): number {
+  const bytes = small.bytes;
+  const isV6 = bytes.readUInt16LE(0) === 10;
+  const mapped = isV6 && bytes.readUInt32BE(16) === 0xffff && bytes.readBigUInt64BE(8) === 0n;
+  const start = !isV6 ? 4 : mapped ? 20 : 8;
+  const end = isV6 ? 24 : 8;
+  let hash = 0x811c9dc5;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return hash >>> 0;
+}
+
+/** Copies what has arrived and leaves it in the socket (MSG_PEEK). 0: the peer has closed and nothing is left. */
+export function peek(fd: number, into: Memory, offset: number, length: number): number {
+  const n = Number(c.recv(fd, into.address + offset, length, MSG_PEEK | MSG_DONTWAIT));
+  return n < 0 ? -lastErrno() : n;
+}
+
+/** Takes what has arrived, at most `length` bytes. 0: end of input. */
+export function receive(fd: number, into: Memory, offset: number, length: number): number {
+  const n = Number(c.recv(fd, into.address + offset, length, MSG_DONTWAIT));
+  return n < 0 ? -lastErrno() : n;
+}
+
+/** Throws away up to `length` bytes of a TCP socket's input without copying them (MSG_TRUNC, tcp(7)). */
+export function discard(fd: number, length: number): number {
+  const n = Number(c.recv(fd, small.address, length, MSG_TRUNC | MSG_DONTWAIT));
+  return n < 0 ? -lastErrno() : n;
+}
+
+/** Writes what fits; never raises SIGPIPE. */
+export function write(fd: number, from: Memory, offset: number, length: number): number {
+  const n = Number(c.send(fd, from.address + offset, length, MSG_NOSIGNAL | MSG_DONTWAIT));
+  return n < 0 ? -lastErrno() : n;
+}
+
+/** Sends FIN after what was written; reading goes on (shutdown(2)). */
+export const endWriting = (fd: number): number => (c.shutdown(fd, SHUT_WR) < 0 ? -lastErrno() : 0);
+
+/**
+ * Refuses all that the peer has not sent yet: for a Unix socket its next send fails with EPIPE, while what already
+ * arrived can still be read (net/unix/af_unix.c, unix_shutdown).
+ */
+export const endReading = (fd: number): number => (c.shutdown(fd, SHUT_RD) < 0 ? -lastErrno() : 0);
+
+/** Closes once. On Linux the fd is gone even when close(2) reports an error, so there is nothing to do about one. */
+export function closeFd(fd: number): void {
+  c.close(fd);
+}
+
+// --- set-up and questions: throw SystemError ---
+
+/** Makes a bound socket a listener, with at most `backlog` connections waiting (the kernel caps it at somaxconn). */
+export const listen = (fd: number, backlog: number): void => void check('listen', c.listen(fd, backlog));
+
+export function setNonBlocking(fd: number): void {
+  const flags = check('fcntl', c.fcntl(fd, F_GETFL, 'int', 0));
+  check('fcntl', c.fcntl(fd, F_SETFL, 'int', flags | SOCK_NONBLOCK));
+}
+
+export function setCloseOnExec(fd: number): void {
+  const flags = check('fcntl', c.fcntl(fd, F_GETFD, 'int', 0));
+  check('fcntl', c.fcntl(fd, F_SETFD, 'int', flags | FD_CLOEXEC));
+}
+
+function setOption(fd: number, level: number, option: number, value: number): void {
+  small.view.setInt32(256, value, true);
+  check('setsockopt', c.setsockopt(fd, level, option, small.address + 256, 4));
+}
+
+function getOption(fd: number, level: number, option: number, length: number): DataView {
+  small.view.setUint32(256, length, true);
+  check('getsockopt', c.getsockopt(fd, level, option, small.address + 260, small.address + 256));
+  return new DataView(small.view.buffer, 260, length);
+}
+
+/** On a listener, every accepted socket inherits it (tcp(7)). */
+export const setNoDelay = (fd: number): void => setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+/** The kernel doubles it and caps it at net.core.wmem_max (socket(7)). */
+export const setSendBuffer = (fd: number, bytes: number): void => setOption(fd, SOL_SOCKET, SO_SNDBUF, bytes);
+
+/**
+ * How many connections wait to be accepted, and the limit. For a listener TCP_INFO puts sk_ack_backlog in
+ * tcpi_unacked (offset 24) and sk_max_ack_backlog in tcpi_sacked (offset 28): net/ipv4/tcp.c, tcp_get_info.
+ */
+export function listenQueue(listener: number): { queued: number; backlog: number } {
+  const info = getOption(listener, IPPROTO_TCP, TCP_INFO, 104);
+  return { queued: info.getUint32(24, true), backlog: info.getUint32(28, true) };
+}
+
+/** Who is at the other end of a connected Unix socket, as the kernel saw it at connect (SO_PEERCRED, unix(7)). */
+export function peerCredentials(fd: number): { pid: number; uid: number; gid: number } {
+  const ucred = getOption(fd, SOL_SOCKET, SO_PEERCRED, 12);
+  return { pid: ucred.getInt32(0, true), uid: ucred.getUint32(4, true), gid: ucred.getUint32(8, true) };
+}
+
+function unixAddress(path: string): Buffer {
+  const bytes = Buffer.from(path);
+  if (bytes.length === 0 || bytes.length >= UNIX_PATH_MAX || bytes.includes(0)) {
+    throw new RangeError(`a Unix socket path has 1 to ${UNIX_PATH_MAX - 1} bytes and no zero: ${path}`);
+  }
+  const address = Buffer.alloc(2 + bytes.length + 1);
+  address.writeUInt16LE(AF_UNIX, 0);
+  bytes.copy(address, 2);
+  return address;
+}
+
+const seqpacketSocket = (): number =>
+  check('socket', c.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+
+/** A listening SEQPACKET socket at `path`, mode 0600 from its first moment. The path must be free. */
+export function listenSeqpacket(path: string, backlog: number): number {
+  const address = unixAddress(path);
+  const fd = seqpacketSocket();
+  const mask = process.umask(0o177);
+  try {
+    check('bind', c.bind(fd, address, address.length));
+    check('listen', c.listen(fd, backlog));
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  } finally {
+    process.umask(mask);
+  }
+  return fd;
+}
+
+/** A connected SEQPACKET socket. ECONNREFUSED: nobody listens there; EAGAIN: the listener's queue is full. */
+export function connectSeqpacket(path: string): number {
+  const address = unixAddress(path);
+  const fd = seqpacketSocket();
+  try {
+    check('connect', c.connect(fd, address, address.length));
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** Two connected SEQPACKET sockets, non-blocking and close-on-exec (socketpair(2)). */
+export function seqpacketPair(): [number, number] {
+  const pair = new Int32Array(2);
+  check('socketpair', c.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair));
+  return [pair[0]!, pair[1]!];
+}

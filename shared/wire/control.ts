@@ -1,0 +1,94 @@
+/**
+ * Messages on the control channel between the head and one delivery: MessagePack maps with a `type`, checked against
+ * these schemas when they arrive. PROTOCOL.md describes them for other languages.
+ */
+import { Packr } from 'msgpackr';
+import { z } from 'zod';
+import { BatonError } from '../errors.ts';
+
+/** Changes when an old peer would misunderstand a new one. */
+export const PROTOCOL_VERSION = 1;
+/** Bytes of one control message, at most. */
+export const CONTROL_MESSAGE_MAX = 16_384;
+/** Workers of one head, so lanes of one delivery, at most. */
+export const LANES_MAX = 128;
+
+export const deliveryName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a name has 1 to 64 letters, digits, ".", "_" or "-"');
+export const creditsRange = z.int().min(1).max(1_000_000);
+export const weightRange = z.int().min(1).max(1000);
+
+/** HOST:PORT as it stands in a URL; the host is an IP address (IPv6 in brackets) or a DNS name. */
+const authority = z.string().regex(/^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):\d{1,5}$/);
+const count = z.int().min(0).max(0xffffffff);
+
+export const hello = z.object({
+  type: z.literal('hello'),
+  version: z.int(),
+  name: deliveryName,
+  pid: z.int().positive(),
+  /** The most connections that it holds at once. */
+  credits: creditsRange,
+  weight: weightRange,
+  /** Where clients reach it without the head; null when nowhere. */
+  direct: authority.nullable(),
+  /** Connections handed to it earlier (by a head that has gone) that it still holds. */
+  active: count,
+});
+
+const fromDelivery = z.discriminatedUnion('type', [
+  hello,
+  z.object({ type: z.literal('draining') }),
+  /** `direct`: connections that it holds now and that came to its direct address. */
+  z.object({ type: z.literal('pong'), direct: count }),
+  /** `count` of the connections that its hello called active have ended. */
+  z.object({ type: z.literal('ended'), count }),
+]);
+
+const fromHead = z.discriminatedUnion('type', [
+  /** Carries `lanes` fds: one connected socket for each. `session` names this registration. */
+  z.object({
+    type: z.literal('welcome'),
+    version: z.int(),
+    session: z.string().max(32),
+    lanes: z.int().min(1).max(LANES_MAX),
+  }),
+  z.object({ type: z.literal('refused'), code: z.string().max(64), reason: z.string().max(1024) }),
+  z.object({ type: z.literal('ping') }),
+  /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
+  z.object({ type: z.literal('drained') }),
+  /** The head has let this delivery go; its untaken connections went elsewhere. */
+  z.object({ type: z.literal('dismissed'), reason: z.string().max(1024) }),
+]);
+
+export type Hello = z.infer<typeof hello>;
+export type FromDelivery = z.infer<typeof fromDelivery>;
+export type FromHead = z.infer<typeof fromHead>;
+
+// Without records: a peer in another language reads plain maps.
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+export const encodeControl = (message: FromDelivery | FromHead): Buffer => packr.pack(message);
+
+function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): T {
+  if (bytes.length > CONTROL_MESSAGE_MAX) {
+    throw new BatonError('PROTOCOL', { problem: `a control message of ${bytes.length} bytes` });
+  }
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch {
+    throw new BatonError('PROTOCOL', { problem: 'a control message that is not MessagePack' });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new BatonError('PROTOCOL', {
+    problem: `a control message with a bad ${issue.path.join('.') || 'type'}: ${issue.message}`,
+  });
+}
+
+/** Throws PROTOCOL with what was wrong. */
+export const decodeFromDelivery = (bytes: Uint8Array): FromDelivery => decode(fromDelivery, bytes);
+export const decodeFromHead = (bytes: Uint8Array): FromHead => decode(fromHead, bytes);

@@ -1,0 +1,75 @@
+/**
+ * Messages on a lane: the socket between one worker of the head and one delivery over which connections travel.
+ * They are MessagePack arrays of unsigned integers, read and written by hand because they pass once a connection:
+ * no object is made for them. PROTOCOL.md describes them for other languages.
+ */
+
+/** Head to delivery, with `count` fds: connections `first`, `first + 1`, ... (ids count modulo 2^32). */
+export const CONNECTIONS = 1;
+/** Delivery to head: these are mine now; close your copies. */
+export const TAKEN = 2;
+/** Delivery to head: I cannot take these; my copies are closed, give them to another. */
+export const RETURNED = 3;
+/** Delivery to head: `count` connections that I had taken have ended. `first` is absent. */
+export const ENDED = 4;
+
+/** No lane message is longer: an array of three integers of at most 5 bytes, with room to grow. */
+export const LANE_MESSAGE_MAX = 64;
+
+/** `[kind, first, count]`; its length in bytes. */
+export function writeRange(into: Uint8Array, kind: number, first: number, count: number): number {
+  into[0] = 0x93;
+  into[1] = kind;
+  return writeUint(into, writeUint(into, 2, first >>> 0), count);
+}
+
+/** `[ENDED, count]`; its length in bytes. */
+export function writeEnded(into: Uint8Array, count: number): number {
+  into[0] = 0x92;
+  into[1] = ENDED;
+  return writeUint(into, 2, count);
+}
+
+/** MessagePack's shortest form of an unsigned integer below 2^32. */
+function writeUint(into: Uint8Array, at: number, value: number): number {
+  if (value < 0x80) {
+    into[at] = value;
+    return at + 1;
+  }
+  into[at] = 0xce;
+  into[at + 1] = value >>> 24;
+  into[at + 2] = value >>> 16;
+  into[at + 3] = value >>> 8;
+  into[at + 4] = value;
+  return at + 5;
+}
+
+/** What readLane found; one object, overwritten by each call. */
+export const laneMessage = { kind: 0, first: 0, count: 0 };
+
+let position = 0;
+
+/** Reads one lane message into `laneMessage`; false for anything that is not exactly one. */
+export function readLane(from: Uint8Array, length: number): boolean {
+  if (length < 3 || length > LANE_MESSAGE_MAX) return false;
+  const elements = from[0]! - 0x90;
+  position = 1;
+  const kind = readUint(from, length);
+  if (kind === ENDED ? elements !== 2 : elements !== 3 || kind < CONNECTIONS || kind > RETURNED) return false;
+  laneMessage.kind = kind;
+  laneMessage.first = kind === ENDED ? 0 : readUint(from, length);
+  laneMessage.count = readUint(from, length);
+  return laneMessage.first >= 0 && laneMessage.count > 0 && position === length;
+}
+
+/** positive fixint, uint 8, uint 16 or uint 32; -1 for anything else. */
+function readUint(from: Uint8Array, length: number): number {
+  if (position >= length) return -1;
+  const head = from[position++]!;
+  if (head < 0x80) return head;
+  const width = head === 0xcc ? 1 : head === 0xcd ? 2 : head === 0xce ? 4 : 0;
+  if (width === 0 || position + width > length) return -1;
+  let value = 0;
+  for (const end = position + width; position < end; position++) value = value * 256 + from[position]!;
+  return value;
+}

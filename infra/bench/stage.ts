@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { BatonError } from '../../shared/errors.ts';
@@ -43,7 +44,7 @@ export interface Stage {
   readonly programs: Readonly<Record<Program, string>>;
   /** Starts a program and waits for its first line, one of JSON that says "ready" and its pid. */
   launch(file: string, args: readonly string[]): Promise<Launched>;
-  /** Runs a program to its end and returns its last line. Throws when it fails. */
+  /** Runs a program to its end and returns its last line. Throws when it, or what was launched before, fails. */
   run(file: string, args: readonly string[]): Promise<string>;
   /** Ends every process that was launched here, by its pid, and removes the folder. */
   close(): Promise<void>;
@@ -54,18 +55,23 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
   const programs = await compilePrograms();
   const folder = await mkdtemp(join(tmpdir(), 'baton-bench-'));
   const stops: (() => Promise<unknown>)[] = [];
+  const broken = new AbortController();
   return {
     folder,
     programs,
     async launch(file, args) {
       signal.throwIfAborted();
-      const { launched, stop } = start(file, args);
+      const { launched, stop } = start(file, args, (problem) => broken.abort(problem));
       stops.push(stop);
       return launched;
     },
     async run(file, args) {
-      const { stdout } = await execa(file, args, { cancelSignal: signal, stdin: 'ignore' });
-      return stdout.trim().split('\n').at(-1)!;
+      const cancelSignal = AbortSignal.any([signal, broken.signal]);
+      const result = await execa(file, args, { cancelSignal, stdin: 'ignore', reject: false });
+      broken.signal.throwIfAborted();
+      signal.throwIfAborted();
+      if (result.failed) throw failed(`running ${file}`, lastLine(result.stderr));
+      return lastLine(result.stdout);
     },
     async close() {
       // Heads are launched before their receivers and stopped before them, so that receivers see an orderly end.
@@ -75,40 +81,51 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
   };
 }
 
-/** `stop` works from the first moment; `launched` resolves when the program is ready. */
-function start(file: string, args: readonly string[]) {
+/** `stop` works from the first moment; `launched` resolves when the program is ready; `onFailure` when it fails alone. */
+function start(file: string, args: readonly string[], onFailure: (problem: BatonError) => void) {
   const child = execa(file, args, {
     stdin: 'ignore',
     reject: false,
     buffer: { stdout: false, stderr: true },
     forceKillAfterDelay: endWithinMillis,
   });
+  const what = [file, ...args].join(' ');
   const lines = createInterface({ input: child.stdout });
   const firstLine = new Promise<string>((resolve) => lines.once('line', resolve));
-  let lastLine = '';
+  let last = '';
   lines.on('line', (line) => {
-    lastLine = line;
+    last = line;
   });
-  const ended = child.then(({ exitCode }) => ({ exitCode, lastLine }));
+  let stopping = false;
+  const ended = child.then(({ exitCode, signal, stderr }) => {
+    // A receiver ends well when its head has closed; anything else was not asked for.
+    if (!stopping && exitCode !== 0) {
+      onFailure(failed(what, `it ended with ${signal ?? exitCode}: ${lastLine(stderr)}`));
+    }
+    return { exitCode, lastLine: last };
+  });
   const stop = async () => {
+    stopping = true;
     child.kill();
     return ended;
   };
 
   async function untilReady(): Promise<Launched> {
-    const late = AbortSignal.timeout(readyWithinMillis);
-    const tooLate = new Promise<never>((_, reject) => {
-      late.addEventListener('abort', () => reject(notReady(`nothing within ${readyWithinMillis / 1000} s`)));
-    });
-    const endedFirst = child.then(({ stderr }) => {
-      throw notReady(stderr.trim().split('\n').at(-1) || 'it ended');
-    });
-    const line = await Promise.race([firstLine, endedFirst, tooLate]);
-    const { pid, listen = '' } = readyLine.parse(JSON.parse(line));
+    const timer = new AbortController();
+    const tooLate = sleep(readyWithinMillis, 'late' as const, { signal: timer.signal }).catch(
+      () => 'late' as const,
+    );
+    const first = await Promise.race([firstLine, tooLate, child]);
+    timer.abort();
+    if (first === 'late') throw failed(what, `it was not ready within ${readyWithinMillis / 1000} s`);
+    if (typeof first !== 'string') throw failed(what, `it ended at once: ${lastLine(first.stderr)}`);
+    const { pid, listen = '' } = readyLine.parse(JSON.parse(first));
     return { pid, address: listen, ended, stop };
   }
 
-  const notReady = (problem: string) =>
-    new BatonError('CALL_FAILED', { call: `starting ${[file, ...args].join(' ')}`, errno: '', problem });
   return { launched: untilReady(), stop };
 }
+
+const lastLine = (text: string) => text.trim().split('\n').at(-1)!;
+
+const failed = (call: string, problem: string) => new BatonError('CALL_FAILED', { call, errno: '', problem });

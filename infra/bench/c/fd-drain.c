@@ -130,7 +130,7 @@ static int heed_head(int channel) {
   struct packer pong = {0};
   pack_map(&pong, 2);
   pack_text(&pong, "type"), pack_text(&pong, "pong");
-  pack_text(&pong, "open"), pack_number(&pong, 0);
+  pack_text(&pong, "direct"), pack_number(&pong, 0);
   return say(channel, &pong);
 }
 

@@ -1,23 +1,86 @@
 import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { BatonError } from '../../shared/errors.ts';
-import type { Host } from '../lab/lab.ts';
+import type { Host, Lab } from '../lab/lab.ts';
 import type { Saturation } from '../report/schema.ts';
+import type { ExperimentContext } from './experiment.ts';
+
+interface Way {
+  readonly name: string;
+  readonly description: string;
+  readonly urls: readonly string[];
+}
+
+interface Load {
+  /** In all, shared out between the URLs. */
+  readonly connections: number;
+  /** Of each run; whole. */
+  readonly seconds: number;
+}
 
 /**
- * How many requests a second go through connections that stay open. autocannon is right for exactly this: a closed
- * loop at full speed, of which only the count is used. Its latencies are whole milliseconds and its rate option is not
- * an open loop, so what people wait for is measured by visits instead. It runs as a process of its own for each URL,
- * so that every case has the same number of generators.
+ * Requests a second on connections that stay open, straight to the deliveries and handed over by the head. The head
+ * has no part in them after the handoff, so the two should be equal. In the order A B B A, so that what grows or
+ * fades with time falls on both alike.
  */
-export async function saturate(
+export async function saturateInTurns(
+  lab: Lab,
+  path: string,
+  load: Load,
+  { progress, signal }: ExperimentContext,
+): Promise<Saturation[]> {
+  if (signal.aborted) return [];
+  await lab.head.setMode('handoff');
+  const direct: Way = {
+    name: 'direct',
+    description: 'connections made straight to the deliveries',
+    urls: lab.deliveries.map((delivery) => `http://${delivery.direct}${path}`),
+  };
+  const handoff: Way = {
+    name: 'handoff',
+    description: 'connections that the head handed over',
+    // As many generators as there are for the direct way.
+    urls: lab.deliveries.map(() => `http://${lab.head.listen}${path}`),
+  };
+  const runs: Saturation[] = [];
+  for (const way of [direct, handoff, handoff, direct]) {
+    const result = await progress.during(
+      `requests on open connections: ${way.name}`,
+      load.seconds * 1000 + startMs,
+      () => saturate(lab.client, way, load, signal),
+    );
+    if (signal.aborted || !result) return [];
+    runs.push(result);
+  }
+  return [together(runs[0]!, runs[3]!), together(runs[1]!, runs[2]!)];
+}
+
+/** How many runs saturateInTurns makes. */
+export const saturationTurns = 4;
+const startMs = 400;
+
+function together(one: Saturation, other: Saturation): Saturation {
+  return {
+    ...one,
+    seconds: one.seconds + other.seconds,
+    requestsPerSecond: (one.requestsPerSecond + other.requestsPerSecond) / 2,
+    errors: one.errors + other.errors,
+  };
+}
+
+/**
+ * autocannon is right for exactly this: a closed loop at full speed, of which only the count is used. Its latencies are
+ * whole milliseconds and its rate option is not an open loop, so what people wait for is measured by visits instead. It
+ * runs as a process of its own for each URL.
+ */
+async function saturate(
   host: Host,
-  what: { name: string; description: string; urls: readonly string[] },
-  load: { connections: number; seconds: number },
+  way: Way,
+  load: Load,
   signal: AbortSignal,
 ): Promise<Saturation | undefined> {
   const program = createRequire(import.meta.url).resolve('autocannon');
-  const each = Math.max(1, Math.floor(load.connections / what.urls.length));
+  const each = Math.max(1, Math.floor(load.connections / way.urls.length));
   const flags = [
     '--json',
     '--no-progress',
@@ -27,14 +90,14 @@ export async function saturate(
     String(load.seconds),
   ];
   const texts = await Promise.all(
-    what.urls.map((url) => host.run([process.execPath, program, ...flags, url], { signal })),
+    way.urls.map((url) => host.run([process.execPath, program, ...flags, url], { signal })),
   );
   if (signal.aborted) return undefined;
   const results = texts.map(parse);
   return {
-    name: what.name,
-    description: what.description,
-    connections: each * what.urls.length,
+    name: way.name,
+    description: way.description,
+    connections: each * way.urls.length,
     seconds: load.seconds,
     requestsPerSecond: results.reduce((total, result) => total + result['2xx'] / result.duration, 0),
     errors: results.reduce((total, result) => total + result.errors + result.timeouts + result.non2xx, 0),

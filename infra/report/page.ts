@@ -52,11 +52,14 @@ function header(report: Report): Html {
   return html`<header>
 <p class="eyebrow">Baton · ${report.experiment} · <time datetime="${report.startedAt}">${report.startedAt.slice(0, 16).replace('T', ' ')} UTC</time></p>
 <h1>${report.question}</h1>
-<p class="answer">${report.answer}</p>
+<p class="answer">${unbroken(report.answer)}</p>
 ${!report.complete && html`<p class="cut">This run was interrupted. The page shows what was measured until then.</p>`}
 <p class="where">${environment.machine}, ${environment.cores} cores · Linux ${environment.kernel} · Node ${environment.node} · ${environment.lab}</p>
 </header>`;
 }
+
+/** Keeps a figure and its unit on one line. */
+const unbroken = (text: string) => text.replaceAll(/(\d) (?=(?:ms|µs|s|%)(?!\w))/g, '$1\u00a0');
 
 /** The swatch that ties a name to its line in the plots; page.css gives the colours in this order. */
 const swatch = (index: number) => html`<span class="swatch case-${index % 4}"></span>`;
@@ -70,7 +73,7 @@ function modeTable({ cases }: Report): Html {
 <thead><tr><th scope="col">Way</th>${columns.map((name) => html`<th scope="col">${name}</th>`)}<th scope="col">max</th><th scope="col">visits</th><th scope="col">failed</th><th scope="col">connections<br>a visit</th></tr></thead>
 <tbody>${cases.map(
     ({ name, description, summary }, index) => html`<tr>
-<th scope="row">${swatch(index)}${name}<small>${description}</small></th>
+<th scope="row"><span class="name">${swatch(index)}${name}</span><small>${description}</small></th>
 ${summary && summary.latency.count > 0 ? html`${columns.map((column) => timeCell(summary[column]))}<td>${formatMicros(summary.latency.max)}</td>` : html`<td colspan="4">not measured</td>`}
 ${summary ? counts(summary) : html`<td colspan="3"></td>`}
 </tr>`,
@@ -101,11 +104,13 @@ function phases(cases: readonly Case[]): Html {
   const measured = cases.flatMap((each) =>
     each.summary && each.summary.latency.count > 0 ? [{ ...each, summary: each.summary }] : [],
   );
+  const whole = (summary: CaseSummary) =>
+    Object.values(summary.phaseMeans).reduce((sum, micros) => sum + micros, 0);
+  const longest = Math.max(1, ...measured.map(({ summary }) => whole(summary)));
+  // A part that would be thinner than a hair everywhere is not in the legend either.
   const keys = (Object.keys(phaseTitles) as (keyof typeof phaseTitles)[]).filter((key) =>
-    measured.some(({ summary }) => (summary.phaseMeans[key] ?? 0) >= 1),
+    measured.some(({ summary }) => (summary.phaseMeans[key] ?? 0) > longest / 500),
   );
-  const total = (summary: CaseSummary) => keys.reduce((sum, key) => sum + (summary.phaseMeans[key] ?? 0), 0);
-  const longest = Math.max(1, ...measured.map(({ summary }) => total(summary)));
   return html`<section>
 <h2>Where the time goes</h2>
 <p class="lead">Mean of all successful visits, part by part, from the moment each was meant to begin.</p>
@@ -115,7 +120,7 @@ function phases(cases: readonly Case[]): Html {
       html`<div class="bar-row"><span class="bar-name">${name}</span><span class="bar">${keys.map((key) => {
         const micros = summary.phaseMeans[key] ?? 0;
         return html`<i class="phase-${key}" style="width:${((100 * micros) / longest).toFixed(3)}%" title="${phaseTitles[key]}: ${formatMicros(micros)}"></i>`;
-      })}</span><span class="bar-value">${formatMicros(total(summary))}</span></div>`,
+      })}</span><span class="bar-value">${formatMicros(whole(summary))}</span></div>`,
   )}</div>
 </section>`;
 }
@@ -140,8 +145,9 @@ function costs({ cases, saturation }: Report): Html {
   );
   const most = Math.max(1, ...cpu.map(({ figure }) => figure.median));
   const fastest = Math.max(1, ...saturation.map(({ requestsPerSecond }) => requestsPerSecond));
+  const colourOf = (name: string) => cases.findIndex((each) => each.name === name) % 4;
   const row = (name: string, share: number, value: string, below: string) =>
-    html`<div class="bar-row"><span class="bar-name">${name}</span><span class="bar"><i class="plain" style="width:${(100 * share).toFixed(3)}%"></i></span><span class="bar-value">${value}<small>${below}</small></span></div>`;
+    html`<div class="bar-row"><span class="bar-name">${name}</span><span class="bar"><i class="case-${colourOf(name)}" style="width:${(100 * share).toFixed(3)}%"></i></span><span class="bar-value">${value}<small>${below}</small></span></div>`;
   return html`${
     cpu.length > 0 &&
     html`<section>

@@ -93,7 +93,7 @@ export class Tally {
     const warnings: string[] = [];
     if (lateness.p99 > maxLatenessMicros) {
       warnings.push(
-        `the generator could not keep up: 1 % of the visits began more than ${(lateness.p99 / 1000).toFixed(1)} ms late; lower --rate or free a core`,
+        `the generator could not keep up: 1 % of the visits began more than ${(lateness.p99 / 1000).toFixed(1)} ms late; lower the rate or free a core`,
       );
     }
     if (this.#failures.not_sent) {

@@ -21,15 +21,35 @@
   };
 
   function axis(values, extra) {
+    const lines = { stroke: colour('--line'), width: 1 };
     return {
       stroke: colour('--quiet'),
-      grid: { stroke: colour('--line'), width: 1 },
-      ticks: { stroke: colour('--line'), width: 1, size: 4 },
+      grid: lines,
+      ticks: { ...lines, size: 4 },
       font: '12px system-ui, sans-serif',
       values,
       ...extra,
     };
   }
+
+  // A logarithmic axis keeps its lines at 1, 2 and 5; the others would only grey the paper, and their texts collide.
+  const round = (value) => value != null && /^[125](\.0+)?e/.test(value.toExponential(3));
+  const sparse = (_, splits) => splits.map((value) => (round(value) ? value : null));
+  function logAxis(extra) {
+    const plain = axis((_, splits) => splits.map(tick), extra);
+    return {
+      ...plain,
+      filter: sparse,
+      grid: { ...plain.grid, filter: sparse },
+      ticks: { ...plain.ticks, filter: sparse },
+    };
+  }
+  const exactly = (_, least, most) => [least, most];
+  // On a touch screen there is no pointer to read values under.
+  const legend = {
+    live: matchMedia('(hover: hover)').matches,
+    markers: { width: 0, fill: (plot, index) => plot.series[index].stroke(plot, index) },
+  };
 
   const lines = (value) =>
     data.names.map((name, index) => ({
@@ -40,25 +60,21 @@
       value: (_, y) => value(y),
     }));
 
-  // Logarithmic ticks: only those at 1, 2 and 5 get a text, or they would run into each other.
-  const sparse = (_, splits) =>
-    splits.map((value) => {
-      if (value == null) return '';
-      const first = Number(value.toExponential(2).split('e')[0]);
-      return first === 1 || first === 2 || first === 5 ? tick(value) : '';
-    });
-
   function spectrum(width) {
     return {
       width,
       height: width < 560 ? 280 : 360,
       cursor: { drag: { x: false, y: false } },
-      scales: { x: { time: false }, y: { distr: 3 } },
+      legend,
+      scales: {
+        x: { time: false, range: exactly },
+        y: { distr: 3, range: (_, least, most) => [least * 0.8, most * 1.2] },
+      },
       axes: [
         axis((_, splits) => splits.map(percentile), {
           splits: (_, __, ___, most) => Array.from({ length: Math.floor(most) + 1 }, (_, nine) => nine),
         }),
-        axis(sparse, { size: 64 }),
+        logAxis({ size: 64 }),
       ],
       series: [{ label: 'percentile', value: (_, x) => (x == null ? '–' : percentile(x)) }, ...lines(millis)],
     };
@@ -70,8 +86,9 @@
       width,
       height: width < 560 ? 260 : 320,
       cursor: { drag: { x: false, y: false } },
-      scales: { x: { time: false, distr: 3 }, y: { range: [0, 100] } },
-      axes: [axis(sparse), axis((_, splits) => splits.map((value) => `${value} %`), { size: 64 })],
+      legend,
+      scales: { x: { time: false, distr: 3, range: exactly }, y: { range: [0, 100] } },
+      axes: [logAxis({ space: 70 }), axis((_, splits) => splits.map((value) => `${value} %`), { size: 64 })],
       series: [{ label: 'at most', value: (_, x) => millis(x) }, ...lines(percent)],
     };
   }

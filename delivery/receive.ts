@@ -138,13 +138,9 @@ class Receiving implements Receiver {
         resolve(reason);
       },
     });
-    if (this.#stop.signal.aborted) {
-      session.close();
-      resolve('closed');
-    } else {
-      this.#session = session;
-      if (this.#unreported > 0) session.formerEnded(this.#unreported);
-    }
+    this.#session = session;
+    if (this.#unreported > 0) session.formerEnded(this.#unreported);
+    if (this.#stop.signal.aborted) session.close();
     return { ended: promise };
   }
 
@@ -177,7 +173,6 @@ class Receiving implements Receiver {
     await Promise.race([this.#session?.drain(), deadline]);
     this.#stop.abort();
     this.#session?.close();
-    this.#session = undefined;
     if (this.#sockets.size > 0) {
       const empty = new Promise<void>((resolve) => {
         this.#whenEmpty = resolve;

@@ -22,7 +22,7 @@ export interface SessionEvents {
   onConnection(fd: number, id: string, lane: DeliveryLane): void;
   /** Calls back with the number of connections that came to the direct address. */
   countDirect(answer: (count: number) => void): void;
-  /** The head has gone or has let this delivery go; every lane is closed. */
+  /** The head has gone, has let this delivery go, or `close` was called; every lane is closed. */
   onEnd(reason: string): void;
 }
 
@@ -150,17 +150,16 @@ class Registered implements Session {
     this.#channel.send({ type: 'ended', count });
   }
 
-  #end(reason: string): void {
-    if (!this.#open) return;
-    this.close();
-    this.#events.onEnd(reason);
+  close(): void {
+    this.#end('closed');
   }
 
-  close(): void {
+  #end(reason: string): void {
     if (!this.#open) return;
     this.#open = false;
     for (const lane of this.#lanes) lane.close();
     this.#channel.close();
     this.#settleDrain();
+    this.#events.onEnd(reason);
   }
 }

@@ -52,6 +52,7 @@ export class Registry {
   readonly #strangers = new Set<Channel>();
   readonly #messenger = createFdMessenger(CONTROL_MESSAGE_MAX);
   readonly #pings: NodeJS.Timeout;
+  #turn: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(parts: RegistryParts) {
@@ -81,8 +82,9 @@ export class Registry {
           }
           greeted = true;
           clearTimeout(timer);
-          void this.#register(fd, channel, message).then((registered) => {
-            delivery = registered;
+          // One after the other: a registration may have to wait until its slot is free.
+          this.#turn = this.#turn.then(async () => {
+            delivery = await this.#register(fd, channel, message);
           });
         } catch (error) {
           this.#parts.log.warn({ peerPid: pid }, (error as Error).message);
@@ -118,12 +120,13 @@ export class Registry {
       if (!this.#strangers.delete(channel) || this.#closed) return undefined;
       return this.#welcome(fd, channel, hello, slot);
     } catch (error) {
-      if (!(error instanceof BatonError)) throw error;
-      this.#parts.log.warn({ delivery: hello.name, deliveryPid: hello.pid }, error.message);
-      if (this.#strangers.delete(channel)) {
-        channel.send({ type: 'refused', code: error.code, reason: error.message });
-        channel.end();
-      }
+      const { message } = error as Error;
+      // What is not of the catalogue is the kernel's: no fd left for a lane, say.
+      const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
+      this.#parts.log.warn({ delivery: hello.name, deliveryPid: hello.pid, code }, message);
+      this.#strangers.delete(channel);
+      channel.send({ type: 'refused', code, reason: message });
+      channel.end();
       return undefined;
     }
   }
@@ -165,7 +168,7 @@ export class Registry {
       awaited: 0,
       whenLeft: [],
     };
-    const pairs = Array.from({ length: this.#workers }, () => seqpacketPair());
+    const pairs = this.#makeLanes();
     const bytes = encodeControl({
       type: 'welcome',
       version: PROTOCOL_VERSION,
@@ -178,7 +181,6 @@ export class Registry {
     });
     if (this.#messenger.send(fd, bytes.length, pairs.length) < 0) {
       for (const ends of pairs) ends.forEach(closeFd);
-      channel.close();
       throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
     }
     this.#slots[slot] = delivery;
@@ -193,6 +195,18 @@ export class Registry {
       'delivery joined',
     );
     return delivery;
+  }
+
+  /** Both ends of one lane for each worker. */
+  #makeLanes(): [number, number][] {
+    const pairs: [number, number][] = [];
+    try {
+      while (pairs.length < this.#workers) pairs.push(seqpacketPair());
+      return pairs;
+    } catch (error) {
+      for (const ends of pairs) ends.forEach(closeFd);
+      throw error;
+    }
   }
 
   #onMessage(delivery: Delivery, message: ReturnType<typeof decodeFromDelivery>): void {

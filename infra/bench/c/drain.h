@@ -10,12 +10,15 @@ static const char drain_answer[] =
 static long drain_answered;
 
 /* The head has peeked at the request, so its bytes are there: they must be read, because closing a socket with
- * unread input sends RST, which can destroy the answer. The answer fits into any send buffer. Nothing here waits. */
+ * unread input sends RST, which can destroy the answer. The answer fits into any send buffer. Nothing here waits.
+ * The end of the stream is sent with shutdown, as Node's servers do: a head may still have a copy open, and close
+ * would then leave the end of the connection, and its cost, to whichever of the two closes last. */
 static inline void answer_and_close(int client) {
   char request[4096];
   if (recv(client, request, sizeof request, MSG_DONTWAIT) > 0 &&
       send(client, drain_answer, sizeof drain_answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
     drain_answered++;
+  shutdown(client, SHUT_WR);
   close(client);
 }
 

@@ -17,6 +17,8 @@
 /* The kernel's bound on descriptors in one message (SCM_MAX_FD), and room for a control message. */
 enum { MAX_DESCRIPTORS = 253, MAX_MESSAGE = 16384, MAX_LANES = 128 };
 enum { CREDITS = 4096, PROTOCOL_VERSION = 1 };
+/* As Baton's own deliveries do, ended connections are reported together: so many, or what there is after so long. */
+enum { REPORT_ENDED_AT = 64, REPORT_ENDED_MILLIS = 5 };
 /* Messages on a lane, by their first element. */
 enum { CONNECTIONS = 1, TAKEN = 2, ENDED = 4 };
 
@@ -92,30 +94,42 @@ static int register_delivery(int channel, const char *name, const char *direct, 
   exit(1);
 }
 
-/* Everything that is on a lane now. *Taken* comes before the answer, as the protocol wants; *ended* follows once a
- * batch. 0 when the lane has ended. */
-static int drain_lane(int lane) {
+struct lane {
+  int socket;     /* -1 when it has ended */
+  unsigned ended; /* connections that ended and are not reported yet */
+};
+
+static int report_ended(struct lane *lane) {
+  struct packer ended = {0};
+  pack_array(&ended, 2), pack_number(&ended, ENDED), pack_number(&ended, lane->ended);
+  lane->ended = 0;
+  return say(lane->socket, &ended);
+}
+
+/* Everything that is on a lane now. *Taken* comes before the answer, as the protocol wants. 0 when the lane has
+ * ended. */
+static int drain_lane(struct lane *lane) {
   for (;;) {
     unsigned char bytes[64];
     int clients[MAX_DESCRIPTORS], count;
-    ssize_t got = receive(lane, bytes, sizeof bytes, clients, &count, MSG_DONTWAIT);
+    ssize_t got = receive(lane->socket, bytes, sizeof bytes, clients, &count, MSG_DONTWAIT);
     if (got <= 0) return got < 0;
     struct unpacker batch = {.at = bytes, .end = bytes + got};
     if (unpack_array(&batch) != 3 || unpack_number(&batch) != CONNECTIONS) refuse("fd-drain: not a batch");
     unsigned first = (unsigned)unpack_number(&batch);
     if (unpack_number(&batch) != count) refuse("fd-drain: a batch came without its descriptors");
 
-    struct packer taken = {0}, ended = {0};
+    struct packer taken = {0};
     pack_array(&taken, 3), pack_number(&taken, TAKEN), pack_number(&taken, first);
     pack_number(&taken, (unsigned)count);
-    pack_array(&ended, 2), pack_number(&ended, ENDED), pack_number(&ended, (unsigned)count);
-    int mine = say(lane, &taken);
+    int mine = say(lane->socket, &taken);
     for (int at = 0; at < count; at++) {
       /* The head did not hear *taken*: it gives them to another, and here nobody may touch them. */
       if (mine) answer_and_close(clients[at]);
       else close(clients[at]);
     }
-    if (!mine || !say(lane, &ended)) return 0;
+    lane->ended += (unsigned)count;
+    if (!mine || (lane->ended >= REPORT_ENDED_AT && !report_ended(lane))) return 0;
   }
 }
 
@@ -135,27 +149,35 @@ static int heed_head(int channel) {
 }
 
 static void drain_baton(const char *path, const char *name, const char *direct) {
-  int channel = connect_head(path), lanes[MAX_DESCRIPTORS];
-  int count = register_delivery(channel, name, direct, lanes);
+  int channel = connect_head(path), sockets[MAX_DESCRIPTORS];
+  int count = register_delivery(channel, name, direct, sockets);
+  struct lane lanes[MAX_LANES];
   int epoll = epoll_create1(EPOLL_CLOEXEC);
-  struct epoll_event event = {.events = EPOLLIN, .data.fd = channel};
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
   if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, channel, &event) < 0) fail("epoll");
   for (int at = 0; at < count; at++) {
-    event.data.fd = lanes[at];
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, lanes[at], &event) < 0) fail("epoll_ctl");
+    lanes[at] = (struct lane){.socket = sockets[at]};
+    event.data.ptr = &lanes[at];
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, sockets[at], &event) < 0) fail("epoll_ctl");
   }
   say_ready();
   for (;;) {
-    struct epoll_event ready[MAX_LANES];
-    int events = epoll_wait(epoll, ready, MAX_LANES, -1);
+    struct epoll_event ready[MAX_LANES + 1];
+    unsigned unreported = 0;
+    for (int at = 0; at < count; at++) unreported += lanes[at].ended;
+    int events = epoll_wait(epoll, ready, MAX_LANES + 1, unreported ? REPORT_ENDED_MILLIS : -1);
     if (events < 0 && errno != EINTR) fail("epoll_wait");
     for (int at = 0; at < events; at++) {
-      int socket = ready[at].data.fd;
-      if (socket == channel) {
+      struct lane *lane = ready[at].data.ptr;
+      if (!lane) {
         if (!heed_head(channel)) return;
-      } else if (!drain_lane(socket)) {
-        close(socket);
+      } else if (!drain_lane(lane)) {
+        close(lane->socket);
+        *lane = (struct lane){.socket = -1};
       }
+    }
+    for (int at = 0; events == 0 && at < count; at++) {
+      if (lanes[at].ended) report_ended(&lanes[at]);
     }
   }
 }

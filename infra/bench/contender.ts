@@ -9,7 +9,7 @@ export interface Contender {
   start(stage: Stage): Promise<Running>;
 }
 
-export interface Running {
+interface Running {
   /** The process whose CPU time is measured, and which gets a core of its own. */
   readonly headPid: number;
   /** HOST:PORT to send load to. */

@@ -28,7 +28,7 @@ interface Ending {
   readonly lastLine: string;
 }
 
-export interface Launched {
+interface Launched {
   readonly pid: number;
   /** HOST:PORT; empty for a program that does not listen. */
   readonly address: string;
@@ -81,7 +81,7 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
   };
 }
 
-/** `stop` works from the first moment; `launched` resolves when the program is ready; `onFailure` when it fails alone. */
+/** `stop` works from the first moment; `launched` resolves when the program is ready; `onFailure` when it ends unasked. */
 function start(file: string, args: readonly string[], onFailure: (problem: BatonError) => void) {
   const child = execa(file, args, {
     stdin: 'ignore',
@@ -98,10 +98,7 @@ function start(file: string, args: readonly string[], onFailure: (problem: Baton
   });
   let stopping = false;
   const ended = child.then(({ exitCode, signal, stderr }) => {
-    // A receiver ends well when its head has closed; anything else was not asked for.
-    if (!stopping && exitCode !== 0) {
-      onFailure(failed(what, `it ended with ${signal ?? exitCode}: ${lastLine(stderr)}`));
-    }
+    if (!stopping) onFailure(failed(what, `it ended by itself (${signal ?? exitCode}) ${lastLine(stderr)}`));
     return { exitCode, lastLine: last };
   });
   const stop = async () => {

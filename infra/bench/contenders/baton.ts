@@ -14,6 +14,8 @@ function baton(mode: 'handoff' | 'redirect', about: string): Contender {
     async start(stage) {
       const socket = join(stage.folder, `baton-${mode}.sock`);
       const options = ['--listen', '127.0.0.1:0', '--socket', socket, '--mode', mode, '--workers', '1'];
+      // A burst stops the head for a while: its delivery must not look as if it did not react.
+      options.push('--stall-timeout', '1m');
       const head = await stage.launch(process.execPath, [program, 'head', ...options]);
       await stage.launch(stage.programs['fd-drain'], ['baton', socket, 'drain', direct]);
       return { headPid: head.pid, address: head.address };

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Contender } from '../contender.ts';
 
-const program = join(import.meta.dirname, '..', 'servers', 'node-cluster.ts');
+const program = fileURLToPath(new URL('../servers/node-cluster.ts', import.meta.url));
 
 export const nodeCluster: Contender = {
   name: 'node-cluster',

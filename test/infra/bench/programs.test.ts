@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { compilerHint, findCompiler } from '../../../infra/bench/compile.ts';
+import { batonHandoff, batonRedirect } from '../../../infra/bench/contenders/baton.ts';
 import { fdLoop } from '../../../infra/bench/contenders/fd-loop.ts';
 import { nodeCluster } from '../../../infra/bench/contenders/node-cluster.ts';
 import { notesRedirect } from '../../../infra/bench/contenders/notes-redirect.ts';
@@ -85,6 +86,24 @@ compiledTest('the load generator counts a wrong status and a closed port as fail
   const refused = await load(stage, head.address, 200, 50);
   t.is(refused.ok, 0);
   t.is(refused.failed.notConnected, 20); // one for each client: a client that cannot begin is given up
+});
+
+compiledTest(
+  "the C receiver serves as a head's delivery, and redirected clients get its direct address",
+  async (t) => {
+    const { stage } = t.context;
+    const handoff = await batonHandoff.start(stage);
+    t.deepEqual(await load(stage, handoff.address, 200, 300), allAnswered(300));
+    const redirect = await batonRedirect.start(stage);
+    t.deepEqual(await load(stage, redirect.address, 307, 300), allAnswered(300));
+  },
+);
+
+compiledTest('a run breaks off when a contender ends, and says which', async (t) => {
+  const { stage } = t.context;
+  const { headPid, address } = await fdLoop.start(stage);
+  process.kill(headPid, 'SIGKILL');
+  await t.throwsAsync(load(stage, address, 200, 1000), { message: /fd-loop .*ended by itself \(SIGKILL\)/ });
 });
 
 compiledTest('a burst is answered in full by a head that was stopped while it arrived', async (t) => {

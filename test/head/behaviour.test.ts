@@ -1,0 +1,182 @@
+/** One suite for every way to a delivery: what a client gets must be the same, straight or through the head. */
+import { createHash, randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { execa } from 'execa';
+import { type Mode, modes } from '../../shared/status.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { type Reply, send, sendAndFollow } from '../support/raw-client.ts';
+
+/** How a client reaches a delivery. `byItself`: ordinary clients follow without being told how. */
+const ways = [
+  { way: 'direct', byItself: true },
+  { way: 'handoff', byItself: true },
+  { way: 'redirect', byItself: true },
+  { way: 'created', byItself: false },
+] as const;
+
+const TEN_MB = 10_000_000;
+const body = randomBytes(TEN_MB);
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const bodyDigest = digest(body);
+
+/** What of an answer may not depend on the way: all but the time and who is asked. */
+const essence = ({ status, headers, rest }: Reply) => ({
+  status,
+  headers: { ...headers, date: '' },
+  rest: digest(rest),
+});
+
+const clusters = new Map<Mode, Cluster>();
+const undo: (() => Promise<void>)[] = [];
+test.before(async () => {
+  const scope = { teardown: (one: () => Promise<void>) => void undo.push(one) };
+  await Promise.all(
+    modes.map(async (mode) => clusters.set(mode, await startCluster(scope, ['--mode', mode]))),
+  );
+});
+test.after.always(async () => {
+  await Promise.all(undo.map((one) => one()));
+});
+
+for (const { way, byItself } of ways) {
+  const start = async () => {
+    const cluster = clusters.get(way === 'direct' ? 'handoff' : way)!;
+    const file = join(cluster.directory, `body-${randomBytes(4).toString('hex')}`);
+    await writeFile(file, body);
+    return { ...cluster, address: way === 'direct' ? cluster.deliveries[0]!.direct : cluster.listen, file };
+  };
+  const curl = async (args: string[]): Promise<Buffer> => {
+    const { stdout } = await execa('curl', ['-sS', '--fail', '--location', '--max-time', '30', ...args], {
+      encoding: 'buffer',
+    });
+    return Buffer.from(stdout);
+  };
+
+  test(`${way}: requests of every shape get the same answer as directly`, async (t) => {
+    const { address, deliveries } = await start();
+    const direct = deliveries[0]!.direct;
+    const close = 'Host: lab\r\nConnection: close\r\n';
+    const requests: Record<string, string> = {
+      get: `GET /bytes/1000?a=b&c=%20 HTTP/1.1\r\n${close}\r\n`,
+      'large answer': `GET /bytes/3000000 HTTP/1.1\r\n${close}\r\n`,
+      head: `HEAD /bytes/1000 HTTP/1.1\r\n${close}\r\n`,
+      'HTTP/1.0': 'GET /bytes/10 HTTP/1.0\r\n\r\n',
+      'absolute form': `GET http://example.org/bytes/20 HTTP/1.1\r\n${close}\r\n`,
+      'a leading empty line': `\r\nGET /bytes/30 HTTP/1.1\r\n${close}\r\n`,
+      'not found': `GET /nothing/here HTTP/1.1\r\n${close}\r\n`,
+      'a method of its own': `PROPFIND /bytes/5 HTTP/1.1\r\n${close}\r\n`,
+      post: `POST /echo HTTP/1.1\r\n${close}Content-Length: 5\r\n\r\nhello`,
+      chunked: `POST /echo HTTP/1.1\r\n${close}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+      delayed: `GET /delay/50 HTTP/1.1\r\n${close}\r\n`,
+      pipelined: `GET /bytes/10 HTTP/1.1\r\nHost: lab\r\n\r\nGET /bytes/20 HTTP/1.1\r\n${close}\r\n`,
+      'large head': `GET /bytes/10 HTTP/1.1\r\n${close}X-Large: ${'x'.repeat(12_000)}\r\n\r\n`,
+    };
+    for (const [name, request] of Object.entries(requests)) {
+      const expected = essence(await send(direct, request));
+      t.deepEqual(essence(await sendAndFollow(address, request)), expected, name);
+      // A client that ends its side after the request still gets its answer.
+      const halfClosed = essence(await sendAndFollow(address, request, { halfClose: true }));
+      t.deepEqual({ ...halfClosed, headers: {} }, { ...expected, headers: {} }, `${name}, half-closed`);
+    }
+    const byBytes = await sendAndFollow(address, requests.post!, { pieceBytes: 1 });
+    t.deepEqual(essence(byBytes), essence(await send(direct, requests.post!)), 'one byte at a time');
+  });
+
+  test(`${way}: a body of 10 MB arrives whole, in both directions`, async (t) => {
+    const { address } = await start();
+    const request = (extra: string) =>
+      Buffer.concat([
+        Buffer.from(
+          `POST /echo HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n${extra}Content-Length: ${TEN_MB}\r\n\r\n`,
+        ),
+        body,
+      ]);
+    const reply = await sendAndFollow(address, request(''));
+    t.is(reply.status, 200);
+    t.is(digest(reply.rest), bodyDigest);
+  });
+
+  if (!byItself) continue;
+
+  test(`${way}: curl uploads and downloads 10 MB, with and without Expect, and chunked`, async (t) => {
+    const { address, file } = await start();
+    const url = `http://${address}/echo`;
+    t.is(digest(await curl(['--data-binary', `@${file}`, '-H', 'Expect:', url])), bodyDigest, 'plain');
+    t.is(
+      digest(await curl(['--data-binary', `@${file}`, '-H', 'Expect: 100-continue', url])),
+      bodyDigest,
+      'Expect',
+    );
+    const chunked = ['-H', 'Transfer-Encoding: chunked', '-H', 'Expect:'];
+    t.is(digest(await curl(['--data-binary', `@${file}`, ...chunked, url])), bodyDigest, 'chunked');
+    t.is((await curl([`http://${address}/bytes/${TEN_MB}`])).length, TEN_MB);
+    t.is((await curl(['--http1.0', `http://${address}/bytes/100`])).length, 100);
+    t.regex((await curl(['--head', `http://${address}/bytes/100`])).toString(), /content-length: 100/i);
+  });
+
+  test(`${way}: Node's fetch and Python's http.client get what they ask for`, async (t) => {
+    const { address } = await start();
+    const answer = await fetch(`http://${address}/echo`, { method: 'POST', body: body.subarray(0, 100_000) });
+    t.is(digest(new Uint8Array(await answer.arrayBuffer())), digest(body.subarray(0, 100_000)));
+    const script = `
+import http.client, sys, urllib.parse
+host, target = sys.argv[1], '/bytes/1000?q=1'
+for hop in range(2):
+    c = http.client.HTTPConnection(host, timeout=10)
+    c.request('GET', target)
+    r = c.getresponse()
+    data = r.read()
+    if r.status != 307: break
+    u = urllib.parse.urlsplit(r.getheader('Location'))
+    host, target = u.netloc, u.path + '?' + u.query
+for n in (1, 2, 3):
+    c.request('POST', '/echo', body=b'x' * n)
+    r = c.getresponse(); data += r.read()
+print(r.status, len(data))
+`;
+    const { stdout } = await execa('python3', ['-c', script, address]);
+    t.is(stdout, '200 1006');
+  });
+
+  test(`${way}: a connection that stays open carries many requests`, async (t) => {
+    const { address } = await start();
+    const urls = Array.from({ length: 100 }, (_, i) => `http://${address}/bytes/${i + 1}`);
+    const text = await curl(urls);
+    t.is(text.length, (100 * 101) / 2);
+  });
+}
+
+test('a hundred requests of one client are one connection for the head that hands it over', async (t) => {
+  const { listen, status } = await startCluster(t, [], ['d1']);
+  await execa('curl', ['-sS', '--fail', ...Array.from({ length: 100 }, () => `http://${listen}/bytes/10`)]);
+  t.like(await status(), {
+    accepted: 1,
+    open: 0,
+    outcomes: { handoff: { taken: 1, redirected: 0, unavailable: 0 } },
+  });
+});
+
+test('the delivery sees the real address of the client and how the connection came', async (t) => {
+  const { listen, deliveries } = clusters.get('handoff')!;
+  const whoami = async (address: string) =>
+    (await (await fetch(`http://${address}/whoami`, { headers: { connection: 'close' } })).json()) as Record<
+      string,
+      unknown
+    >;
+  const handed = await whoami(listen);
+  t.is(handed.transport, 'fd');
+  t.regex(String(handed.id), /^[0-9a-f]{8}-\d+-\d+$/);
+  t.true(deliveries.some(({ pid, name }) => pid === handed.pid && name === handed.delivery));
+  const script = `
+import http.client, json, sys
+c = http.client.HTTPConnection(sys.argv[1], timeout=10, source_address=('127.0.0.77', 0))
+c.request('GET', '/whoami')
+me = c.sock.getsockname()
+client = json.loads(c.getresponse().read())['client']
+print(client['address'] == me[0] == '127.0.0.77' and client['port'] == me[1])
+`;
+  t.is((await execa('python3', ['-c', script, listen])).stdout, 'True');
+  t.like(await whoami(deliveries[0]!.direct), { transport: 'direct', id: null, delivery: 'd1' });
+});

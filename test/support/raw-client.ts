@@ -1,0 +1,100 @@
+/** An HTTP client that sends exactly the bytes it is told to, and tells everything that came back. */
+
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { parseHostPort } from '../../shared/units.ts';
+
+export interface Reply {
+  readonly status: number;
+  readonly head: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** All after the head, as it came: a chunked body is not decoded, and further answers are in it. */
+  readonly rest: Buffer;
+  readonly all: Buffer;
+}
+
+export interface SendOptions {
+  /** Send FIN after the request. */
+  readonly halfClose?: boolean;
+  /** Send each of these many bytes alone. */
+  readonly pieceBytes?: number;
+  /** A connection silent for this long is an error, milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+export async function open(address: string): Promise<Socket> {
+  const { host, port } = parseHostPort(address)!;
+  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Sends a request and reads to the end of the connection, which the request should ask to be closed. */
+export async function send(
+  address: string,
+  request: string | Buffer,
+  options: SendOptions = {},
+): Promise<Reply> {
+  const socket = await open(address);
+  try {
+    return await sendOn(socket, request, options);
+  } finally {
+    socket.destroy();
+  }
+}
+
+export async function sendOn(
+  socket: Socket,
+  request: string | Buffer,
+  options: SendOptions = {},
+): Promise<Reply> {
+  const bytes = Buffer.from(request as string, 'latin1');
+  const chunks: Buffer[] = [];
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`silent for ${timeoutMs} ms`)));
+  const ended = new Promise<void>((resolve, reject) => {
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.once('end', resolve);
+    socket.once('error', reject);
+  });
+  // Whether it is written at all is told by what comes back.
+  ended.catch(() => {});
+  if (options.pieceBytes === undefined) {
+    socket.write(bytes);
+  } else {
+    for (let at = 0; at < bytes.length; at += options.pieceBytes) {
+      socket.write(bytes.subarray(at, at + options.pieceBytes));
+      // Once the kernel has it, the next piece goes out as a segment of its own (TCP_NODELAY).
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  if (options.halfClose) socket.end();
+  await ended;
+  return parseReply(Buffer.concat(chunks));
+}
+
+export function parseReply(all: Buffer): Reply {
+  const end = all.indexOf('\r\n\r\n');
+  if (end < 0) throw new Error(`no answer in ${JSON.stringify(all.toString('latin1').slice(0, 200))}`);
+  const head = all.toString('latin1', 0, end);
+  const [statusLine, ...lines] = head.split('\r\n');
+  const headers = Object.fromEntries(
+    lines.map((line) => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+    }),
+  );
+  return { status: Number(statusLine!.split(' ')[1]), head, headers, rest: all.subarray(end + 4), all };
+}
+
+/** Follows a 307 or a 201 once by sending the same request again, at the new address. */
+export async function sendAndFollow(
+  address: string,
+  request: Buffer | string,
+  options: SendOptions = {},
+): Promise<Reply> {
+  const first = await send(address, request, options);
+  if (first.status !== 307 && first.status !== 201) return first;
+  const location = new URL(first.headers.location!);
+  return await send(location.host, request, options);
+}

@@ -6,9 +6,11 @@
 import { allocate, type Memory } from '../shared/sys/memory.ts';
 import { request } from './inspect.ts';
 
-/** How much longer an answer can be than the target it repeats: twice, each byte encoded as `%XX` or `&quot;`. */
-const TARGET_GROWTH = 10;
-const FIXED_PART = 4096;
+/** A target grows at most this much in a header, where a byte can become `%XX`, and in a page, where it can be `&quot;`. */
+const HEADER_GROWTH = 3;
+const PAGE_GROWTH = 6;
+/** What an answer has besides the target, twice: in its headers, and in its page. */
+const FIXED_PART = 2048;
 
 const PERCENT = 0x25;
 const SLASH = 0x2f;
@@ -46,13 +48,16 @@ export class Answers {
   /** Where an answer is composed; each method returns how many bytes of it count. */
   readonly memory: Memory;
   readonly #bytes: Buffer;
+  /** Where a page is written before its length is known: beyond the longest headers. */
+  readonly #pageStart: number;
   readonly #cache = new Map<string, Buffer>();
   #second = -1;
   #date = '';
 
   /** `headLimit`: the longest request head, in bytes. */
   constructor(headLimit: number) {
-    this.memory = allocate(headLimit * TARGET_GROWTH + FIXED_PART);
+    this.#pageStart = headLimit * HEADER_GROWTH + FIXED_PART;
+    this.memory = allocate(this.#pageStart + headLimit * PAGE_GROWTH + FIXED_PART);
     this.#bytes = this.memory.bytes;
   }
 
@@ -94,8 +99,7 @@ export class Answers {
    */
   created(authority: string, from: Uint8Array): number {
     const bytes = this.#bytes;
-    // The page is written first, at the far end, because its length comes before it.
-    const pageStart = bytes.length >> 1;
+    const pageStart = this.#pageStart;
     let page = this.#put(pageStart, PAGE_START);
     page = this.#put(page, Buffer.from(`http://${authority}`));
     const targetStart = page;

@@ -1,0 +1,271 @@
+import { closeSync, openSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import { Lane } from '../../head/lanes.ts';
+import { EAGAIN, EPIPE } from '../../shared/sys/libc.ts';
+import { allocate } from '../../shared/sys/memory.ts';
+import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
+import { closeFd, seqpacketPair, write } from '../../shared/sys/sockets.ts';
+import {
+  CONNECTIONS,
+  ENDED,
+  laneMessage,
+  RETURNED,
+  readLane,
+  TAKEN,
+  writeEnded,
+  writeRange,
+} from '../../shared/wire/lane.ts';
+
+const SLOT = 5;
+const inbox = createFdMessenger(64);
+const outbox = allocate(4096);
+
+/** A lane, what it reported, and a delivery at its other end with a copy of its own of that end. */
+function openLane(t: ExecutionContext) {
+  const [headEnd, deliveryEnd] = seqpacketPair();
+  const [sender, receiver] = seqpacketPair();
+  inbox.fds[0] = deliveryEnd;
+  inbox.send(sender, 1, 1);
+  inbox.receive(receiver);
+  const own = inbox.fds[0]!;
+  closeFd(sender);
+  closeFd(receiver);
+  const events: [what: string, ...numbers: number[]][] = [];
+  const lane = new Lane(SLOT, headEnd, deliveryEnd, {
+    onTaken: (slot, fd) => events.push(['taken', slot, fd]),
+    onReturned: (slot, fd) => events.push(['returned', slot, fd]),
+    onEnded: (slot, count) => events.push(['ended', slot, count]),
+    onLate: () => events.push(['late']),
+  });
+  t.teardown(() => closeFd(own));
+  return {
+    lane,
+    /** What was reported since it was asked last. */
+    events: () => events.splice(0),
+    /** One message that arrived, as [first, count, fds that came]; undefined when there is none. */
+    receive() {
+      const n = inbox.receive(own);
+      if (n === EAGAIN || n === 0) return undefined;
+      t.true(readLane(inbox.bytes, n));
+      t.is(laneMessage.kind, CONNECTIONS);
+      for (let i = 0; i < inbox.received; i++) closeFd(inbox.fds[i]!);
+      return [laneMessage.first, laneMessage.count, inbox.received] as const;
+    },
+    /** >= 0, or -errno. */
+    say: (kind: number, first: number, count: number) =>
+      write(own, outbox, 0, writeRange(outbox.bytes, kind, first, count)),
+    sayEnded: (count: number) => write(own, outbox, 0, writeEnded(outbox.bytes, count)),
+    sayBytes(bytes: Uint8Array) {
+      outbox.bytes.set(bytes);
+      return write(own, outbox, 0, bytes.length);
+    },
+  };
+}
+
+const devNull = openSync('/dev/null', 'r');
+
+/** Reads all that has arrived. */
+function readAll(lane: Lane): void {
+  while (lane.read());
+}
+
+test('connections arrive with their fds, in messages of at most 253', (t) => {
+  const { lane, receive } = openLane(t);
+  for (let i = 0; i < 300; i++) lane.push(devNull);
+  t.is(receive(), undefined, 'nothing leaves before flush');
+  t.true(lane.isBlocked);
+  lane.flush();
+  t.false(lane.isBlocked);
+  t.is(lane.untaken, 300);
+  t.deepEqual([receive(), receive(), receive()], [[0, 253, 253], [253, 47, 47], undefined]);
+  lane.close(false, () => {});
+});
+
+test('taken, returned and ended are reported with the connection that they are about', (t) => {
+  const { lane, events, say, sayEnded } = openLane(t);
+  const [a, b, c] = [devNull, openSync('/dev/null', 'r'), openSync('/dev/null', 'r')];
+  t.is(lane.oldestUntaken, -1);
+  for (const fd of [a, b, c]) lane.push(fd);
+  lane.flush();
+  t.is(lane.oldestUntaken, a);
+  say(TAKEN, 1, 1);
+  readAll(lane);
+  t.deepEqual(events(), [['taken', SLOT, b]]);
+  t.is(lane.oldestUntaken, a, 'the one before it still waits');
+  say(RETURNED, 0, 1);
+  say(TAKEN, 2, 1);
+  sayEnded(2);
+  readAll(lane);
+  t.deepEqual(events(), [
+    ['returned', SLOT, a],
+    ['taken', SLOT, c],
+    ['ended', SLOT, 2],
+  ]);
+  t.is(lane.untaken, 0);
+  t.is(lane.oldestUntaken, -1);
+  t.false(lane.read(), 'nothing more to read');
+  lane.close(false, () => t.fail('nothing was untaken'));
+  for (const fd of [b, c]) closeSync(fd);
+});
+
+test('a second word about a connection is late, not an error', (t) => {
+  const { lane, events, say } = openLane(t);
+  lane.push(devNull);
+  lane.push(devNull);
+  lane.flush();
+  say(TAKEN, 0, 2);
+  say(RETURNED, 1, 1);
+  say(TAKEN, 0, 1);
+  readAll(lane);
+  t.deepEqual(
+    events().map(([what]) => what),
+    ['taken', 'taken', 'late', 'late'],
+  );
+  lane.close(false, () => t.fail('nothing was untaken'));
+});
+
+test('nonsense is a RangeError that says what was wrong', (t) => {
+  for (const [bytes, message] of [
+    [[0x93, TAKEN, 2, 1], /2 to 2, which were not sent/],
+    [[0x93, TAKEN, 0, 3], /0 to 2, which were not sent/],
+    [[0x93, TAKEN, 0xce, 0xff, 0xff, 0xff, 0xff, 1], /which were not sent/],
+    [[0x93, RETURNED, 1, 2], /1 to 2, which were not sent/],
+    [[0x92, ENDED, 1], /more connections ended/],
+    [[0x93, CONNECTIONS, 0, 1], /of kind 1/],
+    [[0x93, TAKEN, 0, 0], /message that is none/],
+    [[0xc0], /message that is none/],
+  ] as const) {
+    const { lane, events, sayBytes } = openLane(t);
+    lane.push(devNull);
+    lane.push(devNull);
+    lane.flush();
+    sayBytes(Uint8Array.from(bytes));
+    t.throws(() => lane.read(), { instanceOf: RangeError, message });
+    t.deepEqual(events(), []);
+    const back: number[] = [];
+    lane.close(true, (fd) => back.push(fd));
+    t.is(back.length, 2, 'both connections are the head’s again');
+  }
+});
+
+test('what was pushed and not sent cannot be taken', (t) => {
+  const { lane, say } = openLane(t);
+  lane.push(devNull);
+  say(TAKEN, 0, 1);
+  t.throws(() => lane.read(), { instanceOf: RangeError });
+  lane.close(true, () => {});
+});
+
+test('a lane that the delivery has ended is an error with that reason', (t) => {
+  const [headEnd, deliveryEnd] = seqpacketPair();
+  const lane = new Lane(SLOT, headEnd, deliveryEnd, {
+    onTaken() {},
+    onReturned() {},
+    onEnded() {},
+    onLate() {},
+  });
+  t.false(lane.read());
+  closeFd(deliveryEnd);
+  t.throws(() => lane.read(), { instanceOf: RangeError, message: 'it ended its lane' });
+  lane.close(true, () => {});
+});
+
+test('closing honours what was said in time, refuses what comes later, and gives back the rest', (t) => {
+  const { lane, events, receive, say } = openLane(t);
+  const fds = [1, 2, 3, 4, 5].map(() => openSync('/dev/null', 'r'));
+  for (const fd of fds.slice(0, 3)) lane.push(fd);
+  lane.flush();
+  t.deepEqual(receive(), [0, 3, 3]);
+  lane.push(fds[3]!);
+  lane.flush();
+  lane.push(fds[4]!);
+  t.true(say(TAKEN, 1, 1) >= 0);
+  const back: number[] = [];
+  lane.close(false, (fd) => back.push(fd));
+  t.deepEqual(events(), [['taken', SLOT, fds[1]]]);
+  t.deepEqual(back, [fds[0], fds[2], fds[3], fds[4]], 'read, unread and unsent ones alike');
+  t.is(say(TAKEN, 0, 1), EPIPE);
+  t.is(receive(), undefined, 'the queue that it had not read is empty');
+  for (const fd of fds) closeSync(fd);
+});
+
+test('a delivery that broke the protocol is not believed at the end', (t) => {
+  const { lane, events, say } = openLane(t);
+  lane.push(devNull);
+  lane.flush();
+  say(TAKEN, 0, 1);
+  const back: number[] = [];
+  lane.close(true, (fd) => back.push(fd));
+  t.deepEqual(events(), []);
+  t.deepEqual(back, [devNull]);
+});
+
+test('a lane that is not read is full at 16384 connections and loses none of them', (t) => {
+  const { lane } = openLane(t);
+  let pushed = 0;
+  while (!lane.isFull) {
+    lane.push(devNull);
+    lane.flush();
+    pushed++;
+  }
+  t.is(pushed, 16_384);
+  t.true(lane.isBlocked, 'the kernel does not hold as many');
+  let back = 0;
+  lane.close(false, () => back++);
+  t.is(back, pushed);
+});
+
+test('any order of taking, returning and ending leaves the counts of a plain list', (t) => {
+  const step = fc.record({
+    what: fc.constantFrom('push', 'taken', 'returned', 'ended'),
+    at: fc.nat({ max: 5 }),
+    count: fc.integer({ min: 1, max: 4 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const { lane, events, receive, say, sayEnded } = openLane(t);
+      const state: ('untaken' | 'taken' | 'returned')[] = [];
+      let held = 0;
+      for (const { what, at, count } of steps) {
+        const expected: string[] = [];
+        if (what === 'push') {
+          for (let i = 0; i < count; i++) {
+            lane.push(devNull);
+            state.push('untaken');
+          }
+          lane.flush();
+          t.deepEqual(receive(), [state.length - count, count, count]);
+        } else if (what === 'ended') {
+          if (held < count) continue;
+          sayEnded(count);
+          held -= count;
+          expected.push('ended');
+        } else {
+          // A range near the end, where untaken ones are.
+          const first = Math.max(0, state.length - 1 - at);
+          const last = Math.min(state.length, first + count);
+          if (last <= first) continue;
+          say(what === 'taken' ? TAKEN : RETURNED, first, last - first);
+          for (let id = first; id < last; id++) {
+            expected.push(state[id] === 'untaken' ? what : 'late');
+            if (state[id] === 'untaken') {
+              state[id] = what;
+              if (what === 'taken') held++;
+            }
+          }
+        }
+        readAll(lane);
+        t.deepEqual(
+          events().map(([name]) => name),
+          expected,
+        );
+        t.is(lane.untaken, state.filter((each) => each === 'untaken').length);
+      }
+      let back = 0;
+      lane.close(false, () => back++);
+      t.is(back, state.filter((each) => each === 'untaken').length);
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -8,6 +8,7 @@
 import { BROKEN, createEpoll, type Epoll, PEER_ENDED, READABLE } from '../shared/sys/epoll.ts';
 import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE } from '../shared/sys/libc.ts';
 import { allocate, type Memory } from '../shared/sys/memory.ts';
+import { sharpenTimers, sleepMicros } from '../shared/sys/sleep.ts';
 import * as sockets from '../shared/sys/sockets.ts';
 import { clearWake } from '../shared/sys/wake.ts';
 import type { ErrorAnswer } from './answers.ts';
@@ -19,6 +20,7 @@ import { Fifo } from './fifo.ts';
 import * as inspection from './inspect.ts';
 import { Lane } from './lanes.ts';
 import { Linger } from './linger.ts';
+import { Moderation } from './moderation.ts';
 import { modeHandlers } from './modes/index.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts';
 
@@ -61,6 +63,9 @@ export class Acceptor {
   readonly #quiescing = new Set<number>();
   /** Slots that were reported as stalled or broken, and must not be again. */
   readonly #reported = new Set<number>();
+  readonly #moderation = new Moderation();
+  /** In this wake-up. */
+  #accepted = 0;
   #listening = true;
   #acceptAgainAt = Number.POSITIVE_INFINITY;
   #stopBy = Number.POSITIVE_INFINITY;
@@ -104,6 +109,7 @@ export class Acceptor {
   /** Serves until it is told to stop. */
   run(): void {
     const { listener, wake, backlog } = this.#settings;
+    sharpenTimers();
     sockets.listen(listener, backlog);
     this.#epoll.add(listener, READABLE, makeTag(connection.TAG_LISTENER, 0));
     this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));
@@ -112,8 +118,11 @@ export class Acceptor {
       const sleep = this.#tick();
       const count = this.#epoll.wait(sleep);
       this.#setNow();
+      this.#accepted = 0;
       for (let i = 0; i < count; i++) this.#dispatch(i);
       this.#flushLanes();
+      const rest = this.#moderation.rest(this.#accepted, this.#now);
+      if (rest > 0) sleepMicros(rest);
     }
     this.#finish();
   }
@@ -170,6 +179,7 @@ export class Acceptor {
     }
     // Only now, all together: the requests of those accepted first have had time to arrive.
     for (let i = 0; i < count; i++) this.#advance(this.#batch[i]!, false, true);
+    this.#accepted += count;
     return count;
   }
 

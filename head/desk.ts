@@ -5,7 +5,7 @@
 
 import { EAGAIN, EINTR } from '../shared/sys/libc.ts';
 import type { Memory } from '../shared/sys/memory.ts';
-import { write } from '../shared/sys/sockets.ts';
+import { writeLast } from '../shared/sys/sockets.ts';
 import { Answers, type ErrorAnswer } from './answers.ts';
 import { type Board, type InspectionFailure, type Row, SLOTS, type Total, UP } from './board.ts';
 import { policyByName } from './choose/index.ts';
@@ -212,7 +212,7 @@ export class WorkerDesk implements Desk {
 
   /** Writes the answer that was just composed, then lingers. The connection is in no queue. */
   #send(fd: number, length: number): void {
-    const sent = write(fd, this.#answers.memory, 0, length);
+    const sent = writeLast(fd, this.#answers.memory, 0, length);
     if (sent === length) this.#linger.begin(fd, this.now);
     else if (sent < 0 && sent !== EAGAIN && sent !== EINTR) this.#connections.close(fd);
     else this.#keepRest(fd, Math.max(sent, 0), length);

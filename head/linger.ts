@@ -17,10 +17,10 @@ export interface LingerLimits {
 }
 
 /**
- * Most clients close within a round trip: looking once after this long (milliseconds) costs two system calls, to be
- * told by epoll costs four.
+ * Most clients close within a round trip or two: looking once after this long (milliseconds) costs two system calls,
+ * to be told by epoll costs four.
  */
-const FIRST_LOOK_MS = 2;
+const FIRST_LOOK_MS = 20;
 /** One look throws away at most this much, so that one upload does not hold up the others. */
 const LOOK_BYTES = 1 << 20;
 

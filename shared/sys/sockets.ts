@@ -33,6 +33,7 @@ const MSG_PEEK = 0x2;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
 const SHUT_RD = 0;
 const SHUT_WR = 1;
 const F_GETFD = 1;
@@ -100,6 +101,15 @@ export function discard(fd: number, length: number): number {
 /** Writes what fits; never raises SIGPIPE. */
 export function write(fd: number, from: Memory, offset: number, length: number): number {
   const n = Number(c.send(fd, from.address + offset, length, MSG_NOSIGNAL | MSG_DONTWAIT));
+  return n < 0 ? -lastErrno() : n;
+}
+
+/**
+ * As write, for the last bytes before `endWriting`, which must follow: they wait for it, and leave together with its
+ * FIN instead of in a packet before it (MSG_MORE, send(2)).
+ */
+export function writeLast(fd: number, from: Memory, offset: number, length: number): number {
+  const n = Number(c.send(fd, from.address + offset, length, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE));
   return n < 0 ? -lastErrno() : n;
 }
 

@@ -6,7 +6,7 @@ import { summariseRounds } from '../report/summarise.ts';
 import type { VisitResult } from '../visits/result.ts';
 import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
 import { compareModes } from './modes-answer.ts';
-import { saturateInTurns, saturationTurns } from './saturate.ts';
+import { type Load, saturateInTurns, saturationMs } from './saturate.ts';
 
 /**
  * The same visits to the same two deliveries: straight to them, and through a head that hands over, answers 307 or
@@ -40,16 +40,30 @@ const ways: readonly { name: string; mode: Mode | undefined; description: string
 /** Different targets, so that a policy which looks at the path has something to choose by. */
 const paths = ['/bytes/1000?page=1', '/bytes/1000?page=2', '/bytes/1000?page=3', '/bytes/1000?page=4'];
 
-const full = {
+interface Size {
+  readonly rounds: number;
+  /** Visits per second. */
+  readonly rate: number;
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+  readonly openConnections: Load;
+}
+
+const full: Size = {
   rounds: 4,
   rate: 400,
   warmUpMs: 300,
   durationMs: 1300,
+  openConnections: { connections: 16, seconds: 1, turns: 2 },
 };
-const quick = { ...full, rounds: 1, warmUpMs: 250, durationMs: 700 };
-const connections = 16;
-const saturationSeconds = 1;
-/** What a round and a saturation run take beyond their load: processes start, the head is asked how it is. */
+const quick: Size = {
+  ...full,
+  rounds: 1,
+  warmUpMs: 200,
+  durationMs: 500,
+  openConnections: { connections: 16, seconds: 1, turns: 1 },
+};
+/** What a round takes beyond its load: a process starts, the head is asked how it is. */
 const overheadMs = 500;
 
 export const modesExperiment: Experiment = {
@@ -64,9 +78,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
   const size = context.quick ? quick : full;
   const roundMs = size.warmUpMs + size.durationMs + overheadMs;
   const startMs = 1000;
-  context.progress.expect(
-    startMs + size.rounds * ways.length * roundMs + saturationTurns * (saturationSeconds * 1000 + overheadMs),
-  );
+  context.progress.expect(startMs + size.rounds * ways.length * roundMs + saturationMs(size.openConnections));
 
   const lab = await context.progress.during('starting a head and two deliveries', startMs, () =>
     context.startLab({ mode: 'handoff', deliveries: 2 }),
@@ -87,12 +99,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
       if (measured) cases[index]!.rounds.push(measured);
     }
   }
-  const saturation = await saturateInTurns(
-    lab,
-    paths[0]!,
-    { connections, seconds: saturationSeconds },
-    context,
-  );
+  const saturation = await saturateInTurns(lab, paths[0]!, size.openConnections, context);
 
   for (const each of cases) each.summary = summariseRounds(each.rounds);
   return {
@@ -124,7 +131,7 @@ async function measure(
   lab: Lab,
   mode: Mode | undefined,
   round: number,
-  size: typeof full,
+  size: Size,
   signal: AbortSignal,
 ): Promise<Round | undefined> {
   const hosts = mode ? [lab.head.listen] : lab.deliveries.map((delivery) => delivery.direct);

@@ -11,17 +11,18 @@ interface Way {
   readonly urls: readonly string[];
 }
 
-interface Load {
+export interface Load {
   /** In all, shared out between the URLs. */
   readonly connections: number;
   /** Of each run; whole. */
   readonly seconds: number;
+  /** Runs of each way: one after the other, or in the order A B B A, so that what grows or fades falls on both alike. */
+  readonly turns: 1 | 2;
 }
 
 /**
  * Requests a second on connections that stay open, straight to the deliveries and handed over by the head. The head
- * has no part in them after the handoff, so the two should be equal. In the order A B B A, so that what grows or
- * fades with time falls on both alike.
+ * has no part in them after the handoff, so the two should be equal.
  */
 export async function saturateInTurns(
   lab: Lab,
@@ -43,7 +44,7 @@ export async function saturateInTurns(
     urls: lab.deliveries.map(() => `http://${lab.head.listen}${path}`),
   };
   const runs: Saturation[] = [];
-  for (const way of [direct, handoff, handoff, direct]) {
+  for (const way of [direct, handoff, handoff, direct].slice(0, 2 * load.turns)) {
     const result = await progress.during(
       `requests on open connections: ${way.name}`,
       load.seconds * 1000 + startMs,
@@ -52,14 +53,17 @@ export async function saturateInTurns(
     if (signal.aborted || !result) return [];
     runs.push(result);
   }
-  return [together(runs[0]!, runs[3]!), together(runs[1]!, runs[2]!)];
+  const [direct1, handoff1, handoff2, direct2] = runs;
+  return [together(direct1!, direct2), together(handoff1!, handoff2)];
 }
 
-/** How many runs saturateInTurns makes. */
-export const saturationTurns = 4;
-const startMs = 400;
+/** How long saturateInTurns takes, about. */
+export const saturationMs = (load: Load): number => 2 * load.turns * (load.seconds * 1000 + startMs);
+/** Until autocannon is loaded, and its last answers are in. */
+const startMs = 600;
 
-function together(one: Saturation, other: Saturation): Saturation {
+function together(one: Saturation, other: Saturation | undefined): Saturation {
+  if (!other) return one;
   return {
     ...one,
     seconds: one.seconds + other.seconds,

@@ -76,12 +76,21 @@ async function readyLine(child: Child, ended: Ended, what: string, log: () => st
         );
       }),
     ]);
-    return JSON.parse(line) as Record<string, unknown>;
+    return parseReady(line, what);
   } finally {
     clearTimeout(timer);
     lines.close();
     // A service that prints more must not stop at a full pipe.
     child.stdout!.resume();
+  }
+}
+
+function parseReady(line: string, what: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch (error) {
+    const problem = `${what} did not say that it is ready, but: ${line.slice(0, 200)}`;
+    throw new BatonError('LAB_FAILED', { problem }, error);
   }
 }
 

@@ -1,0 +1,202 @@
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
+import test from 'ava';
+import fc from 'fast-check';
+import { compareModes } from '../../../infra/experiments/modes-answer.ts';
+import { readEnvironment } from '../../../infra/report/environment.ts';
+import { embedJson, embedScript, escapeHtml, html } from '../../../infra/report/html.ts';
+import { renderPage } from '../../../infra/report/page.ts';
+import { plotData } from '../../../infra/report/plots.ts';
+import { type Case, type Report, reportJsonSchema, reportSchema } from '../../../infra/report/schema.ts';
+import { overRounds, summariseRounds } from '../../../infra/report/summarise.ts';
+import { formatMicros, formatTable } from '../../../infra/report/table.ts';
+import { renderTerminal } from '../../../infra/report/terminal.ts';
+import { writeReport } from '../../../infra/report/write.ts';
+import { runVisits } from '../../../infra/visits/run.ts';
+
+const server = createServer((_, answer) => answer.end());
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+const visits = await runVisits({
+  urls: [`http://127.0.0.1:${(server.address() as AddressInfo).port}/`],
+  rate: 200,
+  durationMs: 200,
+});
+server.close();
+
+const nasty = '</script><script>alert(1)</script><!-- & "quoted" \'too\'';
+
+function aCase(name: string, p50s: readonly number[]): Case {
+  const rounds = p50s.map((p50, index) => ({
+    round: index + 1,
+    visits: { ...visits, latency: { ...visits.latency, p50 } },
+    headConnections: 40,
+    headCpuMicrosPerConnection: name === 'direct' ? null : 10,
+  }));
+  return { name, description: `by ${name}`, rounds, summary: summariseRounds(rounds) };
+}
+
+const environment = await readEnvironment('loopback', '0.0.0');
+const cases = [
+  aCase('direct', [100, 110]),
+  aCase('handoff', [200, 220]),
+  aCase(nasty, [300]),
+  aCase('created', []),
+];
+const report: Report = {
+  schema: 1,
+  kind: 'baton-report',
+  experiment: 'modes',
+  title: 'title',
+  question: `why ${nasty}?`,
+  answer: `because ${nasty}`,
+  command: 'baton lab modes',
+  startedAt: '2026-01-02T03:04:05.678Z',
+  seconds: 1,
+  complete: false,
+  environment,
+  parameters: { nasty },
+  cases,
+  saturation: [
+    { name: nasty, description: nasty, connections: 1, seconds: 1, requestsPerSecond: 5, errors: 0 },
+  ],
+  notes: [nasty],
+  warnings: [nasty],
+};
+
+test('text is escaped wherever it is put, and lists and nothing are themselves', (t) => {
+  t.is(
+    html`<p title="${'"'}">${['<', html`<b>`, undefined, false, 1]}</p>`.text,
+    '<p title="&quot;">&lt;<b>1</p>',
+  );
+  t.is(escapeHtml(`<&>"'`), '&lt;&amp;&gt;&quot;&#39;');
+});
+
+test('embedded JSON never ends its element and reads the same', (t) => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.constant(nasty)), (text) => {
+      const embedded = embedJson({ text }).text;
+      t.false(embedded.includes('<'));
+      t.deepEqual(JSON.parse(embedded), { text });
+    }),
+  );
+});
+
+test('an embedded script keeps its meaning without the sequence that would end it', (t) => {
+  const { text } = embedScript('result = "</script>"');
+  t.false(text.includes('</script'));
+  const context: { result?: string } = {};
+  runInNewContext(text, context);
+  t.is(context.result, '</script>');
+});
+
+test('no text of a report becomes markup in its page, which needs no network', async (t) => {
+  const page = await renderPage(report);
+  t.false(page.includes('<script>alert'));
+  t.is(page.match(/<script\b/g)?.length, 3);
+  t.is(page.match(/<\/script>/g)?.length, 3);
+  t.notRegex(page.replaceAll(/https?:\/\/127\.0\.0\.1:\d+/g, ''), /(src|href)=["']?(https?:)?\/\//);
+  t.true(page.includes("default-src 'none'"));
+  t.true(page.length < 2e6);
+});
+
+test('the page has its sections in their order, and every way in the table', async (t) => {
+  const page = await renderPage(report);
+  const headings = [...page.matchAll(/<h2>(.*?)<\/h2>/g)].map((match) => match[1]);
+  t.deepEqual(headings, [
+    'Read this first',
+    'What a visit takes',
+    'Where the time goes',
+    'The slow visits',
+    'All visits',
+    'What a connection costs the head',
+    'Connections that stay open',
+    'How to read this',
+    'Repeat it',
+  ]);
+  t.is(page.match(/<th scope="row">/g)?.length, cases.length);
+  t.true(page.includes('This run was interrupted'));
+  t.true(page.includes(environment.kernel));
+});
+
+test('the plots have one column a measured case, all as long as the axis', (t) => {
+  const data = plotData(cases);
+  t.deepEqual(data.names, ['direct', 'handoff', nasty]);
+  t.deepEqual(data.cases, [0, 1, 2]);
+  for (const columns of [data.spectrum, data.distribution]) {
+    t.is(columns.length, 4);
+    t.deepEqual([...new Set(columns.map((column) => column.length))], [241]);
+  }
+  const percents = data.distribution[1]!;
+  t.true(percents.every((percent, index) => index === 0 || percent >= percents[index - 1]!));
+  const times = data.spectrum[1]!.filter((time) => time !== null);
+  t.true(times.every((time, index) => index === 0 || time >= times[index - 1]!));
+});
+
+test('a report is written as JSON that its schema reads back, and as a page', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const files = await writeReport(report, join(directory, 'new'));
+  t.is(files.json, join(directory, 'new', 'modes-2026-01-02T03-04-05Z.json'));
+  t.deepEqual(reportSchema.parse(JSON.parse(await readFile(files.json, 'utf8'))), report);
+  t.is(await readFile(files.html, 'utf8'), await renderPage(report));
+});
+
+test('a report that lacks something is refused, and the schema is there for other languages', (t) => {
+  const { environment: _, ...rest } = report;
+  t.false(reportSchema.safeParse(rest).success);
+  t.false(reportSchema.safeParse({ ...report, schema: 2 }).success);
+  const { required } = reportJsonSchema();
+  t.true(required?.includes('environment'));
+});
+
+test('the terminal shows every way, what was not measured, and the warnings', (t) => {
+  const text = renderTerminal(report);
+  t.regex(text, /^direct +0\.105 ms/m);
+  t.regex(text, /^created .*not measured/m);
+  t.true(text.includes('interrupted'));
+  t.true(text.includes(`warning: ${nasty}`));
+});
+
+test('the summary of the rounds is their median and range, and all their visits together', (t) => {
+  t.deepEqual(overRounds([3, 1, 2]), { median: 2, min: 1, max: 3 });
+  t.deepEqual(overRounds([4, 1]), { median: 2.5, min: 1, max: 4 });
+  const { summary } = cases[1]!;
+  t.deepEqual(summary?.p50, { median: 210, min: 200, max: 220 });
+  t.is(summary?.latency.count, 80);
+  t.is(summary?.connectionsPerVisit, 1);
+  t.is(cases[0]!.summary?.headCpuMicrosPerConnection, null);
+  t.is(cases[3]!.summary, null);
+});
+
+test('one way is called quicker only when it was so in every one of three rounds or more', (t) => {
+  const answer = (handoff: number[], redirect: number[]) =>
+    compareModes([aCase('direct', [50]), aCase('handoff', handoff), aCase('redirect', redirect)]);
+  t.regex(
+    answer([100, 100, 100], [200, 200, 200]),
+    /handing over was 50 % quicker, in every one of 3 rounds/,
+  );
+  t.regex(answer([200, 200, 200], [100, 100, 100]), /the redirect was quicker, in every one of 3 rounds/);
+  t.regex(answer([100, 100, 300], [200, 200, 200]), /no clear difference/);
+  t.notRegex(answer([100], [200]), /quicker|difference/);
+  t.regex(answer([], [200]), /Too little was measured/);
+});
+
+test('tables line up and times have three digits', (t) => {
+  t.is(
+    formatTable(
+      ['', 'n'],
+      [
+        ['long', '1'],
+        ['x', '222'],
+      ],
+    ),
+    ['        n', '─────────', 'long    1', 'x     222'].join('\n'),
+  );
+  t.deepEqual([123, 1234, 12_345, 123_456].map(formatMicros), ['0.123 ms', '1.23 ms', '12.3 ms', '123 ms']);
+});

@@ -1,0 +1,175 @@
+/** What people get: the packed package, installed in a project that knows nothing of this one. */
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { json } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import type { HeadStatus } from '../shared/status.ts';
+import { parseHostPort } from '../shared/units.ts';
+import { version } from '../shared/version.ts';
+
+const checkout = fileURLToPath(new URL('..', import.meta.url));
+const folder = await mkdtemp(join(tmpdir(), 'baton-package-'));
+const project = join(folder, 'unrelated');
+const installed = join(project, 'node_modules', 'baton');
+const baton = join(project, 'node_modules', '.bin', 'baton');
+
+// An npm that runs these tests tells its children which package they belong to: the project here is not it.
+const env = Object.fromEntries(
+  Object.entries(process.env).filter(([key]) => !/^npm_(package|lifecycle|config_local_prefix)/.test(key)),
+);
+const here = {
+  cwd: project,
+  extendEnv: false,
+  // The command's first line asks for the `node` of PATH.
+  env: { ...env, BATON_LOG: 'warn', PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+};
+
+test.before('pack and install', async (t) => {
+  t.timeout(300_000);
+  await mkdir(project);
+  await writeFile(join(project, 'package.json'), '{"name": "unrelated", "private": true, "type": "module"}');
+  const packed = await execa({ ...here, cwd: checkout })`npm pack --json --pack-destination ${folder}`;
+  const files = [...packed.stdout.matchAll(/"path": "([^"]+)"/g)].map(([, path]) => path!);
+  t.deepEqual(
+    files.filter((path) => !/^(dist|docs)\/|^(LICENSE|README\.md|package\.json)$/.test(path)),
+    [],
+  );
+  const tarball = join(folder, `baton-${version}.tgz`);
+  await execa(here)`npm install --no-audit --no-fund --prefer-offline ${tarball} express@5 @types/node@24`;
+});
+
+test.after.always('clean up', async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Starts a program of the project, which ends with the test, and reads the line of JSON that says it is ready. */
+async function start(t: ExecutionContext, file: string, ...args: string[]) {
+  const child = execa(file, args, { ...here, reject: false, buffer: false, timeout: 60_000 });
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await child;
+  });
+  child.stderr.on('data', (bytes: Buffer) => t.log(bytes.toString()));
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  return { child, ready: JSON.parse(String(line)) as Record<string, string> };
+}
+
+const startHead = (t: ExecutionContext, name: string) => {
+  const socket = join(folder, `${name}.sock`);
+  return start(t, baton, 'head', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '2');
+};
+
+/** GET / from one of this host's addresses, on a connection of its own. */
+async function ask(listen: string, path: string, localAddress: string) {
+  const request = get({ ...parseHostPort(listen)!, path, localAddress, agent: false });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const { localPort } = response.socket;
+  return { status: response.statusCode, localPort, body: (await json(response)) as Record<string, unknown> };
+}
+
+test('baton runs from the package: version, help, and a wrong word', async (t) => {
+  t.is((await execa(here)`npx --no-install baton --version`).stdout, version);
+  t.regex((await execa(here)`${baton} --help`).stdout, /Commands:[\s\S]*head[\s\S]*delivery/);
+  const wrong = await execa({ ...here, reject: false })`${baton} haed`;
+  t.is(wrong.exitCode, 2);
+  t.regex(wrong.stderr, /^baton: .*haed.*$/);
+});
+
+test('a head and a delivery run from the package, workers too', async (t) => {
+  const head = await startHead(t, 'commands');
+  const { socket, listen } = head.ready as { socket: string; listen: string };
+  await start(t, baton, 'delivery', '--name', 'd1', '--head', socket);
+  const { body } = await ask(listen, '/whoami', '127.0.0.1');
+  t.is(body.delivery, 'd1');
+  t.is(body.transport, 'fd');
+  const { stdout } = await execa(here)`${baton} status --json --socket ${socket}`;
+  const status = JSON.parse(stdout) as HeadStatus;
+  t.is(status.version, version);
+  t.is(status.workers, 2);
+  t.is(status.deliveries[0]!.taken, 1);
+  head.child.kill('SIGTERM');
+  t.is((await head.child).exitCode, 0);
+});
+
+test('an Express application serves what a head hands over, and its process ends by itself after close', async (t) => {
+  await writeFile(
+    join(project, 'app.js'),
+    `import { createServer } from 'node:http';
+     import { connectionInfo, receiveConnections } from 'baton/delivery';
+     import express from 'express';
+
+     const app = express();
+     app.get('/hello/:name', (request, response) => {
+       const { remoteAddress, remotePort } = request.socket;
+       const { transport, delivery } = connectionInfo(request.socket);
+       const { name } = request.params;
+       response.json({ name, ip: request.ip, remoteAddress, remotePort, transport, delivery });
+     });
+     const receiver = receiveConnections(createServer(app), { name: 'express', head: process.argv[2] });
+     await receiver.ready;
+     console.log(JSON.stringify({ ready: receiver.name }));
+     process.once('SIGTERM', () => receiver.close());`,
+  );
+  const head = await startHead(t, 'express');
+  const app = await start(t, process.execPath, 'app.js', head.ready.socket!);
+  const { status, body, localPort } = await ask(head.ready.listen!, '/hello/you', '127.0.0.5');
+  t.is(status, 200);
+  t.deepEqual(body, {
+    name: 'you',
+    ip: '127.0.0.5',
+    remoteAddress: '127.0.0.5',
+    remotePort: localPort,
+    transport: 'fd',
+    delivery: 'express',
+  });
+  app.child.kill('SIGTERM');
+  const ended = await app.child;
+  t.is(ended.exitCode, 0);
+  t.false(ended.timedOut);
+});
+
+test('the types stand up to a strict compiler that checks them too', async (t) => {
+  await writeFile(
+    join(project, 'typed.ts'),
+    `import { createServer } from 'node:http';
+     import { BatonError, type ConnectionInfo, connectionInfo, type Receiver, receiveConnections } from 'baton/delivery';
+     import { type Head, startHead } from 'baton/head';
+
+     const server = createServer((request, response) => {
+       const info: ConnectionInfo | undefined = connectionInfo(request.socket);
+       response.end(info?.id);
+     });
+     const receiver: Receiver = receiveConnections(server, { head: '/run/head.sock', credits: 5, direct: null });
+     receiver.ready.catch((error: unknown) => error instanceof BatonError && error.code === 'NOT_RUNNING');
+     const head: Head = await startHead({ listen: '127.0.0.1:0' });
+     const inUse: number | undefined = head.status().deliveries[0]?.inUse;
+     console.log(inUse);
+     // @ts-expect-error: a number
+     receiveConnections(server, { credits: 'five' });
+     // @ts-expect-error: not a code
+     if (new BatonError('USAGE').code === 'NONE') await receiver.close(1000);`,
+  );
+  const tsc = join(checkout, 'node_modules', '.bin', 'tsc');
+  const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--types', 'node'];
+  const { stdout } = await execa(tsc, [...options, 'typed.ts'], { ...here, reject: false });
+  t.is(stdout, '');
+});
+
+test('every file that the code reads beside itself is in the package', async (t) => {
+  let found = 0;
+  for await (const file of glob('dist/**/*.js', { cwd: installed })) {
+    const code = await readFile(join(installed, file), 'utf8');
+    for (const [, path] of code.matchAll(/new URL\('([^']+)', import\.meta\.url\)/g)) {
+      found++;
+      t.true(existsSync(join(installed, dirname(file), path!)), `${file} reads ${path}`);
+    }
+  }
+  t.true(found > 0);
+});

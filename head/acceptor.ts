@@ -67,6 +67,7 @@ export class Acceptor {
   /** In this wake-up. */
   #accepted = 0;
   #listening = true;
+  #noStallBefore = 0;
   #acceptAgainAt = Number.POSITIVE_INFINITY;
   #stopBy = Number.POSITIVE_INFINITY;
   #now = performance.now();
@@ -128,8 +129,13 @@ export class Acceptor {
   }
 
   #setNow(): void {
-    this.#now = performance.now();
-    this.#desk.now = this.#now;
+    const now = performance.now();
+    // It was this thread that stood still: deliveries get time to be heard.
+    if (now - this.#now > LONGEST_SLEEP_MS + this.#settings.stallTimeoutMs / 2) {
+      this.#noStallBefore = now + this.#settings.stallTimeoutMs;
+    }
+    this.#now = now;
+    this.#desk.now = now;
   }
 
   #dispatch(index: number): void {
@@ -210,7 +216,9 @@ export class Acceptor {
   #onEvent(fd: number, events: number): void {
     switch (this.#connections.state(fd)) {
       case connection.READING:
-        return this.#advance(fd, (events & (PEER_ENDED | BROKEN)) !== 0, false);
+        if ((events & BROKEN) === 0) return this.#advance(fd, (events & PEER_ENDED) !== 0, false);
+        this.#stopReading(fd);
+        return this.#desk.abandon(fd, 'client_gone');
       case connection.WRITING:
         return this.#desk.writeRest(fd);
       case connection.LINGERING:
@@ -382,7 +390,10 @@ export class Acceptor {
     for (const lane of this.#desk.open) {
       if (lane.isBlocked) next = 1;
       if (lane.untaken > 0 && !this.#reported.has(lane.slot)) {
-        const left = this.#settings.stallTimeoutMs - this.#desk.waited(lane);
+        const left = Math.max(
+          this.#settings.stallTimeoutMs - this.#desk.waited(lane),
+          this.#noStallBefore - this.#now,
+        );
         if (left <= 0) this.#report({ type: 'stalled', slot: lane.slot });
         else next = Math.min(next, left);
       }

@@ -53,6 +53,7 @@ export class Registry {
   readonly #messenger = createFdMessenger(CONTROL_MESSAGE_MAX);
   readonly #pings: NodeJS.Timeout;
   #turn: Promise<void> = Promise.resolve();
+  #lastPing = performance.now();
   #closed = false;
 
   constructor(parts: RegistryParts) {
@@ -283,7 +284,13 @@ export class Registry {
   }
 
   #ping(): void {
-    const deadline = performance.now() - this.#parts.stallTimeoutMs;
+    const now = performance.now();
+    const deadline = now - this.#parts.stallTimeoutMs;
+    if (now - this.#lastPing > this.#parts.stallTimeoutMs / 2) {
+      // It was this process that stood still: what deliveries said meanwhile is not read yet.
+      for (const delivery of this.#slots) if (delivery) delivery.lastHeard = now;
+    }
+    this.#lastPing = now;
     for (const delivery of this.#slots) {
       if (!delivery || delivery.state === 'down') continue;
       if (delivery.lastHeard < deadline) this.#remove(delivery, 'it did not answer a ping in time', false);

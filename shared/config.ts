@@ -100,7 +100,7 @@ export const headSchema = z
       'after an answer: wait for more input at most this long',
     ),
     lingerTotal: duration('60s', 10, 3_600_000).describe('after an answer: a connection ends at this age'),
-    lingerBytes: bytes('64m', 0, 1 << 40).describe('after an answer: input that is thrown away at most'),
+    lingerBytes: bytes('64m', 0, 2 ** 40).describe('after an answer: input that is thrown away at most'),
     stallTimeout: duration('2s', 50, 600_000).describe(
       'a delivery that does not react for this long is let go',
     ),

@@ -33,7 +33,8 @@ export function openChannel(fd: number, handlers: ChannelHandlers): Channel {
   function finish(tell: boolean): void {
     if (!open) return;
     open = false;
-    socket.destroy();
+    // The package aborts the process when a socket is destroyed from within one of its own events.
+    setImmediate(() => socket.destroy());
     if (tell) handlers.onEnd();
   }
 
@@ -56,10 +57,12 @@ export function openChannel(fd: number, handlers: ChannelHandlers): Channel {
       open = false;
       // A peer that does not read must not keep the fd: what it has not taken by then is lost.
       const bound = setTimeout(() => socket.destroy(), END_WITHIN_MS);
-      socket.end(() => {
-        clearTimeout(bound);
-        socket.destroy();
-      });
+      setImmediate(() =>
+        socket.end(() => {
+          clearTimeout(bound);
+          setImmediate(() => socket.destroy());
+        }),
+      );
     },
     close: () => finish(false),
   };

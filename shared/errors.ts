@@ -147,7 +147,9 @@ export class BatonError extends Error {
 
   constructor(code: ErrorCode, details: Record<string, string | number> = {}, cause?: unknown) {
     const entry = catalogue[code];
-    const message = entry.text.replace(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? '?'));
+    const text = entry.text.replace(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? '?'));
+    // Others' messages, as those of JSON.parse, quote what they found with its line ends.
+    const message = text.replace(/\s*[\r\n]\s*/g, ' ');
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'BatonError';
     this.code = code;

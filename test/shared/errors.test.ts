@@ -1,0 +1,70 @@
+import test from 'ava';
+import { BatonError, type ErrorCode, errorCatalogue } from '../../shared/errors.ts';
+
+/** Programs rely on these: a change here is a change for them. Code -> exit code, whose fault, what the text names. */
+const pinned: Record<
+  ErrorCode,
+  readonly [exit: number, fault: string, retry: boolean, ...details: string[]]
+> = {
+  USAGE: [2, 'user', false, 'problem'],
+  BAD_OPTION: [2, 'user', false, 'option', 'problem', 'value'],
+  UNKNOWN_OPTION: [2, 'user', false, 'where', 'key', 'known'],
+  UNKNOWN_MODE: [2, 'user', false, 'mode', 'known'],
+  UNKNOWN_DELIVERY: [1, 'user', false, 'name', 'known'],
+  UNKNOWN_EXPERIMENT: [2, 'user', false, 'name', 'known'],
+  CONFIG_UNREADABLE: [2, 'user', false, 'file', 'problem'],
+  PORT_IN_USE: [1, 'user', true, 'address', 'option'],
+  ADDRESS_UNAVAILABLE: [1, 'user', false, 'address', 'problem', 'option'],
+  PORT_FORBIDDEN: [1, 'user', false, 'address'],
+  SOCKET_IN_USE: [1, 'user', true, 'path', 'option'],
+  SOCKET_NOT_A_SOCKET: [1, 'user', false, 'path', 'option'],
+  SOCKET_UNUSABLE: [1, 'user', false, 'path', 'problem'],
+  FD_LIMIT: [1, 'kernel', false, 'limit', 'need', 'need', 'option'],
+  NOT_RUNNING: [1, 'user', true, 'path'],
+  HEAD_REFUSED: [1, 'user', false, 'reason'],
+  NAME_TAKEN: [1, 'user', true, 'name', 'pid'],
+  VERSION_MISMATCH: [1, 'user', false, 'head', 'delivery'],
+  PEER_FORBIDDEN: [1, 'user', false, 'pid', 'uid', 'own'],
+  PROTOCOL: [1, 'delivery', false, 'problem'],
+  APP_UNUSABLE: [2, 'user', false, 'file', 'problem'],
+  MISSING_TOOL: [1, 'user', false, 'tool', 'mend'],
+  LAB_FAILED: [1, 'head', true, 'problem'],
+  LIMIT_EXCEEDED: [3, 'user', false, 'problem'],
+  CALL_FAILED: [1, 'kernel', false, 'call', 'errno', 'problem'],
+};
+
+test('the catalogue is the one that programs rely on', (t) => {
+  t.deepEqual(Object.keys(errorCatalogue).toSorted(), Object.keys(pinned).toSorted());
+  for (const [code, entry] of Object.entries(errorCatalogue)) {
+    const names = [...entry.text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
+    t.deepEqual([entry.exit, entry.fault, entry.retry, ...names], [...pinned[code as ErrorCode]], code);
+  }
+});
+
+test('every error is one line that has all of its details, and what a program needs', (t) => {
+  for (const [code, [exit, fault, retry, ...names]] of Object.entries(pinned)) {
+    const details = Object.fromEntries(names.map((name, i) => [name, `<${name} ${i}>`]));
+    const error = new BatonError(code as ErrorCode, details);
+    for (const text of Object.values(details)) t.true(error.message.includes(text), code);
+    t.notRegex(error.message, /[{}\n]|\.$/, code);
+    t.like(error, { name: 'BatonError', code, fault, retry, exitCode: exit, details });
+  }
+});
+
+test('details that have several lines do not make an error of several lines', (t) => {
+  const { message } = new BatonError('USAGE', { problem: 'first\n  second\r\nthird' });
+  t.is(message, 'first second third');
+});
+
+test('a detail that is missing shows as such, and the cause is kept', (t) => {
+  const cause = new Error('why');
+  const error = new BatonError('NOT_RUNNING', {}, cause);
+  t.regex(error.message, /no head answers at \?;/);
+  t.is(error.cause, cause);
+  t.false('cause' in new BatonError('NOT_RUNNING'));
+});
+
+test('text that a person gave is not read as a placeholder', (t) => {
+  const { message } = new BatonError('UNKNOWN_MODE', { mode: '{known} $& $1', known: 'a, b' });
+  t.is(message, 'there is no mode "{known} $& $1"; the modes are a, b');
+});

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { BatonError } from '../../shared/errors.ts';
 import type { Host, Lab } from '../lab/lab.ts';
@@ -83,7 +83,7 @@ async function saturate(
   load: Load,
   signal: AbortSignal,
 ): Promise<Saturation | undefined> {
-  const program = createRequire(import.meta.url).resolve('autocannon');
+  const program = fileURLToPath(import.meta.resolve('autocannon'));
   const each = Math.max(1, Math.floor(load.connections / way.urls.length));
   const flags = [
     '--json',

@@ -19,7 +19,7 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-export interface LabHead {
+interface LabHead {
   /** HOST:PORT that clients connect to. */
   readonly listen: string;
   readonly pid: number;
@@ -27,7 +27,7 @@ export interface LabHead {
   setMode(mode: Mode): Promise<void>;
 }
 
-export interface LabDelivery {
+interface LabDelivery {
   readonly name: string;
   /** HOST:PORT that answers without the head. */
   readonly direct: string;

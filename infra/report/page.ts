@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { embedJson, embedScript, embedStyle, type Html, html } from './html.ts';
 import { plotData } from './plots.ts';
 import type { Case, CaseSummary, OverRounds, Report } from './schema.ts';
@@ -7,14 +6,12 @@ import { formatCounts, formatMicros } from './table.ts';
 
 /** The report as one HTML page that needs nothing else: no network, no other file. */
 export async function renderPage(report: Report): Promise<string> {
-  const uplot = (file: string) =>
-    readFile(createRequire(import.meta.url).resolve(`uplot/dist/${file}`), 'utf8');
-  const own = (url: URL) => readFile(url, 'utf8');
+  const read = (url: string) => readFile(new URL(url), 'utf8');
   const [plotScript, plotStyle, script, style] = await Promise.all([
-    uplot('uPlot.iife.min.js'),
-    uplot('uPlot.min.css'),
-    own(new URL('./page/page.js', import.meta.url)),
-    own(new URL('./page/page.css', import.meta.url)),
+    read(import.meta.resolve('uplot/dist/uPlot.iife.min.js')),
+    read(import.meta.resolve('uplot/dist/uPlot.min.css')),
+    read(import.meta.resolve('./page/page.js')),
+    read(import.meta.resolve('./page/page.css')),
   ]);
   const page = html`<!doctype html>
 <html lang="en">

@@ -43,7 +43,7 @@ export function overRounds(values: readonly number[]): OverRounds {
   };
 }
 
-export function addCounts(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+function addCounts(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
   const total: Record<string, number> = {};
   for (const counts of all) {
     for (const [name, count] of Object.entries(counts)) total[name] = (total[name] ?? 0) + count;

@@ -33,7 +33,7 @@ export function pacerFor(kind: ArrivalKind, rate: number, seed: number): Pacer {
 }
 
 /** mulberry32: 32 bits of state, good enough for gaps between visitors and the same on every machine. */
-export function seededRandom(seed: number): Random {
+function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

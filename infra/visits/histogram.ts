@@ -26,7 +26,7 @@ export function encodeHistogram(histogram: Histogram): string {
   return encodeIntoCompressedBase64(histogram as Parameters<typeof encodeIntoCompressedBase64>[0]);
 }
 
-export function decodeHistogram(text: string): Histogram {
+function decodeHistogram(text: string): Histogram {
   return decodeFromCompressedBase64(text, 32, false);
 }
 

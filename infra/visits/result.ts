@@ -18,7 +18,7 @@ export const spreadSchema = z.object({
   max: micros,
 });
 
-export const measureSchema = spreadSchema.extend({
+const measureSchema = spreadSchema.extend({
   histogram: z
     .string()
     .describe(

@@ -31,7 +31,7 @@ export interface VisitOptions {
   readonly onProgress?: ((progress: VisitProgress) => void) | undefined;
 }
 
-export interface VisitProgress {
+interface VisitProgress {
   readonly elapsedMs: number;
   readonly totalMs: number;
   readonly done: number;

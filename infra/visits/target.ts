@@ -12,7 +12,7 @@ export interface Target {
 }
 
 /** An absolute http URL, or undefined. Only http: what a visit measures is the connection, not TLS. */
-export function parseTarget(text: string, base?: string): Target | undefined {
+function parseTarget(text: string, base?: string): Target | undefined {
   if (!URL.canParse(text, base)) return undefined;
   const url = new URL(text, base);
   if (url.protocol !== 'http:' || url.hostname === '') return undefined;

@@ -1,0 +1,161 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { BatonError } from '../../../shared/errors.ts';
+import {
+  CONTROL_MESSAGE_MAX,
+  decodeFromDelivery,
+  decodeFromHead,
+  encodeControl,
+  type FromDelivery,
+  type FromHead,
+  type Hello,
+  LANES_MAX,
+  PROTOCOL_VERSION,
+} from '../../../shared/wire/control.ts';
+
+const plain = new Packr({ useRecords: false, variableMapSize: true });
+const hello: Hello = {
+  type: 'hello',
+  version: PROTOCOL_VERSION,
+  name: 'd1',
+  pid: 4321,
+  credits: 100,
+  weight: 1,
+  direct: '127.0.0.1:8081',
+  active: 0,
+};
+
+/** What is wrong with a message, in the head's words or the delivery's. */
+function problem(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Array): string {
+  try {
+    decode(bytes);
+  } catch (error) {
+    if (error instanceof BatonError && error.code === 'PROTOCOL') return String(error.details.problem);
+    throw error;
+  }
+  throw new Error('accepted');
+}
+
+test('every message of a delivery is read as it was written', (t) => {
+  const messages: FromDelivery[] = [
+    hello,
+    { ...hello, direct: null, active: 7 },
+    { type: 'draining' },
+    { type: 'pong', direct: 0 },
+    { type: 'pong', direct: 0xffffffff },
+    { type: 'ended', count: 3 },
+  ];
+  for (const message of messages) t.deepEqual(decodeFromDelivery(encodeControl(message)), message);
+});
+
+test('every message of a head is read as it was written', (t) => {
+  const messages: FromHead[] = [
+    { type: 'welcome', version: 1, session: '9f86d081', lanes: LANES_MAX },
+    { type: 'refused', code: 'NAME_TAKEN', reason: 'because' },
+    { type: 'ping' },
+    { type: 'drained' },
+    { type: 'dismissed', reason: '' },
+  ];
+  for (const message of messages) t.deepEqual(decodeFromHead(encodeControl(message)), message);
+});
+
+test('a message is a plain map, so that other languages can read it', (t) => {
+  t.is(encodeControl({ type: 'ping' }).toString('hex'), '81a474797065a470696e67');
+  t.is(encodeControl({ ...hello, direct: null })[0], 0x88);
+});
+
+test('a hello is refused for each value that is out of its bounds, which is named', (t) => {
+  const bad: Record<keyof Omit<Hello, 'type'>, unknown[]> = {
+    version: [1.5, '1', null],
+    name: ['', '-a', '.a', 'a b', 'a/b', 'a\n', 'ä', 'a'.repeat(65), 7],
+    pid: [0, -1, 1.5],
+    credits: [0, 1_000_001, 1.5, '5', Number.NaN],
+    weight: [0, 1001, -1],
+    direct: [
+      '',
+      'host',
+      'host:',
+      ':80',
+      'a b:80',
+      'host:80/x',
+      'host:123456',
+      'h:1\r\nX: y',
+      '::1:80',
+      'u@h:80',
+      5,
+    ],
+    active: [-1, 2 ** 32, 0.5],
+  };
+  for (const [key, values] of Object.entries(bad)) {
+    for (const value of [...values, undefined]) {
+      const text = problem(decodeFromDelivery, plain.pack({ ...hello, [key]: value }));
+      t.true(text.startsWith(`a control message with a bad ${key}: `), `${key} ${value}: ${text}`);
+    }
+  }
+});
+
+test('a hello may have each value at the end of its bounds', (t) => {
+  for (const message of [
+    { ...hello, name: 'a'.repeat(64), credits: 1_000_000, weight: 1000, active: 0xffffffff },
+    { ...hello, name: '0._-Z', credits: 1, direct: '[2001:db8::1]:65535' },
+    { ...hello, version: 99, direct: 'name.example:80' },
+  ]) {
+    t.deepEqual(decodeFromDelivery(encodeControl(message)), message);
+  }
+});
+
+test('keys that this version does not know are left out', (t) => {
+  const bytes = plain.pack({ ...hello, colour: 'red', nested: { deep: [1, 2] } });
+  t.deepEqual(decodeFromDelivery(bytes), hello);
+  t.deepEqual(decodeFromHead(plain.pack({ type: 'ping', since: 5 })), { type: 'ping' });
+});
+
+test('a side does not listen to what only the other may say', (t) => {
+  t.regex(problem(decodeFromDelivery, encodeControl({ type: 'ping' })), /bad type/);
+  t.regex(problem(decodeFromHead, encodeControl({ type: 'draining' })), /bad type/);
+  t.regex(
+    problem(decodeFromHead, plain.pack({ type: 'welcome', version: 1, session: 's', lanes: 129 })),
+    /bad lanes/,
+  );
+  t.regex(problem(decodeFromHead, plain.pack({ type: 'dismissed', reason: 'x'.repeat(1025) })), /bad reason/);
+});
+
+test('a message that is too long is refused, and one that is just not is read', (t) => {
+  const withNote = (length: number) => plain.pack({ type: 'draining', note: 'x'.repeat(length) });
+  const room = CONTROL_MESSAGE_MAX - withNote(1000).length + 1000;
+  t.is(withNote(room).length, CONTROL_MESSAGE_MAX);
+  t.deepEqual(decodeFromDelivery(withNote(room)), { type: 'draining' });
+  t.is(
+    problem(decodeFromDelivery, withNote(room + 1)),
+    `a control message of ${CONTROL_MESSAGE_MAX + 1} bytes`,
+  );
+});
+
+test('bytes that are no message are a PROTOCOL error, and nothing else, whatever they are', (t) => {
+  for (const value of [null, 5, 'hello', [], ['hello'], {}, { type: 7 }, { type: 'helo' }, true]) {
+    t.regex(problem(decodeFromDelivery, plain.pack(value)), /^a control message with a bad type: /);
+  }
+  t.is(problem(decodeFromDelivery, Buffer.from('')), 'a control message that is not MessagePack');
+  t.is(
+    problem(decodeFromDelivery, encodeControl(hello).subarray(0, 20)),
+    'a control message that is not MessagePack',
+  );
+  const whole = encodeControl(hello);
+  const spoilt = fc.tuple(fc.nat({ max: whole.length - 1 }), fc.nat({ max: 255 })).map(([at, byte]) => {
+    const bytes = Buffer.from(whole);
+    bytes[at] = byte;
+    return bytes;
+  });
+  const any = fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes));
+  fc.assert(
+    fc.property(fc.oneof(any, spoilt), (bytes) => {
+      try {
+        t.is(decodeFromDelivery(bytes).type, 'hello');
+      } catch (error) {
+        t.true(error instanceof BatonError && error.code === 'PROTOCOL', String(error));
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});

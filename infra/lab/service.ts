@@ -13,9 +13,15 @@ const stopMs = 5000;
 /** Of a service's log, kept to explain why it ended. */
 const keptLog = 64 * 1024;
 
+const running = new Set<{ kill(signal: 'SIGKILL'): boolean }>();
+/** The last resort that leaves nothing behind when the process that started them ends early. */
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /**
  * Each child leads a process group of its own, so that Ctrl-C in a terminal reaches only the lab, which then ends its
- * children in order. `exit` is the last resort that leaves nothing behind when the lab itself ends early.
+ * children in order.
  */
 function launch(command: readonly string[]) {
   const child = execa(command[0]!, command.slice(1), {
@@ -25,9 +31,8 @@ function launch(command: readonly string[]) {
     stdin: 'ignore',
     buffer: { stdout: false, stderr: false },
   });
-  const kill = () => void child.kill('SIGKILL');
-  process.on('exit', kill);
-  const ended = child.finally(() => process.off('exit', kill));
+  running.add(child);
+  const ended = child.finally(() => running.delete(child));
   return { child, ended };
 }
 

@@ -1,0 +1,215 @@
+/** Errors of use: one line that says what to do, the right exit code, and nothing lost. */
+import { once } from 'node:events';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import { getStatus } from '../../infra/admin-client.ts';
+import { baton } from '../../infra/lab/service.ts';
+import { startCluster } from '../support/cluster.ts';
+import { visit } from '../support/load.ts';
+import { open } from '../support/raw-client.ts';
+import { spawnBaton } from '../support/spawn.ts';
+import { until } from '../support/until.ts';
+
+async function folder(t: ExecutionContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'baton-use-'));
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Runs a command that ought to fail at once. */
+async function fails(
+  t: ExecutionContext,
+  exitCode: number,
+  message: RegExp,
+  args: readonly string[],
+): Promise<void> {
+  const result = await execa(baton[0]!, [...baton.slice(1), ...args], { reject: false, timeout: 20_000 });
+  const errors = result.stderr.split('\n').filter((line) => !line.startsWith('{'));
+  t.deepEqual([result.exitCode, errors.length], [exitCode, 1], `${args.join(' ')}: ${result.stderr}`);
+  t.regex(errors[0]!, message);
+  t.notRegex(result.stderr, /\n\s+at /, 'no stack trace');
+  t.is(result.stdout, '');
+}
+
+test.serial('wrong usage is one line and exit code 2', async (t) => {
+  const directory = await folder(t);
+  const config = join(directory, 'config.json');
+  writeFileSync(config, '{"headTimeout": "1s", "colour": "red"}');
+  const broken = join(directory, 'broken.json');
+  writeFileSync(broken, '{');
+  const app = join(directory, 'app.mjs');
+  writeFileSync(app, 'export default 42;');
+  const cases: [RegExp, string[]][] = [
+    [/unknown command 'jump'/, ['jump']],
+    [/unknown option '--colour'/, ['head', '--colour']],
+    [/--mode: .*handoff.*"teleport"/, ['head', '--mode', 'teleport']],
+    [/there is no mode "teleport"; the modes are handoff, redirect, created/, ['mode', 'teleport']],
+    [/--policy: the policies are round-robin, .*"dice"/, ['head', '--policy', 'dice']],
+    [/--workers: .*"0"/, ['head', '--workers', '0']],
+    [/--listen: expected HOST:PORT.*"8080x"/, ['head', '--listen', '8080x']],
+    [/--head-timeout: expected something like .*"soon"/, ['head', '--head-timeout', 'soon']],
+    [
+      /config\.json: there is no setting called "colour"; the settings are listen, /,
+      ['head', '--config', config],
+    ],
+    [/broken\.json: /, ['head', '--config', broken]],
+    [/nowhere\.json: it does not exist/, ['head', '--config', join(directory, 'nowhere.json')]],
+    [/--name: a name has 1 to 64/, ['delivery', '--name', 'a b']],
+    [/--advertise: /, ['delivery', '--direct', ':0']],
+    [/nowhere\.mjs cannot be used as an application/, ['delivery', '--app', join(directory, 'nowhere.mjs')]],
+    [/its default export is not a function/, ['delivery', '--app', app]],
+  ];
+  for (const [message, args] of cases) await fails(t, 2, message, args);
+});
+
+test.serial(
+  'what cannot be had is one line and exit code 1, and what is in the way is left alone',
+  async (t) => {
+    const directory = await folder(t);
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    t.teardown(() => taken.close());
+    const { port } = taken.address() as { port: number };
+    const file = join(directory, 'file');
+    writeFileSync(file, 'precious');
+    const socket = ['--socket', join(directory, 'head.sock')];
+    const cluster = await startCluster(t, [], []);
+    const cases: [RegExp, string[]][] = [
+      [/127\.0\.0\.1:\d+ is already taken/, ['head', '--listen', `127.0.0.1:${port}`, ...socket]],
+      [/is already taken/, ['head', '--listen', cluster.listen, ...socket]],
+      [/192\.0\.2\.1:80 is not an address of this machine/, ['head', '--listen', '192.0.2.1:80', ...socket]],
+      [
+        /another process is listening on .*head\.sock/,
+        ['head', '--listen', '127.0.0.1:0', '--socket', cluster.socket],
+      ],
+      [/file exists and is not a socket/, ['head', '--listen', '127.0.0.1:0', '--socket', file]],
+      [
+        /longer than the 107 bytes/,
+        ['head', '--listen', '127.0.0.1:0', '--socket', join(directory, 'x'.repeat(120))],
+      ],
+      [/already taken/, ['delivery', '--direct', `127.0.0.1:${port}`, '--head', cluster.socket]],
+      [/no head answers at .*nowhere\.admin\.sock/, ['status', '--socket', join(directory, 'nowhere.sock')]],
+      [/no head answers at/, ['mode', 'redirect', '--socket', join(directory, 'nowhere.sock')]],
+      [
+        /no delivery called "d9" is registered; registered: none/,
+        ['drain', 'd9', '--socket', cluster.socket],
+      ],
+    ];
+    for (const [message, args] of cases) await fails(t, 1, message, args);
+    t.true(existsSync(file));
+    t.false(existsSync(join(directory, 'head.sock')), 'a head that could not start leaves no socket behind');
+    await cluster.addDelivery('d1');
+    await fails(t, 1, /a delivery called "d1" \(pid \d+\) is already registered/, [
+      'delivery',
+      '--name',
+      'd1',
+      '--head',
+      cluster.socket,
+    ]);
+    t.is((await visit(cluster.listen, '/bytes/1')).status, 200, 'the running head did not notice');
+  },
+);
+
+test.serial('a limit on open files that is too low is said at the start', async (t) => {
+  const directory = await folder(t);
+  const run = (limit: number, ...args: string[]) =>
+    execa('sh', ['-c', `ulimit -n ${limit}; exec "$@"`, 'sh', ...baton, ...args], {
+      reject: false,
+      timeout: 20_000,
+    });
+  const head = await run(128, 'head', '--listen', '127.0.0.1:0', '--socket', join(directory, 'h.sock'));
+  t.is(head.exitCode, 1);
+  t.regex(
+    head.stderr,
+    /^baton: the limit on open files is 128, and \d+ are needed; raise it \(ulimit -n \d+\)/,
+  );
+  const delivery = await run(256, 'delivery', '--credits', '5000', '--head', join(directory, 'h.sock'));
+  t.is(delivery.exitCode, 1);
+  t.regex(delivery.stderr, /the limit on open files is 256, and 5128 are needed; .* or lower --credits/);
+});
+
+test.serial('a socket that a dead head left is replaced; sockets are private', async (t) => {
+  const cluster = await startCluster(t, [], ['d1']);
+  process.kill(cluster.head.pid, 'SIGKILL');
+  await cluster.head.stop();
+  t.true(existsSync(cluster.socket) && existsSync(cluster.admin), 'they are left behind');
+  await cluster.restartHead();
+  await cluster.untilStatus('d1 is back', ({ deliveries }) => deliveries[0]?.state === 'up');
+  for (const path of [cluster.socket, cluster.admin]) t.is(statSync(path).mode & 0o777, 0o600, path);
+  await cluster.head.stop();
+  t.false(existsSync(cluster.socket) || existsSync(cluster.admin), 'a head that stops takes them away');
+});
+
+test.serial('a head that is told to stop passes on what is queued and exits with 0', async (t) => {
+  const directory = await folder(t);
+  const socket = join(directory, 'head.sock');
+  const head = await spawnBaton(t, 'head', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '2');
+  const delivery = await spawnBaton(t, 'delivery', '--head', socket);
+  head.signal('SIGSTOP');
+  // The kernel accepts these while the head stands still: they are in its queues when it is told to stop.
+  const clients = await Promise.all(Array.from({ length: 20 }, () => open(String(head.ready.listen))));
+  const answers = clients.map((client) => {
+    client.write('GET /bytes/10 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    return text(client);
+  });
+  head.signal('SIGTERM');
+  head.signal('SIGCONT');
+  for (const answer of await Promise.all(answers)) t.regex(answer, /^HTTP\/1.1 200 OK.*abcdefghij$/s);
+  t.deepEqual(await head.exited, [0, null]);
+  delivery.signal('SIGTERM');
+  t.deepEqual(await delivery.exited, [0, null], 'a delivery without a head stops as well');
+});
+
+test.serial(
+  'a head that waits for a slow client ends at its stop timeout, and at once when it is told twice',
+  async (t) => {
+    const directory = await folder(t);
+    const start = (name: string, timeout: string) =>
+      spawnBaton(
+        t,
+        'head',
+        '--listen',
+        '127.0.0.1:0',
+        '--socket',
+        join(directory, name),
+        '--stop-timeout',
+        timeout,
+      );
+    for (const [timeout, signals] of [
+      ['300ms', 1],
+      ['60s', 2],
+    ] as const) {
+      const head = await start(`${timeout}.sock`, timeout);
+      const client = await open(String(head.ready.listen));
+      client.on('error', () => {});
+      client.write('GET / HT');
+      t.teardown(() => void client.destroy());
+      const admin = String(head.ready.admin);
+      await until(
+        'it is held',
+        () => getStatus(admin),
+        (status) => status.open === 1,
+      );
+      const began = performance.now();
+      head.signal('SIGTERM');
+      if (signals === 2) {
+        // The first one has arrived when the listener is gone; two at once would be one.
+        await until(
+          'it stops',
+          () => getStatus(admin),
+          (status) => status.listeners.length === 0,
+        );
+        head.signal('SIGINT');
+      }
+      const [code, signal] = await head.exited;
+      t.deepEqual([code, signal], signals === 1 ? [0, null] : [null, 'SIGINT']);
+      t.true(performance.now() - began < 5000);
+    }
+  },
+);

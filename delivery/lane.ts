@@ -31,7 +31,7 @@ export interface DeliveryLaneEvents {
 /** Messages read before the event loop gets its turn. */
 const MESSAGES_A_TURN = 16;
 /** Ended connections are reported together, at the latest after this long (milliseconds). */
-const REPORT_ENDED_MS = 5;
+const REPORT_ENDED_MS = 20;
 const REPORT_ENDED_AT = 64;
 
 const messenger = createFdMessenger(LANE_MESSAGE_MAX);

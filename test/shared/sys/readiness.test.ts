@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { execa } from 'execa';
+import { EAGAIN } from '../../../shared/sys/libc.ts';
+import { allocate } from '../../../shared/sys/memory.ts';
+import { watchReadable } from '../../../shared/sys/readiness.ts';
+import { closeFd, receive, seqpacketPair, setSendBuffer, write } from '../../../shared/sys/sockets.ts';
+
+const memory = allocate(4096);
+
+/** Calls, each of which can be waited for. */
+function bell() {
+  const target = new EventTarget();
+  return {
+    ring: () => target.dispatchEvent(new Event('ring')),
+    next: () => once(target, 'ring', { signal: AbortSignal.timeout(5000) }),
+  };
+}
+
+test('input is announced, again for as long as it is not read, and not once it is', async (t) => {
+  const [left, right] = seqpacketPair();
+  const { ring, next } = bell();
+  let calls = 0;
+  const readiness = watchReadable(right, () => {
+    calls++;
+    ring();
+  });
+  t.teardown(() => readiness.close());
+  write(left, memory, 0, 5);
+  await next();
+  await next();
+  t.is(receive(right, memory, 0, 64), 5);
+  t.is(receive(right, memory, 0, 64), EAGAIN);
+  // What was scheduled before it was read may still come.
+  await turn();
+  await turn();
+  const before = calls;
+  for (let i = 0; i < 20; i++) await turn();
+  t.is(calls, before);
+  closeFd(left);
+  await next();
+  t.is(receive(right, memory, 0, 64), 0, 'the end of the peer is announced as well');
+  readiness.close();
+  closeFd(right);
+});
+
+test('room to write is announced only while it is asked for', async (t) => {
+  const [left, right] = seqpacketPair();
+  const { ring, next } = bell();
+  let calls = 0;
+  const readiness = watchReadable(left, () => {
+    calls++;
+    ring();
+  });
+  t.teardown(() => readiness.close());
+  setSendBuffer(left, 4096);
+  while (write(left, memory, 0, 1024) !== EAGAIN);
+  readiness.watchWritable(true);
+  for (let i = 0; i < 10; i++) await turn();
+  t.is(calls, 0, 'there is no room yet');
+  while (receive(right, memory, 0, 4096) > 0);
+  await next();
+  readiness.watchWritable(false);
+  await turn();
+  await turn();
+  const before = calls;
+  for (let i = 0; i < 20; i++) await turn();
+  t.is(calls, before);
+  write(right, memory, 0, 1);
+  await next();
+  readiness.close();
+  for (const fd of [left, right]) closeFd(fd);
+});
+
+test('after close nothing is announced, and the fd is still the caller’s', async (t) => {
+  const [left, right] = seqpacketPair();
+  const readiness = watchReadable(right, () => t.fail('it was closed'));
+  write(left, memory, 0, 3);
+  readiness.close();
+  readiness.close();
+  readiness.watchWritable(true);
+  for (let i = 0; i < 20; i++) await turn();
+  t.is(receive(right, memory, 0, 64), 3);
+  for (const fd of [left, right]) closeFd(fd);
+});
+
+test('it keeps a process alive, through collections of garbage, and no longer than until it is closed', async (t) => {
+  const program = fileURLToPath(new URL('await-input.ts', import.meta.url));
+  const child = execa(process.execPath, ['--expose-gc', program], { timeout: 10_000 });
+  t.is((await child).stdout, 'waited, heard, ended');
+});

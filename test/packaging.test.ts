@@ -166,7 +166,7 @@ test('every file that the code reads beside itself is in the package', async (t)
   let found = 0;
   for await (const file of glob('dist/**/*.js', { cwd: installed })) {
     const code = await readFile(join(installed, file), 'utf8');
-    for (const [, path] of code.matchAll(/new URL\('([^']+)', import\.meta\.url\)/g)) {
+    for (const [, path] of code.matchAll(/(?:new URL|import\.meta\.resolve)\('(\.[^']+)'/g)) {
       found++;
       t.true(existsSync(join(installed, dirname(file), path!)), `${file} reads ${path}`);
     }

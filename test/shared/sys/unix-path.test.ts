@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { BatonError } from '../../../shared/errors.ts';
 import { freeSocketPath } from '../../../shared/sys/unix-path.ts';
@@ -16,8 +16,9 @@ test.after.always(() => rm(folder, { recursive: true, force: true }));
 const program = fileURLToPath(new URL('listen-at.ts', import.meta.url));
 
 /** Another process that listens at `path`; call the result to kill it, which leaves the socket behind. */
-async function occupy(path: string, type: 'stream' | 'seqpacket'): Promise<() => Promise<unknown>> {
+async function occupy(t: ExecutionContext, path: string, type: 'stream' | 'seqpacket') {
   const child = execa(process.execPath, [program, type, path], { reject: false });
+  t.teardown(() => void child.kill('SIGKILL'));
   await once(createInterface({ input: child.stdout }), 'line');
   return () => {
     child.kill('SIGKILL');
@@ -45,7 +46,7 @@ test('a free path is given as it is, and its folder is made for its owner alone'
 for (const type of ['seqpacket', 'stream'] as const) {
   test(`a ${type} socket that somebody listens on is left alone, and a dead one is removed`, async (t) => {
     const path = join(folder, `${type}.sock`);
-    const kill = await occupy(path, type);
+    const kill = await occupy(t, path, type);
     t.is(statSync(path).mode & 0o777, 0o600);
     const error = await refusal(path);
     t.is(error.code, 'SOCKET_IN_USE');

@@ -80,6 +80,8 @@ test('a hello is refused for each value that is out of its bounds, which is name
       'a b:80',
       'host:80/x',
       'host:123456',
+      'host:65536',
+      'host:0',
       'h:1\r\nX: y',
       '::1:80',
       'u@h:80',

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { Lane } from '../../head/lanes.ts';
@@ -41,6 +43,7 @@ function openLane(t: ExecutionContext) {
   t.teardown(() => closeFd(own));
   return {
     lane,
+    own,
     /** What was reported since it was asked last. */
     events: () => events.splice(0),
     /** One message that arrived, as [first, count, fds that came]; undefined when there is none. */
@@ -188,6 +191,39 @@ test('closing honours what was said in time, refuses what comes later, and gives
   t.is(say(TAKEN, 0, 1), EPIPE);
   t.is(receive(), undefined, 'the queue that it had not read is empty');
   for (const fd of fds) closeSync(fd);
+});
+
+test('while a lane closes, no connection is both taken by the delivery and given back', async (t) => {
+  const count = 8000;
+  const code = `
+    const { workerData: { modules, fd, said } } = require('node:worker_threads');
+    Promise.all(modules.map((module) => import(module))).then(([memory, sockets, wire]) => {
+      const outbox = memory.allocate(64);
+      for (let id = 0; id < ${count}; id++) {
+        // Slower than the head reads, so that it finds nothing now and then.
+        for (const until = performance.now() + 0.02; performance.now() < until; );
+        if (sockets.write(fd, outbox, 0, wire.writeRange(outbox.bytes, wire.TAKEN, id, 1)) < 0) break;
+        Atomics.store(said, 0, id + 1);
+      }
+    });`;
+  const modules = ['sys/memory.ts', 'sys/sockets.ts', 'wire/lane.ts'].map(
+    (path) => new URL(`../../shared/${path}`, import.meta.url).href,
+  );
+  for (let round = 0; round < 6; round++) {
+    const { lane, own, events } = openLane(t);
+    for (let i = 0; i < count; i++) lane.push(devNull);
+    lane.flush();
+    const said = new Int32Array(new SharedArrayBuffer(4));
+    const thread = new Worker(code, { eval: true, workerData: { modules, fd: own, said } });
+    const ended = once(thread, 'exit');
+    while (Atomics.load(said, 0) < 20) await new Promise(setImmediate);
+    let back = 0;
+    lane.close(false, () => back++);
+    await ended;
+    // A message that left counts as taken for the delivery, so it has to for the head.
+    t.is(events().length, Atomics.load(said, 0));
+    t.is(back, count - Atomics.load(said, 0));
+  }
 });
 
 test('a delivery that broke the protocol is not believed at the end', (t) => {

@@ -6,8 +6,8 @@ import { cp, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { ExecaError, execa } from 'execa';
 
-/** Folders that the code reads at run time, beside the file that reads them. */
-const assets = ['infra/report/page'];
+/** What the code reads at run time, beside the file that reads them. */
+const assets = ['infra/report/page', 'head/steer/steer.bpf.o'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

@@ -7,13 +7,15 @@
 // flow_key and flow are read and written by flow.ts.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define PACKET_HOST 0 // include/uapi/linux/if_packet.h, which needs more headers than it is worth
 #define FRAGMENT_OFFSET 0x1fff
+// A client that does not get through repeats its SYN after 1 s.
+#define HANDSHAKE_NS 3000000000ULL
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 
@@ -31,12 +33,11 @@ struct flow {
 	__u32 ifindex;
 	__u8 dmac[ETH_ALEN]; // the delivery's
 	__u8 smac[ETH_ALEN]; // the head's own, on ifindex
-	__u32 syn_seq;	     // of the last bare SYN, if syn_seen
+	__u32 syn_seq;	     // of the last bare SYN, which counts until syn_until
 	__u64 packets;	     // held or forwarded since the action was set
 	__u64 bytes;
 	__u64 held_until; // CLOCK_MONOTONIC nanoseconds
-	__u32 syn_seen;
-	__u32 unused;
+	__u64 syn_until;  // the same, or 0
 };
 
 // Plain HASH, not LRU_HASH: a full table refuses a new flow instead of forgetting a live one. max_entries is the
@@ -132,10 +133,10 @@ int baton_steer(struct __sk_buff *skb)
 	// handshake's next packet follows it: a forged SYN must not end a live connection (RFC 5961 section 4).
 	if ((tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		flow->syn_seq = bpf_ntohl(tcp.seq);
-		flow->syn_seen = 1;
+		flow->syn_until = bpf_ktime_get_ns() + HANDSHAKE_NS;
 		return TC_ACT_UNSPEC;
 	}
-	if (flow->syn_seen && bpf_ntohl(tcp.seq) == flow->syn_seq + 1) {
+	if (flow->syn_until && bpf_ntohl(tcp.seq) == flow->syn_seq + 1 && bpf_ktime_get_ns() < flow->syn_until) {
 		bpf_map_delete_elem(&flows, &key);
 		return TC_ACT_UNSPEC;
 	}
@@ -155,4 +156,4 @@ int baton_steer(struct __sk_buff *skb)
 	return bpf_redirect(flow->ifindex, 0);
 }
 
-char license[] SEC("license") = "GPL";
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,70 @@
+/**
+ * A connection as the kernel's steering table knows it: the layouts of flow_key and flow in steer.bpf.c. IPv4 addresses
+ * are kept as ::ffff:a.b.c.d, so that a dual-stack socket's connections need nothing special.
+ */
+import type { HostPort } from '../../shared/units.ts';
+import { readAddress, readMac, writeAddress, writeMac } from './addresses.ts';
+
+/** The client's end and the end that it connected to, both numeric. */
+export interface Flow {
+  readonly client: HostPort;
+  readonly server: HostPort;
+}
+
+/** Where forwarded packets go: a host on the same layer-2 segment, and the network card that leads to it. */
+export interface NextHop {
+  readonly mac: string;
+  readonly ifindex: number;
+  /** Of that network card: what the frames say they come from. */
+  readonly sourceMac: string;
+}
+
+export interface SteeredFlow extends Flow {
+  readonly action: 'hold' | 'forward';
+  /** Of a forwarded flow. */
+  readonly mac?: string;
+  readonly ifindex?: number;
+  /** Held or forwarded since the action was set. */
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export const KEY_SIZE = 36;
+export const FLOW_SIZE = 56;
+
+const HOLD = 1;
+const FORWARD = 2;
+
+export function writeKey(key: Buffer, { client, server }: Flow): void {
+  writeAddress(key, 0, client.host);
+  writeAddress(key, 16, server.host);
+  key.writeUInt16BE(client.port, 32);
+  key.writeUInt16BE(server.port, 34);
+}
+
+/** `untilNanos`: on the clock of process.hrtime.bigint(), which is bpf_ktime_get_ns()'s. */
+export function writeHold(value: Buffer, untilNanos: bigint): void {
+  value.fill(0);
+  value.writeUInt32LE(HOLD, 0);
+  value.writeBigUInt64LE(untilNanos, 40);
+}
+
+export function writeForward(value: Buffer, hop: NextHop): void {
+  value.fill(0);
+  value.writeUInt32LE(FORWARD, 0);
+  value.writeUInt32LE(hop.ifindex, 4);
+  writeMac(value, 8, hop.mac);
+  writeMac(value, 14, hop.sourceMac);
+}
+
+export function readFlow(key: Buffer, value: Buffer): SteeredFlow {
+  const forwarded = value.readUInt32LE(0) === FORWARD;
+  return {
+    client: { host: readAddress(key, 0), port: key.readUInt16BE(32) },
+    server: { host: readAddress(key, 16), port: key.readUInt16BE(34) },
+    action: forwarded ? 'forward' : 'hold',
+    ...(forwarded ? { mac: readMac(value, 8), ifindex: value.readUInt32LE(4) } : {}),
+    packets: Number(value.readBigUInt64LE(24)),
+    bytes: Number(value.readBigUInt64LE(32)),
+  };
+}

@@ -1,0 +1,60 @@
+/** Finding the network card of a delivery's host: steered packets are addressed to it directly, past any router. */
+import { createSocket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BatonError } from '../../shared/errors.ts';
+import type { NextHop } from './flow.ts';
+import { findInterface, listJson, tryTool } from './iproute.ts';
+
+interface Route {
+  readonly type?: string;
+  readonly dev: string;
+  readonly gateway?: string;
+  readonly via?: { readonly host: string };
+}
+
+interface Neighbour {
+  readonly lladdr?: string;
+  readonly state: readonly string[];
+}
+
+/** The kernel asks three times, a second apart (mcast_solicit and retrans_time_ms, arp(7)). */
+const RESOLVE_MS = 3500;
+const ASK_EVERY_MS = 20;
+/** Discard (RFC 863): whoever listens there throws it away. */
+const DISCARD_PORT = 9;
+const known = ['REACHABLE', 'STALE', 'DELAY', 'PROBE', 'PERMANENT', 'NOARP'];
+
+/** How to reach `address` (numeric) at layer 2. Throws NOT_ON_SEGMENT when it is this host, behind a router, or silent. */
+export async function resolveNextHop(address: string, withinMs = RESOLVE_MS): Promise<NextHop> {
+  const refuse = (problem: string) => new BatonError('NOT_ON_SEGMENT', { address, problem });
+  const asked = await tryTool('ip', ['-json', 'route', 'get', address]);
+  if (asked.failed) throw refuse(`no route (${asked.problem})`);
+  const [route] = JSON.parse(asked.stdout) as Route[];
+  if (!route) throw refuse('no route');
+  if (route.type === 'local' || route.dev === 'lo') throw refuse('it is an address of this host');
+  const gateway = route.gateway ?? route.via?.host;
+  if (gateway !== undefined) throw refuse(`it is behind the router ${gateway}`);
+
+  const { ifindex, mac: sourceMac, name } = await findInterface(route.dev);
+  const deadline = performance.now() + withinMs;
+  for (let provoked = false; ; provoked = true) {
+    const show = ['neigh', 'show', 'to', address, 'dev', name];
+    const [neighbour] = await listJson<Neighbour>('ip', ...show);
+    if (neighbour?.lladdr && neighbour.state.some((state) => known.includes(state)))
+      return { mac: neighbour.lladdr, ifindex, sourceMac };
+    if (performance.now() > deadline || (provoked && neighbour?.state.includes('FAILED')))
+      throw refuse(`nobody on ${name} answers for it`);
+    if (!provoked) await provoke(address);
+    await delay(ASK_EVERY_MS);
+  }
+}
+
+/** Any packet makes the kernel look for its neighbour; what becomes of the packet does not matter. */
+function provoke(address: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    socket.once('error', () => socket.close(() => resolve()));
+    socket.send('', DISCARD_PORT, address, () => socket.close(() => resolve()));
+  });
+}

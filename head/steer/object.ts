@@ -1,0 +1,65 @@
+/**
+ * Reads what the compiler made of steer.bpf.c: its instructions and where they name the map (ELF-64, elf(5)). Baton loads
+ * them itself instead of through tc's libbpf: the map can then have any size, and the object needs no debug information,
+ * so that it comes out the same wherever it is compiled.
+ */
+import { readFileSync } from 'node:fs';
+
+/** Beside this file, in a checkout and in the package. */
+const compiled = new URL('steer.bpf.o', import.meta.url);
+
+export interface SteeringObject {
+  readonly code: Buffer;
+  /** Offsets of the instructions that load the map's address, a 64-bit immediate each. */
+  readonly mapUses: readonly number[];
+}
+
+const SECTION = 'tc';
+/** Elf64_Rel: offset, info. */
+const REL_SIZE = 16;
+
+export function readSteeringObject(file: string | URL = compiled): SteeringObject {
+  const elf = readFileSync(file);
+  if (elf.readUInt32BE(0) !== 0x7f454c46) throw new Error(`${file} is not an ELF object`);
+  const sections = readSections(elf);
+  const code = sections.get(SECTION);
+  if (!code) throw new Error(`${file} has no section ${SECTION}`);
+  const relocations = sections.get(`.rel${SECTION}`) ?? Buffer.alloc(0);
+  const mapUses = [];
+  for (let at = 0; at < relocations.length; at += REL_SIZE)
+    mapUses.push(Number(relocations.readBigUInt64LE(at)));
+  return { code, mapUses };
+}
+
+/** Section headers: Elf64_Ehdr has their offset at 40, size at 58, number at 60 and the names' section at 62. */
+function readSections(elf: Buffer): Map<string, Buffer> {
+  const table = Number(elf.readBigUInt64LE(40));
+  const size = elf.readUInt16LE(58);
+  const section = (index: number) => {
+    const header = table + index * size;
+    const start = Number(elf.readBigUInt64LE(header + 24));
+    const bytes = elf.subarray(start, start + Number(elf.readBigUInt64LE(header + 32)));
+    return { name: elf.readUInt32LE(header), bytes };
+  };
+  const names = section(elf.readUInt16LE(62)).bytes;
+  const count = elf.readUInt16LE(60);
+  return new Map(
+    Array.from({ length: count }, (_, index) => section(index)).map(({ name, bytes }) => [
+      names.toString('latin1', name, names.indexOf(0, name)),
+      bytes,
+    ]),
+  );
+}
+
+/**
+ * The instructions with the map's fd in place: BPF_LD_IMM64 with src_reg = BPF_PSEUDO_MAP_FD (1), which is the upper half
+ * of the instruction's second byte (linux/bpf.h).
+ */
+export function linkMap({ code, mapUses }: SteeringObject, mapFd: number): Buffer {
+  const linked = Buffer.from(code);
+  for (const at of mapUses) {
+    linked[at + 1] = (linked[at + 1]! & 0x0f) | 0x10;
+    linked.writeInt32LE(mapFd, at + 4);
+  }
+  return linked;
+}

@@ -1,0 +1,183 @@
+/**
+ * Steering: the head's kernel sends a migrated connection's packets on to the host that adopted it (see steer.bpf.c).
+ *
+ *     attach -> hold(flow) -> forward(flow, hop) -> forget(flow) -> close, or detach
+ *                        `--> forget(flow)
+ *
+ * The filter on the interface owns the program and the table of flows, so both outlive the head: `close` leaves them at
+ * work, and the next `attach` finds them through the filter. `detach` removes everything.
+ *
+ * Two things to know. After `hold` returns, a packet that another CPU had looked up just before may still reach the
+ * socket, microseconds later: who dumps a socket must see that its sequence numbers stand still. And a flow can go by
+ * itself: the handshake of a new connection from the same port replaces it.
+ */
+import { BatonError } from '../../shared/errors.ts';
+import * as bpf from '../../shared/sys/bpf.ts';
+import { errnoName, SystemError } from '../../shared/sys/libc.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
+import { attachFilter, findFilter, PREF, removeFilter } from './filter.ts';
+import * as layout from './flow.ts';
+import { findInterface, type Interface } from './iproute.ts';
+import { linkMap, readSteeringObject } from './object.ts';
+import { defaultName, ensureBpffs, type Pins, pin, pinsOf, unpin } from './pins.ts';
+
+const PROGRAM = 'baton_steer';
+
+export interface SteeringOptions {
+  /** Flows at once, whose memory (about 200 bytes each) is taken at the start. An adopted table keeps its own. */
+  readonly capacity?: number;
+  /** Of the directory /sys/fs/bpf/baton/NAME that has its pins; that of the interface and its namespace by default. */
+  readonly name?: string;
+}
+
+export interface Steering {
+  readonly interface: Interface;
+  readonly capacity: number;
+  /** The pinned table of flows. */
+  readonly path: string;
+  /** A table with its flows was found at work. */
+  readonly adopted: boolean;
+  /**
+   * Drops the flow's packets, which TCP sends again, for at most `forMs`: past that they reach the head's stack, so that
+   * the client of a head that died meanwhile gets a reset. Throws STEERING_FULL.
+   */
+  hold(flow: layout.Flow, forMs?: number): void;
+  /** Sends the flow's packets to another host. Throws STEERING_FULL, which a held flow never meets. */
+  forward(flow: layout.Flow, hop: layout.NextHop): void;
+  /** The flow's packets are the head's again. False when it was not in the table. */
+  forget(flow: layout.Flow): boolean;
+  list(): layout.SteeredFlow[];
+  /** How many flows there are, by a walk over the table: about 0.6 us each. */
+  count(): number;
+  /** Removes filter, qdisc if it was made for this, table and pins. */
+  detach(): Promise<void>;
+  /** Lets go and leaves all of it at work. */
+  close(): void;
+}
+
+const DEFAULT_CAPACITY = 65_536;
+const DEFAULT_HOLD_MS = 10_000;
+
+/** Begins to steer on an interface, or takes over where a head that is gone left off. */
+export async function attachSteering(
+  interfaceName: string,
+  options: SteeringOptions = {},
+): Promise<Steering> {
+  const device = await findInterface(interfaceName);
+  const pins = pinsOf(options.name ?? defaultName(device.name));
+  const fds: number[] = [];
+  try {
+    const found = await findFilter(device.name);
+    const flowsFd = found ? openFlows(device, found) : createFlows(options.capacity ?? DEFAULT_CAPACITY);
+    fds.push(flowsFd);
+    const programFd = bpf.loadClassifier(PROGRAM, linkMap(readSteeringObject(), flowsFd));
+    fds.push(programFd);
+    await ensureBpffs();
+    pin(pins, flowsFd, programFd);
+    await attachFilter(device.name, pins.program, found).catch((error: unknown) => {
+      unpin(pins);
+      throw error;
+    });
+    closeFd(programFd);
+    return handle(device, flowsFd, pins, found !== undefined);
+  } catch (error) {
+    fds.forEach(closeFd);
+    throw explain(error, device.name);
+  }
+}
+
+const createFlows = (capacity: number) =>
+  bpf.createHashMap('flows', layout.KEY_SIZE, layout.FLOW_SIZE, capacity);
+
+/** The table of the program that a filter runs. Throws STEERING_FOREIGN when it is none that this release can use. */
+function openFlows(device: Interface, filter: { programId: number; programName: string }): number {
+  const foreign = (found: string) =>
+    new BatonError('STEERING_FOREIGN', { interface: device.name, pref: PREF, found });
+  if (filter.programName !== PROGRAM) throw foreign(filter.programName);
+  const programFd = bpf.openProgram(filter.programId);
+  const { mapIds } = bpf.programInfo(programFd);
+  closeFd(programFd);
+  if (mapIds.length !== 1) throw foreign(`a program with ${mapIds.length} maps`);
+  const flowsFd = bpf.openMap(mapIds[0]!);
+  const { keySize, valueSize } = bpf.mapInfo(flowsFd);
+  if (keySize === layout.KEY_SIZE && valueSize === layout.FLOW_SIZE) return flowsFd;
+  closeFd(flowsFd);
+  throw foreign('another layout of its table');
+}
+
+function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean): Steering {
+  const flows = bpf.accessMap(flowsFd, layout.KEY_SIZE, layout.FLOW_SIZE);
+  const capacity = bpf.mapInfo(flowsFd).maxEntries;
+  let open = true;
+
+  function update(): void {
+    const result = flows.update();
+    if (result === bpf.MAP_FULL) throw new BatonError('STEERING_FULL', { capacity });
+    if (result < 0) throw failed(device.name, result);
+  }
+
+  const steering: Steering = {
+    interface: device,
+    capacity,
+    path: pins.flows,
+    adopted,
+    hold(flow, forMs = DEFAULT_HOLD_MS) {
+      layout.writeKey(flows.key, flow);
+      layout.writeHold(flows.value, process.hrtime.bigint() + BigInt(Math.round(forMs * 1e6)));
+      update();
+    },
+    forward(flow, hop) {
+      layout.writeKey(flows.key, flow);
+      layout.writeForward(flows.value, hop);
+      update();
+    },
+    forget(flow) {
+      layout.writeKey(flows.key, flow);
+      const result = flows.remove();
+      if (result < 0 && result !== bpf.NO_SUCH_KEY) throw failed(device.name, result);
+      return result === 0;
+    },
+    list() {
+      const found: layout.SteeredFlow[] = [];
+      flows.walk((key, value) => found.push(layout.readFlow(key, value)));
+      return found;
+    },
+    count() {
+      let n = 0;
+      flows.walk(() => n++);
+      return n;
+    },
+    async detach() {
+      const filter = await findFilter(device.name);
+      if (filter?.programName === PROGRAM) await removeFilter(device.name, filter);
+      unpin(pins);
+      steering.close();
+    },
+    close() {
+      if (!open) return;
+      open = false;
+      flows.free();
+      closeFd(flowsFd);
+    },
+  };
+  return steering;
+}
+
+const failed = (interfaceName: string, errno: number) =>
+  new BatonError('STEERING_FAILED', { interface: interfaceName, problem: `bpf(2): ${errnoName(errno)}` });
+
+function explain(error: unknown, interfaceName: string): unknown {
+  if (!(error instanceof SystemError)) return error;
+  if (error.code === 'EPERM' || error.code === 'EACCES') {
+    return new BatonError(
+      'NO_PRIVILEGE',
+      {
+        what: `steering on ${interfaceName}`,
+        capability: 'CAP_SYS_ADMIN and CAP_NET_ADMIN',
+        problem: error.message,
+      },
+      error,
+    );
+  }
+  return new BatonError('STEERING_FAILED', { interface: interfaceName, problem: error.message }, error);
+}

@@ -10,7 +10,7 @@ import type { Row } from './board.ts';
 import { createLinks, type Links } from './fifo.ts';
 
 /** Not a connection of ours. */
-export const FREE = 0;
+const FREE = 0;
 /** Its request is not complete. */
 export const READING = 1;
 /** Given to a delivery, which has not said that it took it. */

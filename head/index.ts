@@ -81,7 +81,11 @@ class HeadProcess implements Head {
     this.#log = log;
     if (!policyNames.includes(settings.policy)) {
       const problem = `the policies are ${policyNames.join(', ')}`;
-      throw new BatonError('BAD_OPTION', { option: '--policy', problem, value: JSON.stringify(settings.policy) });
+      throw new BatonError('BAD_OPTION', {
+        option: '--policy',
+        problem,
+        value: JSON.stringify(settings.policy),
+      });
     }
     this.socket = settings.socket ?? defaultSocketPath();
     this.admin = settings.adminSocket ?? adminPathFor(this.socket);

@@ -8,7 +8,7 @@ export interface Candidates {
 }
 
 /** What is known of the client. */
-export interface Client {
+interface Client {
   /** FNV-1a of its IP address; 0 unless the policy needs it. */
   readonly addressHash: number;
   /** FNV-1a of the path of its first request, without the query; 0 unless the policy needs it. */

@@ -43,8 +43,6 @@ export const EMFILE = -24;
 export const EPIPE = -32;
 export const ECONNABORTED = -103;
 export const ECONNRESET = -104;
-export const ENOBUFS = -105;
-export const ETOOMANYREFS = -109;
 
 /** The name of a negative errno, for logs. */
 export const errnoName = (negative: number): string => byNumber.get(negative)?.[0] ?? `E${-negative}`;

@@ -338,6 +338,7 @@ export class Acceptor {
     this.#epoll.add(lane.fd, READABLE, makeTag(connection.TAG_LANE, slot));
     this.#reported.delete(slot);
     this.#desk.join(slot, name, direct, lane);
+    this.#tell({ type: 'joined', slot });
   }
 
   #leave(slot: number, broken: boolean): void {

@@ -30,9 +30,9 @@ interface Delivery {
   leaving: boolean;
   channel: Channel | undefined;
   lastHeard: number;
-  /** Workers that have not answered the last `leave` or `quiesce` yet. */
+  /** Workers that have not answered the last `join`, `leave` or `quiesce` yet. */
   awaited: number;
-  whenLeft: (() => void)[];
+  whenSettled: (() => void)[];
 }
 
 export interface RegistryParts {
@@ -118,8 +118,8 @@ export class Registry {
         throw new BatonError('VERSION_MISMATCH', { head: PROTOCOL_VERSION, delivery: hello.version });
       }
       const slot = await this.#findSlot(hello);
-      if (!this.#strangers.delete(channel) || this.#closed) return undefined;
-      return this.#welcome(fd, channel, hello, slot);
+      if (!this.#isWaiting(channel)) return undefined;
+      return await this.#admitTo(slot, fd, channel, hello);
     } catch (error) {
       const { message } = error as Error;
       // What is not of the catalogue is the kernel's: no fd left for a lane, say.
@@ -141,61 +141,78 @@ export class Registry {
     const unused = this.#slots.indexOf(undefined);
     if (!known && unused >= 0) return unused;
     const isNew = known === undefined;
-    known ??= this.#slots.find((delivery) => delivery?.state === 'down' && delivery.whenLeft.length === 0);
+    known ??= this.#slots.find((delivery) => delivery?.state === 'down' && delivery.whenSettled.length === 0);
     if (!known)
       throw new BatonError('HEAD_REFUSED', { reason: `it has ${SLOTS} deliveries, and no room for more` });
-    await this.#left(known);
+    await this.#settled(known);
     if (known.state !== 'down')
       throw new BatonError('NAME_TAKEN', { name: hello.name, pid: known.hello.pid });
     if (isNew) for (const row of this.#parts.rows) row.clearSlot(known.slot);
     return known.slot;
   }
 
-  /** When every worker has given the slot up. */
-  #left(delivery: Delivery): Promise<void> {
+  /** When every worker has done what it was told last about the delivery. */
+  #settled(delivery: Delivery): Promise<void> {
     if (delivery.awaited === 0) return Promise.resolve();
-    return new Promise((resolve) => delivery.whenLeft.push(resolve));
+    return new Promise((resolve) => delivery.whenSettled.push(resolve));
   }
 
-  #welcome(fd: number, channel: Channel, hello: Hello, slot: number): Delivery {
+  #isWaiting(channel: Channel): boolean {
+    return this.#strangers.has(channel) && !this.#closed;
+  }
+
+  /** Welcomes a delivery once every worker knows it, so that from its first moment it can be given connections. */
+  async #admitTo(slot: number, fd: number, channel: Channel, hello: Hello): Promise<Delivery | undefined> {
     const { board, log } = this.#parts;
+    const lanes = this.#makeLanes();
     const delivery: Delivery = {
       slot,
       hello,
-      state: 'up',
+      state: 'down',
       leaving: false,
-      channel,
+      channel: undefined,
       lastHeard: performance.now(),
-      awaited: 0,
-      whenLeft: [],
+      awaited: this.#workers,
+      whenSettled: [],
     };
-    const pairs = this.#makeLanes();
-    const bytes = encodeControl({
-      type: 'welcome',
-      version: PROTOCOL_VERSION,
-      session: randomBytes(4).toString('hex'),
-      lanes: pairs.length,
-    });
-    this.#messenger.bytes.set(bytes);
-    pairs.forEach(([, deliveryEnd], index) => {
-      this.#messenger.fds[index] = deliveryEnd;
-    });
-    if (this.#messenger.send(fd, bytes.length, pairs.length) < 0) {
-      for (const ends of pairs) ends.forEach(closeFd);
-      throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
-    }
     this.#slots[slot] = delivery;
     board.describe(slot, hello);
-    pairs.forEach(([headEnd, deliveryEnd], worker) => {
+    for (const [worker, [headEnd, deliveryEnd]] of lanes.entries()) {
       const { name, direct } = hello;
       this.#parts.tell(worker, { type: 'join', slot, name, direct, headEnd, deliveryEnd });
-    });
+    }
+    await this.#settled(delivery);
+    const ends = lanes.map(([, deliveryEnd]) => deliveryEnd);
+    if (!this.#isWaiting(channel) || !this.#welcome(fd, ends)) {
+      this.#leaveWorkers(delivery, false);
+      if (this.#isWaiting(channel))
+        throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
+      return undefined;
+    }
+    this.#strangers.delete(channel);
+    delivery.channel = channel;
+    delivery.state = 'up';
+    delivery.lastHeard = performance.now();
     board.setState(slot, UP);
     log.info(
       { delivery: hello.name, deliveryPid: hello.pid, direct: hello.direct, credits: hello.credits },
       'delivery joined',
     );
     return delivery;
+  }
+
+  /** The one control message that carries fds, so it is sent here and not by the channel. */
+  #welcome(fd: number, laneEnds: readonly number[]): boolean {
+    const session = randomBytes(4).toString('hex');
+    const bytes = encodeControl({
+      type: 'welcome',
+      version: PROTOCOL_VERSION,
+      session,
+      lanes: laneEnds.length,
+    });
+    this.#messenger.bytes.set(bytes);
+    this.#messenger.fds.set(laneEnds);
+    return this.#messenger.send(fd, bytes.length, laneEnds.length) >= 0;
   }
 
   /** Both ends of one lane for each worker. */
@@ -259,9 +276,23 @@ export class Registry {
             'untaken connections moved',
           );
         }
-        delivery.awaited--;
-        if (delivery.awaited === 0) for (const resolve of delivery.whenLeft.splice(0)) resolve();
+        this.#settleOne(delivery);
         return;
+      case 'joined':
+        this.#settleOne(delivery);
+        return;
+    }
+  }
+
+  #settleOne(delivery: Delivery): void {
+    delivery.awaited--;
+    if (delivery.awaited === 0) for (const resolve of delivery.whenSettled.splice(0)) resolve();
+  }
+
+  #leaveWorkers(delivery: Delivery, broken: boolean): void {
+    delivery.awaited = this.#workers;
+    for (let worker = 0; worker < this.#workers; worker++) {
+      this.#parts.tell(worker, { type: 'leave', slot: delivery.slot, broken });
     }
   }
 
@@ -270,10 +301,7 @@ export class Registry {
     if (delivery.state === 'down') return;
     delivery.state = 'down';
     this.#parts.board.setState(delivery.slot, DOWN);
-    delivery.awaited = this.#workers;
-    for (let worker = 0; worker < this.#workers; worker++) {
-      this.#parts.tell(worker, { type: 'leave', slot: delivery.slot, broken });
-    }
+    this.#leaveWorkers(delivery, broken);
     this.#parts.log.info(
       { delivery: delivery.hello.name, deliveryPid: delivery.hello.pid, reason },
       'delivery left',

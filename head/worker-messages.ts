@@ -23,7 +23,7 @@ export interface WorkerSettings {
 }
 
 export type ToWorker =
-  /** A delivery has a slot; both ends of its lane are the worker's from now on. */
+  /** A delivery has a slot; both ends of its lane are the worker's from now on. Answer `joined`. */
   | {
       readonly type: 'join';
       readonly slot: number;
@@ -41,6 +41,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'listening' }
+  | { readonly type: 'joined'; readonly slot: number }
   /** `moved`: connections that it had not taken and that others were given. */
   | { readonly type: 'left'; readonly slot: number; readonly moved: number }
   | { readonly type: 'quiet'; readonly slot: number }

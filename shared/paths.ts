@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 
 /** Root's is /run/baton; a user's is in their runtime directory (XDG), else in the temporary folder under their uid. */
-function runtimeDirectory(): string {
+export function runtimeDirectory(): string {
   if (process.getuid!() === 0) return '/run/baton';
   const own = process.env.XDG_RUNTIME_DIR;
   if (own) return join(own, 'baton');

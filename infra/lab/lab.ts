@@ -1,4 +1,5 @@
 import type { HeadStatus, Mode } from '../../shared/status.ts';
+import type { Link } from './delay/wire.ts';
 
 /** A lab: a running head with its deliveries and a place for clients, wherever those are. */
 
@@ -44,11 +45,13 @@ export interface Lab {
   stop(): Promise<void>;
 }
 
-export const labKinds = ['loopback'] as const;
+export const labKinds = ['loopback', 'netns'] as const;
 export type LabKind = (typeof labKinds)[number];
 
 export interface LabOptions {
   readonly mode: Mode;
   /** How many. */
   readonly deliveries: number;
+  /** What the cables of `client`, `head`, `d1`, ... do, both ways; for labs whose hosts have cables. */
+  readonly links?: Readonly<Record<string, Link>>;
 }

@@ -1,0 +1,83 @@
+/** Slow cables: the kernel's netem where it is there, a delay line of our own where it is not. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { extname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { BatonError } from '../../../shared/errors.ts';
+import type { Link } from '../delay/wire.ts';
+import { run } from './command.ts';
+
+const delayLine = fileURLToPath(new URL(`../delay/main${extname(import.meta.url)}`, import.meta.url));
+
+/**
+ * A garbage collection at the wrong moment is milliseconds of delay: the memory that would call for one is there from the
+ * start, and none waits for a helper thread, which does not have the main thread's priority.
+ */
+const steady = [
+  '--single-threaded-gc',
+  '--min-semi-space-size=64',
+  '--max-semi-space-size=64',
+  '--initial-old-space-size=256',
+];
+
+/** Tried out on the namespace's own loopback. */
+export async function hasNetem(namespace: string): Promise<boolean> {
+  const qdisc = (verb: string, ...rest: string[]) =>
+    run(['tc', '-n', namespace, 'qdisc', verb, 'dev', 'lo', 'root', ...rest]);
+  try {
+    await qdisc('add', 'netem', 'delay', '1ms');
+    await qdisc('del');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** For one direction (tc-netem(8)). Its own limit of 1000 packets would drop what a long delay holds. */
+export function netemArguments({ delayMs, rateMbit, lossPercent }: Link): string[] {
+  return [
+    ...['netem', 'limit', '16384'],
+    ...(delayMs === undefined ? [] : ['delay', `${delayMs}ms`]),
+    ...(rateMbit === undefined ? [] : ['rate', `${rateMbit}mbit`]),
+    ...(lossPercent === undefined ? [] : ['loss', `${lossPercent}%`]),
+  ];
+}
+
+/**
+ * Makes the cards `near` and `far` in the namespace, with the link between them. It runs on when this process ends, until
+ * the namespace's processes are ended.
+ */
+export async function startDelayLine(
+  namespace: string,
+  near: string,
+  far: string,
+  link: Link,
+): Promise<void> {
+  const command = [process.execPath, ...steady, delayLine, near, far, JSON.stringify(link)];
+  const child = spawn('ip', ['netns', 'exec', namespace, ...command], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text;
+  });
+  const lines = createInterface({ input: child.stdout });
+  const ready = await Promise.race([
+    once(lines, 'line').then(() => true),
+    once(child, 'close').then(() => false),
+  ]);
+  if (!ready) {
+    const problem =
+      complaint
+        .trim()
+        .split('\n')
+        .find((line) => /Error/.test(line)) ?? complaint.trim();
+    throw new BatonError('LAB_FAILED', { problem: `the delay line did not start: ${problem}` });
+  }
+  lines.close();
+  child.stdout.destroy();
+  child.stderr.destroy();
+  child.unref();
+}

@@ -6,18 +6,14 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { json, text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { parseHostPort } from '../../shared/units.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { needing } from '../support/needs.ts';
 
 const program = fileURLToPath(new URL('python_delivery.py', import.meta.url));
-const { failed: noPython } = await execa('python3', ['--version'], { reject: false });
-// Where CI is set a missing Python is a failure, not a skip.
-function pythonTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
-  if (!noPython || process.env.CI !== undefined) test(title, body);
-  else test.skip(`${title} (needs Python: sudo apt-get install python3)`, body);
-}
+const pythonTest = needing('python3');
 
 interface Whoami {
   readonly delivery: string;

@@ -5,6 +5,7 @@ import { readListenCounters } from '../../head/kernel.ts';
 import { baton } from '../../infra/lab/service.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { failed, visit, visitSteadily } from '../support/load.ts';
+import { needing } from '../support/needs.ts';
 import { open, send } from '../support/raw-client.ts';
 import { until } from '../support/until.ts';
 
@@ -79,38 +80,41 @@ test('status tells a person and a program the same', async (t) => {
   t.true(seen.length >= 2, 'it shows it again');
 });
 
-test('the admin interface answers wrong requests with an error that says what is wrong', async (t) => {
-  const cluster = await startCluster(t, [], []);
-  const ask = async (...args: string[]) => {
-    const url = `http://head${args.pop()!}`;
-    const { stdout } = await execa('curl', [
-      '-sS',
-      '-w',
-      '\n%{http_code}',
-      '--unix-socket',
-      cluster.admin,
-      ...args,
-      url,
-    ]);
-    const [body, status] = stdout.split('\n').filter((line) => line !== '');
-    return { status: Number(status), body: JSON.parse(body!) as { error?: { code: string } } };
-  };
-  const errors: [number, string, string[]][] = [
-    [404, 'USAGE', ['/nothing']],
-    [404, 'UNKNOWN_DELIVERY', ['-X', 'POST', '/deliveries/d9/drain']],
-    [400, 'USAGE', ['-X', 'POST', '/deliveries/%E0%A4%A/drain']],
-    [400, 'UNKNOWN_MODE', ['-X', 'PUT', '-d', '{"mode":"teleport"}', '/mode']],
-    [400, 'USAGE', ['-X', 'PUT', '-d', 'redirect', '/mode']],
-    [400, 'USAGE', ['-X', 'PUT', '-d', `{"mode":"${'x'.repeat(10_000)}"}`, '/mode']],
-  ];
-  for (const [status, code, args] of errors) {
-    const answer = await ask(...args);
-    t.deepEqual([answer.status, answer.body.error?.code], [status, code], args.join(' ').slice(0, 80));
-  }
-  t.deepEqual((await ask('-X', 'PUT', '-d', '{"mode":"redirect"}', '/mode')).body, {
-    mode: 'redirect',
-  } as object);
-});
+needing('curl')(
+  'the admin interface answers wrong requests with an error that says what is wrong',
+  async (t) => {
+    const cluster = await startCluster(t, [], []);
+    const ask = async (...args: string[]) => {
+      const url = `http://head${args.pop()!}`;
+      const { stdout } = await execa('curl', [
+        '-sS',
+        '-w',
+        '\n%{http_code}',
+        '--unix-socket',
+        cluster.admin,
+        ...args,
+        url,
+      ]);
+      const [body, status] = stdout.split('\n').filter((line) => line !== '');
+      return { status: Number(status), body: JSON.parse(body!) as { error?: { code: string } } };
+    };
+    const errors: [number, string, string[]][] = [
+      [404, 'USAGE', ['/nothing']],
+      [404, 'UNKNOWN_DELIVERY', ['-X', 'POST', '/deliveries/d9/drain']],
+      [400, 'USAGE', ['-X', 'POST', '/deliveries/%E0%A4%A/drain']],
+      [400, 'UNKNOWN_MODE', ['-X', 'PUT', '-d', '{"mode":"teleport"}', '/mode']],
+      [400, 'USAGE', ['-X', 'PUT', '-d', 'redirect', '/mode']],
+      [400, 'USAGE', ['-X', 'PUT', '-d', `{"mode":"${'x'.repeat(10_000)}"}`, '/mode']],
+    ];
+    for (const [status, code, args] of errors) {
+      const answer = await ask(...args);
+      t.deepEqual([answer.status, answer.body.error?.code], [status, code], args.join(' ').slice(0, 80));
+    }
+    t.deepEqual((await ask('-X', 'PUT', '-d', '{"mode":"redirect"}', '/mode')).body, {
+      mode: 'redirect',
+    } as object);
+  },
+);
 
 test('the metrics are Prometheus text and agree with the status', async (t) => {
   const cluster = await startCluster(t, ['--workers', '2']);

@@ -3,6 +3,7 @@ import test from 'ava';
 import { execa } from 'execa';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { visit } from '../support/load.ts';
+import { needing } from '../support/needs.ts';
 
 const shares = async (cluster: Cluster): Promise<Record<string, number>> =>
   Object.fromEntries((await cluster.status()).deliveries.map(({ name, taken }) => [name, taken]));
@@ -63,7 +64,7 @@ test('path-hash: the same path to the same delivery, on every worker, whatever t
   t.is((await servers(cluster, '/whoami', 1))[0], home, 'and back');
 });
 
-test('client-hash: the same client to the same delivery', async (t) => {
+needing('python3')('client-hash: the same client to the same delivery', async (t) => {
   const cluster = await startCluster(t, ['--workers', '2', '--policy', 'client-hash'], ['a', 'b']);
   t.is(new Set(await servers(cluster, '/whoami', 8)).size, 1);
   const script = `

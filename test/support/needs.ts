@@ -1,0 +1,29 @@
+/** Tests that need a program which a machine may lack: skipped there with what mends it; with CI set they run, and fail. */
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+
+/** Programs, and the Debian packages that they come from. */
+const packages = { curl: 'curl', python3: 'python3', cc: 'gcc' } as const;
+export type Tool = keyof typeof packages;
+
+function isThere(tool: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, tool), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+type Declare = (title: string, body: (t: ExecutionContext) => Promise<void>) => void;
+
+/** `needing('curl')('a title', async (t) => ...)`; `declare` is test or test.serial. */
+export function needing(tools: Tool | readonly Tool[], declare: Declare = test): Declare {
+  const missing = [tools].flat().filter((tool) => !isThere(tool));
+  if (missing.length === 0 || process.env.CI !== undefined) return declare;
+  const mend = `sudo apt-get install ${missing.map((tool) => packages[tool]).join(' ')}`;
+  return (title, body) => test.skip(`${title} (needs ${missing.join(', ')}: ${mend})`, body);
+}

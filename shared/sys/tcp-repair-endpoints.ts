@@ -1,0 +1,73 @@
+/** The two ends of a TCP connection, as bytes: read off a socket, and given to a new one. */
+import { lastErrno, libc } from './libc.ts';
+import { allocate } from './memory.ts';
+
+const c = {
+  bind: libc.func('int bind(int, intptr_t, uint32_t)'),
+  connect: libc.func('int connect(int, intptr_t, uint32_t)'),
+  getpeername: libc.func('int getpeername(int, intptr_t, intptr_t)'),
+  getsockname: libc.func('int getsockname(int, intptr_t, intptr_t)'),
+  socket: libc.func('int socket(int, int, int)'),
+};
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+
+export interface Endpoint {
+  /** 4 bytes or 16. */
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+const memory = allocate(4096);
+const { bytes, view, address } = memory;
+const LENGTH_AT = 128;
+/** struct sockaddr_in is family 0, port 2, address 4; sockaddr_in6 is family 0, port 2, flow 4, address 8, scope 24. */
+const SIZE_V4 = 16;
+const SIZE_V6 = 28;
+
+/** An IPv4 connection of a dual-stack socket is given as IPv4. -errno on failure. */
+function read(call: typeof c.getpeername, fd: number): Endpoint | number {
+  view.setUint32(LENGTH_AT, 128, true);
+  if (call(fd, address, address + LENGTH_AT) < 0) return -lastErrno();
+  const port = view.getUint16(2, false);
+  if (view.getUint16(0, true) === AF_INET) return { address: Uint8Array.from(bytes.subarray(4, 8)), port };
+  const isMapped = view.getUint32(16, false) === 0xffff && view.getBigUint64(8, false) === 0n;
+  return { address: Uint8Array.from(bytes.subarray(isMapped ? 20 : 8, 24)), port };
+}
+
+/** ENOTCONN: not connected (any more). */
+export const peerEndpoint = (fd: number): Endpoint | number => read(c.getpeername, fd);
+export const localEndpoint = (fd: number): Endpoint | number => read(c.getsockname, fd);
+
+/** fe80::/10: means something only together with a network card of its own host (RFC 4007). */
+export const isLinkLocal = ({ address: bytes }: Endpoint): boolean =>
+  bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+
+function write({ address: from, port }: Endpoint): number {
+  const isV4 = from.length === 4;
+  bytes.fill(0, 0, SIZE_V6);
+  view.setUint16(0, isV4 ? AF_INET : AF_INET6, true);
+  view.setUint16(2, port, false);
+  bytes.set(from, isV4 ? 4 : 8);
+  return isV4 ? SIZE_V4 : SIZE_V6;
+}
+
+/** A TCP socket for addresses like this one, non-blocking and close-on-exec; or -errno. */
+export function tcpSocketFor({ address: like }: Endpoint): number {
+  const fd = c.socket(like.length === 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  return fd < 0 ? -lastErrno() : fd;
+}
+
+export function bindTo(fd: number, endpoint: Endpoint): number {
+  const size = write(endpoint);
+  return c.bind(fd, address, size) < 0 ? -lastErrno() : 0;
+}
+
+export function connectTo(fd: number, endpoint: Endpoint): number {
+  const size = write(endpoint);
+  return c.connect(fd, address, size) < 0 ? -lastErrno() : 0;
+}

@@ -1,0 +1,196 @@
+/** The side that gives a connection away: freeze, save, and then either thaw, closeSilently or reset. */
+import { closeFd } from '../sys/sockets.ts';
+import {
+  enterRepair,
+  getMss,
+  getQueueSeq,
+  getTimestamp,
+  getWindow,
+  isInputEnded,
+  leaveRepair,
+  leaveRepairQuietly,
+  MSS_MIN,
+  peekQueue,
+  type Queue,
+  readInfo,
+  resetOnClose,
+  selectQueue,
+  tcpInfo,
+} from '../sys/tcp-repair.ts';
+import { isLinkLocal, localEndpoint, peerEndpoint } from '../sys/tcp-repair-endpoints.ts';
+import { queueMemory } from './queue-memory.ts';
+import { Refusal, type RefusalReason, refusalOf } from './refusal.ts';
+import { newSaved, RECEIVE_QUEUE_MAX, type SavedConnection, SEND_QUEUE_MAX } from './saved.ts';
+
+const EFAULT = -14;
+
+/**
+ * Freezes a connection whose inbound packets are held back by the caller. After a refusal the socket is as it was.
+ * The fd stays the caller's until `closeSilently` or `reset`; nobody may read, write or close it in between.
+ */
+export function freeze(fd: number): FrozenConnection | Refusal {
+  const entered = enterRepair(fd);
+  if (entered < 0) return whyNotFrozen(fd, entered);
+  const read = readInfo(fd);
+  const refusal = read < 0 ? refusalOf('TCP_INFO', read) : refusalOfState();
+  if (!refusal) return new FrozenConnection(fd);
+  leaveRepairQuietly(fd);
+  return refusal;
+}
+
+/** TCP_REPAIR says EPERM to a listener as to a process without privilege. */
+function whyNotFrozen(fd: number, result: number): Refusal {
+  if (readInfo(fd) < 0) return new Refusal('not-tcp', 'TCP_REPAIR', result);
+  if (tcpInfo.state === 'listening') return new Refusal('listening');
+  return refusalOf('TCP_REPAIR', result);
+}
+
+function refusalOfState(): Refusal | undefined {
+  switch (tcpInfo.state) {
+    case 'established':
+    case 'close-wait':
+      return undefined;
+    case 'syn-sent':
+    case 'syn-received':
+      return new Refusal('connecting');
+    case 'closed':
+    case 'time-wait':
+    case 'unknown':
+      return new Refusal('closed');
+    case 'listening':
+      return new Refusal('listening');
+    default:
+      return new Refusal('closing');
+  }
+}
+
+/** See `index.ts` for the sequence. A call out of it throws: it is a mistake of the program. */
+export class FrozenConnection {
+  readonly #fd: number;
+  #stage: 'frozen' | 'saved' | 'over' = 'frozen';
+  #state = tcpInfo.state;
+  #received = tcpInfo.received;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Copies the connection. Once; after a refusal only `thaw` and `reset` are left. */
+  save(): SavedConnection | Refusal {
+    this.#expect('save', 'frozen');
+    this.#stage = 'saved';
+    const state = saveFrom(this.#fd);
+    if (state instanceof Refusal) this.#stage = 'frozen';
+    else if (!this.isUnchanged()) {
+      this.#stage = 'frozen';
+      return new Refusal('changing');
+    }
+    return state;
+  }
+
+  /**
+   * Whether nothing has arrived since `freeze`. A packet that was already past the hold when it was set may still have
+   * come in: its bytes are acknowledged, and not in the saved state. Ask before the saved copy comes to life, and
+   * `reset` when it is too late.
+   */
+  isUnchanged(): boolean {
+    return readInfo(this.#fd) >= 0 && tcpInfo.state === this.#state && tcpInfo.received === this.#received;
+  }
+
+  /** The connection goes on here, and the fd is the caller's again. */
+  thaw(): void {
+    this.#expect('thaw', 'frozen', 'saved');
+    this.#stage = 'over';
+    leaveRepair(this.#fd);
+  }
+
+  /**
+   * Closes the fd without a packet and without TIME_WAIT: the saved copy is now the connection. Any duplicate of the fd
+   * must be closed before, or the kernel keeps the socket.
+   */
+  closeSilently(): void {
+    this.#expect('closeSilently', 'saved');
+    this.#stage = 'over';
+    closeFd(this.#fd);
+  }
+
+  /** Closes the fd with a reset to the client: what became of the saved copy is unknown. */
+  reset(): void {
+    this.#expect('reset', 'frozen', 'saved');
+    this.#stage = 'over';
+    leaveRepairQuietly(this.#fd);
+    resetOnClose(this.#fd);
+    closeFd(this.#fd);
+  }
+
+  #expect(call: string, ...stages: ('frozen' | 'saved')[]): void {
+    if (stages.some((stage) => stage === this.#stage)) return;
+    throw new Error(`${call} of a connection that is ${this.#stage}`);
+  }
+}
+
+/** Right after readInfo: what it found counts for the whole state. */
+function saveFrom(fd: number): SavedConnection | Refusal {
+  const { state, sack, timestamps, peerScale, ownScale } = tcpInfo;
+  const notSent = tcpInfo.unsent;
+  const server = localEndpoint(fd);
+  if (typeof server === 'number') return refusalOf('getsockname', server);
+  const client = peerEndpoint(fd);
+  if (typeof client === 'number') return refusalOf('getpeername', client);
+  if (isLinkLocal(client) || isLinkLocal(server)) return new Refusal('link-local');
+  // A connection that was restored after its client's FIN is in state ESTABLISHED, with its input ended.
+  const ended = state === 'close-wait' ? 1 : isInputEnded(fd);
+  if (ended < 0) return refusalOf('poll', ended);
+  const mss = getMss(fd);
+  if (mss < 0) return refusalOf('TCP_MAXSEG', mss);
+  if (mss < MSS_MIN) return new Refusal('tiny-mss');
+  const timestamp = timestamps ? getTimestamp(fd) : 0;
+  if (timestamp < 0) return refusalOf('TCP_TIMESTAMP', timestamp);
+  const window = getWindow(fd);
+  if (typeof window === 'number') return refusalOf('TCP_REPAIR_WINDOW', window);
+  const receive = saveQueue(fd, 'receive', RECEIVE_QUEUE_MAX, 'receive-queue-too-large');
+  if (receive instanceof Refusal) return receive;
+  // Last, because while it is selected the kernel sends nothing new (net/ipv4/tcp_output.c, tcp_write_xmit).
+  const send = saveQueue(fd, 'send', SEND_QUEUE_MAX, 'send-queue-too-large');
+  if (send instanceof Refusal) return send;
+  const sent = send.bytes.length - Math.min(notSent, send.bytes.length);
+  return newSaved({
+    client,
+    server,
+    mss,
+    sack,
+    timestamp: timestamps ? notEarlier(timestamp) : null,
+    peerScale,
+    ownScale,
+    receiveSeq: receive.seq,
+    sendSeq: send.seq,
+    window,
+    inputEnded: ended === 1,
+    received: receive.bytes,
+    sent: send.bytes.subarray(0, sent),
+    unsent: send.bytes.subarray(sent),
+  });
+}
+
+/**
+ * The kernel gives the timestamp with its lowest bit overwritten: set when the unit is a microsecond, clear when it is a
+ * millisecond. Cleared, it may lie one before the last that was sent, and the client would drop an answer that
+ * comes within the same millisecond as too old (PAWS, RFC 7323 section 5).
+ */
+const notEarlier = (timestamp: number): number => ((timestamp & 1) === 1 ? timestamp : (timestamp + 2) >>> 0);
+
+function saveQueue(
+  fd: number,
+  queue: Queue,
+  max: number,
+  tooLarge: RefusalReason,
+): { seq: number; bytes: Buffer } | Refusal {
+  const selected = selectQueue(fd, queue);
+  if (selected < 0) return refusalOf('TCP_REPAIR_QUEUE', selected);
+  const seq = getQueueSeq(fd);
+  if (seq < 0) return refusalOf('TCP_QUEUE_SEQ', seq);
+  const length = peekQueue(fd, queueMemory, 0, max + 1);
+  if (length > max || length === EFAULT) return new Refusal(tooLarge);
+  if (length < 0) return refusalOf('recv', length);
+  return { seq, bytes: Buffer.from(queueMemory.bytes.subarray(0, length)) };
+}

@@ -2,26 +2,24 @@
  * A worker's loop: accept, inspect, act, and look after what takes longer. It sleeps in epoll_wait and nowhere else,
  * so the thread has no event loop of Node's; the main thread reaches it through an eventfd.
  *
- *     listener -> accept -> advance: read the request head -> mode -> lane (handoff) or answer and linger
+ *     listener -> accept -> reader: the request head -> mode -> lane (handoff) or answer and linger
  *                              ^ more input                          ^ taken, returned, ended
  */
 import { BROKEN, createEpoll, type Epoll, PEER_ENDED, READABLE } from '../shared/sys/epoll.ts';
 import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE } from '../shared/sys/libc.ts';
-import { allocate, type Memory } from '../shared/sys/memory.ts';
+import { allocate } from '../shared/sys/memory.ts';
 import { sharpenTimers, sleepMicros } from '../shared/sys/sleep.ts';
 import * as sockets from '../shared/sys/sockets.ts';
 import { clearWake } from '../shared/sys/wake.ts';
-import type { ErrorAnswer } from './answers.ts';
-import { Board, type InspectionFailure, Row } from './board.ts';
+import { Board, Row } from './board.ts';
 import * as connection from './connections.ts';
 import { Connections, makeTag } from './connections.ts';
 import { WorkerDesk } from './desk.ts';
 import { Fifo } from './fifo.ts';
-import * as inspection from './inspect.ts';
-import { Lane } from './lanes.ts';
+import { LaneKeeper } from './lane-keeper.ts';
 import { Linger } from './linger.ts';
 import { Moderation } from './moderation.ts';
-import { modeHandlers } from './modes/index.ts';
+import { RequestReader } from './reader.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts';
 
 /** Connections accepted before the others get their turn. */
@@ -35,14 +33,6 @@ const ACCEPT_PAUSE_MS = 20;
 /** An answer that its client does not read for this long is given up, milliseconds. */
 const WRITE_TIMEOUT_MS = 10_000;
 
-const failures: Record<number, readonly [InspectionFailure, ErrorAnswer | undefined]> = {
-  [inspection.NOT_HTTP]: ['not_http', 'badRequest'],
-  [inspection.TOO_LARGE]: ['head_too_large', 'headTooLarge'],
-  // Neither client would understand a plain answer.
-  [inspection.TLS]: ['tls', undefined],
-  [inspection.HTTP2]: ['http2', undefined],
-};
-
 export class Acceptor {
   readonly #settings: WorkerSettings;
   readonly #receive: () => ToWorker | undefined;
@@ -53,21 +43,15 @@ export class Acceptor {
   readonly #connections: Connections;
   readonly #desk: WorkerDesk;
   readonly #linger: Linger;
-  readonly #reading: Fifo;
+  readonly #reader: RequestReader;
+  readonly #lanes: LaneKeeper;
   readonly #writing: Fifo;
-  readonly #scratch: Memory;
-  /** What was read of heads that came in pieces, where the mode reads instead of peeking. */
-  readonly #pieces = new Map<number, Buffer>();
   readonly #batch = new Int32Array(ACCEPT_BATCH);
   readonly #accept: (listener: number) => number;
-  readonly #quiescing = new Set<number>();
-  /** Slots that were reported as stalled or broken, and must not be again. */
-  readonly #reported = new Set<number>();
   readonly #moderation = new Moderation();
   /** In this wake-up. */
   #accepted = 0;
   #listening = true;
-  #noStallBefore = 0;
   #acceptAgainAt = Number.POSITIVE_INFINITY;
   #stopBy = Number.POSITIVE_INFINITY;
   #now = performance.now();
@@ -84,24 +68,36 @@ export class Acceptor {
     this.#board = new Board(settings.board);
     this.#row = new Row(settings.board, settings.index);
     this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#row);
-    const { links } = this.#connections;
-    this.#reading = new Fifo(links);
-    this.#writing = new Fifo(links);
+    this.#writing = new Fifo(this.#connections.links);
     this.#linger = new Linger(this.#connections, {
       idleMs: settings.lingerIdleMs,
       totalMs: settings.lingerTotalMs,
       bytes: settings.lingerBytes,
     });
-    this.#scratch = allocate(settings.headBytes);
+    const scratch = allocate(settings.headBytes);
     this.#desk = new WorkerDesk({
       board: this.#board,
       row: this.#row,
       connections: this.#connections,
       linger: this.#linger,
       writing: this.#writing,
-      scratch: this.#scratch,
+      scratch,
       headBytes: settings.headBytes,
       policy: settings.policy,
+    });
+    this.#reader = new RequestReader({
+      connections: this.#connections,
+      desk: this.#desk,
+      scratch,
+      timeoutMs: settings.headTimeoutMs,
+    });
+    this.#lanes = new LaneKeeper({
+      epoll: this.#epoll,
+      desk: this.#desk,
+      reader: this.#reader,
+      row: this.#row,
+      stallTimeoutMs: settings.stallTimeoutMs,
+      tell,
     });
     this.#accept =
       this.#desk.policy.needs === 'address' ? sockets.acceptWithAddress : sockets.acceptNonBlocking;
@@ -121,7 +117,7 @@ export class Acceptor {
       this.#setNow();
       this.#accepted = 0;
       for (let i = 0; i < count; i++) this.#dispatch(i);
-      this.#flushLanes();
+      this.#lanes.flush();
       const rest = this.#moderation.rest(this.#accepted, this.#now);
       if (rest > 0) sleepMicros(rest);
     }
@@ -130,9 +126,8 @@ export class Acceptor {
 
   #setNow(): void {
     const now = performance.now();
-    // It was this thread that stood still: deliveries get time to be heard.
     if (now - this.#now > LONGEST_SLEEP_MS + this.#settings.stallTimeoutMs / 2) {
-      this.#noStallBefore = now + this.#settings.stallTimeoutMs;
+      this.#lanes.stoodStill(now);
     }
     this.#now = now;
     this.#desk.now = now;
@@ -148,7 +143,7 @@ export class Acceptor {
         return;
       }
       case connection.TAG_LANE:
-        return this.#readLane(value);
+        return this.#lanes.read(value);
       case connection.TAG_LISTENER:
         return void this.#acceptSome();
       case connection.TAG_WAKE:
@@ -184,7 +179,7 @@ export class Acceptor {
       this.#batch[count++] = fd;
     }
     // Only now, all together: the requests of those accepted first have had time to arrive.
-    for (let i = 0; i < count; i++) this.#advance(this.#batch[i]!, false, true);
+    for (let i = 0; i < count; i++) this.#reader.begin(this.#batch[i]!);
     this.#accepted += count;
     return count;
   }
@@ -192,10 +187,8 @@ export class Acceptor {
   /** Ends the connection that can best be spared; false when there is none. */
   #makeRoom(): boolean {
     if (this.#linger.evict()) return true;
-    const fd = this.#reading.oldest;
-    if (fd < 0) return false;
-    this.#stopReading(fd);
-    this.#desk.fail(fd, 'crowded', 'timeout');
+    if (!this.#reader.evict()) return false;
+    // It has its answer now, and lingers.
     return this.#linger.evict();
   }
 
@@ -216,94 +209,13 @@ export class Acceptor {
   #onEvent(fd: number, events: number): void {
     switch (this.#connections.state(fd)) {
       case connection.READING:
-        if ((events & BROKEN) === 0) return this.#advance(fd, (events & PEER_ENDED) !== 0, false);
-        this.#stopReading(fd);
-        return this.#desk.abandon(fd, 'client_gone');
+        if ((events & BROKEN) !== 0) return this.#reader.broke(fd);
+        return this.#reader.more(fd, (events & PEER_ENDED) !== 0);
       case connection.WRITING:
         return this.#desk.writeRest(fd);
       case connection.LINGERING:
         return this.#linger.look(fd, this.#now);
     }
-  }
-
-  /** Reads what there is of a request head and, when that decides it, acts. `isNew`: it is not in a queue yet. */
-  #advance(fd: number, ended: boolean, isNew: boolean): void {
-    const handler = modeHandlers[this.#connections.mode[fd]!]!;
-    const { headBytes } = this.#settings;
-    let have = 0;
-    let n: number;
-    if (handler.consumes) {
-      const piece = this.#pieces.get(fd);
-      if (piece) have = piece.copy(this.#scratch.bytes);
-      n = sockets.receive(fd, this.#scratch, have, headBytes - have);
-    } else {
-      n = sockets.peek(fd, this.#scratch, 0, headBytes);
-    }
-    if (n === EAGAIN || n === EINTR) {
-      if (isNew) this.#wait(fd);
-      return;
-    }
-    const length = have + Math.max(n, 0);
-    if (n < 0 || length === 0) {
-      if (!isNew) this.#stopReading(fd);
-      return this.#desk.abandon(fd, 'client_gone');
-    }
-    const verdict = inspection.inspect(this.#scratch.bytes, length, headBytes);
-    if (verdict === inspection.INCOMPLETE && !ended && n > 0) {
-      if (handler.consumes) this.#pieces.set(fd, Buffer.from(this.#scratch.bytes.subarray(0, length)));
-      if (isNew) this.#wait(fd);
-      return;
-    }
-    if (!isNew) this.#stopReading(fd);
-    if (verdict === inspection.COMPLETE) return handler.act(this.#desk, fd);
-    const [failure, answer] = failures[verdict] ?? ['incomplete', 'badRequest'];
-    this.#desk.fail(fd, failure, answer);
-  }
-
-  #wait(fd: number): void {
-    this.#reading.join(fd, this.#now);
-    this.#connections.watchInput(fd);
-  }
-
-  #stopReading(fd: number): void {
-    this.#reading.leave(fd);
-    this.#pieces.delete(fd);
-  }
-
-  // --- lanes ---
-
-  #readLane(slot: number): void {
-    const lane = this.#desk.lanes[slot];
-    if (!lane || this.#reported.has(slot)) return;
-    try {
-      lane.read();
-    } catch (error) {
-      this.#epoll.remove(lane.fd);
-      this.#report({ type: 'broken', slot, problem: (error as Error).message });
-    }
-  }
-
-  #report(message: FromWorker & { slot: number }): void {
-    this.#reported.add(message.slot);
-    this.#tell(message);
-  }
-
-  #flushLanes(): void {
-    for (const lane of this.#desk.open) if (lane.isBlocked) lane.flush();
-  }
-
-  /** Routes a connection anew that no application has seen. */
-  #handAgain(slot: number, fd: number): void {
-    this.#desk.takeBack(slot);
-    const n = sockets.peek(fd, this.#scratch, 0, this.#settings.headBytes);
-    if (
-      n <= 0 ||
-      inspection.inspect(this.#scratch.bytes, n, this.#settings.headBytes) !== inspection.COMPLETE
-    ) {
-      return this.#desk.abandon(fd, 'client_gone');
-    }
-    if (this.#desk.handElsewhere(fd, slot)) return;
-    if (!this.#desk.redirect(fd, 'handoff_redirected')) this.#desk.refuse(fd, 'handoff_unavailable');
   }
 
   // --- what the main thread says ---
@@ -313,43 +225,19 @@ export class Acceptor {
     for (let message = this.#receive(); message; message = this.#receive()) {
       switch (message.type) {
         case 'join':
-          this.#join(message);
+          this.#lanes.join(message);
           break;
         case 'leave':
-          this.#leave(message.slot, message.broken);
+          this.#lanes.leave(message.slot, message.broken);
           break;
         case 'quiesce':
-          this.#quiescing.add(message.slot);
+          this.#lanes.quiesce(message.slot);
           break;
         case 'stop':
           this.#stop(message.withinMs);
           break;
       }
     }
-  }
-
-  #join({ slot, name, direct, headEnd, deliveryEnd }: ToWorker & { type: 'join' }): void {
-    const lane = new Lane(slot, headEnd, deliveryEnd, {
-      onTaken: (at, fd) => this.#desk.taken(at, fd),
-      onReturned: (at, fd) => this.#handAgain(at, fd),
-      onEnded: (at, count) => this.#desk.ended(at, count),
-      onLate: () => this.#row.add('late_messages'),
-    });
-    this.#epoll.add(lane.fd, READABLE, makeTag(connection.TAG_LANE, slot));
-    this.#reported.delete(slot);
-    this.#desk.join(slot, name, direct, lane);
-    this.#tell({ type: 'joined', slot });
-  }
-
-  #leave(slot: number, broken: boolean): void {
-    const lane = this.#desk.leave(slot);
-    let moved = 0;
-    this.#quiescing.delete(slot);
-    lane?.close(broken, (fd) => {
-      moved++;
-      this.#handAgain(slot, fd);
-    });
-    this.#tell({ type: 'left', slot, moved });
   }
 
   /** Passes on what is queued, then refuses more. */
@@ -367,41 +255,20 @@ export class Acceptor {
   /** Does what is due; how long to sleep, in milliseconds. */
   #tick(): number {
     const now = this.#now;
-    let next = Math.min(LONGEST_SLEEP_MS, this.#linger.tick(now), this.#stopBy - now);
-    while (this.#reading.oldestSince + this.#settings.headTimeoutMs <= now) {
-      const fd = this.#reading.oldest;
-      this.#stopReading(fd);
-      this.#desk.fail(fd, 'too_slow', 'timeout');
-      next = 0;
-    }
+    // The reader first: those that it fails begin to linger.
+    const untilTooSlow = this.#reader.tick(now);
     while (this.#writing.oldestSince + WRITE_TIMEOUT_MS <= now) this.#desk.dropRest(this.#writing.oldest);
     if (this.#acceptAgainAt <= now) this.#resumeAccepting();
-    next = Math.min(
-      next,
-      this.#reading.oldestSince + this.#settings.headTimeoutMs - now,
+    const next = Math.min(
+      LONGEST_SLEEP_MS,
+      untilTooSlow,
+      this.#linger.tick(now),
+      this.#stopBy - now,
       this.#writing.oldestSince + WRITE_TIMEOUT_MS - now,
       this.#acceptAgainAt - now,
-      this.#tickLanes(),
+      this.#lanes.tick(now),
     );
     return Math.max(0, Math.ceil(next));
-  }
-
-  #tickLanes(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const lane of this.#desk.open) {
-      if (lane.isBlocked) next = 1;
-      if (lane.untaken > 0 && !this.#reported.has(lane.slot)) {
-        const left = Math.max(
-          this.#settings.stallTimeoutMs - this.#desk.waited(lane),
-          this.#noStallBefore - this.#now,
-        );
-        if (left <= 0) this.#report({ type: 'stalled', slot: lane.slot });
-        else next = Math.min(next, left);
-      }
-      if (lane.untaken === 0 && this.#quiescing.delete(lane.slot))
-        this.#tell({ type: 'quiet', slot: lane.slot });
-    }
-    return next;
   }
 
   #isDone(): boolean {
@@ -412,15 +279,10 @@ export class Acceptor {
 
   /** Gives back everything: what is still open has had its time. */
   #finish(): void {
-    for (const queue of [this.#reading, this.#writing]) {
-      while (queue.oldest >= 0) {
-        const fd = queue.oldest;
-        queue.leave(fd);
-        this.#desk.abandon(fd, 'stopped');
-      }
-    }
+    this.#reader.close();
+    while (this.#writing.oldest >= 0) this.#desk.dropRest(this.#writing.oldest);
     while (this.#linger.evict());
-    for (const lane of this.#desk.open) lane.close(false, (fd) => this.#desk.abandon(fd, 'stopped'));
+    this.#lanes.close();
     sockets.closeFd(this.#epoll.fd);
     this.#tell({ type: 'stopped' });
   }

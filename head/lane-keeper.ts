@@ -1,0 +1,123 @@
+/**
+ * A worker's lanes, one for each delivery that it knows: told by the main thread when they come and go, read when they
+ * have something to say, and watched for deliveries that leave connections untaken.
+ */
+import { type Epoll, READABLE } from '../shared/sys/epoll.ts';
+import type { Row } from './board.ts';
+import { makeTag, TAG_LANE } from './connections.ts';
+import type { WorkerDesk } from './desk.ts';
+import { Lane } from './lanes.ts';
+import type { RequestReader } from './reader.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+export interface LaneKeeperParts {
+  readonly epoll: Epoll;
+  readonly desk: WorkerDesk;
+  readonly reader: RequestReader;
+  readonly row: Row;
+  readonly stallTimeoutMs: number;
+  readonly tell: (message: FromWorker) => void;
+}
+
+export class LaneKeeper {
+  readonly #parts: LaneKeeperParts;
+  readonly #desk: WorkerDesk;
+  /** Slots that the main thread wants to hear of when nothing is on its way to them. */
+  readonly #quiescing = new Set<number>();
+  /** Slots that were reported as stalled or broken, and must not be again. */
+  readonly #reported = new Set<number>();
+  #noStallBefore = 0;
+
+  constructor(parts: LaneKeeperParts) {
+    this.#parts = parts;
+    this.#desk = parts.desk;
+  }
+
+  join({ slot, name, direct, headEnd, deliveryEnd }: ToWorker & { type: 'join' }): void {
+    const lane = new Lane(slot, headEnd, deliveryEnd, {
+      onTaken: (at, fd) => this.#desk.taken(at, fd),
+      onReturned: (at, fd) => this.#handAgain(at, fd),
+      onEnded: (at, count) => this.#desk.ended(at, count),
+      onLate: () => this.#parts.row.add('late_messages'),
+    });
+    this.#parts.epoll.add(lane.fd, READABLE, makeTag(TAG_LANE, slot));
+    this.#reported.delete(slot);
+    this.#desk.join(slot, name, direct, lane);
+    this.#parts.tell({ type: 'joined', slot });
+  }
+
+  leave(slot: number, broken: boolean): void {
+    const lane = this.#desk.leave(slot);
+    let moved = 0;
+    this.#quiescing.delete(slot);
+    lane?.close(broken, (fd) => {
+      moved++;
+      this.#handAgain(slot, fd);
+    });
+    this.#parts.tell({ type: 'left', slot, moved });
+  }
+
+  /** Answers `quiet` once nothing is on its way to the delivery. */
+  quiesce(slot: number): void {
+    this.#quiescing.add(slot);
+  }
+
+  /** This thread stood still until `now`: deliveries get time to be heard. */
+  stoodStill(now: number): void {
+    this.#noStallBefore = now + this.#parts.stallTimeoutMs;
+  }
+
+  /** A lane has something to say. */
+  read(slot: number): void {
+    const lane = this.#desk.lanes[slot];
+    if (!lane || this.#reported.has(slot)) return;
+    try {
+      lane.read();
+    } catch (error) {
+      this.#parts.epoll.remove(lane.fd);
+      this.#report({ type: 'broken', slot, problem: (error as Error).message });
+    }
+  }
+
+  #report(message: FromWorker & { slot: number }): void {
+    this.#reported.add(message.slot);
+    this.#parts.tell(message);
+  }
+
+  /** Sends what was pushed since the last time. */
+  flush(): void {
+    for (const lane of this.#desk.open) if (lane.isBlocked) lane.flush();
+  }
+
+  /** Routes a connection anew that no application has seen. */
+  #handAgain(slot: number, fd: number): void {
+    this.#desk.takeBack(slot);
+    if (!this.#parts.reader.again(fd)) return this.#desk.abandon(fd, 'client_gone');
+    if (this.#desk.handElsewhere(fd, slot)) return;
+    if (!this.#desk.redirect(fd, 'handoff_redirected')) this.#desk.refuse(fd, 'handoff_unavailable');
+  }
+
+  /** Reports what is due; the milliseconds until more may be. */
+  tick(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const lane of this.#desk.open) {
+      if (lane.isBlocked) next = 1;
+      if (lane.untaken > 0 && !this.#reported.has(lane.slot)) {
+        const left = Math.max(
+          this.#parts.stallTimeoutMs - this.#desk.waited(lane),
+          this.#noStallBefore - now,
+        );
+        if (left <= 0) this.#report({ type: 'stalled', slot: lane.slot });
+        else next = Math.min(next, left);
+      }
+      if (lane.untaken === 0 && this.#quiescing.delete(lane.slot))
+        this.#parts.tell({ type: 'quiet', slot: lane.slot });
+    }
+    return next;
+  }
+
+  /** Closes all lanes. */
+  close(): void {
+    for (const lane of this.#desk.open) lane.close(false, (fd) => this.#desk.abandon(fd, 'stopped'));
+  }
+}

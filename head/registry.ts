@@ -7,20 +7,18 @@ import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
-import { closeFd, peerCredentials, seqpacketPair } from '../shared/sys/sockets.ts';
-import { type Channel, openChannel } from '../shared/wire/channel.ts';
+import { closeFd, seqpacketPair } from '../shared/sys/sockets.ts';
+import type { Channel } from '../shared/wire/channel.ts';
 import {
   CONTROL_MESSAGE_MAX,
-  decodeFromDelivery,
   encodeControl,
+  type FromDelivery,
   type Hello,
   PROTOCOL_VERSION,
 } from '../shared/wire/control.ts';
 import { type Board, DOWN, DRAINING, type PerDelivery, type Row, SLOTS, UP } from './board.ts';
+import { admitStranger } from './stranger.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
-
-/** A peer that connects and does not say hello within this time is cut off, milliseconds. */
-const HELLO_WITHIN_MS = 5000;
 
 interface Delivery {
   readonly slot: number;
@@ -64,51 +62,26 @@ export class Registry {
 
   /** Takes over the socket of somebody who has connected to the deliveries' socket. */
   admit(fd: number): void {
-    const own = process.getuid!();
-    const { uid, pid } = peerCredentials(fd);
-    if (this.#closed || (uid !== own && uid !== 0)) {
-      if (!this.#closed) this.#parts.log.warn(new BatonError('PEER_FORBIDDEN', { pid, uid, own }).message);
-      closeFd(fd);
-      return;
-    }
+    if (this.#closed) return closeFd(fd);
     let delivery: Delivery | undefined;
-    let greeted = false;
-    const channel = openChannel(fd, {
-      onMessage: (bytes) => {
-        try {
-          const message = decodeFromDelivery(bytes);
-          if (delivery) return this.#onMessage(delivery, message);
-          if (message.type !== 'hello' || greeted) {
-            throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
-          }
-          greeted = true;
-          clearTimeout(timer);
-          // One after the other: a registration may have to wait until its slot is free.
-          this.#turn = this.#turn.then(async () => {
-            delivery = await this.#register(fd, channel, message);
-          });
-        } catch (error) {
-          this.#parts.log.warn({ peerPid: pid }, (error as Error).message);
-          if (delivery) this.#remove(delivery, (error as Error).message, true);
-          else refuse(error as BatonError);
-        }
+    const stranger = admitStranger(fd, this.#parts.log, {
+      onHello: (channel, hello) => {
+        // One after the other: a registration may have to wait until its slot is free.
+        this.#turn = this.#turn.then(async () => {
+          delivery = await this.#register(fd, channel, hello);
+        });
       },
-      onEnd: () => {
-        clearTimeout(timer);
+      onMessage: (message) => {
+        if (!delivery) throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
+        this.#onMessage(delivery, message);
+      },
+      onBroken: (problem) => delivery && this.#remove(delivery, problem, true),
+      onEnd: (channel) => {
         this.#strangers.delete(channel);
         if (delivery) this.#remove(delivery, 'it went away', false);
       },
     });
-    const refuse = (error: BatonError): void => {
-      clearTimeout(timer);
-      this.#strangers.delete(channel);
-      channel.send({ type: 'refused', code: error.code, reason: error.message });
-      channel.end();
-    };
-    const timer = setTimeout(() => {
-      refuse(new BatonError('PROTOCOL', { problem: 'no hello in time' }));
-    }, HELLO_WITHIN_MS);
-    this.#strangers.add(channel);
+    if (stranger) this.#strangers.add(stranger);
   }
 
   /** Undefined when it was refused, or left before it could be welcomed. */
@@ -227,7 +200,7 @@ export class Registry {
     }
   }
 
-  #onMessage(delivery: Delivery, message: ReturnType<typeof decodeFromDelivery>): void {
+  #onMessage(delivery: Delivery, message: FromDelivery): void {
     delivery.lastHeard = performance.now();
     switch (message.type) {
       case 'pong':

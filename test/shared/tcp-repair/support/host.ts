@@ -1,0 +1,164 @@
+/** A head or a delivery as far as TCP repair goes: sockets, and the handle under test. Runs in a namespace of its own. */
+import { createServer, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EAGAIN } from '../../../../shared/sys/libc.ts';
+import { allocate } from '../../../../shared/sys/memory.ts';
+import { bindReuseport } from '../../../../shared/sys/reuseport.ts';
+import {
+  acceptNonBlocking,
+  closeFd,
+  endWriting,
+  listen,
+  receive,
+  write,
+} from '../../../../shared/sys/sockets.ts';
+import { readInfo, tcpInfo } from '../../../../shared/sys/tcp-repair.ts';
+import {
+  canRepair,
+  decodeSaved,
+  encodeSaved,
+  type FrozenConnection,
+  freeze,
+  type PreparedConnection,
+  prepare,
+  Refusal,
+} from '../../../../shared/tcp-repair/index.ts';
+import { serveCalls } from './agent.ts';
+import { tcpCounters } from './counters.ts';
+import { digestOf, pattern } from './pattern.ts';
+
+const memory = allocate(1 << 20);
+const frozen = new Map<number, FrozenConnection>();
+const prepared: PreparedConnection[] = [];
+const streams = new Map<number, Socket>();
+
+function streamOf(fd: number): Socket {
+  let socket = streams.get(fd);
+  if (!socket) {
+    socket = new Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
+    socket.on('error', () => {});
+    socket.on('close', () => streams.delete(fd));
+    socket.pause();
+    streams.set(fd, socket);
+  }
+  return socket;
+}
+
+const refused = (refusal: Refusal) => ({ reason: refusal.reason, text: refusal.text });
+
+const methods = {
+  canRepair: (): string => {
+    const answer = canRepair();
+    return answer === true ? 'yes' : answer.reason;
+  },
+  async listen(host: string): Promise<{ fd: number; port: number }> {
+    const { fds, bound } = await bindReuseport({ host, port: 0 }, 1);
+    listen(fds[0]!, 16);
+    return { fd: fds[0]!, port: bound.port };
+  },
+  async accept(listener: number): Promise<number> {
+    for (;;) {
+      const fd = acceptNonBlocking(listener);
+      if (fd !== EAGAIN) return fd;
+      await delay(1);
+    }
+  },
+  /** Whether Node can bind a listener of its own to the port. */
+  canListen: (host: string, port: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      const server = createServer();
+      server.once('error', () => resolve(false));
+      server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
+    }),
+  /** Takes exactly so many bytes. */
+  async take(fd: number, length: number): Promise<Uint8Array> {
+    const parts: Buffer[] = [];
+    for (let left = length; left > 0; ) {
+      const n = receive(fd, memory, 0, Math.min(left, memory.bytes.length));
+      if (n === EAGAIN) await delay(1);
+      else if (n <= 0) throw new Error(`${left} bytes short: ${n}`);
+      else {
+        parts.push(Buffer.from(memory.bytes.subarray(0, n)));
+        left -= n;
+      }
+    }
+    return Buffer.concat(parts);
+  },
+  /** recv(2) once: bytes, 0 at the end, -errno. */
+  takeOnce: (fd: number): number => receive(fd, memory, 0, memory.bytes.length),
+  /** Writes what fits; how much that was. */
+  put(fd: number, bytes: Uint8Array): number {
+    let done = 0;
+    while (done < bytes.length) {
+      const part = bytes.subarray(done, done + memory.bytes.length);
+      memory.bytes.set(part);
+      const n = write(fd, memory, 0, part.length);
+      if (n <= 0) break;
+      done += n;
+    }
+    return done;
+  },
+  /** Writes all; resolves when the kernel has it. */
+  async answer(fd: number, seed: number, length: number): Promise<void> {
+    await new Promise<void>((resolve, reject) =>
+      streamOf(fd).write(pattern(seed, length), (error) => (error ? reject(error) : resolve())),
+    );
+  },
+  /** Reads so many bytes as a stream, or to the end; their digest. */
+  async digest(fd: number, length: number): Promise<{ length: number; digest: string }> {
+    const socket = streamOf(fd);
+    const chunks: Buffer[] = [];
+    let total = 0;
+    await new Promise<void>((resolve) => {
+      const onData = (chunk: Buffer) => {
+        chunks.push(chunk);
+        total += chunk.length;
+        if (total >= length) done();
+      };
+      const done = () => {
+        socket.off('data', onData).off('end', done).off('close', done).pause();
+        resolve();
+      };
+      socket.on('data', onData).on('end', done).on('close', done).resume();
+    });
+    return { length: total, digest: digestOf(...chunks) };
+  },
+  /** Sends FIN after all that was written. */
+  finish: (fd: number): void => void (streams.has(fd) ? streamOf(fd).end() : endWriting(fd)),
+  close: (fd: number): void => void (streams.has(fd) ? streamOf(fd).destroy() : closeFd(fd)),
+  info: (fd: number) => {
+    const result = readInfo(fd);
+    return { ...tcpInfo, result };
+  },
+  freeze(fd: number): { reason: string; text: string } {
+    const answer = freeze(fd);
+    if (answer instanceof Refusal) return refused(answer);
+    frozen.set(fd, answer);
+    return { reason: '', text: '' };
+  },
+  save(fd: number): { reason: string; message: Uint8Array } {
+    const state = frozen.get(fd)!.save();
+    if (state instanceof Refusal) return { ...refused(state), message: Buffer.alloc(0) };
+    return { reason: '', message: encodeSaved(state) };
+  },
+  isUnchanged: (fd: number): boolean => frozen.get(fd)!.isUnchanged(),
+  thaw: (fd: number): void => frozen.get(fd)!.thaw(),
+  closeSilently: (fd: number): void => frozen.get(fd)!.closeSilently(),
+  reset: (fd: number): void => frozen.get(fd)!.reset(),
+  /** A number for activate or abandon. */
+  prepare(message: Uint8Array): { reason: string; text: string; handle: number } {
+    const answer = prepare(decodeSaved(message));
+    if (answer instanceof Refusal) return { ...refused(answer), handle: -1 };
+    return { reason: '', text: '', handle: prepared.push(answer) - 1 };
+  },
+  activate(handle: number): number {
+    const fd = prepared[handle]!.activate();
+    if (fd instanceof Refusal) throw new Error(fd.text);
+    return fd;
+  },
+  abandon: (handle: number): void => prepared[handle]!.abandon(),
+  counters: tcpCounters,
+};
+
+export type HostMethods = typeof methods;
+serveCalls(methods);

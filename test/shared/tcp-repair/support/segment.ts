@@ -1,0 +1,143 @@
+/**
+ * Three hosts on a bridge, each a network namespace with a process of its own in it: a client, and a head and a delivery
+ * that both hold the VIP. Whom the client's packets reach is its neighbour entry for the VIP. Gone after the tests.
+ */
+import { execFileSync } from 'node:child_process';
+import { threadId } from 'node:worker_threads';
+import test, { type ExecutionContext } from 'ava';
+import { type Agent, startAgent } from './agent.ts';
+import type { ClientMethods } from './client.ts';
+import type { HostMethods } from './host.ts';
+
+export const vip = { v4: '10.77.0.100', v6: 'fd77::100' } as const;
+export type Family = keyof typeof vip;
+
+export interface Segment {
+  readonly client: Agent<ClientMethods>;
+  readonly head: Agent<HostMethods>;
+  readonly delivery: Agent<HostMethods>;
+  readonly namespaces: Readonly<Record<HostName, string>>;
+  /** Where the client's packets to the VIP go; `nobody` holds them. */
+  steer(to: 'head' | 'delivery' | 'nobody'): void;
+  /** Settings of the client's namespace. */
+  sysctl(settings: Readonly<Record<string, number>>): void;
+  /** The largest packet on the client's way to the VIP, which is also what it announces. */
+  setMtu(mtu: number): void;
+}
+
+const hosts = { client: 1, head: 2, delivery: 3 } as const;
+type HostName = keyof typeof hosts;
+const mac = (n: number) => `02:00:00:00:77:0${n}`;
+const macOf = { head: mac(hosts.head), delivery: mac(hosts.delivery), nobody: mac(9) } as const;
+
+const ip = (lines: readonly string[]) =>
+  void execFileSync('ip', ['-batch', '-'], { input: lines.join('\n'), stdio: ['pipe', 'ignore', 'pipe'] });
+
+let made = 0;
+
+/** A segment for all tests of a file, which must be serial; call at its top. */
+export function segmentForFile(): Segment {
+  const segment = {} as { -readonly [K in keyof Segment]: Segment[K] };
+  if (!isRoot) return segment;
+  // Test files run as threads of one process.
+  const name = `baton-repair-${process.pid}-${threadId}-${made++}`;
+  const namespaces = { client: `${name}-c`, head: `${name}-h`, delivery: `${name}-d` };
+  const bridge = `${name}-b`;
+  const all = [bridge, ...Object.values(namespaces)];
+  const agents: Agent<unknown>[] = [];
+
+  function inClient(...lines: string[]): void {
+    execFileSync('ip', ['-n', namespaces.client, '-batch', '-'], { input: lines.join('\n') });
+  }
+  async function start<T>(host: HostName, script: string): Promise<Agent<T>> {
+    const agent = await startAgent<T>(namespaces[host], script);
+    agents.push(agent);
+    return agent;
+  }
+
+  Object.assign(segment, {
+    namespaces,
+    steer(to: keyof typeof macOf) {
+      inClient(
+        `neigh replace ${vip.v4} lladdr ${macOf[to]} dev eth0 nud permanent`,
+        `neigh replace ${vip.v6} lladdr ${macOf[to]} dev eth0 nud permanent`,
+      );
+    },
+    sysctl(settings: Record<string, number>) {
+      const pairs = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
+      execFileSync('ip', ['netns', 'exec', namespaces.client, 'sysctl', '-qw', ...pairs]);
+    },
+    setMtu(mtu: number) {
+      inClient(
+        `route replace ${vip.v4} dev eth0 mtu ${mtu} advmss ${mtu - 40}`,
+        // An IPv6 path carries 1280 bytes at least (RFC 8200 section 5).
+        `route replace ${vip.v6} dev eth0 mtu ${Math.max(mtu, 1280)} advmss ${Math.max(mtu, 1280) - 60}`,
+      );
+    },
+  });
+
+  test.serial.before(async () => {
+    ip(all.map((namespace) => `netns add ${namespace}`));
+    execFileSync('ip', ['-n', bridge, '-batch', '-'], {
+      input: 'link add br0 mtu 9000 type bridge\nlink set br0 up',
+    });
+    for (const [host, n] of Object.entries(hosts))
+      build(bridge, host as HostName, namespaces[host as HostName], n);
+    segment.setMtu(1500);
+    segment.steer('head');
+    segment.client = await start('client', 'client.ts');
+    segment.head = await start('head', 'host.ts');
+    segment.delivery = await start('delivery', 'host.ts');
+  });
+  test.serial.beforeEach(() => {
+    segment.steer('head');
+    segment.setMtu(1500);
+    segment.sysctl({
+      'net.ipv4.tcp_timestamps': 1,
+      'net.ipv4.tcp_sack': 1,
+      'net.ipv4.tcp_window_scaling': 1,
+    });
+  });
+  test.serial.after.always(async () => {
+    await Promise.all(agents.map((agent) => agent.stop()));
+    for (const namespace of all) {
+      try {
+        ip([`netns delete ${namespace}`]);
+      } catch {
+        // It was never made.
+      }
+    }
+  });
+  return segment;
+}
+
+function build(bridge: string, host: HostName, namespace: string, n: number): void {
+  const port = `p-${host}`;
+  execFileSync('ip', ['-n', bridge, '-batch', '-'], {
+    input: [
+      `link add ${port} mtu 9000 type veth peer name eth0 mtu 9000 address ${mac(n)} netns ${namespace}`,
+      `link set ${port} master br0 up`,
+    ].join('\n'),
+  });
+  const client = `lladdr ${mac(hosts.client)} dev eth0 nud permanent`;
+  const isServer = host !== 'client';
+  execFileSync('ip', ['-n', namespace, '-batch', '-'], {
+    input: [
+      'link set lo up',
+      'link set eth0 up',
+      `addr add 10.77.0.${n}/24 dev eth0`,
+      `addr add fd77::${n}/64 dev eth0 nodad`,
+      ...(isServer ? [`addr add ${vip.v4}/32 dev lo`, `addr add ${vip.v6}/128 dev lo nodad`] : []),
+      ...(isServer ? [`neigh add 10.77.0.1 ${client}`, `neigh add fd77::1 ${client}`] : []),
+    ].join('\n'),
+  });
+}
+
+const isRoot = process.getuid!() === 0;
+
+/** A serial test in namespaces: skipped for users who may not make them, unless CI is set; then it runs, and fails. */
+export const netTest: (title: string, body: (t: ExecutionContext) => Promise<void>) => void =
+  isRoot || process.env.CI !== undefined
+    ? (title, body) => test.serial(title, body)
+    : (title, body) =>
+        test.serial.skip(`${title} (needs root: sudo npx ava ${import.meta.dirname}/..)`, body);

@@ -54,10 +54,15 @@ export async function startAgent<T>(
     new Promise((resolve, reject) => {
       const id = next++;
       const bound = setTimeout(() => reject(new Error(`no answer from ${name}(${args})`)), ANSWER_WITHIN_MS);
-      const settled = () => clearTimeout(bound);
       waiting.set(id, {
-        resolve: (value) => (settled(), resolve(value)),
-        reject: (error) => (settled(), reject(error)),
+        resolve(value) {
+          clearTimeout(bound);
+          resolve(value);
+        },
+        reject(error) {
+          clearTimeout(bound);
+          reject(error);
+        },
       });
       child.send({ id, name, args } satisfies Call);
     });

@@ -7,25 +7,36 @@ import { createProgress } from '../lab/progress.ts';
 import { formatTable } from '../report/table.ts';
 import { renderTerminal } from '../report/terminal.ts';
 import { writeReport } from '../report/write.ts';
+import { labDown, labUp, type NetworkFlags } from './lab-network.ts';
 
-interface LabFlags {
+interface LabFlags extends NetworkFlags {
   readonly on: LabKind;
   readonly out: string;
   readonly quick?: true;
 }
 
-/** `baton lab EXPERIMENT` and `baton lab list` */
+/** `baton lab EXPERIMENT`, `baton lab list`, `baton lab up` and `baton lab down` */
 export function labCommand(): Command {
   return new Command('lab')
     .description('run an experiment and write a report of it')
-    .argument('<experiment>', `one of ${experiments.map(({ name }) => name).join(', ')}; or list`)
+    .argument('<experiment>', `one of ${experiments.map(({ name }) => name).join(', ')}; or list, up, down`)
     .addOption(new Option('--on <lab>', 'where its hosts are').default('loopback').argParser(parseLab))
     .option('--out <dir>', 'where the reports go', 'reports')
     .option('--quick', 'a shorter run, with less to say')
+    .option('--deliveries <n>', 'up: how many delivery hosts', '2')
+    .option('--rtt <duration>', "up: the round trip of the client's cable (default: none to speak of)")
+    .addHelpText('after', networkHelp)
     .action(lab);
 }
 
+const networkHelp = `
+baton lab up --on netns    client, head and delivery hosts as network namespaces, with the shared address (root)
+baton lab down --on netns  removes them, and what crashed labs have left
+`;
+
 async function lab(name: string, flags: LabFlags): Promise<void> {
+  if (name === 'up') return await labUp(flags);
+  if (name === 'down') return await labDown(flags);
   if (name === 'list') {
     process.stdout.write(
       `${formatTable(

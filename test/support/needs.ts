@@ -4,7 +4,14 @@ import { delimiter, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 
 /** Programs, and the Debian packages that they come from. */
-const packages = { curl: 'curl', python3: 'python3', cc: 'gcc' } as const;
+const packages = {
+  curl: 'curl',
+  python3: 'python3',
+  cc: 'gcc',
+  tc: 'iproute2',
+  tcpdump: 'tcpdump',
+  clang: 'clang libbpf-dev',
+} as const;
 export type Tool = keyof typeof packages;
 
 function isThere(tool: string): boolean {

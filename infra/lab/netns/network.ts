@@ -9,7 +9,7 @@ import type { Host } from '../lab.ts';
 import { runToEnd, startService } from '../service.ts';
 import { ip, run, sysctl } from './command.ts';
 import { hasNetem, netemArguments, startDelayLine } from './link.ts';
-import { createRecord, type LabRecord, removeRecord, removeStaleLabs } from './record.ts';
+import { createRecord, type LabRecord, removeRecord, removeStaleLabs, removeUnownedLabs } from './record.ts';
 import { addressOf, type LabHost, type Topology } from './topology.ts';
 
 export interface NetnsHost extends Host {
@@ -43,12 +43,9 @@ const looseReversePath = { 'net.ipv4.conf.all.rp_filter': 2, 'net.ipv4.conf.defa
 /** Neither answer ARP for addresses on `lo` nor announce them: the head alone speaks for the VIP. */
 const silentVip = { 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.conf.all.arp_announce': 2 };
 
-/** `kept`: it stays when this process ends, until `removeLabs`. */
+/** `kept`: it stays when this process ends, until `removeNetworks`. */
 export async function buildNetwork(topology: Topology, kept = false): Promise<Network> {
-  if (process.getuid!() !== 0) {
-    const problem = `this is user ${process.getuid!()}`;
-    throw new BatonError('NO_PRIVILEGE', { what: 'the netns lab', capability: 'root', problem });
-  }
+  needRoot();
   await removeStaleLabs(removeNamespaces);
   const record = createRecord(kept);
   const bridge = namespaceOf(record, 'net');
@@ -134,8 +131,20 @@ function createHost(namespace: string, spec: LabHost): NetnsHost {
   };
 }
 
+/** Removes networks that were built to be kept, and what crashed labs have left; their names. */
+export function removeNetworks(): Promise<string[]> {
+  needRoot();
+  return removeUnownedLabs(removeNamespaces);
+}
+
+function needRoot(): void {
+  if (process.getuid!() === 0) return;
+  const problem = `this is user ${process.getuid!()}`;
+  throw new BatonError('NO_PRIVILEGE', { what: 'the netns lab', capability: 'root', problem });
+}
+
 /** Of all its namespaces: what runs in them is of the lab, whoever started it. */
-export async function removeNamespaces(lab: string): Promise<void> {
+async function removeNamespaces(lab: string): Promise<void> {
   const all = (await run(['ip', 'netns', 'list'])).split('\n').map((line) => line.split(' ')[0]!);
   const ours = all.filter((name) => name.startsWith(`${lab}-`));
   await Promise.all(ours.map(endProcesses));

@@ -174,8 +174,8 @@ function saveFrom(fd: number): SavedConnection | Refusal {
 
 /**
  * The kernel gives the timestamp with its lowest bit overwritten: set when the unit is a microsecond, clear when it is a
- * millisecond. Cleared, it may lie one before the last that was sent, and the client would drop an answer that
- * comes within the same millisecond as too old (PAWS, RFC 7323 section 5).
+ * millisecond. Cleared, it may lie one before the last that was sent, and an answer within the same millisecond
+ * would look too old to be taken (PAWS, RFC 7323 section 5; a Linux client forgives a step of one, others need not).
  */
 const notEarlier = (timestamp: number): number => ((timestamp & 1) === 1 ? timestamp : (timestamp + 2) >>> 0);
 

@@ -1,7 +1,8 @@
 /** A head or a delivery as far as TCP repair goes: sockets, and the handle under test. Runs in a namespace of its own. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { EAGAIN } from '../../../../shared/sys/libc.ts';
+import { check, EAGAIN, libc } from '../../../../shared/sys/libc.ts';
 import { allocate } from '../../../../shared/sys/memory.ts';
 import { bindReuseport } from '../../../../shared/sys/reuseport.ts';
 import {
@@ -10,9 +11,12 @@ import {
   endWriting,
   listen,
   receive,
+  seqpacketPair,
   write,
 } from '../../../../shared/sys/sockets.ts';
-import { readInfo, tcpInfo } from '../../../../shared/sys/tcp-repair.ts';
+import { makeRoomToSend, readInfo, tcpInfo } from '../../../../shared/sys/tcp-repair.ts';
+import { connectTo, tcpSocketFor } from '../../../../shared/sys/tcp-repair-endpoints.ts';
+import { createWake } from '../../../../shared/sys/wake.ts';
 import {
   canRepair,
   decodeSaved,
@@ -44,6 +48,13 @@ function streamOf(fd: number): Socket {
   return socket;
 }
 
+/** SIOCINQ and SIOCOUTQ (tcp(7)). */
+const ioctl = libc.func('int ioctl(int, unsigned long, intptr_t)');
+function queued(fd: number, request: number): number {
+  check('ioctl', ioctl(fd, request, memory.address));
+  return memory.view.getInt32(0, true);
+}
+
 const refused = (refusal: Refusal) => ({ reason: refusal.reason, text: refusal.text });
 
 const methods = {
@@ -51,8 +62,8 @@ const methods = {
     const answer = canRepair();
     return answer === true ? 'yes' : answer.reason;
   },
-  async listen(host: string): Promise<{ fd: number; port: number }> {
-    const { fds, bound } = await bindReuseport({ host, port: 0 }, 1);
+  async listen(host: string, wanted = 0): Promise<{ fd: number; port: number }> {
+    const { fds, bound } = await bindReuseport({ host, port: wanted }, 1);
     listen(fds[0]!, 16);
     return { fd: fds[0]!, port: bound.port };
   },
@@ -129,6 +140,30 @@ const methods = {
   info: (fd: number) => {
     const result = readInfo(fd);
     return { ...tcpInfo, result };
+  },
+  /** Lets so much wait for a client that does not read. */
+  sendBuffer: (fd: number, bytes: number): void => void makeRoomToSend(fd, bytes),
+  /** fds of other kinds. */
+  eventFd: (): number => createWake(),
+  unixSocket: (): number => seqpacketPair()[0],
+  /** A connection to where nobody answers. */
+  startConnecting(): number {
+    const nobody = { address: Uint8Array.of(10, 77, 0, 77), port: 9 };
+    const fd = tcpSocketFor(nobody);
+    connectTo(fd, nobody);
+    return fd;
+  },
+  openFiles: (): number => readdirSync('/proc/self/fd').length,
+  /** Bytes that can be read, and bytes written that the client has not acknowledged. */
+  unread: (fd: number): number => queued(fd, 0x541b),
+  unacknowledged: (fd: number): number => queued(fd, 0x5411),
+  /** Sockets of this namespace with that local port, those in FIN_WAIT2 and TIME_WAIT too. */
+  sockets(port: number): number {
+    const pattern = new RegExp(
+      `^ *\\d+: [0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')} `,
+      'gm',
+    );
+    return [...readFileSync('/proc/net/tcp', 'utf8').matchAll(pattern)].length;
   },
   freeze(fd: number): { reason: string; text: string } {
     const answer = freeze(fd);

@@ -1,11 +1,12 @@
 /**
  * The delay line of one link, as a process of its own: two TAP devices, and what goes into one comes out of the other
- * later. For kernels without netem. It says ready when both are there, and ends on SIGTERM's default action.
+ * later. For kernels without netem. It says ready when both are there, and ends when one of them is removed.
  *
  *     node infra/lab/delay/main.ts NEAR FAR '{"delayMs": 10}'
  *
  * Measured on a 2-core machine with others at work, 10 ms at 5,000 packets a second: 0.03 ms late at p50, 0.15 at p99.
  */
+import { EAGAIN } from '../../../shared/sys/libc.ts';
 import { becomeRealtime, createExactWait } from '../../../shared/sys/realtime.ts';
 import { sharpenTimers } from '../../../shared/sys/sleep.ts';
 import { openTap, readFrame, writeFrame } from '../../../shared/sys/tap.ts';
@@ -60,7 +61,9 @@ function takeIn(tap: number, wire: Wire): void {
     if (entry < 0) return;
     const now = micros();
     const length = readFrame(tap, wire.memory, entry, FRAME_MAX);
-    if (length < 0) return;
+    if (length === EAGAIN) return;
+    // One of the cards is gone, with its host.
+    if (length < 0) process.exit(0);
     wire.enter(length, now - INTAKE_MICROS);
   }
 }

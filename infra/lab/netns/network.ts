@@ -9,7 +9,14 @@ import type { Host } from '../lab.ts';
 import { runToEnd, startService } from '../service.ts';
 import { ip, run, sysctl } from './command.ts';
 import { hasNetem, netemArguments, startDelayLine } from './link.ts';
-import { createRecord, type LabRecord, removeRecord, removeStaleLabs, removeUnownedLabs } from './record.ts';
+import {
+  createRecord,
+  keepRecord,
+  type LabRecord,
+  removeRecord,
+  removeStaleLabs,
+  removeUnownedLabs,
+} from './record.ts';
 import { addressOf, type LabHost, type Topology } from './topology.ts';
 
 export interface NetnsHost extends Host {
@@ -47,7 +54,7 @@ const silentVip = { 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.conf.all.arp_an
 export async function buildNetwork(topology: Topology, kept = false): Promise<Network> {
   needRoot();
   await removeStaleLabs(removeNamespaces);
-  const record = createRecord(kept);
+  const record = createRecord();
   const bridge = namespaceOf(record, 'net');
   let removing: Promise<void> | undefined;
   const remove = () => {
@@ -61,6 +68,7 @@ export async function buildNetwork(topology: Topology, kept = false): Promise<Ne
     await ip(['link add br0 type bridge stp_state 0 mcast_snooping 0', 'link set br0 up'], bridge);
     const netem = topology.hosts.some(({ link }) => link) && (await hasNetem(bridge));
     for (const host of topology.hosts) await buildHost(record, bridge, topology, host, netem);
+    if (kept) keepRecord(record);
   } catch (error) {
     await remove();
     throw error;

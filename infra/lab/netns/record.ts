@@ -25,7 +25,7 @@ const labs = () => join(runtimeDirectory(), 'labs');
 const namePattern = /^baton-(\d+)-\d+/;
 let made = 0;
 
-export function createRecord(kept: boolean): LabRecord {
+export function createRecord(): LabRecord {
   const place = () => join(labs(), `baton-${process.pid}-${made}`);
   do made++;
   while (
@@ -35,9 +35,16 @@ export function createRecord(kept: boolean): LabRecord {
   const directory = place();
   const name = basename(directory);
   mkdirAt(directory);
+  save(directory, false);
+  return { name, directory };
+}
+
+/** From now on it stays when this process ends. Said last: what is half built when its process dies is no lab. */
+export const keepRecord = ({ directory }: LabRecord): void => save(directory, true);
+
+function save(directory: string, kept: boolean): void {
   const saved: Saved = { pid: process.pid, began: beginOf(process.pid)!, kept };
   writeFileSync(join(directory, 'lab.json'), JSON.stringify(saved));
-  return { name, directory };
 }
 
 export function removeRecord(name: string): void {

@@ -69,6 +69,8 @@ export async function startAgent<T>(
   const own = {
     pid: child.pid,
     async stop() {
+      // What is still asked of it no test waits for.
+      waiting.clear();
       child.kill('SIGKILL');
       await exited;
     },

@@ -3,6 +3,7 @@
  * that both hold the VIP. Whom the client's packets reach is its neighbour entry for the VIP. Gone after the tests.
  */
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { type Agent, startAgent } from './agent.ts';
@@ -76,7 +77,13 @@ export function segmentForFile(): Segment {
     },
   });
 
+  const remove = () => {
+    for (const namespace of all) if (existsSync(`/run/netns/${namespace}`)) ip([`netns delete ${namespace}`]);
+  };
+
   test.serial.before(async () => {
+    // A rejection that nobody handles ends the process before its hooks run.
+    process.on('exit', remove);
     ip(all.map((namespace) => `netns add ${namespace}`));
     execFileSync('ip', ['-n', bridge, '-batch', '-'], {
       input: 'link add br0 mtu 9000 type bridge\nlink set br0 up',
@@ -100,13 +107,7 @@ export function segmentForFile(): Segment {
   });
   test.serial.after.always(async () => {
     await Promise.all(agents.map((agent) => agent.stop()));
-    for (const namespace of all) {
-      try {
-        ip([`netns delete ${namespace}`]);
-      } catch {
-        // It was never made.
-      }
-    }
+    remove();
   });
   return segment;
 }
@@ -139,5 +140,4 @@ const isRoot = process.getuid!() === 0;
 export const netTest: (title: string, body: (t: ExecutionContext) => Promise<void>) => void =
   isRoot || process.env.CI !== undefined
     ? (title, body) => test.serial(title, body)
-    : (title, body) =>
-        test.serial.skip(`${title} (needs root: sudo npx ava ${import.meta.dirname}/..)`, body);
+    : (title, body) => test.serial.skip(`${title} (needs root: sudo npx ava test/shared/tcp-repair)`, body);

@@ -16,15 +16,17 @@
  *
  * Freezing does not keep packets away: what arrives at a frozen socket is acknowledged, and lost when the socket is
  * closed. So the flow is held first. `save` refuses as `changing` when it sees such a packet, and `isUnchanged` tells
- * later. Between closeSilently and activate nobody answers for the connection; before closeSilently and after
- * activate, both sides would, if the client's packets reached them.
+ * later. Timers go on too: what was sent and not acknowledged may be sent again, by a frozen socket and, after a
+ * second, by a prepared one. Between closeSilently and activate nobody answers for the connection; before
+ * closeSilently and after activate, both sides would, if the client's packets reached them.
  *
  * Privileges: CAP_NET_ADMIN in the user namespace that owns the network namespace of the socket (`canRepair` tells), and
  * CAP_NET_BIND_SERVICE to restore a port below net.ipv4.ip_unprivileged_port_start.
  *
  * Ownership: the fd given to freeze stays the caller's, who leaves it alone until thaw; closeSilently and reset close
- * it. The fd that activate returns is the caller's; until then, and after abandon or a refusal, there is none. A saved
- * state owns its bytes. Handles hold nothing else, but a frozen connection that is forgotten stays frozen.
+ * it. The fd that activate returns is the caller's; until then, and after abandon or a refusal, there is none. What
+ * save returns owns its bytes; what decodeSaved returns shares them with the message. Handles hold nothing else, but
+ * a frozen connection that is forgotten stays frozen.
  *
  * What travels: both addresses (an IPv4 connection of a dual-stack socket as IPv4), sequence numbers, what the handshake
  * negotiated (MSS, SACK, window scales, timestamps), both windows, unread input, output that is sent and not
@@ -41,7 +43,7 @@
 export { canRepair } from './can-repair.ts';
 export { FrozenConnection, freeze } from './freeze.ts';
 export { Refusal, type RefusalReason, refusalReasons } from './refusal.ts';
-export { PreparedConnection, prepare, restore } from './restore.ts';
+export { PreparedConnection, prepare } from './restore.ts';
 export {
   decodeSaved,
   encodeSaved,

@@ -49,12 +49,6 @@ export function prepare(state: SavedConnection): PreparedConnection | Refusal {
   return refusal;
 }
 
-/** prepare and activate in one: the new fd, which is the caller's. */
-export function restore(state: SavedConnection): number | Refusal {
-  const prepared = prepare(state);
-  return prepared instanceof Refusal ? prepared : prepared.activate();
-}
-
 /** See `index.ts` for the sequence. A call out of it throws. */
 export class PreparedConnection {
   readonly #fd: number;

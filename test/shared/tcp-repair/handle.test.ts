@@ -179,3 +179,18 @@ netTest('the new socket is non-blocking, and a delivery that listens there keeps
   await delivery.close(fd);
   await delivery.close(listener);
 });
+
+netTest('an IPv4 connection of a dual-stack listener moves as IPv4', async (t) => {
+  const { client, head, delivery } = segment;
+  const { fd: listener, port } = await head.listen('::');
+  const [id, fd] = await Promise.all([client.open(vip.v4, port), head.accept(listener)]);
+  const moved = await migrate(segment, { client: id, fd, port, listener });
+  t.deepEqual([...moved.state.server.address], [10, 77, 0, 100]);
+  t.deepEqual([...moved.state.client.address], [10, 77, 0, 1]);
+  t.is(moved.state.client.port, await client.localPort(id));
+  const [answer] = await Promise.all([client.received(id, 100_000), delivery.answer(moved.fd, 1, 100_000)]);
+  t.is(answer.digest, digestOf(pattern(1, 100_000)));
+  await client.close(id);
+  await delivery.close(moved.fd);
+  await head.close(listener);
+});

@@ -55,6 +55,26 @@ netTest('a client that takes only tiny segments stays at the head', async (t) =>
   await head.close(opened.fd);
 });
 
+netTest('a connection between link-local addresses stays on its host', async (t) => {
+  const { client, head } = segment;
+  const { fd: listener, port } = await head.listen('::');
+  // Addresses become usable seconds after their network card (duplicate address detection).
+  const id = await until(
+    'a connection',
+    () => client.open('fe80::ff:fe00:7702%eth0', port).catch(() => -1),
+    (answer) => answer >= 0,
+  );
+  const fd = await head.accept(listener);
+  await head.freeze(fd);
+  t.is((await head.save(fd)).reason, 'link-local');
+  await head.thaw(fd);
+  await head.put(fd, Buffer.from('answer'));
+  t.is((await client.received(id, 6)).length, 6);
+  await client.close(id);
+  await head.close(fd);
+  await head.close(listener);
+});
+
 /** Prepares a saved connection where something is missing; nothing may be left, and the head goes on. */
 async function refusedThere(
   t: ExecutionContext,

@@ -123,6 +123,18 @@ const catalogue = {
     exit: 2,
     text: '{file} cannot be used as an application: {problem}',
   },
+  SECRET_UNUSABLE: {
+    fault: 'user',
+    retry: false,
+    exit: 2,
+    text: 'the secret file {file} {problem}',
+  },
+  LINK_FAILED: {
+    fault: 'head',
+    retry: true,
+    exit: 1,
+    text: 'no link to the head at {address}: {problem}',
+  },
   MISSING_TOOL: {
     fault: 'user',
     retry: false,

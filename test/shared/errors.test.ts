@@ -27,6 +27,8 @@ const pinned: Record<
   PEER_FORBIDDEN: [1, 'user', false, 'pid', 'uid', 'own'],
   PROTOCOL: [1, 'delivery', false, 'problem'],
   APP_UNUSABLE: [2, 'user', false, 'file', 'problem'],
+  SECRET_UNUSABLE: [2, 'user', false, 'file', 'problem'],
+  LINK_FAILED: [1, 'head', true, 'address', 'problem'],
   MISSING_TOOL: [1, 'user', false, 'tool', 'mend'],
   NO_PRIVILEGE: [1, 'user', false, 'what', 'capability', 'problem'],
   NO_INTERFACE: [1, 'user', false, 'interface'],

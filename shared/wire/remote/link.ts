@@ -1,0 +1,191 @@
+/**
+ * The control channel between a head and a remote delivery: TLS 1.3 with a pre-shared key, so that each side knows that
+ * the other has the secret and nobody between them can read or change a word (RFC 8446 section 2.2). No certificates.
+ *
+ * A link is silent about nothing: a peer that has the wrong secret, sends what is no frame, or is not heard for the
+ * idle time is reported once, with a reason, and the connection is gone.
+ */
+import { createHash } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer, type TLSSocket } from 'node:tls';
+import { BatonError } from '../../errors.ts';
+import { listenError } from '../../sys/reuseport.ts';
+import { formatHostPort, type HostPort } from '../../units.ts';
+import { encodeFrame, FrameReader } from './frames.ts';
+
+/** Names the protocol, not a person: whoever has the secret is let in. */
+const IDENTITY = 'baton';
+const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' } as const;
+const HANDSHAKE_WITHIN_MS = 5000;
+/** Unsent bytes above which a peer that does not read is let go. */
+const UNSENT_MAX = 64 << 20;
+/** Connections that have not finished their handshake, and links. */
+const CONNECTIONS_MAX = 256;
+
+export interface Link {
+  /** HOST:PORT of the other side. */
+  readonly peer: string;
+  /** False when the link has ended: the message went nowhere. */
+  send(message: object): boolean;
+  /** Sends what is queued, then closes. Calls no handler any more. */
+  end(): void;
+  /** Closes at once. Calls no handler any more. */
+  close(): void;
+}
+
+export interface LinkHandlers {
+  /** Decoded, not checked. What it throws ends the link. */
+  onMessage(message: unknown): void;
+  /** It has ended, by the other side, by its fault, or by silence; called once. */
+  onEnd(reason: string): void;
+}
+
+export interface LinkOptions {
+  readonly secret: Buffer;
+  /** Nothing heard for this long ends the link, milliseconds; the protocol's pings have to keep it alive. */
+  readonly idleMs: number;
+}
+
+/** A key of the length that the cipher's hash has, from a secret of any length (RFC 9257 asks for a key of its own use). */
+const keyOf = (secret: Buffer): Buffer =>
+  createHash('sha256').update('baton link v1\0').update(secret).digest();
+
+function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Link {
+  const reader = new FrameReader();
+  const peer = formatHostPort({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
+  let open = true;
+
+  function finish(reason: string | undefined): void {
+    if (!open) return;
+    open = false;
+    socket.destroy();
+    if (reason !== undefined) handlers.onEnd(reason);
+  }
+
+  socket.setNoDelay(true);
+  socket.setTimeout(idleMs, () => finish(`nothing was heard for ${idleMs} ms`));
+  socket.on('error', (error) => finish(error.message));
+  socket.on('end', () => finish('the other side closed it'));
+  socket.on('close', () => finish('it was cut'));
+  socket.on('data', (piece: Buffer) => {
+    try {
+      for (const message of reader.push(piece)) {
+        if (open) handlers.onMessage(message);
+      }
+    } catch (error) {
+      finish((error as Error).message);
+    }
+  });
+
+  return {
+    peer,
+    send(message) {
+      if (!open) return false;
+      socket.write(encodeFrame(message));
+      if (socket.writableLength > UNSENT_MAX) finish('the other side does not read');
+      return open;
+    },
+    end() {
+      if (!open) return;
+      open = false;
+      socket.end();
+      socket.setTimeout(HANDSHAKE_WITHIN_MS, () => socket.destroy());
+    },
+    close: () => finish(undefined),
+  };
+}
+
+export interface LinkServer {
+  readonly address: HostPort;
+  /** Accepts no more; links that there are go on. */
+  close(): Promise<void>;
+}
+
+export interface LinkServerHandlers {
+  /** The handlers of a new link. */
+  onLink(link: Link): LinkHandlers;
+  /** Somebody who could not prove to have the secret, or spoke no TLS. */
+  onRefused(peer: string, reason: string): void;
+}
+
+/** Listens for deliveries. Throws as listenError does; `option` is what a person would change. */
+export async function listenForLinks(
+  address: HostPort,
+  option: string,
+  { secret, idleMs }: LinkOptions,
+  handlers: LinkServerHandlers,
+): Promise<LinkServer> {
+  const psk = keyOf(secret);
+  const server = createServer({
+    ...TLS,
+    handshakeTimeout: HANDSHAKE_WITHIN_MS,
+    pskCallback: (_socket, identity) => (identity === IDENTITY ? psk : null),
+  });
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on('tlsClientError', (error, socket) => {
+    const peer = formatHostPort({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
+    handlers.onRefused(peer, explain(error));
+    socket.destroy();
+  });
+  server.on('secureConnection', (socket) => {
+    // The handlers need the link, and the link the handlers: what comes before both are there does not exist yet.
+    const late: { handlers?: LinkHandlers } = {};
+    const link = openLink(socket, idleMs, {
+      onMessage: (message) => late.handlers?.onMessage(message),
+      onEnd: (reason) => late.handlers?.onEnd(reason),
+    });
+    late.handlers = handlers.onLink(link);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, option)));
+    server.listen(address.port, address.host, resolve);
+  });
+  const { address: host, port } = server.address() as AddressInfo;
+  return {
+    address: { host, port },
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+/** Connects to a head. Throws LINK_FAILED. */
+export function connectLink(
+  address: HostPort,
+  { secret, idleMs }: LinkOptions,
+  handlers: LinkHandlers,
+): Promise<Link> {
+  const psk = keyOf(secret);
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      ...TLS,
+      host: address.host,
+      port: address.port,
+      pskCallback: () => ({ psk, identity: IDENTITY }),
+      // There is no certificate: the key alone says who the other side is.
+      checkServerIdentity: () => undefined,
+    });
+    const fail = (error: Error): void => {
+      socket.destroy();
+      reject(
+        new BatonError('LINK_FAILED', { address: formatHostPort(address), problem: explain(error) }, error),
+      );
+    };
+    socket.setTimeout(HANDSHAKE_WITHIN_MS, () => fail(new Error('no answer in time')));
+    socket.once('error', fail);
+    socket.once('secureConnect', () => {
+      socket.off('error', fail);
+      resolve(openLink(socket, idleMs, handlers));
+    });
+  });
+}
+
+/** OpenSSL's words for the two mistakes that people make. */
+function explain(error: Error): string {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (/BINDER_DOES_NOT_VERIFY|DECRYPT_ERROR|NO_SHARED_CIPHER|HANDSHAKE_FAILURE/.test(code)) {
+    return 'the secrets of the two sides differ';
+  }
+  if (/WRONG_VERSION_NUMBER|UNSUPPORTED_PROTOCOL|HTTP_REQUEST|PACKET_LENGTH/.test(code)) {
+    return 'the other side does not speak this protocol';
+  }
+  return error.message.split('\n')[0]!;
+}

@@ -1,0 +1,38 @@
+/**
+ * The secret that a head and its remote deliveries share. Whoever has it can inject connections, so it comes from a file
+ * that only its owner can read, never from a command line, and never goes into a log.
+ */
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { BatonError } from '../../errors.ts';
+
+/** Bytes; below the least, guessing it would be the way in. */
+const SECRET_MIN = 16;
+const SECRET_MAX = 512;
+
+/** Reads it; white space around it does not count. Throws SECRET_UNUSABLE with what to do. */
+export function readSecret(file: string): Buffer {
+  let fd: number;
+  try {
+    fd = openSync(file, 'r');
+  } catch (error) {
+    throw unusable(file, `cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+  }
+  try {
+    // Of the open file, not of the name: nobody can put another in its place in between.
+    const { mode, uid, size } = fstatSync(fd);
+    if ((mode & 0o170000) !== 0o100000) throw unusable(file, 'is not a regular file');
+    if (uid !== 0 && uid !== process.getuid!()) throw unusable(file, 'belongs to another user');
+    if ((mode & 0o077) !== 0) throw unusable(file, `can be read by others; run: chmod 600 ${file}`);
+    if (size > SECRET_MAX * 2) throw unusable(file, `is longer than ${SECRET_MAX} bytes`);
+    const secret = Buffer.from(readFileSync(fd, 'latin1').trim(), 'latin1');
+    if (secret.length < SECRET_MIN || secret.length > SECRET_MAX) {
+      throw unusable(file, `must hold ${SECRET_MIN} to ${SECRET_MAX} bytes; make one: openssl rand -hex 32`);
+    }
+    return secret;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const unusable = (file: string, problem: string, cause?: unknown): BatonError =>
+  new BatonError('SECRET_UNUSABLE', { file, problem }, cause);

@@ -13,18 +13,8 @@ export const UP = 1;
 /** Serves what it has; is given nothing more. */
 export const DRAINING = 2;
 
-/** A worker's totals. The names are also those of the metrics. */
-export const totals = [
-  'accepted',
-  /** Connections that the worker holds now; falls as well as rises. */
-  'open',
-  'handoff_taken',
-  'handoff_redirected',
-  'handoff_unavailable',
-  'redirect_answered',
-  'redirect_unavailable',
-  'created_answered',
-  'created_unavailable',
+/** Why a connection's first bytes led to nothing. */
+export const inspectionFailures = [
   'not_http',
   'head_too_large',
   'too_slow',
@@ -38,24 +28,26 @@ export const totals = [
   'client_gone',
   /** Still unserved when the head stopped. */
   'stopped',
+] as const;
+export type InspectionFailure = (typeof inspectionFailures)[number];
+
+/** A worker's totals. The names are also those of the metrics. */
+export const totals = [
+  'accepted',
+  /** Connections that the worker holds now; falls as well as rises. */
+  'open',
+  'handoff_taken',
+  'handoff_redirected',
+  'handoff_unavailable',
+  'redirect_answered',
+  'redirect_unavailable',
+  'created_answered',
+  'created_unavailable',
+  ...inspectionFailures,
   'accept_failures',
   'late_messages',
 ] as const;
 export type Total = (typeof totals)[number];
-
-/** The part of `totals` that names why a connection's first bytes led to nothing. */
-export const inspectionFailures = [
-  'not_http',
-  'head_too_large',
-  'too_slow',
-  'tls',
-  'http2',
-  'incomplete',
-  'crowded',
-  'client_gone',
-  'stopped',
-] as const satisfies readonly Total[];
-export type InspectionFailure = (typeof inspectionFailures)[number];
 
 /** A worker's totals for one delivery. */
 export const perDelivery = ['taken', 'returned', 'redirected', 'created', 'untaken'] as const;

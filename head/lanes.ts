@@ -137,7 +137,7 @@ export class Lane {
     // The id nearest to the last one sent that has these low 32 bits.
     const behind = (this.#sent - first) >>> 0;
     const start = this.#sent - behind;
-    if (behind === 0 || count > behind || start < 0) {
+    if (behind === 0 || count > behind || count > WINDOW || start < 0) {
       throw new RangeError(`a word about connections ${first} to ${first + count - 1}, which were not sent`);
     }
     for (let id = start; id < start + count; id++) {

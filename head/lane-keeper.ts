@@ -74,13 +74,14 @@ export class LaneKeeper {
     try {
       lane.read();
     } catch (error) {
-      this.#parts.epoll.remove(lane.fd);
-      this.#report({ type: 'broken', slot, problem: (error as Error).message });
+      this.#report(lane, { type: 'broken', slot, problem: (error as Error).message });
     }
   }
 
-  #report(message: FromWorker & { slot: number }): void {
-    this.#reported.add(message.slot);
+  /** The main thread will answer with `leave`; until then nothing of the lane is to be looked at. */
+  #report(lane: Lane, message: FromWorker): void {
+    this.#reported.add(lane.slot);
+    this.#parts.epoll.remove(lane.fd);
     this.#parts.tell(message);
   }
 
@@ -107,7 +108,7 @@ export class LaneKeeper {
           this.#parts.stallTimeoutMs - this.#desk.waited(lane),
           this.#noStallBefore - now,
         );
-        if (left <= 0) this.#report({ type: 'stalled', slot: lane.slot });
+        if (left <= 0) this.#report(lane, { type: 'stalled', slot: lane.slot });
         else next = Math.min(next, left);
       }
       if (lane.untaken === 0 && this.#quiescing.delete(lane.slot))

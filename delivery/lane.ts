@@ -129,11 +129,13 @@ export class DeliveryLane {
   #reportEnded(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#ended === 0 || !this.#open) return;
-    if (this.#send(writeEnded(outbox.bytes, this.#ended)) === 'later') {
+    const count = this.#ended;
+    if (count === 0 || !this.#open) return;
+    // Before it is sent: a lane that breaks here is closed here, and closing reports what is left.
+    this.#ended = 0;
+    if (this.#send(writeEnded(outbox.bytes, count)) === 'later') {
+      this.#ended = count;
       this.#timer = setTimeout(() => this.#reportEnded(), REPORT_ENDED_MS);
-    } else {
-      this.#ended = 0;
     }
   }
 
@@ -149,8 +151,9 @@ export class DeliveryLane {
 
   /** Leaves the lane. Connections in it that were not taken stay the head's. */
   close(): void {
-    if (!this.#open) return;
     this.#reportEnded();
+    // The report may have found the lane broken, and closed it.
+    if (!this.#open) return;
     this.#open = false;
     clearTimeout(this.#timer);
     this.#ready.close();

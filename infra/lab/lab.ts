@@ -3,13 +3,20 @@ import type { Link } from './delay/wire.ts';
 
 /** A lab: a running head with its deliveries and a place for clients, wherever those are. */
 
-/** A place where commands run. Each command is a program and its arguments; `baton` of service.ts begins our own. */
+/** A place where commands run. Each command is a program and its arguments. */
 export interface Host {
   readonly name: string;
+  /** How `baton` is called there; its arguments follow. */
+  readonly baton: readonly string[];
   /** Runs a command to its end and answers its standard output. An abort sends SIGTERM and still waits for the end. */
   run(command: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<string>;
   /** Starts a command as a service and waits for its line of JSON that says it is ready. */
   start(command: readonly string[]): Promise<Service>;
+  /**
+   * What its cable does from now on, both ways. Throws LAB_FAILED where there is no cable, or one that was not given a
+   * link when the lab was started (`{}` is one that does nothing yet).
+   */
+  setLink(link: Link): Promise<void>;
 }
 
 export interface Service {
@@ -18,21 +25,41 @@ export interface Service {
   readonly pid: number;
   /** SIGTERM, then SIGKILL when it has not ended within the bound. Settles when it is gone; may be called again. */
   stop(): Promise<void>;
+  /** SIGKILL. Settles when it is gone. */
+  kill(): Promise<void>;
+  /** SIGSTOP: it stands still, until `resume`. */
+  freeze(): Promise<void>;
+  resume(): Promise<void>;
 }
+
+/** How a handoff reaches a delivery. */
+export type Transport = 'fd' | 'migrate';
 
 interface LabHead {
   /** HOST:PORT that clients connect to. */
   readonly listen: string;
   readonly pid: number;
+  readonly host: Host;
   status(): Promise<HeadStatus>;
   setMode(mode: Mode): Promise<void>;
+  /** A draining delivery keeps what it has and is given nothing more; `false` ends that. */
+  drain(delivery: string, on: boolean): Promise<void>;
+  /** Ends its process, gently or not, and starts it again at the same address. Settles when it is ready. */
+  restart(how: 'stop' | 'kill'): Promise<void>;
 }
 
-interface LabDelivery {
+export interface LabDelivery {
   readonly name: string;
+  readonly transport: Transport;
   /** HOST:PORT that answers without the head. */
   readonly direct: string;
   readonly pid: number;
+  readonly host: Host;
+  kill(): Promise<void>;
+  freeze(): Promise<void>;
+  resume(): Promise<void>;
+  /** Starts it again after `kill`. Settles when a head has welcomed it. */
+  restart(): Promise<void>;
 }
 
 export interface Lab {
@@ -50,8 +77,13 @@ export type LabKind = (typeof labKinds)[number];
 
 export interface LabOptions {
   readonly mode: Mode;
-  /** How many. */
+  /** `d1`, `d2`, ...: on hosts of their own where the lab has hosts. */
   readonly deliveries: number;
+  /** Further ones on the head's own host, `l1`, `l2`, ...; default 0. */
+  readonly local?: number;
   /** What the cables of `client`, `head`, `d1`, ... do, both ways; for labs whose hosts have cables. */
   readonly links?: Readonly<Record<string, Link>>;
+  /** More arguments of `baton head` and of each `baton delivery`. */
+  readonly headArguments?: readonly string[];
+  readonly deliveryArguments?: readonly string[];
 }

@@ -50,7 +50,17 @@ export async function startService(command: readonly string[]): Promise<Service>
   };
   try {
     const ready = await readyLine(child, ended, nameOf(command), log);
-    return { ready, pid: child.pid!, stop };
+    return {
+      ready,
+      pid: child.pid!,
+      stop,
+      async kill() {
+        child.kill('SIGKILL');
+        await ended;
+      },
+      freeze: async () => void child.kill('SIGSTOP'),
+      resume: async () => void child.kill('SIGCONT'),
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -120,6 +130,8 @@ export async function runToEnd(command: readonly string[], signal?: AbortSignal)
 
 async function endWithin(child: Child, ended: Ended): Promise<void> {
   child.kill('SIGTERM');
+  // A stopped process sees no SIGTERM.
+  child.kill('SIGCONT');
   const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
   await ended;
   clearTimeout(timer);

@@ -2,7 +2,6 @@ import { BatonError } from '../../shared/errors.ts';
 import { type VisitResult, visitResultSchema } from '../visits/result.ts';
 import type { VisitOptions } from '../visits/run.ts';
 import type { Host } from './lab.ts';
-import { baton } from './service.ts';
 
 /**
  * Visits from a host of the lab, by a `baton visit` of its own: the generator's work must not share an event loop with
@@ -26,7 +25,7 @@ export async function visitFrom(
   ];
   const given = flags.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
   const samples = options.samples ? ['--samples'] : [];
-  const text = await host.run([...baton, 'visit', ...urls, ...given, ...samples], { signal });
+  const text = await host.run([...host.baton, 'visit', ...urls, ...given, ...samples], { signal });
   if (text === '' && signal?.aborted) return undefined;
   try {
     return visitResultSchema.parse(JSON.parse(text));

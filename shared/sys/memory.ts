@@ -2,6 +2,7 @@
  * Memory at a fixed address that both JavaScript and the kernel use. A Buffer's address may not be kept across
  * calls, and passing one costs koffi a look-up; an address that never changes is passed as a plain number.
  */
+import { closeSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { check, lastErrno, libc, SystemError } from './libc.ts';
 
@@ -9,6 +10,8 @@ const mmap = libc.func('intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)'
 const munmap = libc.func('int munmap(intptr_t, size_t)');
 
 const PROT_READ_WRITE = 3;
+const PROT_READ = 1;
+const MAP_SHARED = 1;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 
 export interface Memory {
@@ -22,7 +25,21 @@ export interface Memory {
 
 /** `size` zeroed bytes, aligned to a page (mmap(2)). */
 export function allocate(size: number): Memory {
-  const address = Number(mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0));
+  return map(size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1);
+}
+
+/** The first `size` bytes of a file, to be read only: what another process writes there is seen at once (mmap(2)). */
+export function mapFile(path: string, size: number): Memory {
+  const fd = openSync(path, 'r');
+  try {
+    return map(size, PROT_READ, MAP_SHARED, fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function map(size: number, protection: number, flags: number, fd: number): Memory {
+  const address = Number(mmap(0, size, protection, flags, fd, 0));
   if (address === -1) throw new SystemError('mmap', lastErrno());
   const buffer = koffi.view(BigInt(address), size);
   return {

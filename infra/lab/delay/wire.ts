@@ -14,6 +14,11 @@ export interface Link {
   readonly lossPercent?: number;
 }
 
+/** Where a wire finds what its link does at this moment: three 64-bit floats, 0 for what it does not do. */
+export const LINK_BYTES = 24;
+export const encodeLink = ({ delayMs = 0, rateMbit = 0, lossPercent = 0 }: Link): Float64Array =>
+  Float64Array.of(delayMs, rateMbit, lossPercent);
+
 /** The largest frame: an MTU of 1500 with Ethernet's header and a VLAN tag. */
 export const FRAME_MAX = 2048;
 /** Frames under way at once: 3 s of 5,000 a second, 200 ms of full frames at 1 Gbit/s. */
@@ -37,19 +42,17 @@ export interface Wire {
   leave(): void;
 }
 
-/** `seed` decides which frames are lost. */
-export function createWire(link: Link, seed: number, slots: number = DEFAULT_SLOTS): Wire {
+/** `link` may change at any time, and counts for frames that enter from then on. `seed` decides which are lost. */
+export function createWire(link: Float64Array, seed: number, slots: number = DEFAULT_SLOTS): Wire {
   const memory = allocate(slots * FRAME_MAX);
   const due = new Float64Array(slots);
   const lengths = new Uint32Array(slots);
-  const delayMicros = (link.delayMs ?? 0) * 1000;
-  const microsPerByte = link.rateMbit === undefined ? 0 : 8 / link.rateMbit;
-  const loss = (link.lossPercent ?? 0) / 100;
   const random = xorshift(seed);
   let first = 0;
   let count = 0;
   /** When the link has sent what it has taken so far. */
   let sentMicros = 0;
+  let lastDue = 0;
 
   return {
     memory,
@@ -57,14 +60,17 @@ export function createWire(link: Link, seed: number, slots: number = DEFAULT_SLO
       return count === slots ? -1 : ((first + count) % slots) * FRAME_MAX;
     },
     enter(length, nowMicros) {
-      if (loss > 0 && random() < loss) return false;
+      const [delayMs, rateMbit, lossPercent] = link as unknown as [number, number, number];
+      if (lossPercent > 0 && random() * 100 < lossPercent) return false;
       if (sentMicros < nowMicros) sentMicros = nowMicros;
-      if (microsPerByte > 0) {
+      if (rateMbit > 0) {
         if (sentMicros - nowMicros > QUEUE_MICROS) return false;
-        sentMicros += (length + FRAMING_BYTES) * microsPerByte;
+        sentMicros += ((length + FRAMING_BYTES) * 8) / rateMbit;
       }
       const slot = (first + count) % slots;
-      due[slot] = sentMicros + delayMicros;
+      // A delay that has become shorter must not let a frame overtake another.
+      lastDue = Math.max(lastDue, sentMicros + delayMs * 1000);
+      due[slot] = lastDue;
       lengths[slot] = length;
       count++;
       return true;

@@ -1,11 +1,12 @@
 /** Slow cables: the kernel's netem where it is there, a delay line of our own where it is not. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BatonError } from '../../../shared/errors.ts';
-import type { Link } from '../delay/wire.ts';
+import { encodeLink, type Link } from '../delay/wire.ts';
 import { run } from './command.ts';
 
 const delayLine = fileURLToPath(new URL(`../delay/main${extname(import.meta.url)}`, import.meta.url));
@@ -44,17 +45,23 @@ export function netemArguments({ delayMs, rateMbit, lossPercent }: Link): string
   ];
 }
 
+/** What a delay line does from now on. In place: the line has the file mapped. */
+export const writeLinkFile = (file: string, link: Link): void =>
+  writeFileSync(file, encodeLink(link), { flag: 'r+' });
+
 /**
- * Makes the cards `near` and `far` in the namespace, with the link between them. It runs on when this process ends, until
- * the namespace's processes are ended.
+ * Makes the cards `near` and `far` in the namespace, with a link between them that does what `file` says (made here). It
+ * runs on when this process ends, until the namespace's processes are ended.
  */
 export async function startDelayLine(
   namespace: string,
   near: string,
   far: string,
   link: Link,
+  file: string,
 ): Promise<void> {
-  const command = [process.execPath, ...steady, delayLine, near, far, JSON.stringify(link)];
+  writeFileSync(file, encodeLink(link));
+  const command = [process.execPath, ...steady, delayLine, near, far, file];
   const child = spawn('ip', ['netns', 'exec', namespace, ...command], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,13 +2,14 @@
  * Builds a topology out of network namespaces: one a host, and one with the bridge that joins them, so that nothing of it
  * is in the machine's own. Removes it again by what the kernel knows: no list of processes has to be right.
  */
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../../../shared/errors.ts';
 import type { Link } from '../delay/wire.ts';
 import type { Host } from '../lab.ts';
-import { runToEnd, startService } from '../service.ts';
+import { baton, runToEnd, startService } from '../service.ts';
 import { ip, run, sysctl } from './command.ts';
-import { hasNetem, netemArguments, startDelayLine } from './link.ts';
+import { hasNetem, netemArguments, startDelayLine, writeLinkFile } from './link.ts';
 import {
   createRecord,
   keepRecord,
@@ -56,6 +57,7 @@ export async function buildNetwork(topology: Topology, kept = false): Promise<Ne
   await removeStaleLabs(removeNamespaces);
   const record = createRecord();
   const bridge = namespaceOf(record, 'net');
+  let netem = false;
   let removing: Promise<void> | undefined;
   const remove = () => {
     removing ??= removeNamespaces(record.name).then(() => removeRecord(record.name));
@@ -66,14 +68,14 @@ export async function buildNetwork(topology: Topology, kept = false): Promise<Ne
     await ip(namespaces.map((namespace) => `netns add ${namespace}`));
     await sysctl(bridge, quiet);
     await ip(['link add br0 type bridge stp_state 0 mcast_snooping 0', 'link set br0 up'], bridge);
-    const netem = topology.hosts.some(({ link }) => link) && (await hasNetem(bridge));
+    netem = topology.hosts.some(({ link }) => link) && (await hasNetem(bridge));
     for (const host of topology.hosts) await buildHost(record, bridge, topology, host, netem);
     if (kept) keepRecord(record);
   } catch (error) {
     await remove();
     throw error;
   }
-  const hosts = topology.hosts.map((spec) => createHost(namespaceOf(record, spec.name), spec));
+  const hosts = topology.hosts.map((spec) => createHost(record, bridge, spec, netem));
   return {
     name: record.name,
     topology,
@@ -96,11 +98,11 @@ async function buildHost(
   netem: boolean,
 ): Promise<void> {
   const namespace = namespaceOf(record, name);
-  const port = `p-${name}`;
+  const port = portOf(name);
   await sysctl(namespace, { ...quiet, ...looseReversePath, ...(holds === 'silent' ? silentVip : {}) });
   if (link && !netem) {
     const far = `w-${name}`;
-    await startDelayLine(bridge, port, far, link);
+    await startDelayLine(bridge, port, far, link, linkFile(record, name));
     await ip([`link set ${far} netns ${namespace} name eth0`, `link set ${port} master br0 up`], bridge);
   } else {
     const pair = `link add ${port} type veth peer name eth0 netns ${namespace}`;
@@ -121,12 +123,16 @@ async function buildHost(
 
 async function applyNetem(link: Link, ...ends: readonly [namespace: string, dev: string][]): Promise<void> {
   for (const [namespace, dev] of ends)
-    await run(['tc', '-n', namespace, 'qdisc', 'add', 'dev', dev, 'root', ...netemArguments(link)]);
+    await run(['tc', '-n', namespace, 'qdisc', 'replace', 'dev', dev, 'root', ...netemArguments(link)]);
 }
 
 const namespaceOf = (record: LabRecord, host: string) => `${record.name}-${host}`;
+/** The card that a host's cable has at the bridge. */
+const portOf = (host: string) => `p-${host}`;
+const linkFile = (record: LabRecord, host: string) => join(record.directory, `${host}.link`);
 
-function createHost(namespace: string, spec: LabHost): NetnsHost {
+function createHost(record: LabRecord, bridge: string, spec: LabHost, netem: boolean): NetnsHost {
+  const namespace = namespaceOf(record, spec.name);
   // `ip` replaces itself by the command, so that signals reach it.
   const inside = (command: readonly string[]) => ['ip', 'netns', 'exec', namespace, ...command];
   return {
@@ -134,6 +140,15 @@ function createHost(namespace: string, spec: LabHost): NetnsHost {
     namespace,
     spec,
     address: addressOf(spec),
+    baton,
+    async setLink(link) {
+      if (!spec.link) {
+        const problem = `the cable of ${spec.name} was built as a plain one; give it a link when the lab is started`;
+        throw new BatonError('LAB_FAILED', { problem });
+      }
+      if (netem) await applyNetem(link, [bridge, portOf(spec.name)], [namespace, 'eth0']);
+      else writeLinkFile(linkFile(record, spec.name), link);
+    },
     run: (command, options) => runToEnd(inside(command), options?.signal),
     start: (command) => startService(inside(command)),
   };

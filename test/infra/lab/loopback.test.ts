@@ -42,6 +42,29 @@ test('a lab answers visits in the mode it is switched to, and leaves nothing beh
   }
 });
 
+test('a head and a delivery are ended and started again at the same addresses', async (t) => {
+  const lab = await startLoopbackLab({ mode: 'redirect', deliveries: 1, local: 1 });
+  t.teardown(lab.stop);
+  const { head, deliveries } = lab;
+  const [d1, l1] = deliveries;
+  t.deepEqual([d1!.name, l1!.name], ['d1', 'l1']);
+  const before = { listen: head.listen, direct: d1!.direct, pids: [head.pid, d1!.pid] };
+  await d1!.kill();
+  t.true(isGone(before.pids[1]!));
+  await d1!.restart();
+  await head.restart('kill');
+  t.true(isGone(before.pids[0]!));
+  t.deepEqual([head.listen, d1!.direct], [before.listen, before.direct]);
+  t.is((await head.status()).pid, head.pid);
+  t.is((await head.status()).mode, 'redirect');
+});
+
+test('the loopback lab has no cable to change', async (t) => {
+  const lab = await startLoopbackLab({ mode: 'handoff', deliveries: 1 });
+  t.teardown(lab.stop);
+  await t.throwsAsync(lab.client.setLink({ delayMs: 1 }), { code: 'LAB_FAILED', message: /--on netns/ });
+});
+
 test('a service that ends before it is ready is an error with its last words', async (t) => {
   const command = [node, '-e', 'console.error("first"); console.error("last words"); process.exitCode = 7'];
   await t.throwsAsync(startService(command), { code: 'LAB_FAILED', message: /exit code 7: last words/ });

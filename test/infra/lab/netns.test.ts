@@ -151,6 +151,22 @@ labTest('a lab answers visits at the VIP, and a round trip takes what it was tol
   t.deepEqual(await leftOf(lab.network.name), nothing);
 });
 
+labTest('the delay of a cable is changed while the lab runs, and a plain cable cannot be', async (t) => {
+  const lab = await startNetnsLab({ mode: 'handoff', deliveries: 1, links: { client: {} } });
+  t.teardown(lab.stop);
+  const urls = [`http://${lab.head.listen}/bytes/10`];
+  const p50 = async () => (await visitFrom(lab.client, { urls, rate: 20, durationMs: 500 }))!.latency.p50;
+  const before = await p50();
+  await lab.client.setLink({ delayMs: 20 });
+  const slow = await p50();
+  await lab.client.setLink({});
+  const after = await p50();
+  // Two round trips: connect, and the request.
+  t.true(slow > 79_000 && slow < before + 100_000, `${slow} µs`);
+  t.true(after < 40_000 && before < 40_000, `${before} and ${after} µs`);
+  await t.throwsAsync(lab.deliveries[0]!.host.setLink({ delayMs: 1 }), { code: 'LAB_FAILED', message: /d1/ });
+});
+
 asRoot(['tcpdump', 'python3'], test.serial)(
   'a link of 10 ms is right to 0.2 ms for nine of ten packets, at 5,000 a second',
   async (t) => {

@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { createWire, type Link } from '../../../infra/lab/delay/wire.ts';
+import { createWire, encodeLink, type Link } from '../../../infra/lab/delay/wire.ts';
 
 interface Frames {
   readonly count: number;
@@ -10,7 +10,7 @@ interface Frames {
 
 /** Microseconds that each frame of a steady stream takes; -1 for one that is lost. */
 function pass(t: ExecutionContext, link: Link, { count, length, everyMicros, slots }: Frames): number[] {
-  const wire = createWire(link, 7, slots ?? 16_384);
+  const wire = createWire(encodeLink(link), 7, slots ?? 16_384);
   t.teardown(async () => wire.memory.free());
   const took: number[] = [];
   const inside: number[] = [];

@@ -1,10 +1,11 @@
 /** How a connection came to this process, for applications that want to know. */
 import type { Socket } from 'node:net';
+import type { Transport } from '../shared/status.ts';
 
 export interface ConnectionInfo {
   /** One of a kind among all connections of the head, its earlier runs included. */
   readonly id: string;
-  readonly transport: 'fd';
+  readonly transport: Transport;
   /** The name under which this delivery is registered. */
   readonly delivery: string;
 }

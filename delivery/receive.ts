@@ -9,19 +9,25 @@ import { type AddressInfo, type Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
-import { defaultSocketPath } from '../shared/paths.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { openFilesLimit } from '../shared/sys/limits.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { formatHostPort } from '../shared/units.ts';
-import { type Hello, hello as helloSchema, PROTOCOL_VERSION } from '../shared/wire/control.ts';
+import { type Introduction, introduction } from '../shared/wire/control.ts';
 import { setConnectionInfo } from './connection-info.ts';
-import type { DeliveryLane } from './lane.ts';
-import { openSession, type Session } from './session.ts';
+import { findHead, type HeadAddress } from './head-address.ts';
+import type { Arrival, Session } from './session.ts';
 
 export interface ReceiveOptions {
-  /** The head's Unix socket; by default the one that `baton head` uses by default. */
+  /**
+   * The head's Unix socket; by default the one that `baton head` uses by default. Or HOST:PORT of a head on another host,
+   * its --control: then `secret` and `vip` are needed, and CAP_NET_ADMIN.
+   */
   readonly head?: string | undefined;
+  /** A file with the secret of the head on another host, readable by its owner alone. */
+  readonly secret?: string | undefined;
+  /** Addresses that clients connect to, and that this host has as well (on `lo`); several as `A,B`. */
+  readonly vip?: string | undefined;
   /** One of a kind under the head: 1 to 64 letters, digits, ".", "_", "-". Default: `delivery-PID`. */
   readonly name?: string | undefined;
   /** Connections that it holds at once, 1 to 1,000,000. Default: what the limit on open files allows, at most 10,000. */
@@ -66,8 +72,8 @@ class Receiving implements Receiver {
   readonly name: string;
   readonly ready: Promise<void>;
   readonly #server: Server;
-  readonly #path: string;
-  readonly #hello: Omit<Hello, 'active'>;
+  readonly #head: HeadAddress;
+  readonly #introduction: Introduction;
   readonly #log: Logger;
   readonly #sockets = new Set<Socket>();
   readonly #stop = new AbortController();
@@ -79,10 +85,10 @@ class Receiving implements Receiver {
 
   constructor(server: Server, options: ReceiveOptions) {
     this.#server = server;
-    this.#path = options.head ?? defaultSocketPath();
     this.#log = options.log ?? createLogger('delivery');
-    this.#hello = makeHello(server, options);
-    this.name = this.#hello.name;
+    this.#introduction = introduce(server, options);
+    this.name = this.#introduction.name;
+    this.#head = findHead(options);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ready = promise;
     // Whoever does not wait for `ready` still finds the reason in the log.
@@ -105,7 +111,7 @@ class Receiving implements Receiver {
         wait = FIRST_RETRY_MS;
         told = '';
         onReady();
-        this.#log.info({ delivery: this.name, head: this.#path }, 'registered with the head');
+        this.#log.info({ delivery: this.name, head: this.#head.name }, 'registered with the head');
         const reason = await ended;
         if (!this.#stop.signal.aborted)
           this.#log.warn({ delivery: this.name }, `${reason}; registering again`);
@@ -116,22 +122,21 @@ class Receiving implements Receiver {
         }
         // Once is enough for the same trouble.
         const problem = (error as Error).message;
-        if (problem !== told) this.#log.warn({ head: this.#path }, `waiting for a head: ${problem}`);
+        if (problem !== told) this.#log.warn({ head: this.#head.name }, `waiting for a head: ${problem}`);
         told = problem;
       }
       await delay(wait, undefined, { signal: this.#stop.signal }).catch(() => {});
       wait = Math.min(wait * 2, LONGEST_RETRY_MS);
     }
-    onRefused(new BatonError('NOT_RUNNING', { path: this.#path }));
+    onRefused(new BatonError('NOT_RUNNING', { path: this.#head.name }));
   }
 
   /** Resolves when the head has welcomed us; `ended` resolves with the reason when the session is over. */
   async #register(): Promise<{ ended: Promise<string> }> {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#unreported = 0;
-    const hello: Hello = { ...this.#hello, active: this.#sockets.size };
-    const session = await openSession(this.#path, hello, {
-      onConnection: (fd, id, lane) => this.#adopt(fd, id, lane),
+    const session = await this.#head.open(this.#introduction, this.#sockets.size, {
+      onConnection: (fd, arrival) => this.#adopt(fd, arrival),
       countDirect: (answer) => this.#server.getConnections((error, count) => answer(error ? 0 : count)),
       onEnd: (reason) => {
         this.#session = undefined;
@@ -144,26 +149,28 @@ class Receiving implements Receiver {
     return { ended: promise };
   }
 
-  #adopt(fd: number, id: string, lane: DeliveryLane): void {
+  #adopt(fd: number, arrival: Arrival): void {
     let socket: Socket;
     try {
       const { allowHalfOpen } = this.#server as Server & { allowHalfOpen?: boolean };
       socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: allowHalfOpen ?? false });
     } catch (error) {
       closeFd(fd);
-      lane.connectionEnded();
+      arrival.closed();
       this.#log.warn({ delivery: this.name }, `cannot adopt a connection: ${(error as Error).message}`);
       return;
     }
     this.#sockets.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      if (lane.isOpen) lane.connectionEnded();
-      else if (this.#session) this.#session.formerEnded(1);
-      else this.#unreported++;
+      if (!arrival.closed()) {
+        if (this.#session) this.#session.formerEnded(1);
+        else this.#unreported++;
+      }
       if (this.#sockets.size === 0) this.#whenEmpty?.();
     });
-    setConnectionInfo(socket, { id, transport: 'fd', delivery: this.name });
+    const { id, transport } = arrival;
+    setConnectionInfo(socket, { id, transport, delivery: this.name });
     this.#server.emit('connection', socket);
   }
 
@@ -194,7 +201,7 @@ class Receiving implements Receiver {
   }
 }
 
-function makeHello(server: Server, options: ReceiveOptions): Omit<Hello, 'active'> {
+function introduce(server: Server, options: ReceiveOptions): Introduction {
   const limit = openFilesLimit() - FDS_BESIDES;
   const credits = options.credits ?? Math.max(1, Math.min(DEFAULT_CREDITS, limit));
   if (credits > limit) {
@@ -204,23 +211,21 @@ function makeHello(server: Server, options: ReceiveOptions): Omit<Hello, 'active
       option: '--credits',
     });
   }
-  const hello = {
-    type: 'hello',
-    version: PROTOCOL_VERSION,
+  const wanted = {
     name: options.name ?? `delivery-${process.pid}`,
     pid: process.pid,
     credits,
     weight: options.weight ?? 1,
     direct: options.direct === undefined ? directAddress(server) : options.direct,
   };
-  const parsed = helloSchema.omit({ active: true }).safeParse(hello);
+  const parsed = introduction.safeParse(wanted);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const option = String(issue.path[0]);
   throw new BatonError('BAD_OPTION', {
     option,
     problem: issue.message,
-    value: JSON.stringify(hello[option as keyof typeof hello]),
+    value: JSON.stringify(wanted[option as keyof typeof wanted]),
   });
 }
 
@@ -238,5 +243,6 @@ function isFinal(error: unknown, welcomed: boolean): boolean {
   if (error instanceof BatonError && error.code === 'HEAD_REFUSED') {
     return !(welcomed && error.details.code === 'NAME_TAKEN');
   }
+  if (error instanceof BatonError && error.code === 'LINK_REFUSED') return !welcomed;
   return !(error instanceof BatonError);
 }

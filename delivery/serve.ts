@@ -50,6 +50,8 @@ export async function startDelivery(
     receiver = receiveConnections(server, {
       name: settings.name,
       head: settings.head,
+      secret: settings.secret,
+      vip: settings.vip,
       credits: settings.credits,
       weight: settings.weight,
       direct: settings.advertise ?? advertised(direct),

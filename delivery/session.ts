@@ -1,5 +1,6 @@
-/** One registration with a head: says hello, gets its lanes, answers the head, until one of the two ends it. */
+/** One registration with a head of this host: says hello, gets its lanes, answers the head, until one of the two ends it. */
 import { BatonError } from '../shared/errors.ts';
+import type { Transport } from '../shared/status.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { watchReadable } from '../shared/sys/readiness.ts';
@@ -17,9 +18,18 @@ import { DeliveryLane } from './lane.ts';
 /** How long a head may take to answer hello, milliseconds. */
 const WELCOME_WITHIN_MS = 5000;
 
+/** How a connection came, and whom to tell that it has ended. */
+export interface Arrival {
+  /** One of a kind among all connections of the head. */
+  readonly id: string;
+  readonly transport: Transport;
+  /** Its socket has been closed. False when what it came by is gone, and somebody else must be told. */
+  closed(): boolean;
+}
+
 export interface SessionEvents {
-  /** A connection is this process's own from now on; `id` is one of a kind among all connections of the head. */
-  onConnection(fd: number, id: string, lane: DeliveryLane): void;
+  /** A connection is this process's own from now on. */
+  onConnection(fd: number, arrival: Arrival): void;
   /** Calls back with the number of connections that came to the direct address. */
   countDirect(answer: (count: number) => void): void;
   /** The head has gone, has let this delivery go, or `close` was called; every lane is closed. */
@@ -110,11 +120,22 @@ class Registered implements Session {
       (lane, index) =>
         new DeliveryLane(lane, {
           onConnection: (fd, count) =>
-            events.onConnection(fd, `${id}-${index}-${count}`, this.#lanes[index]!),
+            events.onConnection(fd, {
+              id: `${id}-${index}-${count}`,
+              transport: 'fd',
+              closed: () => this.#closed(index),
+            }),
           // The control channel says why; a lane alone ends only when the head is in trouble.
           onEnd: (problem) => problem && this.#end(problem),
         }),
     );
+  }
+
+  #closed(index: number): boolean {
+    const lane = this.#lanes[index]!;
+    if (!lane.isOpen) return false;
+    lane.connectionEnded();
+    return true;
   }
 
   #onMessage(bytes: Buffer): void {

@@ -230,6 +230,9 @@ export class Acceptor {
         case 'leave':
           this.#lanes.leave(message.slot, message.broken);
           break;
+        case 'settled':
+          this.#lanes.settled(message);
+          break;
         case 'quiesce':
           this.#lanes.quiesce(message.slot);
           break;

@@ -39,6 +39,8 @@ export const totals = [
   'handoff_taken',
   'handoff_redirected',
   'handoff_unavailable',
+  /** Reset, because it could not be known who had the connection. */
+  'handoff_lost',
   'redirect_answered',
   'redirect_unavailable',
   'created_answered',

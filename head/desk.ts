@@ -250,6 +250,14 @@ export class WorkerDesk implements Desk {
     this.#connections.close(fd);
   }
 
+  /** It was reset, because it could not be known who had it. */
+  lost(slot: number, fd: number): void {
+    this.#row.addFor(slot, 'untaken', -1);
+    this.#row.add('handoff_lost');
+    this.#board.giveCredits(slot, 1);
+    this.#connections.close(fd);
+  }
+
   /** An untaken connection is the head's again. */
   takeBack(slot: number): void {
     this.#row.addFor(slot, 'untaken', -1);

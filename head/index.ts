@@ -19,8 +19,12 @@ import { startAdmin } from './admin.ts';
 import { Board, createBoardMemory, inspectionFailures, Row, type Total } from './board.ts';
 import { policyNames } from './choose/index.ts';
 import { readListenCounters } from './kernel.ts';
+import { LocalDoor } from './local-door.ts';
 import { createMetrics } from './metrics.ts';
+import { RemoteSide } from './migrate/index.ts';
+import { cardOf } from './migrate/interface.ts';
 import { Registry } from './registry.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { startWorker, type WorkerThread } from './workers.ts';
 
 /** fds that are not connections: Node's own, listeners, eventfds, control channels, lanes. */
@@ -32,6 +36,8 @@ export interface Head {
   readonly listen: string;
   readonly socket: string;
   readonly admin: string;
+  /** HOST:PORT for deliveries of other hosts; null when there are none. */
+  readonly control: string | null;
   status(): HeadStatus;
   setMode(mode: Mode): void;
   drain(name: string, on: boolean): void;
@@ -67,6 +73,8 @@ class HeadProcess implements Head {
   readonly #memory: ReturnType<typeof createBoardMemory>;
   readonly #rows: Row[];
   readonly #registry: Registry;
+  readonly #localDoor: LocalDoor;
+  #remote: RemoteSide | undefined;
   readonly #startedAt = performance.now();
   readonly #kernelAtStart = readListenCounters();
   #workers: WorkerThread[] = [];
@@ -96,10 +104,17 @@ class HeadProcess implements Head {
     this.#registry = new Registry({
       board: this.#board,
       rows: this.#rows,
-      tell: (worker, message) => this.#workers[worker]?.tell(message),
+      tell: this.#tell,
       stallTimeoutMs: settings.stallTimeout,
       log,
     });
+    this.#localDoor = new LocalDoor(this.#registry, log);
+  }
+
+  #tell = (worker: number, message: ToWorker): void => this.#workers[worker]?.tell(message);
+
+  get control(): string | null {
+    return this.#remote?.status().control ?? null;
   }
 
   async start(): Promise<Head> {
@@ -127,14 +142,18 @@ class HeadProcess implements Head {
           rows: this.#rows,
           status: () => this.status(),
           total: (name) => this.#total(name),
+          migration: () => this.#remote?.measures,
         }),
       });
       for (const [index, listener] of fds.entries()) {
         this.#workers.push(await this.#startWorker(index, listener, maxConnections));
       }
       // Only now can a delivery be welcomed: every worker is there to be told of it.
+      this.#remote = await this.#openRemote(bound.host);
       this.#strangersReady = watchReadable(this.#unixListener, () => this.#acceptDeliveries());
     } catch (error) {
+      for (const worker of this.#workers) worker.tell({ type: 'stop', withinMs: 0 });
+      await Promise.allSettled(this.#workers.map((worker) => worker.ended));
       await this.#cleanUp();
       throw error;
     }
@@ -153,6 +172,26 @@ class HeadProcess implements Head {
       throw new BatonError('FD_LIMIT', { limit, need, option });
     }
     return Math.floor((maxConnections ?? limit - besides) / workers) || 1;
+  }
+
+  /** Undefined for a head that has deliveries on its own host only. */
+  async #openRemote(listenHost: string): Promise<RemoteSide | undefined> {
+    const { control, secret, interface: card, flows, adoptTimeout } = this.#settings;
+    if (control === undefined) return undefined;
+    if (secret === undefined) {
+      const problem = 'needed with --control: a file with the secret that remote deliveries share';
+      throw new BatonError('BAD_OPTION', { option: '--secret', problem, value: 'nothing' });
+    }
+    return await RemoteSide.open({
+      control: parseHostPort(control)!,
+      secretFile: secret,
+      interface: card ?? cardOf(listenHost),
+      capacity: flows,
+      adoptTimeoutMs: adoptTimeout,
+      registry: this.#registry,
+      tell: this.#tell,
+      log: this.#log,
+    });
   }
 
   #startWorker(index: number, listener: number, maxConnections: number): Promise<WorkerThread> {
@@ -174,8 +213,13 @@ class HeadProcess implements Head {
         lingerBytes: settings.lingerBytes,
         stallTimeoutMs: settings.stallTimeout,
       },
-      (message) => this.#registry.onWorker(message),
+      (message) => this.#onWorker(index, message),
     );
+  }
+
+  #onWorker(index: number, message: FromWorker): void {
+    if (message.type === 'migrate') this.#remote?.migrate(index, message);
+    else this.#registry.onWorker(message);
   }
 
   #acceptDeliveries(): void {
@@ -186,7 +230,7 @@ class HeadProcess implements Head {
         this.#log.warn({ errno: errnoName(fd) }, 'cannot accept a delivery');
         return;
       }
-      this.#registry.admit(fd);
+      this.#localDoor.admit(fd);
     }
   }
 
@@ -209,7 +253,10 @@ class HeadProcess implements Head {
   }
 
   async #cleanUp(): Promise<void> {
+    await this.#remote?.settle();
+    this.#localDoor.close();
     this.#registry.close();
+    await this.#remote?.close();
     this.#strangersReady?.close();
     if (this.#unixListener >= 0) {
       closeFd(this.#unixListener);
@@ -270,6 +317,7 @@ class HeadProcess implements Head {
           taken: total('handoff_taken'),
           redirected: total('handoff_redirected'),
           unavailable: total('handoff_unavailable'),
+          lost: total('handoff_lost'),
         },
         redirect: { answered: total('redirect_answered'), unavailable: total('redirect_unavailable') },
         created: { answered: total('created_answered'), unavailable: total('created_unavailable') },
@@ -280,6 +328,7 @@ class HeadProcess implements Head {
         listenOverflows: since(kernel.overflows, this.#kernelAtStart.overflows),
         listenDrops: since(kernel.drops, this.#kernelAtStart.drops),
       },
+      migration: this.#remote?.status() ?? null,
       deliveries: this.#registry.status(),
     };
   }

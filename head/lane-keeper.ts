@@ -6,9 +6,10 @@ import { type Epoll, READABLE } from '../shared/sys/epoll.ts';
 import type { Row } from './board.ts';
 import { makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
-import { Lane } from './lanes.ts';
+import { FdLane, type Lane } from './lanes.ts';
+import { RemoteLane } from './migrate/lane.ts';
 import type { RequestReader } from './reader.ts';
-import type { FromWorker, ToWorker } from './worker-messages.ts';
+import type { FromWorker, ToWorker, Way } from './worker-messages.ts';
 
 export interface LaneKeeperParts {
   readonly epoll: Epoll;
@@ -33,17 +34,31 @@ export class LaneKeeper {
     this.#desk = parts.desk;
   }
 
-  join({ slot, name, direct, headEnd, deliveryEnd }: ToWorker & { type: 'join' }): void {
-    const lane = new Lane(slot, headEnd, deliveryEnd, {
+  join({ slot, name, direct, way }: ToWorker & { type: 'join' }): void {
+    this.#reported.delete(slot);
+    this.#desk.join(slot, name, direct, this.#makeLane(slot, way));
+    this.#parts.tell({ type: 'joined', slot });
+  }
+
+  #makeLane(slot: number, way: Way): Lane {
+    if (way.transport === 'migrate') return new RemoteLane(slot, way.registration, this.#parts.tell);
+    const lane = new FdLane(slot, way.headEnd, way.deliveryEnd, {
       onTaken: (at, fd) => this.#desk.taken(at, fd),
       onReturned: (at, fd) => this.#handAgain(at, fd),
       onEnded: (at, count) => this.#desk.ended(at, count),
       onLate: () => this.#parts.row.add('late_messages'),
     });
     this.#parts.epoll.add(lane.fd, READABLE, makeTag(TAG_LANE, slot));
-    this.#reported.delete(slot);
-    this.#desk.join(slot, name, direct, lane);
-    this.#parts.tell({ type: 'joined', slot });
+    return lane;
+  }
+
+  /** What became of a connection on a remote lane. */
+  settled({ slot, fd, how }: ToWorker & { type: 'settled' }): void {
+    const lane = this.#desk.lanes[slot];
+    if (!(lane instanceof RemoteLane) || !lane.settle(fd)) return this.#parts.row.add('late_messages');
+    if (how === 'taken') this.#desk.taken(slot, fd);
+    else if (how === 'lost') this.#desk.lost(slot, fd);
+    else this.#handAgain(slot, fd);
   }
 
   leave(slot: number, broken: boolean): void {
@@ -70,7 +85,7 @@ export class LaneKeeper {
   /** A lane has something to say. */
   read(slot: number): void {
     const lane = this.#desk.lanes[slot];
-    if (!lane || this.#reported.has(slot)) return;
+    if (!(lane instanceof FdLane) || this.#reported.has(slot)) return;
     try {
       lane.read();
     } catch (error) {
@@ -81,7 +96,7 @@ export class LaneKeeper {
   /** The main thread will answer with `leave`; until then nothing of the lane is to be looked at. */
   #report(lane: Lane, message: FromWorker): void {
     this.#reported.add(lane.slot);
-    this.#parts.epoll.remove(lane.fd);
+    if (lane instanceof FdLane) this.#parts.epoll.remove(lane.fd);
     this.#parts.tell(message);
   }
 
@@ -103,7 +118,7 @@ export class LaneKeeper {
     let next = Number.POSITIVE_INFINITY;
     for (const lane of this.#desk.open) {
       if (lane.isBlocked) next = 1;
-      if (lane.untaken > 0 && !this.#reported.has(lane.slot)) {
+      if (lane.untaken > 0 && lane.isWatched && !this.#reported.has(lane.slot)) {
         const left = Math.max(
           this.#parts.stallTimeoutMs - this.#desk.waited(lane),
           this.#noStallBefore - now,
@@ -117,8 +132,10 @@ export class LaneKeeper {
     return next;
   }
 
-  /** Closes all lanes. */
+  /** Closes all lanes. What is on a remote one is in the main thread's hands, and stays there. */
   close(): void {
-    for (const lane of this.#desk.open) lane.close(false, (fd) => this.#desk.abandon(fd, 'stopped'));
+    for (const lane of this.#desk.open) {
+      if (lane instanceof FdLane) lane.close(false, (fd) => this.#desk.abandon(fd, 'stopped'));
+    }
   }
 }

@@ -1,5 +1,6 @@
 /**
- * A lane: the way of connections from one worker to one local delivery, over a socketpair that the head made.
+ * A lane: the way of connections from one worker to one delivery. This one leads to a local delivery, over a socketpair
+ * that the head made; migrate/lane.ts has the other.
  *
  * The head keeps its own copy of each fd until the delivery says *taken*. It also keeps the delivery's end of the
  * pair open, which is what makes taking back exact: `close` first refuses the delivery's later messages (its *taken*
@@ -21,6 +22,25 @@ import {
   TAKEN,
   writeRange,
 } from '../shared/wire/lane.ts';
+
+/** What all ways from a worker to a delivery have in common. A connection on one is untaken until it is settled. */
+export interface Lane {
+  readonly slot: number;
+  /** Untaken connections are watched for a delivery that lets them wait too long. */
+  readonly isWatched: boolean;
+  readonly isFull: boolean;
+  /** Connections given to the lane and not settled. */
+  readonly untaken: number;
+  /** The fd that has waited longest to be settled; -1 when none waits. */
+  readonly oldestUntaken: number;
+  /** Some connections have been pushed and not sent. */
+  readonly isBlocked: boolean;
+  /** Puts a connection on the lane; `flush` sends it. Only when not full. */
+  push(fd: number): void;
+  flush(): void;
+  /** Ends the lane. `onUntaken` gets each connection that no application has seen. */
+  close(broken: boolean, onUntaken: (fd: number) => void): void;
+}
 
 /** What a lane reports to the worker that it belongs to. */
 export interface LaneEvents {
@@ -44,8 +64,9 @@ const SEND_BUFFER = 1 << 20;
 let messenger: FdMessenger | undefined;
 const inbox = allocate(4096);
 
-export class Lane {
+export class FdLane implements Lane {
   readonly slot: number;
+  readonly isWatched = true;
   /** The head's end, to be watched for input. */
   readonly fd: number;
   readonly #deliveryEnd: number;
@@ -74,12 +95,10 @@ export class Lane {
     return this.#next - this.#oldest >= WINDOW;
   }
 
-  /** Connections given to the lane and not settled. */
   get untaken(): number {
     return this.#untaken;
   }
 
-  /** The fd that has waited longest for its *taken*; -1 when none waits. */
   get oldestUntaken(): number {
     return this.#untaken === 0 ? SETTLED : this.#ring[this.#oldest % WINDOW]!;
   }
@@ -89,7 +108,6 @@ export class Lane {
     return this.#sent !== this.#next;
   }
 
-  /** Puts a connection on the lane; `flush` sends it. Only when not full. */
   push(fd: number): void {
     this.#ring[this.#next % WINDOW] = fd;
     this.#next++;
@@ -158,10 +176,7 @@ export class Lane {
     while (this.#oldest < this.#next && this.#ring[this.#oldest % WINDOW] === SETTLED) this.#oldest++;
   }
 
-  /**
-   * Ends the lane. `onUntaken` gets each connection that no application has seen; `broken` says that the delivery's
-   * messages can not be trusted any more, so that none is read.
-   */
+  /** `broken` says that the delivery's messages can not be trusted any more, so that none is read. */
   close(broken: boolean, onUntaken: (fd: number) => void): void {
     endReading(this.fd);
     try {

@@ -2,11 +2,14 @@
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
 import type { HeadStatus } from '../shared/status.ts';
 import { latencyBounds, type Row, type Total } from './board.ts';
+import { type Measures, stages } from './migrate/measures.ts';
 
 export interface MetricsSource {
   readonly rows: readonly Row[];
   status(): HeadStatus;
   total(name: Total): number;
+  /** Undefined while there are no deliveries on other hosts. */
+  migration(): Measures | undefined;
 }
 
 /** A registry whose every value is read when it is asked for. */
@@ -97,35 +100,83 @@ export function createMetrics(source: MetricsSource): Registry {
         set(delivery[how], delivery.name, how);
     }
   });
-  registry.registerMetric(latencyHistogram(source.rows));
+  registry.registerMetric(
+    histogram('baton_handoff_seconds', 'From accept to taken, for connections handed over', () => [
+      { labels: {}, parts: source.rows.map((row) => row.latency()) },
+    ]),
+  );
+  addMigrations(source, registry, counter, gauge);
   return registry;
 }
 
+type Declare = (
+  name: string,
+  help: string,
+  labels: string[],
+  read: (set: (value: number, ...labels: string[]) => void) => void,
+) => void;
+
+/** None of them has a value on a head without deliveries on other hosts. */
+function addMigrations(source: MetricsSource, registry: Registry, counter: Declare, gauge: Declare): void {
+  counter('baton_migrations_total', 'Ends of moving a connection to another host', ['outcome'], (set) => {
+    for (const [outcome, count] of Object.entries(source.migration()?.outcomes ?? {})) set(count, outcome);
+  });
+  counter('baton_migrations_kept_total', 'Why connections did not move', ['reason'], (set) => {
+    for (const [reason, count] of source.migration()?.reasons ?? []) set(count, reason);
+  });
+  gauge('baton_flows', 'Connections on other hosts whose packets this one sends on', [], (set) => {
+    const migration = source.migration() && source.status().migration;
+    if (migration) set(migration.flows.count);
+  });
+  const stage = (name: (typeof stages)[number]) => {
+    const found = source.migration()?.stages[name];
+    return found ? [found] : [];
+  };
+  registry.registerMetric(
+    histogram('baton_migration_seconds', 'From freeze to adopted', () => [
+      { labels: {}, parts: stage('adopted') },
+    ]),
+  );
+  registry.registerMetric(
+    histogram('baton_migration_stage_seconds', 'The stages of moving a connection', () =>
+      stages
+        .filter((name) => name !== 'adopted')
+        .map((name) => ({ labels: { stage: name }, parts: stage(name) })),
+    ),
+  );
+}
+
+interface Series {
+  readonly labels: Record<string, string>;
+  /** Counts by bucket of latencyBounds, and sums in microseconds, to be added up. */
+  readonly parts: readonly { readonly counts: Float64Array; readonly sum: number }[];
+}
+
 /** prom-client's own histogram cannot be filled from counts that are kept elsewhere. */
-function latencyHistogram(rows: readonly Row[]): Metric {
-  const name = 'baton_handoff_seconds';
-  const histogram = {
+function histogram(name: string, help: string, read: () => readonly Series[]): Metric {
+  const metric = {
     name,
-    help: 'From accept to taken, for connections handed over',
+    help,
     type: 'histogram',
     aggregator: 'sum',
     get: async () => {
-      const parts = rows.map((row) => row.latency());
-      let cumulative = 0;
       const values: { labels: Record<string, string | number>; value: number; metricName: string }[] = [];
-      for (let bucket = 0; bucket <= latencyBounds.length; bucket++) {
-        cumulative += parts.reduce((sum, part) => sum + part.counts[bucket]!, 0);
-        const bound = latencyBounds[bucket];
-        const le = bound === undefined ? '+Inf' : bound / 1e6;
-        values.push({ labels: { le }, value: cumulative, metricName: `${name}_bucket` });
+      for (const { labels, parts } of read()) {
+        let cumulative = 0;
+        for (let bucket = 0; bucket <= latencyBounds.length; bucket++) {
+          cumulative += parts.reduce((sum, part) => sum + part.counts[bucket]!, 0);
+          const bound = latencyBounds[bucket];
+          const le = bound === undefined ? '+Inf' : bound / 1e6;
+          values.push({ labels: { le, ...labels }, value: cumulative, metricName: `${name}_bucket` });
+        }
+        const sum = parts.reduce((total, part) => total + part.sum, 0);
+        values.push({ labels, value: sum / 1e6, metricName: `${name}_sum` });
+        values.push({ labels, value: cumulative, metricName: `${name}_count` });
       }
-      const sum = parts.reduce((total, part) => total + part.sum, 0);
-      values.push({ labels: {}, value: sum / 1e6, metricName: `${name}_sum` });
-      values.push({ labels: {}, value: cumulative, metricName: `${name}_count` });
-      return { name, help: histogram.help, type: 'histogram', values, aggregator: 'sum' };
+      return { name, help, type: 'histogram', values, aggregator: 'sum' };
     },
     reset() {},
   };
   // prom-client serialises whatever answers get(); its type asks for one of its own classes.
-  return histogram as unknown as Metric;
+  return metric as unknown as Metric;
 }

@@ -1,32 +1,53 @@
 /**
  * The deliveries of a head: who has registered, in which slot of the board, and in what state. Lives on the main
- * thread; what it decides it writes on the board (at once, for all workers) and tells the workers (in order).
+ * thread; what it decides it writes on the board (at once, for all workers) and tells the workers (in order). How a
+ * delivery came, and how it is talked to, is its applicant's to know: local-door.ts and migrate/door.ts.
  */
-import { randomBytes } from 'node:crypto';
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
-import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
-import { createFdMessenger } from '../shared/sys/pass-fds.ts';
-import { closeFd, seqpacketPair } from '../shared/sys/sockets.ts';
-import type { Channel } from '../shared/wire/channel.ts';
-import {
-  CONTROL_MESSAGE_MAX,
-  encodeControl,
-  type FromDelivery,
-  type Hello,
-  PROTOCOL_VERSION,
-} from '../shared/wire/control.ts';
+import type { DeliveryState, DeliveryStatus, Transport } from '../shared/status.ts';
+import type { Introduction } from '../shared/wire/control.ts';
 import { type Board, DOWN, DRAINING, type PerDelivery, type Row, SLOTS, UP } from './board.ts';
-import { admitStranger } from './stranger.ts';
-import type { FromWorker, ToWorker } from './worker-messages.ts';
+import type { FromWorker, ToWorker, Way } from './worker-messages.ts';
+
+/** A delivery as it comes to be registered, and how to talk to it from then on. */
+export interface Applicant {
+  readonly introduction: Introduction;
+  readonly transport: Transport;
+  /** Connections of earlier registrations that it still holds. */
+  readonly active: number;
+  /** False once it has gone. */
+  readonly isWaiting: boolean;
+  /** How each worker's connections will reach it. Called once; what they hold is the workers' from then on. */
+  makeWays(workers: number): Way[];
+  /** Every worker knows it: it is in. False when it cannot be told. */
+  welcome(): boolean;
+  ping(): void;
+  drained(): void;
+  /** It is let go. What is on its way to it is settled with the workers before this returns. */
+  dismiss(reason: string): void;
+}
+
+/** What its applicant tells of a registered delivery. */
+export interface Membership {
+  readonly slot: number;
+  /** It was heard. */
+  heard(): void;
+  pong(direct: number): void;
+  /** `count` connections have ended that no worker counts: those of earlier registrations, or all of a remote one. */
+  ended(count: number): void;
+  draining(): void;
+  /** It has gone, or (`broken`) it must go. */
+  end(reason: string, broken: boolean): void;
+}
 
 interface Delivery {
   readonly slot: number;
-  hello: Hello;
+  readonly applicant: Applicant;
+  readonly introduction: Introduction;
   state: DeliveryState;
   /** It said itself that it is draining, which cannot be undone. */
   leaving: boolean;
-  channel: Channel | undefined;
   lastHeard: number;
   /** Workers that have not answered the last `join`, `leave` or `quiesce` yet. */
   awaited: number;
@@ -46,11 +67,8 @@ export class Registry {
   readonly #parts: RegistryParts;
   readonly #workers: number;
   readonly #slots: (Delivery | undefined)[] = new Array(SLOTS).fill(undefined);
-  /** Connected, not registered yet. */
-  readonly #strangers = new Set<Channel>();
-  readonly #messenger = createFdMessenger(CONTROL_MESSAGE_MAX);
   readonly #pings: NodeJS.Timeout;
-  #turn: Promise<void> = Promise.resolve();
+  #turn: Promise<unknown> = Promise.resolve();
   #lastPing = performance.now();
   #closed = false;
 
@@ -60,57 +78,27 @@ export class Registry {
     this.#pings = setInterval(() => this.#ping(), parts.stallTimeoutMs / 4);
   }
 
-  /** Takes over the socket of somebody who has connected to the deliveries' socket. */
-  admit(fd: number): void {
-    if (this.#closed) return closeFd(fd);
-    let delivery: Delivery | undefined;
-    const stranger = admitStranger(fd, this.#parts.log, {
-      onHello: (channel, hello) => {
-        // One after the other: a registration may have to wait until its slot is free.
-        this.#turn = this.#turn.then(async () => {
-          delivery = await this.#register(fd, channel, hello);
-        });
-      },
-      onMessage: (message) => {
-        if (!delivery) throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
-        this.#onMessage(delivery, message);
-      },
-      onBroken: (problem) => delivery && this.#remove(delivery, problem, true),
-      onEnd: (channel) => {
-        this.#strangers.delete(channel);
-        if (delivery) this.#remove(delivery, 'it went away', false);
-      },
-    });
-    if (stranger) this.#strangers.add(stranger);
+  /**
+   * Resolves when the delivery is in, or with undefined when it left meanwhile. One after the other: a registration may
+   * have to wait until its slot is free. Throws NAME_TAKEN and HEAD_REFUSED.
+   */
+  register(applicant: Applicant): Promise<Membership | undefined> {
+    const registered = this.#turn.then(() => this.#register(applicant));
+    this.#turn = registered.catch(() => {});
+    return registered;
   }
 
-  /** Undefined when it was refused, or left before it could be welcomed. */
-  async #register(fd: number, channel: Channel, hello: Hello): Promise<Delivery | undefined> {
-    try {
-      if (hello.version !== PROTOCOL_VERSION) {
-        throw new BatonError('VERSION_MISMATCH', { head: PROTOCOL_VERSION, delivery: hello.version });
-      }
-      const slot = await this.#findSlot(hello);
-      if (!this.#isWaiting(channel)) return undefined;
-      return await this.#admitTo(slot, fd, channel, hello);
-    } catch (error) {
-      const { message } = error as Error;
-      // What is not of the catalogue is the kernel's: no fd left for a lane, say.
-      const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
-      this.#parts.log.warn({ delivery: hello.name, deliveryPid: hello.pid, code }, message);
-      this.#strangers.delete(channel);
-      channel.send({ type: 'refused', code, reason: message });
-      channel.end();
-      return undefined;
-    }
+  async #register(applicant: Applicant): Promise<Membership | undefined> {
+    const slot = await this.#findSlot(applicant.introduction.name);
+    if (!applicant.isWaiting || this.#closed) return undefined;
+    return await this.#admitTo(slot, applicant);
   }
 
   /** Its own slot of last time, else a new one, else that of one that has gone; free for use when this resolves. */
-  async #findSlot(hello: Hello): Promise<number> {
-    let known = this.#slots.find((delivery) => delivery?.hello.name === hello.name);
-    if (known && known.state !== 'down') {
-      throw new BatonError('NAME_TAKEN', { name: hello.name, pid: known.hello.pid });
-    }
+  async #findSlot(name: string): Promise<number> {
+    const taken = (by: Delivery) => new BatonError('NAME_TAKEN', { name, pid: by.introduction.pid });
+    let known = this.#slots.find((delivery) => delivery?.introduction.name === name);
+    if (known && known.state !== 'down') throw taken(known);
     const unused = this.#slots.indexOf(undefined);
     if (!known && unused >= 0) return unused;
     const isNew = known === undefined;
@@ -118,8 +106,7 @@ export class Registry {
     if (!known)
       throw new BatonError('HEAD_REFUSED', { reason: `it has ${SLOTS} deliveries, and no room for more` });
     await this.#settled(known);
-    if (known.state !== 'down')
-      throw new BatonError('NAME_TAKEN', { name: hello.name, pid: known.hello.pid });
+    if (known.state !== 'down') throw taken(known);
     if (isNew) for (const row of this.#parts.rows) row.clearSlot(known.slot);
     return known.slot;
   }
@@ -130,100 +117,61 @@ export class Registry {
     return new Promise((resolve) => delivery.whenSettled.push(resolve));
   }
 
-  #isWaiting(channel: Channel): boolean {
-    return this.#strangers.has(channel) && !this.#closed;
-  }
-
   /** Welcomes a delivery once every worker knows it, so that from its first moment it can be given connections. */
-  async #admitTo(slot: number, fd: number, channel: Channel, hello: Hello): Promise<Delivery | undefined> {
+  async #admitTo(slot: number, applicant: Applicant): Promise<Membership | undefined> {
     const { board, log } = this.#parts;
-    const lanes = this.#makeLanes();
+    const { introduction, active, transport } = applicant;
+    const ways = applicant.makeWays(this.#workers);
     const delivery: Delivery = {
       slot,
-      hello,
+      applicant,
+      introduction,
       state: 'down',
       leaving: false,
-      channel: undefined,
       lastHeard: performance.now(),
       awaited: this.#workers,
       whenSettled: [],
     };
     this.#slots[slot] = delivery;
-    board.describe(slot, hello);
-    for (const [worker, [headEnd, deliveryEnd]] of lanes.entries()) {
-      const { name, direct } = hello;
-      this.#parts.tell(worker, { type: 'join', slot, name, direct, headEnd, deliveryEnd });
-    }
+    const { name, pid, credits, direct } = introduction;
+    board.describe(slot, { ...introduction, active });
+    for (const [worker, way] of ways.entries())
+      this.#parts.tell(worker, { type: 'join', slot, name, direct, way });
     await this.#settled(delivery);
-    const ends = lanes.map(([, deliveryEnd]) => deliveryEnd);
-    if (!this.#isWaiting(channel) || !this.#welcome(fd, ends)) {
+    const isWaiting = applicant.isWaiting && !this.#closed;
+    if (!isWaiting || !applicant.welcome()) {
       this.#leaveWorkers(delivery, false);
-      if (this.#isWaiting(channel))
-        throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
+      if (isWaiting) throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
       return undefined;
     }
-    this.#strangers.delete(channel);
-    delivery.channel = channel;
     delivery.state = 'up';
     delivery.lastHeard = performance.now();
     board.setState(slot, UP);
-    log.info(
-      { delivery: hello.name, deliveryPid: hello.pid, direct: hello.direct, credits: hello.credits },
-      'delivery joined',
-    );
-    return delivery;
+    log.info({ delivery: name, deliveryPid: pid, transport, direct, credits }, 'delivery joined');
+    return {
+      slot,
+      heard: () => {
+        delivery.lastHeard = performance.now();
+      },
+      pong: (count) => board.setDirectOpen(slot, count),
+      // What a delivery that was let go still says counts for nothing: its slot may be another's.
+      ended: (count) => delivery.state !== 'down' && board.giveCredits(slot, count),
+      draining: () => this.#leave(delivery),
+      end: (reason, broken) => this.#remove(delivery, reason, broken),
+    };
   }
 
-  /** The one control message that carries fds, so it is sent here and not by the channel. */
-  #welcome(fd: number, laneEnds: readonly number[]): boolean {
-    const session = randomBytes(4).toString('hex');
-    const bytes = encodeControl({
-      type: 'welcome',
-      version: PROTOCOL_VERSION,
-      session,
-      lanes: laneEnds.length,
-    });
-    this.#messenger.bytes.set(bytes);
-    this.#messenger.fds.set(laneEnds);
-    return this.#messenger.send(fd, bytes.length, laneEnds.length) >= 0;
+  /** It takes leave: it is told when nothing is on its way any more. */
+  #leave(delivery: Delivery): void {
+    if (delivery.leaving || delivery.state === 'down') return;
+    delivery.leaving = true;
+    this.#setDraining(delivery, true);
+    delivery.awaited = this.#workers;
+    this.#tellAll({ type: 'quiesce', slot: delivery.slot });
   }
 
-  /** Both ends of one lane for each worker. */
-  #makeLanes(): [number, number][] {
-    const pairs: [number, number][] = [];
-    try {
-      while (pairs.length < this.#workers) pairs.push(seqpacketPair());
-      return pairs;
-    } catch (error) {
-      for (const ends of pairs) ends.forEach(closeFd);
-      throw error;
-    }
-  }
-
-  #onMessage(delivery: Delivery, message: FromDelivery): void {
-    delivery.lastHeard = performance.now();
-    switch (message.type) {
-      case 'pong':
-        this.#parts.board.setDirectOpen(delivery.slot, message.direct);
-        return;
-      case 'ended':
-        if (message.count > delivery.hello.active)
-          throw new BatonError('PROTOCOL', { problem: 'more ended than active' });
-        delivery.hello = { ...delivery.hello, active: delivery.hello.active - message.count };
-        this.#parts.board.giveCredits(delivery.slot, message.count);
-        return;
-      case 'draining':
-        if (delivery.leaving) return;
-        delivery.leaving = true;
-        this.#setDraining(delivery, true);
-        delivery.awaited = this.#workers;
-        for (let worker = 0; worker < this.#workers; worker++) {
-          this.#parts.tell(worker, { type: 'quiesce', slot: delivery.slot });
-        }
-        return;
-      default:
-        throw new BatonError('PROTOCOL', { problem: `a second ${message.type}` });
-    }
+  #tellAll(message: ToWorker): void {
+    for (let worker = 0; worker < this.#workers; worker++) this.#parts.tell(worker, message);
   }
 
   /** What a worker says about a delivery. */
@@ -231,29 +179,25 @@ export class Registry {
     if (!('slot' in message)) return;
     const delivery = this.#slots[message.slot];
     if (!delivery) return;
+    const { name } = delivery.introduction;
     switch (message.type) {
       case 'stalled':
         return this.#remove(delivery, 'it left a connection untaken for too long', false);
       case 'broken':
-        this.#parts.log.warn({ delivery: delivery.hello.name }, message.problem);
+        this.#parts.log.warn({ delivery: name }, message.problem);
         return this.#remove(delivery, message.problem, true);
       case 'quiet':
         if (delivery.state !== 'draining') return;
         delivery.awaited--;
-        if (delivery.awaited === 0) delivery.channel?.send({ type: 'drained' });
+        if (delivery.awaited === 0) delivery.applicant.drained();
         return;
       case 'left':
         if (message.moved > 0) {
-          this.#parts.log.info(
-            { delivery: delivery.hello.name, moved: message.moved },
-            'untaken connections moved',
-          );
+          this.#parts.log.info({ delivery: name, moved: message.moved }, 'untaken connections moved');
         }
-        this.#settleOne(delivery);
-        return;
+        return this.#settleOne(delivery);
       case 'joined':
-        this.#settleOne(delivery);
-        return;
+        return this.#settleOne(delivery);
     }
   }
 
@@ -264,9 +208,7 @@ export class Registry {
 
   #leaveWorkers(delivery: Delivery, broken: boolean): void {
     delivery.awaited = this.#workers;
-    for (let worker = 0; worker < this.#workers; worker++) {
-      this.#parts.tell(worker, { type: 'leave', slot: delivery.slot, broken });
-    }
+    this.#tellAll({ type: 'leave', slot: delivery.slot, broken });
   }
 
   /** Lets a delivery go: nothing more is given to it, and what it had not taken goes to others. */
@@ -274,14 +216,10 @@ export class Registry {
     if (delivery.state === 'down') return;
     delivery.state = 'down';
     this.#parts.board.setState(delivery.slot, DOWN);
+    const { name, pid } = delivery.introduction;
+    this.#parts.log.info({ delivery: name, deliveryPid: pid, reason }, 'delivery left');
+    delivery.applicant.dismiss(reason);
     this.#leaveWorkers(delivery, broken);
-    this.#parts.log.info(
-      { delivery: delivery.hello.name, deliveryPid: delivery.hello.pid, reason },
-      'delivery left',
-    );
-    delivery.channel?.send({ type: 'dismissed', reason });
-    delivery.channel?.end();
-    delivery.channel = undefined;
   }
 
   #ping(): void {
@@ -295,18 +233,17 @@ export class Registry {
     for (const delivery of this.#slots) {
       if (!delivery || delivery.state === 'down') continue;
       if (delivery.lastHeard < deadline) this.#remove(delivery, 'it did not answer a ping in time', false);
-      else delivery.channel?.send({ type: 'ping' });
+      else delivery.applicant.ping();
     }
   }
 
   /** An operator's wish: give it nothing more, or again. Throws UNKNOWN_DELIVERY. */
   drain(name: string, on: boolean): void {
-    const delivery = this.#slots.find(
-      (candidate) => candidate?.hello.name === name && candidate.state !== 'down',
-    );
+    const registered = this.#slots.filter((one) => one !== undefined && one.state !== 'down');
+    const delivery = registered.find((one) => one!.introduction.name === name);
     if (!delivery) {
-      const known = this.#slots.filter((one) => one && one.state !== 'down').map((one) => one!.hello.name);
-      throw new BatonError('UNKNOWN_DELIVERY', { name, known: known.join(', ') || 'none' });
+      const known = registered.map((one) => one!.introduction.name).join(', ') || 'none';
+      throw new BatonError('UNKNOWN_DELIVERY', { name, known });
     }
     if (!delivery.leaving) this.#setDraining(delivery, on);
   }
@@ -314,27 +251,25 @@ export class Registry {
   #setDraining(delivery: Delivery, on: boolean): void {
     delivery.state = on ? 'draining' : 'up';
     this.#parts.board.setState(delivery.slot, on ? DRAINING : UP);
-    this.#parts.log.info(
-      { delivery: delivery.hello.name },
-      on ? 'delivery drains' : 'delivery no longer drains',
-    );
+    const said = on ? 'delivery drains' : 'delivery no longer drains';
+    this.#parts.log.info({ delivery: delivery.introduction.name }, said);
   }
 
   status(): DeliveryStatus[] {
     return this.#slots
       .filter((delivery) => delivery !== undefined)
-      .map((delivery) => {
-        const { slot, hello, state } = delivery;
-        const sum = (name: PerDelivery) =>
-          this.#parts.rows.reduce((total, row) => total + row.getFor(slot, name), 0);
+      .map(({ slot, introduction, applicant, state }) => {
+        const { name, pid, direct, weight, credits } = introduction;
+        const sum = (total: PerDelivery) =>
+          this.#parts.rows.reduce((so, row) => so + row.getFor(slot, total), 0);
         return {
-          name: hello.name,
-          pid: hello.pid,
+          name,
+          pid,
           state,
-          transport: 'fd',
-          direct: hello.direct,
-          weight: hello.weight,
-          credits: hello.credits,
+          transport: applicant.transport,
+          direct,
+          weight,
+          credits,
           inUse: state === 'down' ? 0 : this.#parts.board.inUse(slot),
           untaken: sum('untaken'),
           taken: sum('taken'),
@@ -349,10 +284,8 @@ export class Registry {
   close(): void {
     this.#closed = true;
     clearInterval(this.#pings);
-    for (const channel of this.#strangers) channel.close();
     for (const delivery of this.#slots) {
-      delivery?.channel?.send({ type: 'dismissed', reason: 'the head stops' });
-      delivery?.channel?.end();
+      if (delivery && delivery.state !== 'down') delivery.applicant.dismiss('the head stops');
     }
   }
 }

@@ -22,16 +22,24 @@ export interface WorkerSettings {
   readonly stallTimeoutMs: number;
 }
 
+/** How one worker's connections reach a delivery. */
+export type Way =
+  /** Over a lane, both of whose ends are the worker's from now on. */
+  | { readonly transport: 'fd'; readonly headEnd: number; readonly deliveryEnd: number }
+  /** Through the main thread. `registration` tells this registration from others that had the slot before. */
+  | { readonly transport: 'migrate'; readonly registration: number };
+
 export type ToWorker =
-  /** A delivery has a slot; both ends of its lane are the worker's from now on. Answer `joined`. */
+  /** A delivery has a slot. Answer `joined`. */
   | {
       readonly type: 'join';
       readonly slot: number;
       readonly name: string;
       readonly direct: string | null;
-      readonly headEnd: number;
-      readonly deliveryEnd: number;
+      readonly way: Way;
     }
+  /** What became of a connection that was to `migrate`; after `taken` and `lost` its fd stands for nothing any more. */
+  | { readonly type: 'settled'; readonly slot: number; readonly fd: number; readonly how: Settlement }
   /** Close its lane and give what it had not taken to others; answer `left`. */
   | { readonly type: 'leave'; readonly slot: number; readonly broken: boolean }
   /** It is given nothing more: answer `quiet` once it has taken all that was on its way. */
@@ -39,7 +47,17 @@ export type ToWorker =
   /** Serve what is queued, then end, at the latest after `withinMs`. */
   | { readonly type: 'stop'; readonly withinMs: number };
 
+/** `returned`: it is the head's again, and no application has seen it. `lost`: it was reset. */
+export type Settlement = 'taken' | 'returned' | 'lost';
+
 export type FromWorker =
+  /** These connections are to move to another host: hands off until each is `settled`. */
+  | {
+      readonly type: 'migrate';
+      readonly slot: number;
+      readonly registration: number;
+      readonly fds: readonly number[];
+    }
   | { readonly type: 'listening' }
   | { readonly type: 'joined'; readonly slot: number }
   /** `moved`: connections that it had not taken and that others were given. */

@@ -3,6 +3,7 @@
  * the JSON schema for editors. A setting `headTimeout` is `--head-timeout` on the command line.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { BatonError } from './errors.ts';
@@ -61,6 +62,9 @@ const reachable = address.refine(
 );
 
 const path = z.string().min(1);
+const vips = z.string().refine((text) => text.split(',').every((one) => isIP(one) !== 0), {
+  message: 'expected an IP address, or several: A,B',
+});
 
 export const headSchema = z
   .strictObject({
@@ -84,6 +88,23 @@ export const headSchema = z
     ).describe('connections that may wait in each accept queue (capped by net.core.somaxconn)'),
     socket: path.optional().describe("the deliveries' Unix socket"),
     adminSocket: path.optional().describe('the admin Unix socket (default: beside --socket)'),
+    control: address
+      .optional()
+      .describe('where deliveries of other hosts register, HOST:PORT (with --secret; needs root)'),
+    secret: path
+      .optional()
+      .describe('a file, readable by its owner alone, with the secret that remote deliveries share'),
+    interface: path
+      .optional()
+      .describe('the network card that clients come through (default: the one with the listen address)'),
+    flows: wholeOr(
+      z
+        .int()
+        .min(1)
+        .max(1 << 22),
+      262_144,
+    ).describe('connections on other hosts at once; their memory, 200 bytes each, is taken at the start'),
+    adoptTimeout: duration('1s', 10, 60_000).describe('time for a remote delivery to adopt a connection'),
     maxConnections: whole(
       z
         .int()
@@ -111,7 +132,15 @@ export const headSchema = z
 export const deliverySchema = z
   .strictObject({
     name: deliveryName.default(`delivery-${process.pid}`).describe('its name; one of a kind under a head'),
-    head: path.optional().describe("the head's Unix socket"),
+    head: path
+      .optional()
+      .describe("the head's Unix socket, or HOST:PORT of a head on another host (its --control)"),
+    secret: path
+      .optional()
+      .describe('for a head on another host: a file, readable by its owner alone, with the shared secret'),
+    vip: vips
+      .optional()
+      .describe('for a head on another host: the address that clients connect to, also on this host (lo)'),
     direct: address.default('127.0.0.1:0').describe('where clients reach it without the head, HOST:PORT'),
     advertise: reachable.optional().describe('HOST:PORT for Location headers (default: --direct as bound)'),
     app: path

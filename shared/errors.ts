@@ -135,6 +135,12 @@ const catalogue = {
     exit: 1,
     text: 'no link to the head at {address}: {problem}',
   },
+  LINK_REFUSED: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: 'no link to the head at {address}: {problem}; give both sides the same --secret',
+  },
   MISSING_TOOL: {
     fault: 'user',
     retry: false,
@@ -146,6 +152,12 @@ const catalogue = {
     retry: false,
     exit: 1,
     text: '{what} needs {capability} ({problem}); run it as root',
+  },
+  VIP_MISSING: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: 'the shared address {vip} is not one of this host; run: {mend}',
   },
   NO_INTERFACE: {
     fault: 'user',

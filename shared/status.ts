@@ -4,14 +4,16 @@ export const modes = ['handoff', 'redirect', 'created'] as const;
 /** What the head does with an accepted connection. */
 export type Mode = (typeof modes)[number];
 
+/** How a handoff reaches a delivery: as an fd on the head's own host, or by moving the connection to another. */
+export type Transport = 'fd' | 'migrate';
+
 export type DeliveryState = 'up' | 'draining' | 'down';
 
 export interface DeliveryStatus {
   readonly name: string;
   readonly pid: number;
   readonly state: DeliveryState;
-  /** How a handoff reaches it. */
-  readonly transport: 'fd';
+  readonly transport: Transport;
   /** HOST:PORT at which clients reach it without the head; null when it has none. */
   readonly direct: string | null;
   readonly weight: number;
@@ -28,6 +30,39 @@ export interface DeliveryStatus {
   readonly redirected: number;
   readonly created: number;
 }
+
+/** A connection that another host has, and whose packets this one sends on. */
+export interface FlowStatus {
+  /** HOST:PORT each. */
+  readonly client: string;
+  readonly server: string;
+  /** Who has it; null for a flow that no delivery has claimed since the head's start. */
+  readonly delivery: string | null;
+  /** `held` while it moves, `gone` when it has gone from the table by itself. */
+  readonly action: 'hold' | 'forward' | 'gone';
+  /** Sent on since it moved. */
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface MigrationStatus {
+  /** HOST:PORT at which remote deliveries register. */
+  readonly control: string;
+  /** The network card whose packets are steered. */
+  readonly interface: string;
+  /** Ends of migrations by outcome, e.g. `adopted`, `refused`, `late`, `unknown`. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** Connections that are on their way right now. */
+  readonly moving: number;
+  readonly flows: {
+    readonly count: number;
+    readonly capacity: number;
+    /** The first of them, FLOWS_LISTED at most. */
+    readonly listed: readonly FlowStatus[];
+  };
+}
+
+export const FLOWS_LISTED = 20;
 
 export interface HeadStatus {
   readonly version: string;
@@ -58,5 +93,7 @@ export interface HeadStatus {
   }[];
   /** Host-wide kernel counters, as growth since the head started; null where the kernel does not show them. */
   readonly kernel: { readonly listenOverflows: number | null; readonly listenDrops: number | null };
+  /** Null for a head that has no deliveries on other hosts. */
+  readonly migration: MigrationStatus | null;
   readonly deliveries: readonly DeliveryStatus[];
 }

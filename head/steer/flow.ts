@@ -2,8 +2,10 @@
  * A connection as the kernel's steering table knows it: the layouts of flow_key and flow in steer.bpf.c. IPv4 addresses
  * are kept as ::ffff:a.b.c.d, so that a dual-stack socket's connections need nothing special.
  */
+
+import { readAddress, readMac, writeAddress, writeMac } from '../../shared/addresses.ts';
 import type { HostPort } from '../../shared/units.ts';
-import { readAddress, readMac, writeAddress, writeMac } from './addresses.ts';
+import { FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
 
 /** The client's end and the end that it connected to, both numeric. */
 export interface Flow {
@@ -29,18 +31,27 @@ export interface SteeredFlow extends Flow {
   readonly bytes: number;
 }
 
-export const KEY_SIZE = 36;
+/** flow_key is laid out as the keys that heads and deliveries name flows by. */
+export const KEY_SIZE = FLOW_KEY_SIZE;
 export const FLOW_SIZE = 56;
 
 const HOLD = 1;
 const FORWARD = 2;
 
-export function writeKey(key: Buffer, { client, server }: Flow): void {
+/** The key of a flow that is given as text. */
+export function keyOf({ client, server }: Flow): Buffer {
+  const key = Buffer.alloc(KEY_SIZE);
   writeAddress(key, 0, client.host);
   writeAddress(key, 16, server.host);
   key.writeUInt16BE(client.port, 32);
   key.writeUInt16BE(server.port, 34);
+  return key;
 }
+
+export const readKey = (key: Buffer): Flow => ({
+  client: { host: readAddress(key, 0), port: key.readUInt16BE(32) },
+  server: { host: readAddress(key, 16), port: key.readUInt16BE(34) },
+});
 
 /** `untilNanos`: on the clock of process.hrtime.bigint(), which is bpf_ktime_get_ns()'s. */
 export function writeHold(value: Buffer, untilNanos: bigint): void {
@@ -60,8 +71,7 @@ export function writeForward(value: Buffer, hop: NextHop): void {
 export function readFlow(key: Buffer, value: Buffer): SteeredFlow {
   const forwarded = value.readUInt32LE(0) === FORWARD;
   return {
-    client: { host: readAddress(key, 0), port: key.readUInt16BE(32) },
-    server: { host: readAddress(key, 16), port: key.readUInt16BE(34) },
+    ...readKey(key),
     action: forwarded ? 'forward' : 'hold',
     ...(forwarded ? { mac: readMac(value, 8), ifindex: value.readUInt32LE(4) } : {}),
     packets: Number(value.readBigUInt64LE(24)),

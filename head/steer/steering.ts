@@ -1,5 +1,6 @@
 /**
- * Steering: the head's kernel sends a migrated connection's packets on to the host that adopted it (see steer.bpf.c).
+ * Steering: the head's kernel sends a migrated connection's packets on to the host that adopted it (see steer.bpf.c). Flows
+ * are named by their keys (shared/wire/remote/flow-key.ts).
  *
  *     attach -> hold(flow) -> forward(flow, hop) -> forget(flow) -> close, or detach
  *                        `--> forget(flow)
@@ -41,11 +42,15 @@ export interface Steering {
    * Drops the flow's packets, which TCP sends again, for at most `forMs`: past that they reach the head's stack, so that
    * the client of a head that died meanwhile gets a reset. Throws STEERING_FULL.
    */
-  hold(flow: layout.Flow, forMs?: number): void;
+  hold(key: Uint8Array, forMs?: number): void;
   /** Sends the flow's packets to another host. Throws STEERING_FULL, which a held flow never meets. */
-  forward(flow: layout.Flow, hop: layout.NextHop): void;
+  forward(key: Uint8Array, hop: layout.NextHop): void;
   /** The flow's packets are the head's again. False when it was not in the table. */
-  forget(flow: layout.Flow): boolean;
+  forget(key: Uint8Array): boolean;
+  /** What the table has under a key. */
+  find(key: Uint8Array): layout.SteeredFlow | undefined;
+  /** Calls `each` for every flow; its key may be read only while it runs. */
+  walk(each: (flow: layout.SteeredFlow, key: Buffer) => void): void;
   list(): layout.SteeredFlow[];
   /** How many flows there are, by a walk over the table: about 0.6 us each. */
   count(): number;
@@ -121,25 +126,30 @@ function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean
     capacity,
     path: pins.flows,
     adopted,
-    hold(flow, forMs = DEFAULT_HOLD_MS) {
-      layout.writeKey(flows.key, flow);
+    hold(key, forMs = DEFAULT_HOLD_MS) {
+      flows.key.set(key);
       layout.writeHold(flows.value, process.hrtime.bigint() + BigInt(Math.round(forMs * 1e6)));
       update();
     },
-    forward(flow, hop) {
-      layout.writeKey(flows.key, flow);
+    forward(key, hop) {
+      flows.key.set(key);
       layout.writeForward(flows.value, hop);
       update();
     },
-    forget(flow) {
-      layout.writeKey(flows.key, flow);
+    forget(key) {
+      flows.key.set(key);
       const result = flows.remove();
       if (result < 0 && result !== bpf.NO_SUCH_KEY) throw failed(device.name, result);
       return result === 0;
     },
+    find(key) {
+      flows.key.set(key);
+      return flows.lookup() < 0 ? undefined : layout.readFlow(flows.key, flows.value);
+    },
+    walk: (each) => flows.walk((key, value) => each(layout.readFlow(key, value), key)),
     list() {
       const found: layout.SteeredFlow[] = [];
-      flows.walk((key, value) => found.push(layout.readFlow(key, value)));
+      steering.walk((flow) => found.push(flow));
       return found;
     },
     count() {

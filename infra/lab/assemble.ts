@@ -1,7 +1,8 @@
 /** Starts a head and its deliveries on hosts that are there already, and makes a lab of them. */
 import { z } from 'zod';
+import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode } from '../admin-client.ts';
-import type { Host, Lab, LabDelivery, LabKind, LabOptions, Service, Transport } from './lab.ts';
+import type { Host, Lab, LabDelivery, LabKind, LabOptions, Service } from './lab.ts';
 
 /** Where a lab's processes go, and how each is told to meet the others. */
 export interface Site {

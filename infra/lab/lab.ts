@@ -1,4 +1,4 @@
-import type { HeadStatus, Mode } from '../../shared/status.ts';
+import type { HeadStatus, Mode, Transport } from '../../shared/status.ts';
 import type { Link } from './delay/wire.ts';
 
 /** A lab: a running head with its deliveries and a place for clients, wherever those are. */
@@ -31,9 +31,6 @@ export interface Service {
   freeze(): Promise<void>;
   resume(): Promise<void>;
 }
-
-/** How a handoff reaches a delivery. */
-export type Transport = 'fd' | 'migrate';
 
 interface LabHead {
   /** HOST:PORT that clients connect to. */

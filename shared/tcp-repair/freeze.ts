@@ -17,23 +17,31 @@ import {
   selectQueue,
   tcpInfo,
 } from '../sys/tcp-repair.ts';
-import { isLinkLocal, localEndpoint, peerEndpoint } from '../sys/tcp-repair-endpoints.ts';
+import { isLinkLocal } from '../sys/tcp-repair-endpoints.ts';
+import { type Ends, endsOf } from './ends.ts';
 import { queueMemory } from './queue-memory.ts';
 import { Refusal, type RefusalReason, refusalOf } from './refusal.ts';
 import { newSaved, RECEIVE_QUEUE_MAX, type SavedConnection, SEND_QUEUE_MAX } from './saved.ts';
 
 const EFAULT = -14;
 
+export interface FreezeOptions {
+  /** Of the connection, when they are known: saves looking them up. */
+  readonly ends?: Ends;
+  /** How `closeSilently` and `reset` close the fd. */
+  readonly close?: (fd: number) => void;
+}
+
 /**
  * Freezes a connection whose inbound packets are held back by the caller. After a refusal the socket is as it was.
  * The fd stays the caller's until `closeSilently` or `reset`; nobody may read, write or close it in between.
  */
-export function freeze(fd: number): FrozenConnection | Refusal {
+export function freeze(fd: number, options: FreezeOptions = {}): FrozenConnection | Refusal {
   const entered = enterRepair(fd);
   if (entered < 0) return whyNotFrozen(fd, entered);
   const read = readInfo(fd);
   const refusal = read < 0 ? refusalOf('TCP_INFO', read) : refusalOfState();
-  if (!refusal) return new FrozenConnection(fd);
+  if (!refusal) return new FrozenConnection(fd, options);
   leaveRepairQuietly(fd);
   return refusal;
 }
@@ -67,19 +75,23 @@ function refusalOfState(): Refusal | undefined {
 /** See `index.ts` for the sequence. A call out of it throws: it is a mistake of the program. */
 export class FrozenConnection {
   readonly #fd: number;
+  readonly #ends: Ends | undefined;
+  readonly #close: (fd: number) => void;
   #stage: 'frozen' | 'saved' | 'over' = 'frozen';
   #state = tcpInfo.state;
   #received = tcpInfo.received;
 
-  constructor(fd: number) {
+  constructor(fd: number, { ends, close = closeFd }: FreezeOptions) {
     this.#fd = fd;
+    this.#ends = ends;
+    this.#close = close;
   }
 
   /** Copies the connection. Once; after a refusal only `thaw` and `reset` are left. */
   save(): SavedConnection | Refusal {
     this.#expect('save', 'frozen');
     this.#stage = 'saved';
-    const state = saveFrom(this.#fd);
+    const state = saveFrom(this.#fd, this.#ends);
     if (state instanceof Refusal) this.#stage = 'frozen';
     else if (!this.isUnchanged()) {
       this.#stage = 'frozen';
@@ -111,7 +123,7 @@ export class FrozenConnection {
   closeSilently(): void {
     this.#expect('closeSilently', 'saved');
     this.#stage = 'over';
-    closeFd(this.#fd);
+    this.#close(this.#fd);
   }
 
   /** Closes the fd with a reset to the client: what became of the saved copy is unknown. */
@@ -120,7 +132,7 @@ export class FrozenConnection {
     this.#stage = 'over';
     leaveRepairQuietly(this.#fd);
     resetOnClose(this.#fd);
-    closeFd(this.#fd);
+    this.#close(this.#fd);
   }
 
   #expect(call: string, ...stages: ('frozen' | 'saved')[]): void {
@@ -130,13 +142,12 @@ export class FrozenConnection {
 }
 
 /** Right after readInfo: what it found counts for the whole state. */
-function saveFrom(fd: number): SavedConnection | Refusal {
+function saveFrom(fd: number, known: Ends | undefined): SavedConnection | Refusal {
   const { state, sack, timestamps, peerScale, ownScale } = tcpInfo;
   const notSent = tcpInfo.unsent;
-  const server = localEndpoint(fd);
-  if (typeof server === 'number') return refusalOf('getsockname', server);
-  const client = peerEndpoint(fd);
-  if (typeof client === 'number') return refusalOf('getpeername', client);
+  const ends = known ?? endsOf(fd);
+  if (ends instanceof Refusal) return ends;
+  const { client, server } = ends;
   if (isLinkLocal(client) || isLinkLocal(server)) return new Refusal('link-local');
   // A connection that was restored after its client's FIN is in state ESTABLISHED, with its input ended.
   const ended = state === 'close-wait' ? 1 : isInputEnded(fd);

@@ -12,7 +12,8 @@
  * The one that takes, once the client's packets will come to it or are still held:
  *
  *     decodeSaved -> prepare(state) -> activate(), an fd
- *                                   or abandon()
+ *                                   or abandon(): somebody else still speaks for the connection
+ *                                   or reset(): nobody does
  *
  * Freezing does not keep packets away: what arrives at a frozen socket is acknowledged, and lost when the socket is
  * closed. So the flow is held first. `save` refuses as `changing` when it sees such a packet, and `isUnchanged` tells
@@ -41,6 +42,7 @@
  * 0 are set where none were negotiated, and a received FIN needs no forged packet.
  */
 export { canRepair } from './can-repair.ts';
+export { type Ends, endsOf } from './ends.ts';
 export { FrozenConnection, freeze } from './freeze.ts';
 export { Refusal, type RefusalReason, refusalReasons } from './refusal.ts';
 export { PreparedConnection, prepare } from './restore.ts';

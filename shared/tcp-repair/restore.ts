@@ -1,4 +1,4 @@
-/** The side that takes a connection over: prepare, and then either activate or abandon. */
+/** The side that takes a connection over: prepare, and then activate, abandon or reset. */
 import { closeFd } from '../sys/sockets.ts';
 import {
   endInput,
@@ -11,6 +11,7 @@ import {
   makeRoomToSend,
   pushAndStayPrompt,
   type Queue,
+  resetOnClose,
   selectQueue,
   setMss,
   setOptions,
@@ -77,6 +78,14 @@ export class PreparedConnection {
   abandon(): void {
     this.#once('abandon');
     closeInRepair(this.#fd);
+  }
+
+  /** Closes it with a reset to the client: nobody else will speak for the connection. */
+  reset(): void {
+    this.#once('reset');
+    leaveRepairQuietly(this.#fd);
+    resetOnClose(this.#fd);
+    closeFd(this.#fd);
   }
 
   #once(call: string): void {

@@ -27,9 +27,8 @@ const authority = z
   .refine((text) => (parseHostPort(text)?.port ?? 0) > 0, { message: 'a port is 1 to 65535' });
 const count = z.int().min(0).max(0xffffffff);
 
-export const hello = z.object({
-  type: z.literal('hello'),
-  version: z.int(),
+/** What a delivery says of itself, however it comes to the head. */
+export const introduction = z.object({
   name: deliveryName,
   pid: z.int().positive(),
   /** The most connections that it holds at once. */
@@ -37,6 +36,12 @@ export const hello = z.object({
   weight: weightRange,
   /** Where clients reach it without the head; null when nowhere. */
   direct: authority.nullable(),
+});
+export type Introduction = z.infer<typeof introduction>;
+
+const hello = introduction.extend({
+  type: z.literal('hello'),
+  version: z.int(),
   /** Connections handed to it earlier (by a head that has gone) that it still holds. */
   active: count,
 });

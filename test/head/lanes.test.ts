@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { Lane } from '../../head/lanes.ts';
+import { FdLane } from '../../head/lanes.ts';
 import { EAGAIN, EPIPE } from '../../shared/sys/libc.ts';
 import { allocate } from '../../shared/sys/memory.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
@@ -34,7 +34,7 @@ function openLane(t: ExecutionContext) {
   closeFd(sender);
   closeFd(receiver);
   const events: [what: string, ...numbers: number[]][] = [];
-  const lane = new Lane(SLOT, headEnd, deliveryEnd, {
+  const lane = new FdLane(SLOT, headEnd, deliveryEnd, {
     onTaken: (slot, fd) => events.push(['taken', slot, fd]),
     onReturned: (slot, fd) => events.push(['returned', slot, fd]),
     onEnded: (slot, count) => events.push(['ended', slot, count]),
@@ -69,7 +69,7 @@ function openLane(t: ExecutionContext) {
 const devNull = openSync('/dev/null', 'r');
 
 /** Reads all that has arrived. */
-function readAll(lane: Lane): void {
+function readAll(lane: FdLane): void {
   while (lane.read());
 }
 
@@ -162,7 +162,7 @@ test('what was pushed and not sent cannot be taken', (t) => {
 
 test('a lane that the delivery has ended is an error with that reason', (t) => {
   const [headEnd, deliveryEnd] = seqpacketPair();
-  const lane = new Lane(SLOT, headEnd, deliveryEnd, {
+  const lane = new FdLane(SLOT, headEnd, deliveryEnd, {
     onTaken() {},
     onReturned() {},
     onEnded() {},

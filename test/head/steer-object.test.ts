@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { readAddress, writeAddress } from '../../head/steer/addresses.ts';
 import { CLANG_MAJOR, clangMajor, compileSteering } from '../../head/steer/compile.ts';
 import { linkMap, readSteeringObject } from '../../head/steer/object.ts';
+import { readAddress, writeAddress } from '../../shared/addresses.ts';
 import { needing } from '../support/needs.ts';
 
 // Another release may choose other instructions for the same source.

@@ -8,6 +8,7 @@ import { execa } from 'execa';
 import {
   attachSteering,
   type Flow,
+  keyOf,
   type NextHop,
   resolveNextHop,
   type Steering,
@@ -24,9 +25,9 @@ const calls = {
     const { adopted, capacity, path } = steering;
     return { adopted, capacity, path };
   },
-  hold: (flow: Flow, forMs?: number) => steering!.hold(flow, forMs),
-  forward: (flow: Flow, hop: NextHop) => steering!.forward(flow, hop),
-  forget: (flow: Flow) => steering!.forget(flow),
+  hold: (flow: Flow, forMs?: number) => steering!.hold(keyOf(flow), forMs),
+  forward: (flow: Flow, hop: NextHop) => steering!.forward(keyOf(flow), hop),
+  forget: (flow: Flow) => steering!.forget(keyOf(flow)),
   list: () => steering!.list(),
   count: () => steering!.count(),
   detach: () => steering!.detach(),
@@ -38,7 +39,7 @@ const calls = {
     const server = { host, port: 80 };
     const before = process.cpuUsage();
     for (let i = 0; i < rounds; i++) {
-      const flow = { client: { host, port: 1024 + (i % 50_000) }, server };
+      const flow = keyOf({ client: { host, port: 1024 + (i % 50_000) }, server });
       steering!.hold(flow);
       steering!.forward(flow, hop);
       steering!.forget(flow);

@@ -36,8 +36,11 @@ export interface Link {
 export interface LinkHandlers {
   /** Decoded, not checked. What it throws ends the link. */
   onMessage(message: unknown): void;
-  /** It has ended, by the other side, by its fault, or by silence; called once. */
-  onEnd(reason: string): void;
+  /**
+   * It has ended, by the other side, by its fault, or by silence; called once. `byPeer`: the other side has closed it, as
+   * its kernel does when its process ends. Otherwise the other side may not know it yet.
+   */
+  onEnd(reason: string, byPeer: boolean): void;
 }
 
 export interface LinkOptions {
@@ -55,17 +58,19 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
   const peer = formatHostPort({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
   let open = true;
 
-  function finish(reason: string | undefined): void {
+  function finish(reason: string | undefined, byPeer = false): void {
     if (!open) return;
     open = false;
     socket.destroy();
-    if (reason !== undefined) handlers.onEnd(reason);
+    if (reason !== undefined) handlers.onEnd(reason, byPeer);
   }
 
   socket.setNoDelay(true);
   socket.setTimeout(idleMs, () => finish(`nothing was heard for ${idleMs} ms`));
-  socket.on('error', (error) => finish(error.message));
-  socket.on('end', () => finish('the other side closed it'));
+  socket.on('error', (error: NodeJS.ErrnoException) =>
+    finish(error.message, error.code === 'ECONNRESET' || error.code === 'EPIPE'),
+  );
+  socket.on('end', () => finish('the other side closed it', true));
   socket.on('close', () => finish('it was cut'));
   socket.on('data', (piece: Buffer) => {
     try {
@@ -132,7 +137,7 @@ export async function listenForLinks(
     const late: { handlers?: LinkHandlers } = {};
     const link = openLink(socket, idleMs, {
       onMessage: (message) => late.handlers?.onMessage(message),
-      onEnd: (reason) => late.handlers?.onEnd(reason),
+      onEnd: (reason, byPeer) => late.handlers?.onEnd(reason, byPeer),
     });
     late.handlers = handlers.onLink(link);
   });
@@ -147,7 +152,7 @@ export async function listenForLinks(
   };
 }
 
-/** Connects to a head. Throws LINK_FAILED. */
+/** Connects to a head. Throws LINK_FAILED, and LINK_REFUSED for a wrong secret. */
 export function connectLink(
   address: HostPort,
   { secret, idleMs }: LinkOptions,
@@ -165,9 +170,8 @@ export function connectLink(
     });
     const fail = (error: Error): void => {
       socket.destroy();
-      reject(
-        new BatonError('LINK_FAILED', { address: formatHostPort(address), problem: explain(error) }, error),
-      );
+      const code = hasWrongSecret(error) ? 'LINK_REFUSED' : 'LINK_FAILED';
+      reject(new BatonError(code, { address: formatHostPort(address), problem: explain(error) }, error));
     };
     socket.setTimeout(HANDSHAKE_WITHIN_MS, () => fail(new Error('no answer in time')));
     socket.once('error', fail);
@@ -178,12 +182,15 @@ export function connectLink(
   });
 }
 
+const codeOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? '';
+
+const hasWrongSecret = (error: Error): boolean =>
+  /BINDER_DOES_NOT_VERIFY|DECRYPT_ERROR|NO_SHARED_CIPHER|HANDSHAKE_FAILURE/.test(codeOf(error));
+
 /** OpenSSL's words for the two mistakes that people make. */
 function explain(error: Error): string {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (/BINDER_DOES_NOT_VERIFY|DECRYPT_ERROR|NO_SHARED_CIPHER|HANDSHAKE_FAILURE/.test(code)) {
-    return 'the secrets of the two sides differ';
-  }
+  const code = codeOf(error);
+  if (hasWrongSecret(error)) return 'the secrets of the two sides differ';
   if (/WRONG_VERSION_NUMBER|UNSUPPORTED_PROTOCOL|HTTP_REQUEST|PACKET_LENGTH/.test(code)) {
     return 'the other side does not speak this protocol';
   }

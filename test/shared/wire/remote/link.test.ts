@@ -88,7 +88,7 @@ test('whoever has another secret, or speaks no TLS, is refused with the reason',
   const { server, links, refused } = await serve(t);
   const other = Buffer.from('another secret, long enough too');
   await t.throwsAsync(connectLink(server.address, { secret: other, idleMs: 1000 }, quiet), {
-    code: 'LINK_FAILED',
+    code: 'LINK_REFUSED',
     message: /the secrets of the two sides differ/,
   } as object);
   t.is(await refused.take(), 'the secrets of the two sides differ');

@@ -1,0 +1,76 @@
+/**
+ * The delivery's half of a migration (the head's is head/migrate/migrations.ts): a connection is prepared when the head
+ * asks, and comes to life only at the head's word, so that the two never both speak for it.
+ *
+ * A link that ends between `adopted` and the head's word leaves a connection that nobody may speak for any more: the head
+ * has died, or cannot be reached. Its client is told by a reset, unless the head must have given up and taken it back.
+ */
+import { BatonError } from '../../shared/errors.ts';
+import {
+  decodeSaved,
+  type Ends,
+  type PreparedConnection,
+  prepare,
+  Refusal,
+} from '../../shared/tcp-repair/index.ts';
+import type { FromRemote, ToRemote } from '../../shared/wire/remote/messages.ts';
+
+interface Prepared {
+  readonly connection: PreparedConnection;
+  readonly ends: Ends;
+  /** When the head gives up, at the latest; milliseconds of performance.now(). */
+  readonly until: number;
+}
+
+export class Adoptions {
+  readonly #vips: readonly Uint8Array[];
+  readonly #prepared = new Map<number, Prepared>();
+
+  /** `vips`: connections to other addresses are none of ours. */
+  constructor(vips: readonly Uint8Array[]) {
+    this.#vips = vips;
+  }
+
+  /** Makes the connection here, all but its coming to life; what to answer. Throws PROTOCOL. */
+  adopt({ id, withinMs, state }: ToRemote & { type: 'adopt' }): FromRemote {
+    if (this.#prepared.has(id)) throw new BatonError('PROTOCOL', { problem: `a second adopt of ${id}` });
+    const began = performance.now();
+    const saved = decodeSaved(state);
+    if (!this.#vips.some((vip) => Buffer.compare(vip, saved.server.address) === 0))
+      return { type: 'refused', id, reason: 'address-not-here' };
+    const connection = prepare(saved);
+    if (connection instanceof Refusal) return { type: 'refused', id, reason: connection.reason };
+    const { client, server } = saved;
+    this.#prepared.set(id, { connection, ends: { client, server }, until: began + withinMs });
+    return { type: 'adopted', id, micros: (performance.now() - began) * 1000 };
+  }
+
+  /** It is ours: the live connection; or a Refusal, and then nobody has it. Throws PROTOCOL. */
+  commit(id: number): { fd: number; ends: Ends } | Refusal {
+    const { connection, ends } = this.#take(id, 'commit');
+    const fd = connection.activate();
+    return fd instanceof Refusal ? fd : { fd, ends };
+  }
+
+  /** It stays with the head. */
+  abort(id: number): void {
+    this.#take(id, 'abort').connection.abandon();
+  }
+
+  #take(id: number, what: string): Prepared {
+    const prepared = this.#prepared.get(id);
+    if (!prepared) throw new BatonError('PROTOCOL', { problem: `${what} of ${id}, which is not prepared` });
+    this.#prepared.delete(id);
+    return prepared;
+  }
+
+  /** The link has ended, and no word will come. */
+  end(): void {
+    const now = performance.now();
+    for (const { connection, until } of this.#prepared.values()) {
+      if (now < until) connection.reset();
+      else connection.abandon();
+    }
+    this.#prepared.clear();
+  }
+}

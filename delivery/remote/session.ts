@@ -1,0 +1,177 @@
+/** One registration with a head of another host, over a link: adopts connections until one of the two ends it. */
+import { BatonError } from '../../shared/errors.ts';
+import { Refusal } from '../../shared/tcp-repair/index.ts';
+import type { HostPort } from '../../shared/units.ts';
+import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
+import {
+  checkToRemote,
+  type FromRemote,
+  REMOTE_VERSION,
+  type RemoteHello,
+  type ToRemote,
+} from '../../shared/wire/remote/messages.ts';
+import type { Session, SessionEvents } from '../session.ts';
+import { Adoptions } from './adoptions.ts';
+import type { Holdings } from './holdings.ts';
+
+/** How long a head may take to answer hello, milliseconds: it looks for this host on its network card. */
+const WELCOME_WITHIN_MS = 10_000;
+/** A head pings several times a second; one that is not heard for this long has gone, milliseconds. */
+const LINK_IDLE_MS = 10_000;
+
+export interface RemoteHead {
+  readonly address: HostPort;
+  readonly secret: Buffer;
+  /** Addresses that this host shares with the head, as bytes. */
+  readonly vips: readonly Uint8Array[];
+}
+
+/** Throws LINK_FAILED when there is no head, HEAD_REFUSED or PROTOCOL when it does not welcome us. */
+export async function openRemoteSession(
+  head: RemoteHead,
+  introduction: Omit<RemoteHello, 'type' | 'version' | 'active' | 'flows'>,
+  holdings: Holdings,
+  events: SessionEvents,
+): Promise<Session> {
+  const session = new RemoteSession(head, holdings, events);
+  await session.open(head, introduction);
+  return session;
+}
+
+class RemoteSession implements Session {
+  readonly #holdings: Holdings;
+  readonly #events: SessionEvents;
+  readonly #adoptions: Adoptions;
+  readonly #welcomed = Promise.withResolvers<void>();
+  #link!: Link;
+  #isWelcome = false;
+  #drained: (() => void)[] = [];
+  #open = true;
+
+  constructor(head: RemoteHead, holdings: Holdings, events: SessionEvents) {
+    this.#holdings = holdings;
+    this.#events = events;
+    this.#adoptions = new Adoptions(head.vips);
+  }
+
+  async open(
+    { address, secret }: RemoteHead,
+    introduction: Parameters<typeof openRemoteSession>[1],
+  ): Promise<void> {
+    this.#link = await connectLink(
+      address,
+      { secret, idleMs: LINK_IDLE_MS },
+      {
+        onMessage: (value) => this.#onMessage(value),
+        onEnd: (reason) => this.#end(reason),
+      },
+    );
+    const { active, holdings } = this.#holdings.attach((closed, gone) =>
+      this.#send({ type: 'ended', closed, gone }),
+    );
+    const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
+    this.#send({ ...introduction, type: 'hello', version: REMOTE_VERSION, active, flows });
+    for (const some of holdings) this.#send({ type: 'holding', ...some });
+    const timer = setTimeout(
+      () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
+      WELCOME_WITHIN_MS,
+    );
+    try {
+      await this.#welcomed.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #send(message: FromRemote): void {
+    this.#link.send(message);
+  }
+
+  #onMessage(value: unknown): void {
+    try {
+      const message = checkToRemote(value);
+      if (this.#isWelcome) this.#hear(message);
+      else this.#greet(message);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #greet(message: ToRemote): void {
+    if (message.type === 'rejected')
+      throw new BatonError('HEAD_REFUSED', { reason: message.reason, code: message.code });
+    if (message.type !== 'welcome')
+      throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
+    this.#isWelcome = true;
+    this.#welcomed.resolve();
+  }
+
+  #hear(message: ToRemote): void {
+    switch (message.type) {
+      case 'adopt':
+        return this.#send(this.#adoptions.adopt(message));
+      case 'commit':
+        return this.#commit(message.id);
+      case 'abort':
+        return this.#adoptions.abort(message.id);
+      case 'ping':
+        return this.#events.countDirect((direct) => this.#send({ type: 'pong', direct }));
+      case 'drained':
+        return this.#settleDrain();
+      case 'dismissed':
+        return this.#end(`the head let it go: ${message.reason}`);
+      default:
+        throw new BatonError('PROTOCOL', { problem: `a second ${message.type}` });
+    }
+  }
+
+  #commit(id: number): void {
+    const adopted = this.#adoptions.commit(id);
+    if (adopted instanceof Refusal) return this.#send({ type: 'refused', id, reason: adopted.reason });
+    this.#holdings.add(id, adopted.ends);
+    this.#send({ type: 'live', id });
+    this.#events.onConnection(adopted.fd, {
+      id: id.toString(36),
+      transport: 'migrate',
+      closed: () => {
+        this.#holdings.closed(id);
+        return true;
+      },
+    });
+  }
+
+  drain(): Promise<void> {
+    if (!this.#open) return Promise.resolve();
+    this.#send({ type: 'draining' });
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  #settleDrain(): void {
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  /** Connections of earlier sessions are the holdings' to tell of. */
+  formerEnded(): void {}
+
+  close(): void {
+    this.#end('closed');
+  }
+
+  #fail(error: Error): void {
+    this.#welcomed.reject(error);
+    this.#end(error.message);
+  }
+
+  #end(reason: string): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#adoptions.end();
+    this.#holdings.flush();
+    this.#holdings.detach();
+    this.#link.end();
+    this.#settleDrain();
+    // A session that was never welcomed fails instead of ending.
+    if (this.#isWelcome) this.#events.onEnd(reason);
+    else this.#welcomed.reject(new BatonError('PROTOCOL', { problem: reason }));
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * Deliveries of this host: who connects to the Unix socket is of the right user, says hello in time, and is registered
+ * with a lane for each worker. Every message is decoded before anybody acts on it.
+ */
+import { randomBytes } from 'node:crypto';
+import { BatonError } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
+import { createFdMessenger } from '../shared/sys/pass-fds.ts';
+import { closeFd, peerCredentials, seqpacketPair } from '../shared/sys/sockets.ts';
+import { type Channel, openChannel } from '../shared/wire/channel.ts';
+import {
+  CONTROL_MESSAGE_MAX,
+  decodeFromDelivery,
+  encodeControl,
+  type FromDelivery,
+  type Hello,
+  PROTOCOL_VERSION,
+} from '../shared/wire/control.ts';
+import type { Applicant, Membership, Registry } from './registry.ts';
+import type { Way } from './worker-messages.ts';
+
+/** A peer that connects and does not say hello within this time is cut off, milliseconds. */
+const HELLO_WITHIN_MS = 5000;
+
+const messenger = createFdMessenger(CONTROL_MESSAGE_MAX);
+
+export class LocalDoor {
+  readonly #registry: Registry;
+  readonly #log: Logger;
+  /** Connected, not registered yet. */
+  readonly #strangers = new Set<Visitor>();
+  #closed = false;
+
+  constructor(registry: Registry, log: Logger) {
+    this.#registry = registry;
+    this.#log = log;
+  }
+
+  /** Takes over the socket of somebody who has connected. */
+  admit(fd: number): void {
+    const own = process.getuid!();
+    const { uid, pid } = peerCredentials(fd);
+    const allowed = uid === own || uid === 0;
+    if (!allowed) this.#log.warn(new BatonError('PEER_FORBIDDEN', { pid, uid, own }).message);
+    if (this.#closed || !allowed) return closeFd(fd);
+    const visitor = new Visitor(fd, pid, this.#registry, this.#log, () => this.#strangers.delete(visitor));
+    this.#strangers.add(visitor);
+  }
+
+  /** Cuts off all that are not registered. */
+  close(): void {
+    this.#closed = true;
+    for (const visitor of this.#strangers) visitor.cutOff();
+  }
+}
+
+/** One peer, from its first word to its end. */
+class Visitor {
+  readonly #fd: number;
+  readonly #pid: number;
+  readonly #registry: Registry;
+  readonly #log: Logger;
+  readonly #channel: Channel;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onKnown: () => void;
+  #hello: Hello | undefined;
+  #membership: Membership | undefined;
+  /** Connections that its hello called active and that have not ended. */
+  #active = 0;
+  #gone = false;
+
+  /** `onKnown`: it is registered, or has gone. */
+  constructor(fd: number, pid: number, registry: Registry, log: Logger, onKnown: () => void) {
+    this.#fd = fd;
+    this.#pid = pid;
+    this.#registry = registry;
+    this.#log = log;
+    this.#onKnown = onKnown;
+    this.#channel = openChannel(fd, {
+      onMessage: (bytes) => this.#onMessage(bytes),
+      onEnd: () => this.#end('it went away'),
+    });
+    this.#timer = setTimeout(
+      () => this.#refuse(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
+      HELLO_WITHIN_MS,
+    );
+  }
+
+  cutOff(): void {
+    this.#channel.close();
+    this.#end('the head stops');
+  }
+
+  #onMessage(bytes: Buffer): void {
+    try {
+      const message = decodeFromDelivery(bytes);
+      if (!this.#hello) this.#greet(message);
+      else this.#hear(message);
+    } catch (error) {
+      const { message } = error as Error;
+      this.#log.warn({ peerPid: this.#pid }, message);
+      if (this.#membership) this.#membership.end(message, true);
+      else this.#refuse(error as BatonError);
+    }
+  }
+
+  #greet(message: FromDelivery): void {
+    if (message.type !== 'hello') {
+      throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
+    }
+    clearTimeout(this.#timer);
+    this.#hello = message;
+    this.#active = message.active;
+    void this.#register(message);
+  }
+
+  async #register(hello: Hello): Promise<void> {
+    try {
+      if (hello.version !== PROTOCOL_VERSION) {
+        throw new BatonError('VERSION_MISMATCH', { head: PROTOCOL_VERSION, delivery: hello.version });
+      }
+      this.#membership = await this.#registry.register(this.#applicant(hello));
+      if (this.#membership) this.#onKnown();
+      // It may have gone while the last worker answered.
+      if (this.#gone) this.#membership?.end('it went away', false);
+    } catch (error) {
+      // What is not of the catalogue is the kernel's: no fd left for a lane, say.
+      const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
+      this.#log.warn({ delivery: hello.name, deliveryPid: hello.pid, code }, (error as Error).message);
+      this.#refuse(error as Error);
+    }
+  }
+
+  #applicant(hello: Hello): Applicant {
+    const laneEnds: number[] = [];
+    const visitor = this;
+    return {
+      introduction: hello,
+      transport: 'fd',
+      active: hello.active,
+      get isWaiting() {
+        return !visitor.#gone;
+      },
+      makeWays: (workers) =>
+        makeLanes(workers).map(([headEnd, deliveryEnd]): Way => {
+          laneEnds.push(deliveryEnd);
+          return { transport: 'fd', headEnd, deliveryEnd };
+        }),
+      welcome: () => this.#welcome(laneEnds),
+      ping: () => void this.#channel.send({ type: 'ping' }),
+      drained: () => void this.#channel.send({ type: 'drained' }),
+      dismiss: (reason) => {
+        this.#channel.send({ type: 'dismissed', reason });
+        this.#channel.end();
+      },
+    };
+  }
+
+  /** The one control message that carries fds, so it is sent here and not by the channel. */
+  #welcome(laneEnds: readonly number[]): boolean {
+    const session = randomBytes(4).toString('hex');
+    const bytes = encodeControl({
+      type: 'welcome',
+      version: PROTOCOL_VERSION,
+      session,
+      lanes: laneEnds.length,
+    });
+    messenger.bytes.set(bytes);
+    messenger.fds.set(laneEnds);
+    return messenger.send(this.#fd, bytes.length, laneEnds.length) >= 0;
+  }
+
+  #hear(message: FromDelivery): void {
+    const member = this.#membership;
+    if (!member) throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
+    member.heard();
+    switch (message.type) {
+      case 'pong':
+        return member.pong(message.direct);
+      case 'ended':
+        if (message.count > this.#active)
+          throw new BatonError('PROTOCOL', { problem: 'more ended than active' });
+        this.#active -= message.count;
+        return member.ended(message.count);
+      case 'draining':
+        return member.draining();
+      default:
+        throw new BatonError('PROTOCOL', { problem: `a second ${message.type}` });
+    }
+  }
+
+  #refuse(error: Error): void {
+    const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
+    this.#channel.send({ type: 'refused', code, reason: error.message });
+    this.#channel.end();
+    this.#end(error.message);
+  }
+
+  #end(reason: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    clearTimeout(this.#timer);
+    this.#onKnown();
+    this.#membership?.end(reason, false);
+  }
+}
+
+/** Both ends of one lane for each worker. */
+function makeLanes(workers: number): [number, number][] {
+  const pairs: [number, number][] = [];
+  try {
+    while (pairs.length < workers) pairs.push(seqpacketPair());
+    return pairs;
+  } catch (error) {
+    for (const ends of pairs) ends.forEach(closeFd);
+    throw error;
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * Deliveries of other hosts: who has the secret, says hello in time and is on the head's layer-2 segment is registered.
+ * Every message is checked before anybody acts on it.
+ */
+import { BatonError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/log.ts';
+import { parseHostPort } from '../../shared/units.ts';
+import type { Link, LinkHandlers } from '../../shared/wire/remote/link.ts';
+import {
+  checkFromRemote,
+  type FromRemote,
+  REMOTE_VERSION,
+  type RemoteHello,
+  type ToRemote,
+} from '../../shared/wire/remote/messages.ts';
+import type { Applicant, Membership, Registry } from '../registry.ts';
+import { type NextHop, resolveNextHop } from '../steer/index.ts';
+import type { Settlement, ToWorker } from '../worker-messages.ts';
+import { type MigrationParts, Migrations } from './migrations.ts';
+
+/** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
+const HELLO_WITHIN_MS = 5000;
+
+export interface DoorParts {
+  readonly registry: Registry;
+  readonly migration: MigrationParts;
+  readonly tell: (worker: number, message: ToWorker) => void;
+  readonly log: Logger;
+}
+
+/** One delivery, from its first word to its end. */
+export class RemoteDelivery implements LinkHandlers {
+  /** Tells this registration from others that had its slot; workers say it with each connection. */
+  readonly registration: number;
+  readonly #parts: DoorParts;
+  readonly #link: Link;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onEnd: () => void;
+  #hello: RemoteHello | undefined;
+  #ids: number[] = [];
+  #keys: Buffer[] = [];
+  #membership: Membership | undefined;
+  #migrations: Migrations | undefined;
+  /** Connections that it holds and that have not been said to be closed. */
+  #held = 0;
+  #gone = false;
+
+  /** `onEnd`: it has gone, and nothing of it is under way any more. */
+  constructor(link: Link, registration: number, parts: DoorParts, onEnd: () => void) {
+    this.#link = link;
+    this.registration = registration;
+    this.#parts = parts;
+    this.#onEnd = onEnd;
+    this.#timer = setTimeout(
+      () => this.#reject(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
+      HELLO_WITHIN_MS,
+    );
+  }
+
+  get slot(): number | undefined {
+    return this.#membership?.slot;
+  }
+
+  get moving(): number {
+    return this.#migrations?.count ?? 0;
+  }
+
+  begin(worker: number, fd: number): void {
+    this.#migrations!.begin(worker, fd);
+  }
+
+  quiet(): Promise<void> {
+    return this.#migrations?.quiet() ?? Promise.resolve();
+  }
+
+  onMessage(value: unknown): void {
+    try {
+      const message = checkFromRemote(value);
+      if (this.#membership) this.#hear(message, this.#membership, this.#migrations!);
+      else this.#greet(message);
+    } catch (error) {
+      const { message } = error as Error;
+      this.#parts.log.warn({ peer: this.#link.peer, delivery: this.#hello?.name }, message);
+      if (this.#membership) this.#membership.end(message, true);
+      else this.#reject(error as Error);
+    }
+  }
+
+  onEnd(reason: string, told: boolean): void {
+    if (this.#gone) return;
+    if (!this.#hello) this.#parts.log.warn({ peer: this.#link.peer }, `left before its hello: ${reason}`);
+    this.#finish(told);
+    this.#membership?.end(reason, false);
+  }
+
+  cutOff(): void {
+    this.#link.close();
+    this.#finish(true);
+  }
+
+  #send(message: ToRemote): boolean {
+    return this.#link.send(message);
+  }
+
+  #greet(message: FromRemote): void {
+    if (!this.#hello) {
+      if (message.type !== 'hello') {
+        throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
+      }
+      if (message.version !== REMOTE_VERSION) {
+        throw new BatonError('VERSION_MISMATCH', { head: REMOTE_VERSION, delivery: message.version });
+      }
+      this.#hello = message;
+      this.#held = message.active;
+    } else if (message.type === 'holding' && this.#ids.length + message.ids.length <= this.#hello.flows) {
+      this.#ids.push(...message.ids);
+      this.#keys.push(Buffer.from(message.keys));
+    } else {
+      throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
+    }
+    if (this.#ids.length < this.#hello.flows) return;
+    clearTimeout(this.#timer);
+    void this.#register(this.#hello);
+  }
+
+  async #register(hello: RemoteHello): Promise<void> {
+    const { registry, migration, log } = this.#parts;
+    try {
+      const hop = await resolveNextHop(parseHostPort(this.#link.peer)!.host);
+      const membership = await registry.register(this.#applicant(hello, hop));
+      if (!membership) return;
+      this.#membership = membership;
+      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), hop);
+      this.#ids = [];
+      this.#keys = [];
+      if (this.#gone) membership.end('it went away', false);
+    } catch (error) {
+      log.warn({ delivery: hello.name, peer: this.#link.peer }, (error as Error).message);
+      this.#reject(error as Error);
+    }
+  }
+
+  #applicant(hello: RemoteHello, hop: NextHop): Applicant {
+    const delivery = this;
+    return {
+      introduction: hello,
+      transport: 'migrate',
+      active: hello.active,
+      get isWaiting() {
+        return !delivery.#gone;
+      },
+      makeWays: (workers) =>
+        Array.from({ length: workers }, () => ({ transport: 'migrate', registration: this.registration })),
+      welcome: () => {
+        this.#migrations = new Migrations(this.#parts.migration, {
+          name: hello.name,
+          link: this.#link,
+          hop,
+          settle: (worker, fd, how) => this.#settle(worker, fd, how),
+        });
+        return this.#send({ type: 'welcome', version: REMOTE_VERSION });
+      },
+      ping: () => void this.#send({ type: 'ping' }),
+      drained: () => void this.#send({ type: 'drained' }),
+      dismiss: (reason) => {
+        // Already over when it was the link that ended.
+        this.#finish(true);
+        this.#send({ type: 'dismissed', reason });
+        this.#link.end();
+      },
+    };
+  }
+
+  #settle(worker: number, fd: number, how: Settlement): void {
+    this.#parts.tell(worker, { type: 'settled', slot: this.slot!, fd, how });
+  }
+
+  #hear(message: FromRemote, member: Membership, migrations: Migrations): void {
+    member.heard();
+    switch (message.type) {
+      case 'adopted':
+        if (migrations.onAdopted(message.id, message.micros)) this.#held++;
+        return;
+      case 'live':
+        return migrations.onLive(message.id);
+      case 'refused':
+        if (migrations.onRefused(message.id, message.reason)) this.#close(1, member);
+        return;
+      case 'ended':
+        this.#parts.migration.flows.ended(message.gone, this.#hello!.name);
+        return this.#close(message.closed, member);
+      case 'pong':
+        return member.pong(message.direct);
+      case 'draining':
+        return member.draining();
+      default:
+        throw new BatonError('PROTOCOL', { problem: `${message.type} after its welcome` });
+    }
+  }
+
+  #close(count: number, member: Membership): void {
+    if (count > this.#held) throw new BatonError('PROTOCOL', { problem: 'more closed than it had adopted' });
+    this.#held -= count;
+    member.ended(count);
+  }
+
+  #reject(error: Error): void {
+    const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
+    this.#send({ type: 'rejected', code, reason: error.message.slice(0, 1024) });
+    this.#link.end();
+    this.#finish(true);
+  }
+
+  #finish(told: boolean): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    clearTimeout(this.#timer);
+    this.#migrations?.end(told);
+    if (this.#membership) this.#parts.migration.flows.left(this.#hello!.name);
+    this.#onEnd();
+  }
+}

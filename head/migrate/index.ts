@@ -1,0 +1,163 @@
+/**
+ * The head's side of handing connections to other hosts: steering on its network card, the address at which remote
+ * deliveries register, and the way from workers to their migrations.
+ */
+import { randomInt } from 'node:crypto';
+import { BatonError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/log.ts';
+import type { MigrationStatus } from '../../shared/status.ts';
+import { canRepair } from '../../shared/tcp-repair/index.ts';
+import { formatHostPort, type HostPort } from '../../shared/units.ts';
+import { type LinkServer, listenForLinks } from '../../shared/wire/remote/link.ts';
+import { readSecret } from '../../shared/wire/remote/secret.ts';
+import type { Registry } from '../registry.ts';
+import { attachSteering, type Steering } from '../steer/index.ts';
+import type { FromWorker, ToWorker } from '../worker-messages.ts';
+import { RemoteDelivery } from './door.ts';
+import { Flows } from './flows.ts';
+import { Measures } from './measures.ts';
+
+/** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
+const LINK_IDLE_MS = 10_000;
+/** When the head stops, deliveries have this long to confirm what they were given, milliseconds. */
+const CONFIRM_WITHIN_MS = 1000;
+
+export interface RemoteParts {
+  readonly control: HostPort;
+  readonly secretFile: string;
+  /** The card that clients' packets come through. */
+  readonly interface: string;
+  /** Flows at once. */
+  readonly capacity: number;
+  readonly adoptTimeoutMs: number;
+  readonly registry: Registry;
+  readonly tell: (worker: number, message: ToWorker) => void;
+  readonly log: Logger;
+}
+
+export class RemoteSide {
+  readonly measures: Measures;
+  readonly #steering: Steering;
+  readonly #flows: Flows;
+  readonly #links: LinkServer;
+  readonly #deliveries: Set<RemoteDelivery>;
+  readonly #log: Logger;
+
+  private constructor(own: {
+    steering: Steering;
+    flows: Flows;
+    measures: Measures;
+    links: LinkServer;
+    deliveries: Set<RemoteDelivery>;
+    log: Logger;
+  }) {
+    this.#steering = own.steering;
+    this.#flows = own.flows;
+    this.measures = own.measures;
+    this.#links = own.links;
+    this.#deliveries = own.deliveries;
+    this.#log = own.log;
+  }
+
+  /** Throws a BatonError that says what this host lacks. */
+  static async open(parts: RemoteParts): Promise<RemoteSide> {
+    const { registry, tell, log, adoptTimeoutMs } = parts;
+    const secret = readSecret(parts.secretFile);
+    needRepair();
+    const steering = await attachSteering(parts.interface, { capacity: parts.capacity });
+    const flows = new Flows(steering);
+    const measures = new Measures();
+    // Above what earlier heads have used, but for one chance in a million: their flows are still known by their ids.
+    let last = randomInt(2 ** 20) * 2 ** 32;
+    const migration = { steering, flows, measures, adoptTimeoutMs, nextId: () => ++last };
+    const deliveries = new Set<RemoteDelivery>();
+    let registrations = 0;
+    try {
+      const links = await listenForLinks(
+        parts.control,
+        '--control',
+        { secret, idleMs: LINK_IDLE_MS },
+        {
+          onLink(link) {
+            const forget = () => deliveries.delete(delivery);
+            const delivery = new RemoteDelivery(
+              link,
+              ++registrations,
+              { registry, migration, tell, log },
+              forget,
+            );
+            deliveries.add(delivery);
+            return delivery;
+          },
+          onRefused: (peer, reason) => log.warn({ peer }, `a remote delivery was refused: ${reason}`),
+        },
+      );
+      const { adopted, capacity } = steering;
+      const control = formatHostPort(links.address);
+      log.info({ control, interface: parts.interface, adopted, flows: flows.count, capacity }, 'steering');
+      return new RemoteSide({ steering, flows, measures, links, deliveries, log });
+    } catch (error) {
+      flows.close();
+      await release(steering, flows);
+      throw error;
+    }
+  }
+
+  /** A worker's connections are to move. */
+  migrate(worker: number, { slot, registration, fds }: FromWorker & { type: 'migrate' }): void {
+    for (const delivery of this.#deliveries) {
+      if (delivery.registration !== registration || delivery.slot !== slot) continue;
+      for (const fd of fds) delivery.begin(worker, fd);
+      return;
+    }
+    // It has gone: the worker is being told so, and gives these connections to others.
+  }
+
+  status(): MigrationStatus {
+    const deliveries = [...this.#deliveries];
+    return {
+      control: formatHostPort(this.#links.address),
+      interface: this.#steering.interface.name,
+      outcomes: { ...this.measures.outcomes },
+      moving: deliveries.reduce((sum, delivery) => sum + delivery.moving, 0),
+      flows: { count: this.#flows.count, capacity: this.#steering.capacity, listed: this.#flows.list() },
+    };
+  }
+
+  /** The workers have stopped: what was given is confirmed, then every delivery is let go by the registry. */
+  async settle(): Promise<void> {
+    const quiet = Promise.all([...this.#deliveries].map((delivery) => delivery.quiet()));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CONFIRM_WITHIN_MS);
+    await Promise.race([quiet, promise]);
+    clearTimeout(timer);
+  }
+
+  /** Leaves the steering at work for connections that live elsewhere; without any it is removed. */
+  async close(): Promise<void> {
+    for (const delivery of this.#deliveries) delivery.cutOff();
+    await this.#links.close();
+    this.#flows.close();
+    const left = await release(this.#steering, this.#flows);
+    if (left > 0)
+      this.#log.info({ flows: left, table: this.#steering.path }, 'steering goes on without the head');
+  }
+}
+
+/** How many flows are still steered. */
+async function release(steering: Steering, flows: Flows): Promise<number> {
+  const { count } = flows;
+  if (count > 0) steering.close();
+  else await steering.detach();
+  return count;
+}
+
+function needRepair(): void {
+  const answer = canRepair();
+  if (answer === true) return;
+  throw new BatonError('NO_PRIVILEGE', {
+    what: 'handing connections to other hosts (--control)',
+    capability: 'CAP_NET_ADMIN',
+    problem: answer.text,
+  });
+}

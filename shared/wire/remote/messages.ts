@@ -1,0 +1,85 @@
+/**
+ * Messages between a head and a delivery on another host, over a link (see link.ts): MessagePack maps with a `type`,
+ * checked against these schemas when they arrive. PROTOCOL.md tells which follows which.
+ */
+import { z } from 'zod';
+import { BatonError } from '../../errors.ts';
+import { SAVED_MAX } from '../../tcp-repair/index.ts';
+import { refusalReasons } from '../../tcp-repair/refusal.ts';
+import { introduction } from '../control.ts';
+import { FLOW_KEY_SIZE } from './flow-key.ts';
+
+/** Changes when an old peer would misunderstand a new one. */
+export const REMOTE_VERSION = 1;
+/** Ids in one message, at most. */
+export const IDS_MAX = 10_000;
+
+/** Names a migration; one of a kind across restarts of the head. Exact in a double. */
+const id = z.int().min(0);
+const ids = z.array(id).max(IDS_MAX);
+const count = z.int().min(0).max(0xffffffff);
+const bytes = (accepts: (length: number) => boolean) =>
+  z.custom<Uint8Array>((value) => value instanceof Uint8Array && accepts(value.length), 'of a wrong length');
+
+const fromDelivery = z.discriminatedUnion('type', [
+  /** The first message; `holding` messages follow until `flows` are told. `active`: of those, still open. */
+  introduction.extend({ type: z.literal('hello'), version: z.int(), active: count, flows: count }),
+  /** Flows that it still needs steered to it, from earlier registrations: ids, and as many keys one after the other. */
+  z
+    .object({
+      type: z.literal('holding'),
+      ids,
+      keys: bytes((length) => length <= IDS_MAX * FLOW_KEY_SIZE),
+    })
+    .refine(({ ids, keys }) => keys.length === ids.length * FLOW_KEY_SIZE, 'as many keys as ids'),
+  /** The connection stands here, all but its coming to life. `micros`: how long that took. */
+  z.object({ type: z.literal('adopted'), id, micros: z.number().min(0) }),
+  /** It cannot be had here; nothing of it is left. */
+  z.object({ type: z.literal('refused'), id, reason: z.enum(refusalReasons) }),
+  /** It lives here now, and the application has it. */
+  z.object({ type: z.literal('live'), id }),
+  /** `closed` connections more have been closed; the flows `gone` need not be steered any more. */
+  z.object({ type: z.literal('ended'), closed: count, gone: ids }),
+  z.object({ type: z.literal('draining') }),
+  /** Answers `ping`. `direct`: connections that it holds and that came to its direct address. */
+  z.object({ type: z.literal('pong'), direct: count }),
+]);
+
+const fromHead = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('welcome'), version: z.int() }),
+  /** Not registered; the head ends the link. */
+  z.object({ type: z.literal('rejected'), code: z.string().max(64), reason: z.string().max(1024) }),
+  /** Here is a connection, frozen there. Without a `commit` within `withinMs` it is taken back. */
+  z.object({
+    type: z.literal('adopt'),
+    id,
+    withinMs: z.number().positive(),
+    state: bytes((length) => length > 0 && length <= SAVED_MAX),
+  }),
+  /** Answers `adopted`: it is the delivery's alone. */
+  z.object({ type: z.literal('commit'), id }),
+  /** It stays with the head: undo what was prepared, without a packet. */
+  z.object({ type: z.literal('abort'), id }),
+  z.object({ type: z.literal('ping') }),
+  /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
+  z.object({ type: z.literal('drained') }),
+  /** The head has let this delivery go; what it adopted stays its own. */
+  z.object({ type: z.literal('dismissed'), reason: z.string().max(1024) }),
+]);
+
+export type FromRemote = z.infer<typeof fromDelivery>;
+export type ToRemote = z.infer<typeof fromHead>;
+export type RemoteHello = FromRemote & { type: 'hello' };
+
+function check<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new BatonError('PROTOCOL', {
+    problem: `a message with a bad ${issue.path.join('.') || 'type'}: ${issue.message}`,
+  });
+}
+
+/** Throw PROTOCOL with what was wrong. */
+export const checkFromRemote = (value: unknown): FromRemote => check(fromDelivery, value);
+export const checkToRemote = (value: unknown): ToRemote => check(fromHead, value);

@@ -43,6 +43,8 @@ export class RemoteDelivery implements LinkHandlers {
   #migrations: Migrations | undefined;
   /** Connections that it holds and that have not been said to be closed. */
   #held = 0;
+  /** It cannot speak for what is under way: it is told before the link ends, or its process has ended. */
+  #isTold = true;
   #gone = false;
 
   /** `onEnd`: it has gone, and nothing of it is under way any more. */
@@ -86,16 +88,18 @@ export class RemoteDelivery implements LinkHandlers {
     }
   }
 
-  onEnd(reason: string, told: boolean): void {
+  onEnd(reason: string, byPeer: boolean): void {
     if (this.#gone) return;
     if (!this.#hello) this.#parts.log.warn({ peer: this.#link.peer }, `left before its hello: ${reason}`);
-    this.#finish(told);
+    this.#isTold = byPeer;
+    // The registry first: what comes back from it is not sent to its direct address.
     this.#membership?.end(reason, false);
+    this.#finish();
   }
 
   cutOff(): void {
     this.#link.close();
-    this.#finish(true);
+    this.#finish();
   }
 
   #send(message: ToRemote): boolean {
@@ -163,8 +167,7 @@ export class RemoteDelivery implements LinkHandlers {
       ping: () => void this.#send({ type: 'ping' }),
       drained: () => void this.#send({ type: 'drained' }),
       dismiss: (reason) => {
-        // Already over when it was the link that ended.
-        this.#finish(true);
+        this.#finish();
         this.#send({ type: 'dismissed', reason });
         this.#link.end();
       },
@@ -208,14 +211,14 @@ export class RemoteDelivery implements LinkHandlers {
     const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
     this.#send({ type: 'rejected', code, reason: error.message.slice(0, 1024) });
     this.#link.end();
-    this.#finish(true);
+    this.#finish();
   }
 
-  #finish(told: boolean): void {
+  #finish(): void {
     if (this.#gone) return;
     this.#gone = true;
     clearTimeout(this.#timer);
-    this.#migrations?.end(told);
+    this.#migrations?.end(this.#isTold);
     if (this.#membership) this.#parts.migration.flows.left(this.#hello!.name);
     this.#onEnd();
   }

@@ -1,0 +1,277 @@
+/**
+ * What becomes of a connection when the delivery that it is to move to fails, at each step. The rogue is a delivery that
+ * this file plays by hand; `d1` is a real one, whose direct address the rogue claims as its own.
+ */
+import test, { type ExecutionContext } from 'ava';
+import { visit } from '../../support/load.ts';
+import { asRoot } from '../../support/netns.ts';
+import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
+import { send } from '../../support/raw-client.ts';
+import { type RogueRemote, startRogueRemote } from '../../support/rogue-remote.ts';
+import { until } from '../../support/until.ts';
+
+const labTest = asRoot([], test.serial);
+const REQUEST = 'GET /bytes/10 HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n';
+const ADOPT_TIMEOUT_MS = 300;
+
+let lab: LabForTests;
+labTest('a lab whose only delivery is drained', async (t) => {
+  lab = await startTestLab({
+    deliveries: 1,
+    headArguments: ['--adopt-timeout', `${ADOPT_TIMEOUT_MS}ms`, '--stall-timeout', '1s', '--flows', '64'],
+  });
+  await lab.head.drain('d1', true);
+  t.is((await lab.head.status()).migration!.flows.capacity, 64);
+});
+
+/** A rogue that the head has welcomed. It comes from d1's host, and this file is on the client again when it is there. */
+async function enlist(t: ExecutionContext, hello: object = {}): Promise<RogueRemote> {
+  lab.enter('d1');
+  const rogue = await startRogueRemote(lab.control, lab.secret, {
+    direct: lab.deliveries[0]!.direct,
+    ...hello,
+  });
+  lab.enter('client');
+  t.teardown(async () => {
+    rogue.die();
+    await lab.untilStatus('the rogue has gone', ({ deliveries }) =>
+      deliveries.every(({ name, state }) => name !== 'rogue' || state === 'down'),
+    );
+    await untilNothingIsLeft(lab);
+  });
+  await rogue.next('welcome');
+  return rogue;
+}
+
+async function outcomesDuring(work: () => Promise<void>): Promise<Record<string, number>> {
+  const before = (await lab.head.status()).migration!.outcomes;
+  await work();
+  const after = (await lab.head.status()).migration!.outcomes;
+  return Object.fromEntries(
+    Object.entries(after)
+      .map(([name, count]) => [name, count - before[name]!] as const)
+      .filter(([, count]) => count !== 0),
+  );
+}
+
+/** The head's 307 came on the client's own connection, and leads to the answer. */
+async function isRedirected(t: ExecutionContext, reply: ReturnType<typeof send>): Promise<void> {
+  const { status, headers } = await reply;
+  t.is(status, 307);
+  t.is(headers.location, `http://${lab.deliveries[0]!.direct}/bytes/10`);
+  t.is((await send(new URL(headers.location!).host, REQUEST)).status, 200);
+}
+
+labTest(
+  'a delivery that refuses costs nothing: the client is redirected on the same connection',
+  async (t) => {
+    const rogue = await enlist(t);
+    const outcomes = await outcomesDuring(async () => {
+      const reply = send(lab.head.listen, REQUEST);
+      const { id } = await rogue.next('adopt');
+      rogue.say({ type: 'refused', id, reason: 'no-memory' });
+      await isRedirected(t, reply);
+    });
+    t.deepEqual(outcomes, { refused: 1 });
+    t.is(await lab.metric('baton_migrations_kept_total{reason="no-memory"}'), 1);
+    t.deepEqual(rogue.inbox, [], 'and hears no more of it');
+  },
+);
+
+labTest('a refused connection goes to another delivery when there is one', async (t) => {
+  const rogue = await enlist(t);
+  const reply = send(lab.head.listen, REQUEST);
+  const { id } = await rogue.next('adopt');
+  await lab.head.drain('d1', false);
+  rogue.say({ type: 'refused', id, reason: 'no-memory' });
+  t.is((await reply).status, 200);
+  await lab.head.drain('d1', true);
+});
+
+labTest('a delivery that dies before it has adopted costs nothing', async (t) => {
+  const rogue = await enlist(t);
+  const outcomes = await outcomesDuring(async () => {
+    const reply = send(lab.head.listen, REQUEST);
+    await rogue.next('adopt');
+    rogue.die();
+    // Nobody is left with a direct address.
+    t.is((await reply).status, 503);
+  });
+  t.deepEqual(outcomes, { left: 1 });
+});
+
+labTest('a delivery that does not answer in time loses the connection, and is told so', async (t) => {
+  const rogue = await enlist(t);
+  const outcomes = await outcomesDuring(async () => {
+    const began = performance.now();
+    const reply = send(lab.head.listen, REQUEST);
+    const { id, withinMs } = await rogue.next('adopt');
+    t.is(withinMs, ADOPT_TIMEOUT_MS);
+    await isRedirected(t, reply);
+    const took = performance.now() - began;
+    t.true(took >= ADOPT_TIMEOUT_MS && took < ADOPT_TIMEOUT_MS + 700, `${took} ms`);
+    t.is((await rogue.next('abort')).id, id);
+    // Late: the head has spoken for the connection, so it gives no word to speak as well.
+    rogue.say({ type: 'adopted', id, micros: 1 });
+    rogue.say({ type: 'live', id });
+    const second = send(lab.head.listen, REQUEST);
+    const next = await rogue.next('adopt');
+    rogue.say({ type: 'refused', id: next.id, reason: 'no-memory' });
+    await isRedirected(t, second);
+  });
+  t.deepEqual(outcomes, { late: 1, refused: 1 });
+  t.is(rogue.ended, undefined, 'lateness is no crime');
+});
+
+labTest(
+  'a delivery that dies after the head has let go: the client is told, and does not hang',
+  async (t) => {
+    const rogue = await enlist(t);
+    const outcomes = await outcomesDuring(async () => {
+      const reply = t.throwsAsync(send(lab.head.listen, REQUEST), { code: 'ECONNRESET' });
+      const { id } = await rogue.next('adopt');
+      rogue.say({ type: 'adopted', id, micros: 1 });
+      t.is((await rogue.next('commit')).id, id);
+      rogue.die();
+      await reply;
+    });
+    t.deepEqual(outcomes, { adopted: 1, unknown: 1 });
+    t.is((await lab.head.status()).migration!.flows.count, 0);
+  },
+);
+
+labTest('a delivery that fails to bring the connection to life: the client is told', async (t) => {
+  const rogue = await enlist(t, { credits: 1 });
+  const outcomes = await outcomesDuring(async () => {
+    for (let i = 0; i < 2; i++) {
+      const reply = t.throwsAsync(send(lab.head.listen, REQUEST), { code: 'ECONNRESET' });
+      const { id } = await rogue.next('adopt');
+      rogue.say({ type: 'adopted', id, micros: 1 });
+      await rogue.next('commit');
+      rogue.say({ type: 'refused', id, reason: 'no-memory' });
+      // Its only credit is free again for the second.
+      await reply;
+    }
+  });
+  t.deepEqual(outcomes, { adopted: 2, unknown: 2 });
+});
+
+labTest(
+  'a frozen delivery is let go, and what it had adopted is steered until it may be forgotten',
+  async (t) => {
+    const rogue = await enlist(t);
+    const client = t.throwsAsync(send(lab.head.listen, REQUEST), { message: /silent|ECONNRESET/ });
+    const { id } = await rogue.next('adopt');
+    rogue.say({ type: 'adopted', id, micros: 1 });
+    await rogue.next('commit');
+    rogue.say({ type: 'live', id });
+    rogue.playDead();
+    const { reason } = await rogue.next('dismissed');
+    t.regex(reason, /ping/);
+    const { migration, deliveries } = await lab.head.status();
+    t.is(migration!.flows.count, 1, 'it may live on');
+    t.is(deliveries.find(({ name }) => name === 'rogue')!.state, 'down');
+    // It comes back and holds nothing: the flow is forgotten, and the head's kernel tells the client.
+    rogue.die();
+    const again = await enlist(t);
+    await lab.untilStatus('the flow is forgotten', (status) => status.migration!.flows.count === 0);
+    await client;
+    t.is(again.ended, undefined);
+  },
+);
+
+for (const [what, breakIt, problem] of [
+  [
+    'more closed than it had adopted',
+    (rogue) => rogue.say({ type: 'ended', closed: 1, gone: [] }),
+    /more closed/,
+  ],
+  ['a second hello', (rogue) => rogue.say({ type: 'hello' }), /a bad/],
+  ['a message that is none', (rogue) => rogue.say({ type: 'nonsense' }), /a bad/],
+  [
+    'a reason that is none',
+    (rogue) => rogue.say({ type: 'refused', id: 1, reason: 'bad luck' }),
+    /a bad reason/,
+  ],
+  [
+    'holdings after its welcome',
+    (rogue) => rogue.say({ type: 'holding', ids: [], keys: Buffer.alloc(0) }),
+    /holding/,
+  ],
+] as readonly (readonly [string, (rogue: RogueRemote) => void, RegExp])[]) {
+  labTest(
+    `a delivery that says ${what} is let go with the reason, and loses only what is on its way`,
+    async (t) => {
+      const rogue = await enlist(t);
+      const reply = send(lab.head.listen, REQUEST);
+      const { id } = await rogue.next('adopt');
+      breakIt(rogue);
+      t.is((await rogue.next('abort')).id, id);
+      t.regex((await rogue.next('dismissed')).reason, problem);
+      await until(
+        'the end of the link',
+        () => rogue.ended,
+        (ended) => ended !== undefined,
+      );
+      t.is((await reply).status, 503);
+    },
+  );
+}
+
+labTest('words about connections that it never got are ignored', async (t) => {
+  const rogue = await enlist(t);
+  rogue.say({ type: 'adopted', id: 12_345, micros: 1 });
+  rogue.say({ type: 'live', id: 12_345 });
+  rogue.say({ type: 'refused', id: 12_345, reason: 'no-memory' });
+  rogue.say({ type: 'ended', closed: 0, gone: [12_345] });
+  const reply = send(lab.head.listen, REQUEST);
+  rogue.say({ type: 'refused', id: (await rogue.next('adopt')).id, reason: 'no-memory' });
+  await isRedirected(t, reply);
+});
+
+for (const [what, hello, code] of [
+  ['another version', { version: 2 }, 'VERSION_MISMATCH'],
+  ['a name that is taken', { name: 'd1' }, 'NAME_TAKEN'],
+  ['no hello that is one', { credits: 0 }, 'PROTOCOL'],
+] as const) {
+  labTest(`a delivery with ${what} is rejected with a code`, async (t) => {
+    lab.enter('d1');
+    const rogue = await startRogueRemote(lab.control, lab.secret, hello);
+    lab.enter('client');
+    t.is((await rogue.next('rejected')).code, code);
+    await until(
+      'the end of the link',
+      () => rogue.ended,
+      (ended) => ended !== undefined,
+    );
+  });
+}
+
+labTest('a delivery that is not on the segment of the head is rejected', async (t) => {
+  lab.enter('head');
+  const rogue = await startRogueRemote(lab.control, lab.secret);
+  lab.enter('client');
+  t.is((await rogue.next('rejected')).code, 'NOT_ON_SEGMENT');
+});
+
+labTest('a full table sends clients elsewhere and forgets no flow', async (t) => {
+  await lab.head.drain('d1', false);
+  const waiting = Array.from({ length: 64 }, () => visit(lab.head.listen, '/delay/2000'));
+  await lab.untilStatus('the table is full', ({ migration }) => migration!.flows.count === 64);
+  const { status, headers } = await send(lab.head.listen, REQUEST);
+  t.is(status, 307);
+  t.is(headers.location, `http://${lab.deliveries[0]!.direct}/bytes/10`);
+  const answers = await Promise.all(waiting);
+  t.deepEqual(
+    answers.filter((answer) => answer.status !== 200),
+    [],
+  );
+  t.true((await lab.metric('baton_migrations_kept_total{reason="steering-full"}')) >= 1);
+  await untilNothingIsLeft(lab);
+  t.is((await send(lab.head.listen, REQUEST)).status, 200);
+  await lab.head.drain('d1', true);
+});
+
+labTest('nothing is left', async (t) => {
+  t.like(await untilNothingIsLeft(lab), { open: 0 });
+});

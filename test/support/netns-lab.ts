@@ -1,0 +1,62 @@
+/** A lab of namespaces for one test file, which visits it from its client; gone after the file's tests. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { getMetrics } from '../../infra/admin-client.ts';
+import type { LabOptions } from '../../infra/lab/lab.ts';
+import { type NetnsLab, startNetnsLab } from '../../infra/lab/netns.ts';
+import type { HeadStatus } from '../../shared/status.ts';
+import { enterNamespace } from './enter-namespace.ts';
+import { until } from './until.ts';
+
+export interface LabForTests extends NetnsLab {
+  readonly secret: Buffer;
+  /** Of the head, for deliveries of other hosts. */
+  readonly control: string;
+  /** From now on this file's sockets and processes are on that host. */
+  enter(host: string): void;
+  /** Waits until the head's status is as it should be. */
+  untilStatus(what: string, condition: (status: HeadStatus) => boolean): Promise<HeadStatus>;
+  /** The value of a metric, labels included in the name as Prometheus writes them. */
+  metric(name: string): Promise<number>;
+}
+
+/** Starts it, with this file on its client; `stop` it, or let `stopAll` do so. */
+export async function startTestLab(options: Partial<LabOptions>): Promise<LabForTests> {
+  const lab = await startNetnsLab({ mode: 'handoff', deliveries: 2, ...options });
+  started.add(lab);
+  const enter = (host: string) => enterNamespace(lab.network.host(host).namespace);
+  enter('client');
+  const { migration } = await lab.head.status();
+  return Object.assign(lab, {
+    secret: readFileSync(join(lab.network.directory, 'secret')),
+    control: migration!.control,
+    enter,
+    untilStatus: (what: string, condition: (status: HeadStatus) => boolean) =>
+      until(what, () => lab.head.status(), condition),
+    async metric(name: string) {
+      const text = await getMetrics(join(lab.network.directory, 'head.admin.sock'));
+      const line = text.split('\n').find((one) => one.startsWith(`${name} `));
+      if (line === undefined) throw new Error(`no metric ${name}`);
+      return Number(line.slice(name.length + 1));
+    },
+  });
+}
+
+const started = new Set<NetnsLab>();
+
+/** All that the file's tests started, also when they failed. */
+test.after.always('no lab is left', async () => {
+  await Promise.all([...started].map((lab) => lab.stop()));
+});
+
+/** No connection lives elsewhere any more, and nothing is on its way. */
+export const untilNothingIsLeft = (lab: LabForTests): Promise<HeadStatus> =>
+  lab.untilStatus(
+    'no flow and no connection is left',
+    ({ migration, open, deliveries }) =>
+      open === 0 &&
+      migration!.flows.count === 0 &&
+      migration!.moving === 0 &&
+      deliveries.every(({ state, inUse }) => state === 'down' || inUse === 0),
+  );

@@ -1,0 +1,81 @@
+/** A delivery of another host that speaks the protocol by hand, so that a test can make it break any rule. */
+import { parseHostPort } from '../../shared/units.ts';
+import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
+import { checkToRemote, type FromRemote, type ToRemote } from '../../shared/wire/remote/messages.ts';
+import { until } from './until.ts';
+
+export interface RogueRemote {
+  readonly link: Link;
+  /** Anything at all. */
+  say(message: FromRemote | object): void;
+  /** The next message; pings are answered without being asked, unless it plays dead. */
+  next<T extends ToRemote['type']>(type: T): Promise<ToRemote & { type: T }>;
+  /** Messages that came and were not asked for. */
+  readonly inbox: ToRemote[];
+  /** Answers no pings any more. */
+  playDead(): void;
+  /** Why the link has ended; undefined while it has not. */
+  readonly ended: string | undefined;
+  /** Leaves without a word, as a killed process does. */
+  die(): void;
+}
+
+/** Registers with the head whose control address this is; call it from within the namespace of a host of the lab. */
+export async function startRogueRemote(
+  control: string,
+  secret: Buffer,
+  hello: object = {},
+): Promise<RogueRemote> {
+  const inbox: ToRemote[] = [];
+  let ended: string | undefined;
+  let alive = true;
+  const link = await connectLink(
+    parseHostPort(control)!,
+    { secret, idleMs: 60_000 },
+    {
+      onMessage(value) {
+        const message = checkToRemote(value);
+        if (message.type !== 'ping') inbox.push(message);
+        else if (alive) link.send({ type: 'pong', direct: 0 });
+      },
+      onEnd(reason) {
+        ended = reason;
+      },
+    },
+  );
+  const rogue: RogueRemote = {
+    link,
+    inbox,
+    say: (message) => void link.send(message),
+    async next<T extends ToRemote['type']>(type: T) {
+      await until(
+        `a ${type}`,
+        () => inbox.length,
+        (length) => length > 0,
+      );
+      const message = inbox.shift()!;
+      if (message.type !== type) throw new Error(`not ${type}: ${JSON.stringify(message).slice(0, 200)}`);
+      return message as ToRemote & { type: T };
+    },
+    playDead() {
+      alive = false;
+    },
+    get ended() {
+      return ended;
+    },
+    die: () => link.close(),
+  };
+  rogue.say({
+    type: 'hello',
+    version: 1,
+    name: 'rogue',
+    pid: process.pid,
+    credits: 100,
+    weight: 1,
+    direct: null,
+    active: 0,
+    flows: 0,
+    ...hello,
+  });
+  return rogue;
+}

@@ -139,14 +139,16 @@ export class Registry {
       this.#parts.tell(worker, { type: 'join', slot, name, direct, way });
     await this.#settled(delivery);
     const isWaiting = applicant.isWaiting && !this.#closed;
+    // Up before it can know it: what it sends a client to do may arrive before this thread goes on.
+    if (isWaiting) board.setState(slot, UP);
     if (!isWaiting || !applicant.welcome()) {
+      board.setState(slot, DOWN);
       this.#leaveWorkers(delivery, false);
       if (isWaiting) throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
       return undefined;
     }
     delivery.state = 'up';
     delivery.lastHeard = performance.now();
-    board.setState(slot, UP);
     log.info({ delivery: name, deliveryPid: pid, transport, direct, credits }, 'delivery joined');
     return {
       slot,

@@ -14,7 +14,17 @@ import { type NextHop, readKey, type Steering } from '../steer/index.ts';
 const LATE_PACKETS_MS = 1000;
 /** Deliveries that live register again within this time of a head's start or of a broken link, milliseconds. */
 const CLAIM_WITHIN_MS = 30_000;
+/** And within this time of the first one of their host. */
+const SAME_HOST_MS = 5000;
 const TIDY_EVERY_MS = 250;
+
+/** Found in the table at the start. */
+interface Unclaimed {
+  readonly key: Buffer;
+  /** Of the host that its packets go to. */
+  readonly mac: string | undefined;
+  until: number;
+}
 
 interface Flow {
   readonly id: number;
@@ -29,19 +39,16 @@ export class Flows {
   readonly #steering: Steering;
   readonly #byName = new Map<string, Flow>();
   readonly #byId = new Map<number, Flow>();
-  /** Found in the table at the start. */
-  readonly #unclaimed = new Map<string, Buffer>();
+  readonly #unclaimed = new Map<string, Unclaimed>();
   /** Deliveries whose link has ended, and until when they may come back for their flows. */
   readonly #absent = new Map<string, number>();
   /** In the order in which they end. */
   readonly #ending: { readonly flow: Flow; readonly at: number }[] = [];
   readonly #timer: NodeJS.Timeout;
-  #unclaimedUntil: number;
-
   constructor(steering: Steering) {
     this.#steering = steering;
-    this.#unclaimedUntil = performance.now() + CLAIM_WITHIN_MS;
-    steering.walk((_, key) => this.#unclaimed.set(nameOf(key), Buffer.from(key)));
+    const until = performance.now() + CLAIM_WITHIN_MS;
+    steering.walk(({ mac }, key) => this.#unclaimed.set(nameOf(key), { key: Buffer.from(key), mac, until }));
     this.#timer = setInterval(() => this.#tidy(performance.now()), TIDY_EVERY_MS);
     this.#timer.unref();
   }
@@ -89,6 +96,10 @@ export class Flows {
       this.#steering.forward(key, hop);
       this.add(id, key, owner);
     }
+    const until = performance.now() + SAME_HOST_MS;
+    for (const unclaimed of this.#unclaimed.values()) {
+      if (unclaimed.mac === hop.mac) unclaimed.until = Math.min(unclaimed.until, until);
+    }
   }
 
   /** A delivery's link has ended. It may live on, and its connections with it. */
@@ -99,7 +110,7 @@ export class Flows {
   /** The first flows, for people. */
   list(): FlowStatus[] {
     const found: FlowStatus[] = [];
-    const unclaimed = [...this.#unclaimed.values()].map((key) => ({ key, owner: null }));
+    const unclaimed = [...this.#unclaimed.values()].map(({ key }) => ({ key, owner: null }));
     for (const { key, owner } of [...this.#byName.values(), ...unclaimed].slice(0, FLOWS_LISTED)) {
       const { client, server } = readKey(key);
       const { action = 'gone', packets = 0, bytes = 0 } = this.#steering.find(key) ?? {};
@@ -122,10 +133,11 @@ export class Flows {
       this.#absent.delete(owner);
       for (const flow of [...this.#byId.values()]) if (flow.owner === owner) this.#forget(flow);
     }
-    if (this.#unclaimedUntil > now) return;
-    this.#unclaimedUntil = Number.POSITIVE_INFINITY;
-    for (const key of this.#unclaimed.values()) this.#steering.forget(key);
-    this.#unclaimed.clear();
+    for (const [name, { key, until }] of this.#unclaimed) {
+      if (until > now) continue;
+      this.#unclaimed.delete(name);
+      this.#steering.forget(key);
+    }
   }
 
   #forget(flow: Flow): void {

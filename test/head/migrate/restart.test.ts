@@ -1,0 +1,234 @@
+/** Connections on other hosts outlive the head; deliveries that are killed, frozen or stopped cost what they must and no more. */
+import { Agent, type IncomingMessage, request } from 'node:http';
+import test, { type ExecutionContext } from 'ava';
+import { failed, visitSteadily } from '../../support/load.ts';
+import { asRoot } from '../../support/netns.ts';
+import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
+import { open } from '../../support/raw-client.ts';
+import { until } from '../../support/until.ts';
+
+const labTest = asRoot([], test.serial);
+
+let lab: LabForTests;
+labTest('a lab of two delivery hosts', async (t) => {
+  lab = await startTestLab({ headArguments: ['--adopt-timeout', '300ms', '--stall-timeout', '1s'] });
+  t.is(lab.deliveries.length, 2);
+});
+
+/** A client on one connection. It can begin a request, so that the server waits for the rest instead of closing. */
+async function keepAlive(t: ExecutionContext) {
+  const socket = await open(lab.head.listen);
+  t.teardown(async () => void socket.destroy());
+  const input: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => input.push(chunk));
+  socket.on('error', () => {});
+  const client = {
+    begin: (path: string) => void socket.write(`GET ${path} HTTP/1.1\r\n`),
+    /** Ends the request, and waits for its answer: the body. */
+    async finish(): Promise<string> {
+      socket.write('Host: lab\r\n\r\n');
+      const text = await until(
+        'an answer',
+        () => Buffer.concat(input).toString('latin1'),
+        (all) => {
+          const end = all.indexOf('\r\n\r\n');
+          const length = Number(/content-length: (\d+)/i.exec(all)?.[1] ?? Number.NaN);
+          return end >= 0 && all.length - end - 4 === length;
+        },
+        30_000,
+      );
+      input.length = 0;
+      return text.slice(text.indexOf('\r\n\r\n') + 4);
+    },
+    async ask(path: string): Promise<string> {
+      client.begin(path);
+      return await client.finish();
+    },
+    end: () => void socket.destroy(),
+  };
+  return client;
+}
+
+labTest(
+  'a killed head breaks no connection that moved; its successor knows them, and new ones work',
+  async (t) => {
+    const clients = [await keepAlive(t), await keepAlive(t)];
+    const before = await Promise.all(clients.map(({ ask }) => ask('/whoami')));
+    const large = clients[0]!.ask('/bytes/30000000');
+    clients[1]!.begin('/whoami');
+    await lab.head.restart('kill');
+    t.is((await large).length, 30_000_000);
+    const after = [await clients[0]!.ask('/whoami'), await clients[1]!.finish()];
+    t.deepEqual(after, before, 'the same connections, at the same deliveries');
+    for (const client of clients) client.begin('/whoami');
+    const { migration } = await lab.untilStatus(
+      'both deliveries are back, with what they hold',
+      (status) =>
+        status.deliveries.length === 2 &&
+        status.migration!.flows.listed.every(({ delivery }) => delivery !== null),
+    );
+    t.is(migration!.flows.count, 2);
+    t.deepEqual(
+      migration!.flows.listed.map(({ action }) => action),
+      ['forward', 'forward'],
+    );
+    const { deliveries } = await lab.head.status();
+    t.deepEqual(
+      deliveries.map(({ inUse }) => inUse),
+      [1, 1],
+      'their credits are taken',
+    );
+    const fresh = await keepAlive(t);
+    t.regex(await fresh.ask('/whoami'), /"transport":"migrate"/);
+    for (const client of [...clients, fresh]) client.end();
+    await untilNothingIsLeft(lab);
+  },
+);
+
+labTest('what ended while there was no head is forgotten by the next', async (t) => {
+  const client = await keepAlive(t);
+  await client.ask('/whoami');
+  const restarted = lab.head.restart('kill');
+  client.end();
+  await restarted;
+  await lab.untilStatus('both are back', ({ deliveries }) => deliveries.length === 2);
+  t.like(await untilNothingIsLeft(lab), { open: 0 });
+});
+
+labTest(
+  'a head that is stopped leaves the steering to connections that live, and takes it along without any',
+  async (t) => {
+    const client = await keepAlive(t);
+    const before = await client.ask('/whoami');
+    client.begin('/whoami');
+    await lab.head.restart('stop');
+    t.is(await client.finish(), before);
+    client.end();
+    await lab.untilStatus('both are back', ({ deliveries }) => deliveries.length === 2);
+    await untilNothingIsLeft(lab);
+    const filters = () => lab.network.host('head').run(['tc', 'filter', 'show', 'dev', 'eth0', 'ingress']);
+    t.regex(await filters(), /baton_steer/);
+  },
+);
+
+labTest('a delivery that is killed under load fails only what it had adopted', async (t) => {
+  const before = await lab.head.status();
+  const running = visitSteadily(lab.head.listen, '/bytes/2000', { count: 600, perSecond: 200 });
+  await lab.untilStatus('visits are on their way', ({ accepted }) => accepted > before.accepted + 100);
+  const killed = lab.deliveries[0]!;
+  await killed.kill();
+  const visits = await running;
+  const { outcomes, migration } = await lab.head.status();
+  // What had been adopted and not answered: a handful at 200 a second.
+  t.true(failed(visits).length <= 10, JSON.stringify(failed(visits).slice(0, 5)));
+  t.deepEqual(
+    failed(visits).filter(({ error }) => !/ECONNRESET|no answer/.test(error)),
+    [],
+    'none hangs',
+  );
+  t.is(outcomes.handoff!.unavailable, before.outcomes.handoff!.unavailable);
+  t.true(migration!.outcomes.adopted! > 100);
+  await killed.restart();
+  await untilNothingIsLeft(lab);
+});
+
+labTest(
+  'a delivery that stands still is passed over, costs no visit that it had not adopted, and comes back',
+  async (t) => {
+    const frozen = lab.deliveries[1]!;
+    const before = await lab.head.status();
+    const running = visitSteadily(lab.head.listen, '/bytes/2000', {
+      count: 400,
+      perSecond: 100,
+      timeoutMs: 20_000,
+    });
+    await lab.untilStatus('visits are on their way', ({ accepted }) => accepted > before.accepted + 50);
+    await frozen.freeze();
+    await lab.untilStatus('it is let go', ({ deliveries }) =>
+      deliveries.some(({ state }) => state === 'down'),
+    );
+    await frozen.resume();
+    const visits = await running;
+    // What it had adopted waits for it; what it had not went elsewhere.
+    t.true(failed(visits).length <= 5, JSON.stringify(failed(visits).slice(0, 5)));
+    await lab.untilStatus('it is back', ({ deliveries }) => deliveries.every(({ state }) => state === 'up'));
+    await untilNothingIsLeft(lab);
+  },
+);
+
+labTest('local and remote deliveries share one policy and one chain', async (t) => {
+  const mixed = await startTestLab({ deliveries: 1, local: 1 });
+  t.teardown(mixed.stop);
+  t.deepEqual(
+    mixed.deliveries.map(({ transport }) => transport),
+    ['migrate', 'fd'],
+  );
+  const visits = await visitSteadily(mixed.head.listen, '/whoami', { count: 40, perSecond: 100 });
+  t.deepEqual(failed(visits), []);
+  const by = (transport: string) =>
+    visits.filter(({ body }) => body.includes(`"transport":"${transport}"`)).length;
+  t.deepEqual([by('fd'), by('migrate')], [20, 20]);
+  await mixed.head.drain('l1', true);
+  const rest = await visitSteadily(mixed.head.listen, '/whoami', { count: 10, perSecond: 100 });
+  t.is(rest.filter(({ body }) => body.includes('"migrate"')).length, 10);
+  await mixed.head.drain('d1', true);
+  await mixed.head.drain('l1', false);
+  const local = await visitSteadily(mixed.head.listen, '/whoami', { count: 10, perSecond: 100 });
+  t.is(local.filter(({ body }) => body.includes('"fd"')).length, 10);
+  await untilNothingIsLeft(mixed);
+});
+
+labTest('a port that its client uses again at once is a connection of its own', async (t) => {
+  lab.enter('client');
+  const localPort = 45_678;
+  const [host, port] = lab.head.listen.split(':');
+  const ask = (headers: Record<string, string>, agent: Agent | false) =>
+    new Promise<string>((resolve, reject) =>
+      request({ host, port, path: '/whoami', localPort, headers, agent }, async (response) => {
+        let text = '';
+        for await (const chunk of response.setEncoding('utf8')) text += chunk;
+        resolve(text);
+      })
+        .once('error', reject)
+        .end(),
+    );
+  const first = JSON.parse(await ask({ connection: 'close' }, false)) as { id: string };
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(async () => agent.destroy());
+  // Until the kernel of the client lets the port go.
+  const second = JSON.parse(
+    await until(
+      'the port is free',
+      () => ask({}, agent).catch(() => ''),
+      (text) => text !== '',
+    ),
+  ) as { id: string };
+  t.not(first.id, second.id);
+  // Long after the head has forgotten the first, the second still has its flow.
+  const { migration } = await lab.untilStatus('one flow', (status) => status.migration!.flows.count === 1);
+  t.is(migration!.flows.listed[0]!.client, `10.77.0.1:${localPort}`);
+  t.is((JSON.parse(await ask({}, agent)) as { id: string }).id, second.id);
+  agent.destroy();
+  await untilNothingIsLeft(lab);
+});
+
+labTest('when all has ended, a stopped head leaves no program, qdisc or pin', async (t) => {
+  await untilNothingIsLeft(lab);
+  const head = lab.network.host('head');
+  const { pid } = lab.head;
+  process.kill(pid, 'SIGTERM');
+  await until(
+    'the head has ended',
+    () => {
+      try {
+        process.kill(pid, 0);
+        return false;
+      } catch {
+        return true;
+      }
+    },
+    (ended) => ended,
+  );
+  t.is((await head.run(['tc', 'filter', 'show', 'dev', 'eth0', 'ingress'])).trim(), '');
+  t.notRegex(await head.run(['tc', 'qdisc', 'show', 'dev', 'eth0']), /clsact/);
+});

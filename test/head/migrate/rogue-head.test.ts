@@ -1,0 +1,204 @@
+/**
+ * What a delivery does when its head fails in the middle of a migration. This file is the head: it accepts and freezes a
+ * real connection, gives it to a real delivery, and breaks off.
+ */
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { Service } from '../../../infra/lab/lab.ts';
+import { baton } from '../../../infra/lab/service.ts';
+import { EAGAIN } from '../../../shared/sys/libc.ts';
+import { bindReuseport } from '../../../shared/sys/reuseport.ts';
+import { acceptNonBlocking, closeFd, listen } from '../../../shared/sys/sockets.ts';
+import { encodeSaved, type FrozenConnection, freeze, Refusal } from '../../../shared/tcp-repair/index.ts';
+import { type Link, listenForLinks } from '../../../shared/wire/remote/link.ts';
+import { checkFromRemote, type FromRemote, type ToRemote } from '../../../shared/wire/remote/messages.ts';
+import { enterNamespace } from '../../support/enter-namespace.ts';
+import { asRoot, startNetwork } from '../../support/netns.ts';
+import { until } from '../../support/until.ts';
+
+const labTest = asRoot([], test.serial);
+const secret = Buffer.from('a secret of a test, long enough');
+
+interface Stage {
+  readonly client: Socket;
+  /** What the client has seen. */
+  readonly seen: { text: string; error: string; ended: boolean };
+  /** At the head. */
+  readonly fd: number;
+  readonly link: Link;
+  readonly delivery: Service;
+  say(message: ToRemote | object): void;
+  next<T extends FromRemote['type']>(type: T): Promise<FromRemote & { type: T }>;
+  /** Freezes the connection and offers it. */
+  offer(withinMs: number): Promise<FrozenConnection>;
+}
+
+/** A client with a connection to a head that is this file, and a real delivery that has registered with it. */
+async function setUp(t: ExecutionContext): Promise<Stage> {
+  const network = await startNetwork(t, 1);
+  const enter = (host: string) => enterNamespace(network.host(host).namespace);
+  const { v4: vip } = network.topology.vip;
+  const file = join(network.directory, 'secret');
+  writeFileSync(file, secret, { mode: 0o600 });
+  enter('head');
+  const inbox: FromRemote[] = [];
+  let link: Link | undefined;
+  const server = await listenForLinks(
+    { host: '10.77.0.2', port: 9000 },
+    '--control',
+    { secret, idleMs: 60_000 },
+    {
+      onLink(made) {
+        link = made;
+        return { onMessage: (value) => void inbox.push(checkFromRemote(value)), onEnd() {} };
+      },
+      onRefused: (_, reason) => t.fail(reason),
+    },
+  );
+  t.teardown(server.close);
+  const { fds } = await bindReuseport({ host: vip, port: 8080 }, 1);
+  listen(fds[0]!, 8);
+  enter('client');
+  const starting = network
+    .host('d1')
+    .start([
+      ...baton,
+      ...['delivery', '--name', 'd1', '--head', '10.77.0.2:9000', '--secret', file, '--vip', vip],
+      ...['--direct', '10.77.0.11:8080'],
+    ]);
+  const next = async <T extends FromRemote['type']>(type: T) => {
+    await until(
+      `a ${type}`,
+      () => inbox.length,
+      (length) => length > 0,
+    );
+    const message = inbox.shift()!;
+    if (message.type !== type) throw new Error(`not ${type}: ${JSON.stringify(message)}`);
+    return message as FromRemote & { type: T };
+  };
+  await next('hello');
+  const say = (message: object) => void link!.send(message);
+  say({ type: 'welcome', version: 1 });
+  const delivery = await starting;
+  t.teardown(delivery.stop);
+
+  const client = connect({ host: vip, port: 8080, allowHalfOpen: true });
+  t.teardown(async () => void client.destroy());
+  const seen = { text: '', error: '', ended: false };
+  client.on('data', (chunk) => {
+    seen.text += chunk;
+  });
+  client.on('error', (error: NodeJS.ErrnoException) => {
+    seen.error = error.code!;
+  });
+  client.on('close', () => {
+    seen.ended = true;
+  });
+  await once(client, 'connect');
+  client.write('GET /bytes/10 HTTP/1.1\r\nHost: lab\r\n\r\n');
+  const fd = await until(
+    'a connection',
+    () => acceptNonBlocking(fds[0]!),
+    (found) => found !== EAGAIN,
+  );
+  closeFd(fds[0]!);
+  return {
+    client,
+    seen,
+    fd,
+    link: link!,
+    delivery,
+    say,
+    next,
+    async offer(withinMs) {
+      // The request is there: nothing more comes, so nothing has to be held.
+      const frozen = freeze(fd);
+      if (frozen instanceof Refusal) throw new Error(frozen.text);
+      const saved = frozen.save();
+      if (saved instanceof Refusal) throw new Error(saved.text);
+      say({ type: 'adopt', id: 1, withinMs, state: encodeSaved(saved) });
+      t.is((await next('adopted')).id, 1);
+      return frozen;
+    },
+  };
+}
+
+const untilSeen = (stage: Stage, what: string, condition: (seen: Stage['seen']) => boolean) =>
+  until(what, () => stage.seen, condition, 5000);
+
+labTest('a head that dies before its word: the delivery tells the client, which does not hang', async (t) => {
+  const stage = await setUp(t);
+  const frozen = await stage.offer(10_000);
+  // As its kernel does when its process ends in the middle: the frozen socket vanishes, and so does the link.
+  frozen.closeSilently();
+  stage.link.close();
+  t.like(await untilSeen(stage, 'a reset', ({ ended }) => ended), { text: '', error: 'ECONNRESET' });
+});
+
+labTest('a link that ends after the head must have given up: the delivery stays silent', async (t) => {
+  const stage = await setUp(t);
+  const frozen = await stage.offer(1);
+  stage.link.close();
+  // It registers again: by then it has dealt with the link that ended.
+  await until(
+    'a link',
+    () => stage.link.send({}),
+    (sent) => !sent,
+  );
+  frozen.thaw();
+  t.false(stage.seen.ended);
+  closeFd(stage.fd);
+  // What the client sees is the head's: its socket closed with the request unread.
+  t.like(await untilSeen(stage, 'the end', ({ ended }) => ended), { text: '' });
+});
+
+labTest('an aborted connection is left without a word, and the head goes on with it', async (t) => {
+  const stage = await setUp(t);
+  const frozen = await stage.offer(10_000);
+  stage.say({ type: 'abort', id: 1 });
+  stage.say({ type: 'ping' });
+  await stage.next('pong');
+  frozen.thaw();
+  t.deepEqual(stage.seen, { text: '', error: '', ended: false });
+  closeFd(stage.fd);
+  await untilSeen(stage, 'the end', ({ ended }) => ended);
+});
+
+labTest('a delivery that dies before the word leaves the connection to the head', async (t) => {
+  const stage = await setUp(t);
+  const frozen = await stage.offer(10_000);
+  await stage.delivery.kill();
+  frozen.thaw();
+  t.deepEqual(stage.seen, { text: '', error: '', ended: false });
+  closeFd(stage.fd);
+  await untilSeen(stage, 'the end', ({ ended }) => ended);
+});
+
+for (const [what, message] of [
+  ['a commit of what was never offered', { type: 'commit', id: 9 }],
+  ['an abort of what was never offered', { type: 'abort', id: 9 }],
+  ['a state that is none', { type: 'adopt', id: 9, withinMs: 1000, state: Buffer.from('nonsense') }],
+  ['a message that is none', { type: 'nonsense' }],
+] as const) {
+  labTest(`a head that sends ${what} is left, and found again`, async (t) => {
+    const stage = await setUp(t);
+    stage.say(message);
+    t.is((await stage.next('hello')).name, 'd1', 'on a link of its own');
+    t.false(stage.link.send({}));
+  });
+}
+
+labTest('a connection to an address that the delivery does not share is refused', async (t) => {
+  const stage = await setUp(t);
+  const frozen = freeze(stage.fd) as FrozenConnection;
+  const saved = frozen.save();
+  if (saved instanceof Refusal) return t.fail(saved.text);
+  const server = { ...saved.server, address: Uint8Array.of(10, 77, 0, 11) };
+  stage.say({ type: 'adopt', id: 1, withinMs: 1000, state: encodeSaved({ ...saved, server }) });
+  t.is((await stage.next('refused')).reason, 'address-not-here');
+  frozen.thaw();
+  closeFd(stage.fd);
+});

@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { writeAddress } from '../shared/addresses.ts';
 import { BatonError } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
 import { defaultSocketPath } from '../shared/paths.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { type Introduction, PROTOCOL_VERSION } from '../shared/wire/control.ts';
@@ -18,12 +19,15 @@ export interface HeadAddress {
   open(introduction: Introduction, active: number, events: SessionEvents): Promise<Session>;
 }
 
-/** Throws what the options lack, or this host, for a head on another one. */
-export function findHead(options: {
-  head?: string | undefined;
-  secret?: string | undefined;
-  vip?: string | undefined;
-}): HeadAddress {
+/** Throws what the options lack, or this host, for a head on another one; what may go wrong is logged. */
+export function findHead(
+  options: {
+    head?: string | undefined;
+    secret?: string | undefined;
+    vip?: string | undefined;
+  },
+  log: Logger,
+): HeadAddress {
   const name = options.head ?? defaultSocketPath();
   // A path with a colon has a slash as well, unless somebody is out for trouble.
   const address = name.includes('/') ? undefined : parseHostPort(name);
@@ -40,7 +44,7 @@ export function findHead(options: {
   if (vip === undefined) throw need('--vip', 'the address that clients connect to');
   const vips = vip.split(',');
   const head = { address, secret: readSecret(file), vips: vips.map(addressBytes) };
-  needToAdopt(vips);
+  for (const { found, mend } of needToAdopt(vips)) log.warn({ mend }, found);
   const holdings = new Holdings();
   return {
     name: formatHostPort(address),

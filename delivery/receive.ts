@@ -9,6 +9,7 @@ import { type AddressInfo, type Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
+import { DEFAULT_CREDITS, deliveryFilesBesides } from '../shared/open-files.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { openFilesLimit } from '../shared/sys/limits.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
@@ -55,9 +56,6 @@ export interface Receiver {
   close(withinMs?: number): Promise<void>;
 }
 
-/** fds of a process that are not connections of a client. */
-const FDS_BESIDES = 128;
-const DEFAULT_CREDITS = 10_000;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 1000;
 /** While draining, how often connections that have become idle are looked for, milliseconds. */
@@ -88,7 +86,7 @@ class Receiving implements Receiver {
     this.#log = options.log ?? createLogger('delivery');
     this.#introduction = introduce(server, options);
     this.name = this.#introduction.name;
-    this.#head = findHead(options);
+    this.#head = findHead(options, this.#log);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ready = promise;
     // Whoever does not wait for `ready` still finds the reason in the log.
@@ -202,12 +200,12 @@ class Receiving implements Receiver {
 }
 
 function introduce(server: Server, options: ReceiveOptions): Introduction {
-  const limit = openFilesLimit() - FDS_BESIDES;
+  const limit = openFilesLimit() - deliveryFilesBesides;
   const credits = options.credits ?? Math.max(1, Math.min(DEFAULT_CREDITS, limit));
   if (credits > limit) {
     throw new BatonError('FD_LIMIT', {
       limit: openFilesLimit(),
-      need: credits + FDS_BESIDES,
+      need: credits + deliveryFilesBesides,
       option: '--credits',
     });
   }

@@ -5,6 +5,7 @@ import type { Server } from 'node:http';
 import { type HeadSettings, headSchema, resolveSettings } from '../shared/config.ts';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
+import { headFilesBesides, headFilesNeeded } from '../shared/open-files.ts';
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
 import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
 import { EAGAIN, errnoName } from '../shared/sys/libc.ts';
@@ -26,10 +27,6 @@ import { cardOf } from './migrate/interface.ts';
 import { Registry } from './registry.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { startWorker, type WorkerThread } from './workers.ts';
-
-/** fds that are not connections: Node's own, listeners, eventfds, control channels, lanes. */
-const FDS_PER_WORKER = 160;
-const FDS_BESIDES = 128;
 
 export interface Head {
   /** HOST:PORT, with the port that the kernel picked. */
@@ -165,8 +162,8 @@ class HeadProcess implements Head {
   #connectionLimit(): number {
     const { workers, maxConnections } = this.#settings;
     const limit = openFilesLimit();
-    const besides = FDS_BESIDES + workers * FDS_PER_WORKER;
-    const need = besides + Math.max(maxConnections ?? 0, workers * 64);
+    const besides = headFilesBesides(workers);
+    const need = headFilesNeeded(workers, maxConnections);
     if (limit < need) {
       const option = maxConnections === undefined ? '--workers' : '--max-connections';
       throw new BatonError('FD_LIMIT', { limit, need, option });

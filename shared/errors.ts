@@ -127,7 +127,7 @@ const catalogue = {
     fault: 'user',
     retry: false,
     exit: 2,
-    text: 'the secret file {file} {problem}',
+    text: 'the secret file {file} {problem}; run: {mend}',
   },
   LINK_FAILED: {
     fault: 'head',

@@ -1,11 +1,11 @@
 /** What a host must have for a delivery to adopt connections; said at start, with what mends it. */
-import { isIPv4 } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { BatonError } from '../../shared/errors.ts';
+import { cardWith, readCards, readSetting } from '../../shared/host/cards.ts';
+import { addCommand, exposure, strictReversePath, type Trouble } from '../../shared/host/direct-return.ts';
 import { canRepair } from '../../shared/tcp-repair/index.ts';
 
-/** Throws NO_PRIVILEGE and VIP_MISSING. */
-export function needToAdopt(vips: readonly string[]): void {
+/** Throws NO_PRIVILEGE and VIP_MISSING; what may go wrong without stopping anybody is returned. */
+export function needToAdopt(vips: readonly string[]): Trouble[] {
   const answer = canRepair();
   if (answer !== true) {
     throw new BatonError('NO_PRIVILEGE', {
@@ -14,12 +14,10 @@ export function needToAdopt(vips: readonly string[]): void {
       problem: answer.text,
     });
   }
+  const cards = readCards();
   for (const vip of vips) {
-    if (hasAddress(vip)) continue;
-    const mend = `ip addr add ${vip}/${isIPv4(vip) ? 32 : 128} dev lo`;
-    throw new BatonError('VIP_MISSING', { vip, mend });
+    if (!cardWith(vip, cards)) throw new BatonError('VIP_MISSING', { vip, mend: addCommand(vip, 'lo') });
   }
+  const troubles = [exposure(vips, cards, readSetting), strictReversePath(cards, readSetting)];
+  return troubles.filter((trouble) => trouble !== undefined);
 }
-
-const hasAddress = (address: string): boolean =>
-  Object.values(networkInterfaces()).some((found) => found?.some((one) => one.address === address));

@@ -29,6 +29,8 @@ export function defaultName(interfaceName: string): string {
   return `${interfaceName}-${/\d+/.exec(namespace)![0]}`;
 }
 
+export const hasBpffs = (): boolean => existsSync(bpffs) && statfsSync(bpffs).type === BPF_FS_MAGIC;
+
 /**
  * Mounts a BPF file system if there is none. `ip netns exec` gives its command a /sys of its own without one; what is
  * mounted there is seen by that process and its children only, and goes with them. The filter does not: it holds program
@@ -37,7 +39,7 @@ export function defaultName(interfaceName: string): string {
 export async function ensureBpffs(): Promise<void> {
   const fail = (problem: string) => new BatonError('NO_BPFFS', { path: bpffs, problem });
   if (!existsSync(bpffs)) throw fail('there is no such directory');
-  if (statfsSync(bpffs).type === BPF_FS_MAGIC) return;
+  if (hasBpffs()) return;
   const { failed, stderr } = await execa('mount', ['-t', 'bpf', '-o', 'mode=0700', 'bpf', bpffs], {
     reject: false,
   });

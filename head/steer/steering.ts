@@ -91,6 +91,31 @@ export async function attachSteering(
   }
 }
 
+/** What an earlier head has left at work, as it is; undefined when nothing. `close` it. */
+export async function findSteering(interfaceName: string): Promise<Steering | undefined> {
+  const device = await findInterface(interfaceName);
+  const found = await findFilter(device.name);
+  if (!found) return undefined;
+  try {
+    return handle(device, openFlows(device, found), pinsOf(defaultName(device.name)), true);
+  } catch (error) {
+    throw explain(error, device.name);
+  }
+}
+
+/** Whether this process may load the program and its table; found by doing so. Throws NO_PRIVILEGE and STEERING_FAILED. */
+export function tryToSteer(): void {
+  const fds: number[] = [];
+  try {
+    fds.push(createFlows(1));
+    fds.push(bpf.loadClassifier(PROGRAM, linkMap(readSteeringObject(), fds[0]!)));
+  } catch (error) {
+    throw explain(error, 'any network card');
+  } finally {
+    fds.forEach(closeFd);
+  }
+}
+
 const createFlows = (capacity: number) =>
   bpf.createHashMap('flows', layout.KEY_SIZE, layout.FLOW_SIZE, capacity);
 

@@ -14,6 +14,7 @@ const loaders: Record<string, () => Promise<Command>> = {
   undrain: async () => (await import('./drain.ts')).undrainCommand(),
   visit: async () => (await import('./visit.ts')).visitCommand(),
   lab: async () => (await import('./lab.ts')).labCommand(),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 
 const wanted = process.argv[2] ?? '';

@@ -11,6 +11,7 @@ const packages = {
   tc: 'iproute2',
   tcpdump: 'tcpdump',
   clang: 'clang libbpf-dev',
+  setpriv: 'util-linux',
 } as const;
 export type Tool = keyof typeof packages;
 

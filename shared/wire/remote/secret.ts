@@ -11,28 +11,30 @@ const SECRET_MAX = 512;
 
 /** Reads it; white space around it does not count. Throws SECRET_UNUSABLE with what to do. */
 export function readSecret(file: string): Buffer {
+  const unusable = (problem: string, mend: string, cause?: unknown) =>
+    new BatonError('SECRET_UNUSABLE', { file, problem, mend }, cause);
+  const make = `(umask 077; openssl rand -hex 32 > ${file})`;
   let fd: number;
   try {
     fd = openSync(file, 'r');
   } catch (error) {
-    throw unusable(file, `cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+    const { code } = error as NodeJS.ErrnoException;
+    const mend = code === 'ENOENT' ? make : `ls -l ${file}`;
+    throw unusable(code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`, mend, error);
   }
   try {
     // Of the open file, not of the name: nobody can put another in its place in between.
     const { mode, uid, size } = fstatSync(fd);
-    if ((mode & 0o170000) !== 0o100000) throw unusable(file, 'is not a regular file');
-    if (uid !== 0 && uid !== process.getuid!()) throw unusable(file, 'belongs to another user');
-    if ((mode & 0o077) !== 0) throw unusable(file, `can be read by others; run: chmod 600 ${file}`);
-    if (size > SECRET_MAX * 2) throw unusable(file, `is longer than ${SECRET_MAX} bytes`);
+    if ((mode & 0o170000) !== 0o100000) throw unusable('is not a regular file', `ls -ld ${file}`);
+    if (uid !== 0 && uid !== process.getuid!())
+      throw unusable('belongs to another user', `chown ${process.getuid!()} ${file}`);
+    if ((mode & 0o077) !== 0) throw unusable('can be read by others', `chmod 600 ${file}`);
+    if (size > SECRET_MAX * 2) throw unusable(`is longer than ${SECRET_MAX} bytes`, make);
     const secret = Buffer.from(readFileSync(fd, 'latin1').trim(), 'latin1');
-    if (secret.length < SECRET_MIN || secret.length > SECRET_MAX) {
-      throw unusable(file, `must hold ${SECRET_MIN} to ${SECRET_MAX} bytes; make one: openssl rand -hex 32`);
-    }
+    if (secret.length < SECRET_MIN || secret.length > SECRET_MAX)
+      throw unusable(`must hold ${SECRET_MIN} to ${SECRET_MAX} bytes`, make);
     return secret;
   } finally {
     closeSync(fd);
   }
 }
-
-const unusable = (file: string, problem: string, cause?: unknown): BatonError =>
-  new BatonError('SECRET_UNUSABLE', { file, problem }, cause);

@@ -154,7 +154,7 @@ test('a secret is taken from a private file only', (t) => {
   const file = join(folder, 'secret');
   const refuses = (message: RegExp): void =>
     void t.throws(() => readSecret(file), { code: 'SECRET_UNUSABLE', message } as object);
-  refuses(/cannot be read \(ENOENT\)/);
+  refuses(/does not exist; run: .*openssl rand/);
   writeFileSync(file, 'x'.repeat(40), { mode: 0o644 });
   refuses(/can be read by others; run: chmod 600/);
   chmodSync(file, 0o600);

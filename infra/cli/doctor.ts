@@ -1,0 +1,85 @@
+import { isIP } from 'node:net';
+import { styleText } from 'node:util';
+import { Command, Option } from 'commander';
+import { BatonError } from '../../shared/errors.ts';
+import { parseHostPort } from '../../shared/units.ts';
+import { type Asked, type Role, roles } from '../doctor/check.ts';
+import { checks } from '../doctor/checks/index.ts';
+import { examine, isFit } from '../doctor/examine.ts';
+import { type Paint, plain, render } from '../doctor/render.ts';
+import { thisMachine } from '../doctor/this-machine.ts';
+
+interface DoctorFlags extends Omit<Asked, 'vips'> {
+  readonly as?: Role;
+  readonly vip?: readonly string[];
+  readonly json?: true;
+}
+
+/** `baton doctor` */
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .summary('what this machine can and cannot do, and how to mend it')
+    .description(
+      'Looks at what this machine has of what a head and deliveries on different hosts, and labs, need; changes nothing.',
+    )
+    .addOption(
+      new Option('--as <ROLE>', 'what it is to be (default: what the options are about, else all)').choices(
+        roles,
+      ),
+    )
+    .option('--vip <ADDRESS>', 'the address that clients connect to; several as A,B', parseAddresses)
+    .option('--head <HOST:PORT>', "a delivery's head: its --control", parseHead)
+    .option('--secret <FILE>', 'the secret that head and delivery share')
+    .option('--delivery <ADDRESS>', "of a delivery's host, for a head")
+    .option('--interface <NAME>', 'the network card that clients come through, for a head')
+    .option('--json', 'answer as JSON')
+    .addHelpText(
+      'after',
+      '\nExit code 1 when something is lacking. Head and deliveries on one host need the first part only.',
+    )
+    .action(doctor);
+}
+
+async function doctor(flags: DoctorFlags): Promise<void> {
+  const asked = { ...flags, vips: flags.vip ?? [] };
+  const groups = await examine(checks, thisMachine(), asked, rolesOf(flags));
+  const fit = isFit(groups);
+  const text = flags.json
+    ? JSON.stringify({ fit, groups })
+    : render(groups, process.stdout.isTTY ? colours : plain);
+  process.stdout.write(`${text}\n`);
+  if (!fit) process.exitCode = 1;
+}
+
+/** Each of these options is about one of the two. */
+function rolesOf({ as, head, delivery, interface: card }: DoctorFlags): readonly Role[] {
+  if (as !== undefined) return [as];
+  const about: Role[] = [
+    ...(delivery !== undefined || card !== undefined ? ['head' as const] : []),
+    ...(head !== undefined ? ['delivery' as const] : []),
+  ];
+  return about.length > 0 ? about : roles;
+}
+
+const styles = { ok: 'green', warning: 'yellow', lacking: 'red', unknown: 'cyan' } as const;
+const colours: Paint = (outcome, text) => styleText(styles[outcome], text);
+
+function parseAddresses(text: string): string[] {
+  const addresses = text.split(',');
+  if (addresses.every((one) => isIP(one) !== 0)) return addresses;
+  throw new BatonError('BAD_OPTION', {
+    option: '--vip',
+    problem: 'give an IP address, or several: A,B',
+    value: JSON.stringify(text),
+  });
+}
+
+function parseHead(text: string) {
+  const address = parseHostPort(text);
+  if (address !== undefined && address.port > 0) return address;
+  throw new BatonError('BAD_OPTION', {
+    option: '--head',
+    problem: 'give HOST:PORT',
+    value: JSON.stringify(text),
+  });
+}

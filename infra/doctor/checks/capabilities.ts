@@ -1,0 +1,45 @@
+import { type Check, lacking, ok, type Role, unknown, warning } from '../check.ts';
+import type { Machine } from '../machine.ts';
+
+/** linux/capability.h. */
+const numbers = { CAP_NET_BIND_SERVICE: 10, CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21 } as const;
+type Capability = keyof typeof numbers;
+
+/** A head steers: it loads BPF programs and finds an earlier head's by their number, which takes CAP_SYS_ADMIN. */
+const neededBy = (role: Role): readonly Capability[] =>
+  role === 'head' ? ['CAP_NET_ADMIN', 'CAP_SYS_ADMIN'] : ['CAP_NET_ADMIN'];
+
+export const capabilities: Check = {
+  name: 'privileges',
+  for: ['head', 'delivery'],
+  examine(machine, _asked, role) {
+    const held = heldBy(machine);
+    if (held === undefined) return unknown('/proc/self/status does not tell');
+    const missing = neededBy(role).filter((capability) => !held(capability));
+    if (missing.length > 0)
+      return lacking(`without ${missing.join(' and ')} (user ${machine.uid})`, mendFor(machine, role));
+    const firstFree = machine.setting('net/ipv4/ip_unprivileged_port_start') ?? 1024;
+    if (role === 'delivery' && !held('CAP_NET_BIND_SERVICE') && firstFree > 1)
+      return warning(
+        `without CAP_NET_BIND_SERVICE: connections to ports below ${firstFree} are refused`,
+        mendFor(machine, role),
+      );
+    return ok(neededBy(role).join(' and '));
+  },
+};
+
+function heldBy(machine: Machine): ((capability: Capability) => boolean) | undefined {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(machine.read('/proc/self/status') ?? '')?.[1];
+  if (effective === undefined) return undefined;
+  const mask = BigInt(`0x${effective}`);
+  return (capability) => (mask & (1n << BigInt(numbers[capability]))) !== 0n;
+}
+
+/** What a delivery needs can be given to an ordinary user; what a head needs is as good as root. */
+function mendFor({ uid, gid }: Machine, role: Role): string {
+  if (uid === 0) return `give its container or service CAP_NET_ADMIN, CAP_NET_BIND_SERVICE and CAP_SYS_ADMIN`;
+  if (role === 'head') return 'start it as root';
+  const given = '+net_admin,+net_bind_service';
+  const user = `--reuid ${uid} --regid ${gid} --init-groups`;
+  return `start it as root, or after: sudo setpriv ${user} --inh-caps ${given} --ambient-caps ${given}`;
+}

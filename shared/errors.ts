@@ -183,6 +183,12 @@ const catalogue = {
     exit: 1,
     text: '{interface} has a filter at pref {pref} that is not of this release ({found}); remove it with: tc filter del dev {interface} ingress pref {pref}',
   },
+  STEERING_IN_USE: {
+    fault: 'user',
+    retry: true,
+    exit: 1,
+    text: 'the head of process {pid} steers on {interface}; stop it first, it removes its steering when no connection needs it',
+  },
   STEERING_FAILED: {
     fault: 'kernel',
     retry: false,

@@ -12,6 +12,7 @@ const loaders: Record<string, () => Promise<Command>> = {
   status: async () => (await import('./status.ts')).statusCommand(),
   drain: async () => (await import('./drain.ts')).drainCommand(),
   undrain: async () => (await import('./drain.ts')).undrainCommand(),
+  steering: async () => (await import('./steering.ts')).steeringCommand(),
   visit: async () => (await import('./visit.ts')).visitCommand(),
   lab: async () => (await import('./lab.ts')).labCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
-import type { HeadStatus } from '../../shared/status.ts';
+import type { HeadStatus, MigrationStatus } from '../../shared/status.ts';
 import { getStatus } from '../admin-client.ts';
 import { addHeadOptions, adminPath, type HeadOptions } from './running-head.ts';
 
@@ -45,19 +45,60 @@ export function render(status: HeadStatus, before?: HeadStatus): string {
       `overflows ${status.kernel.listenOverflows ?? 'unknown'}`,
     ...Object.entries(status.outcomes).flatMap(([mode, outcomes]) => list(mode, outcomes)),
     ...list('no request', status.inspectionFailures),
+    ...(status.migration ? migrationLines(status.migration) : []),
     '',
   ];
   const rows = status.deliveries.map((delivery) => [
     delivery.name,
     delivery.state,
+    delivery.transport,
     delivery.direct ?? '-',
     `${delivery.inUse}/${delivery.credits}`,
     ...[delivery.untaken, delivery.taken, delivery.returned, delivery.redirected, delivery.created].map(
       String,
     ),
   ]);
-  const header = ['delivery', 'state', 'direct', 'in use', 'untaken', 'taken', 'returned', '307', '201'];
-  return `${[...lines, ...table([header, ...rows])].join('\n')}\n`;
+  const header = [
+    'delivery',
+    'state',
+    'by',
+    'direct',
+    'in use',
+    'untaken',
+    'taken',
+    'returned',
+    '307',
+    '201',
+  ];
+  const flows = status.migration ? flowLines(status.migration) : [];
+  return `${[...lines, ...table([header, ...rows]), ...flows].join('\n')}\n`;
+}
+
+function migrationLines({
+  control,
+  interface: card,
+  outcomes,
+  moving,
+  flows,
+}: MigrationStatus): readonly string[] {
+  return [
+    `other hosts at ${control}: ${flows.count} of ${flows.capacity} connections steered on ${card}, ${moving} moving`,
+    ...list('moved', outcomes),
+  ];
+}
+
+function flowLines({ flows: { count, listed } }: MigrationStatus): readonly string[] {
+  if (listed.length === 0) return [];
+  const rows = listed.map(({ client, server, delivery, action, packets, bytes }) => [
+    client,
+    server,
+    delivery ?? '?',
+    action,
+    String(packets),
+    String(bytes),
+  ]);
+  const more = count > listed.length ? [`and ${count - listed.length} more`] : [];
+  return ['', ...table([['client', 'server', 'at', 'action', 'packets', 'bytes'], ...rows]), ...more];
 }
 
 /** The counts that are not zero; no line when all are. */

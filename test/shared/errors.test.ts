@@ -37,6 +37,7 @@ const pinned: Record<
   NO_BPFFS: [1, 'kernel', false, 'path', 'problem', 'path'],
   STEERING_FULL: [1, 'head', true, 'capacity'],
   STEERING_FOREIGN: [1, 'user', false, 'interface', 'pref', 'found', 'interface', 'pref'],
+  STEERING_IN_USE: [1, 'user', true, 'pid', 'interface'],
   STEERING_FAILED: [1, 'kernel', false, 'interface', 'problem'],
   NOT_ON_SEGMENT: [1, 'user', false, 'address', 'problem'],
   LAB_FAILED: [1, 'head', true, 'problem'],

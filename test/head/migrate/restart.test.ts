@@ -1,5 +1,6 @@
 /** Connections on other hosts outlive the head; deliveries that are killed, frozen or stopped cost what they must and no more. */
 import { Agent, request } from 'node:http';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { LabDelivery } from '../../../infra/lab/lab.ts';
 import { failed, visitSteadily } from '../../support/load.ts';
@@ -22,14 +23,20 @@ async function talk(t: ExecutionContext) {
   t.teardown(async () => void socket.destroy());
   const input: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => input.push(chunk));
-  socket.on('error', () => {});
+  let broken = '';
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    broken = error.code!;
+  });
   let talking = true;
   const client = {
     async ask(path: string): Promise<string> {
       socket.write(`GET ${path} HTTP/1.1\r\nHost: lab\r\n\r\n`);
       const text = await until(
         'an answer',
-        () => Buffer.concat(input).toString('latin1'),
+        () => {
+          if (broken !== '') throw new Error(broken);
+          return Buffer.concat(input).toString('latin1');
+        },
         (all) => {
           const end = all.indexOf('\r\n\r\n');
           const length = Number(/content-length: (\d+)/i.exec(all)?.[1] ?? Number.NaN);
@@ -223,6 +230,28 @@ labTest('a port that its client uses again at once is a connection of its own', 
   t.is((JSON.parse(await ask({}, agent)) as { id: string }).id, second.id);
   agent.destroy();
   await untilNothingIsLeft(lab);
+});
+
+labTest('the flows are listed, and their steering is removed on request when no head needs it', async (t) => {
+  const head = lab.network.host('head');
+  const socket = ['--socket', join(lab.network.directory, 'head.sock')];
+  const run = (...args: string[]) => head.run([...head.baton, ...args, ...socket]);
+  const client = await talk(t);
+  const listed = await run('status');
+  t.regex(listed, /other hosts at 10\.77\.0\.2:8090: 1 of \d+ connections steered on eth0, 0 moving/);
+  t.regex(listed, /10\.77\.0\.1:\d+ +10\.77\.0\.100:8080 +d[12] +forward +\d+/);
+  t.regex(await run('steering', 'eth0'), /10\.77\.0\.1:\d+ .*\n\neth0: steers 1 of 262144 flows/);
+  await t.throwsAsync(run('steering', 'eth0', '--remove'), { message: /stop it first/ });
+  const { pid } = lab.head;
+  process.kill(pid, 'SIGKILL');
+  t.regex(await run('steering', 'eth0', '--remove'), /eth0: removed, with 1 of/);
+  t.regex(await run('steering', 'eth0'), /nothing steers on eth0/);
+  client.stop();
+  // The host of the head speaks for its packets again, and knows of no such connection.
+  await t.throwsAsync(client.answers, { message: 'ECONNRESET' });
+  client.end();
+  await lab.head.restart('kill');
+  await lab.untilStatus('both are back', ({ deliveries }) => deliveries.length === 2);
 });
 
 labTest('when all has ended, a stopped head leaves no program, qdisc or pin', async (t) => {

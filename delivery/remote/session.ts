@@ -6,6 +6,7 @@ import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
 import {
   checkToRemote,
   type FromRemote,
+  IDS_MAX,
   REMOTE_VERSION,
   type RemoteHello,
   type ToRemote,
@@ -18,6 +19,9 @@ import type { Holdings } from './holdings.ts';
 const WELCOME_WITHIN_MS = 10_000;
 /** A head pings several times a second; one that is not heard for this long has gone, milliseconds. */
 const LINK_IDLE_MS = 10_000;
+
+/** Connections that have come to life are told of together, at the latest after this long (milliseconds). */
+const SAY_LIVE_MS = 10;
 
 export interface RemoteHead {
   readonly address: HostPort;
@@ -45,6 +49,9 @@ class RemoteSession implements Session {
   readonly #welcomed = Promise.withResolvers<void>();
   #link!: Link;
   #isWelcome = false;
+  /** Activated, not said yet. */
+  readonly #live: number[] = [];
+  #liveTimer: NodeJS.Timeout | undefined;
   #drained: (() => void)[] = [];
   #open = true;
 
@@ -129,7 +136,9 @@ class RemoteSession implements Session {
     const adopted = this.#adoptions.commit(id);
     if (adopted instanceof Refusal) return this.#send({ type: 'refused', id, reason: adopted.reason });
     this.#holdings.add(id, adopted.ends);
-    this.#send({ type: 'live', id });
+    this.#live.push(id);
+    if (this.#live.length === IDS_MAX) this.#sayLive();
+    else this.#liveTimer ??= setTimeout(() => this.#sayLive(), SAY_LIVE_MS);
     this.#events.onConnection(adopted.fd, {
       id: id.toString(36),
       transport: 'migrate',
@@ -138,6 +147,13 @@ class RemoteSession implements Session {
         return true;
       },
     });
+  }
+
+  /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */
+  #sayLive(): void {
+    clearTimeout(this.#liveTimer);
+    this.#liveTimer = undefined;
+    if (this.#live.length > 0) this.#send({ type: 'live', ids: this.#live.splice(0) });
   }
 
   drain(): Promise<void> {
@@ -166,6 +182,7 @@ class RemoteSession implements Session {
     if (!this.#open) return;
     this.#open = false;
     this.#adoptions.end();
+    this.#sayLive();
     this.#holdings.flush();
     this.#holdings.detach();
     this.#link.end();

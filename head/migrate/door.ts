@@ -67,8 +67,10 @@ export class RemoteDelivery implements LinkHandlers {
     return this.#migrations?.count ?? 0;
   }
 
-  begin(worker: number, fd: number): void {
-    this.#migrations!.begin(worker, fd);
+  begin(worker: number, fds: readonly number[]): void {
+    this.#link.together(() => {
+      for (const fd of fds) this.#migrations!.begin(worker, fd);
+    });
   }
 
   quiet(): Promise<void> {
@@ -185,7 +187,7 @@ export class RemoteDelivery implements LinkHandlers {
         if (migrations.onAdopted(message.id, message.micros)) this.#held++;
         return;
       case 'live':
-        return migrations.onLive(message.id);
+        return migrations.onLive(message.ids);
       case 'refused':
         if (migrations.onRefused(message.id, message.reason)) this.#close(1, member);
         return;

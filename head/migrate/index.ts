@@ -107,8 +107,7 @@ export class RemoteSide {
   migrate(worker: number, { slot, registration, fds }: FromWorker & { type: 'migrate' }): void {
     for (const delivery of this.#deliveries) {
       if (delivery.registration !== registration || delivery.slot !== slot) continue;
-      for (const fd of fds) delivery.begin(worker, fd);
-      return;
+      return delivery.begin(worker, fds);
     }
     // It has gone: the worker is being told so, and gives these connections to others.
   }

@@ -160,8 +160,8 @@ export class Migrations {
     return committed !== undefined;
   }
 
-  onLive(id: number): void {
-    this.#unconfirmed.delete(id);
+  onLive(ids: readonly number[]): void {
+    for (const id of ids) this.#unconfirmed.delete(id);
     this.#checkQuiet();
   }
 

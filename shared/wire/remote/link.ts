@@ -27,6 +27,8 @@ export interface Link {
   readonly peer: string;
   /** False when the link has ended: the message went nowhere. */
   send(message: object): boolean;
+  /** What is sent while `work` runs leaves together. */
+  together(work: () => void): void;
   /** Sends what is queued, then closes. Calls no handler any more. */
   end(): void;
   /** Closes at once. Calls no handler any more. */
@@ -74,16 +76,28 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
   socket.on('close', () => finish('it was cut'));
   socket.on('data', (piece: Buffer) => {
     try {
-      for (const message of reader.push(piece)) {
-        if (open) handlers.onMessage(message);
-      }
+      const messages = reader.push(piece);
+      together(() => {
+        for (const message of messages) if (open) handlers.onMessage(message);
+      });
     } catch (error) {
       finish((error as Error).message);
     }
   });
 
+  /** Each write is a TLS record, and a system call. */
+  function together(work: () => void): void {
+    socket.cork();
+    try {
+      work();
+    } finally {
+      socket.uncork();
+    }
+  }
+
   return {
     peer,
+    together,
     send(message) {
       if (!open) return false;
       socket.write(encodeFrame(message));

@@ -36,8 +36,8 @@ const fromDelivery = z.discriminatedUnion('type', [
   z.object({ type: z.literal('adopted'), id, micros: z.number().min(0) }),
   /** It cannot be had here; nothing of it is left. */
   z.object({ type: z.literal('refused'), id, reason: z.enum(refusalReasons) }),
-  /** It lives here now, and the application has it. */
-  z.object({ type: z.literal('live'), id }),
+  /** They live here now, and the application has them. */
+  z.object({ type: z.literal('live'), ids }),
   /** `closed` connections more have been closed; the flows `gone` need not be steered any more. */
   z.object({ type: z.literal('ended'), closed: count, gone: ids }),
   z.object({ type: z.literal('draining') }),

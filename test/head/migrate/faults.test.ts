@@ -113,7 +113,7 @@ labTest('a delivery that does not answer in time loses the connection, and is to
     t.is((await rogue.next('abort')).id, id);
     // Late: the head has spoken for the connection, so it gives no word to speak as well.
     rogue.say({ type: 'adopted', id, micros: 1 });
-    rogue.say({ type: 'live', id });
+    rogue.say({ type: 'live', ids: [id] });
     const second = send(lab.head.listen, REQUEST);
     const next = await rogue.next('adopt');
     rogue.say({ type: 'refused', id: next.id, reason: 'no-memory' });
@@ -164,7 +164,7 @@ labTest(
     const { id } = await rogue.next('adopt');
     rogue.say({ type: 'adopted', id, micros: 1 });
     await rogue.next('commit');
-    rogue.say({ type: 'live', id });
+    rogue.say({ type: 'live', ids: [id] });
     rogue.playDead();
     const { reason } = await rogue.next('dismissed');
     t.regex(reason, /ping/);
@@ -221,7 +221,7 @@ for (const [what, breakIt, problem] of [
 labTest('words about connections that it never got are ignored', async (t) => {
   const rogue = await enlist(t);
   rogue.say({ type: 'adopted', id: 12_345, micros: 1 });
-  rogue.say({ type: 'live', id: 12_345 });
+  rogue.say({ type: 'live', ids: [12_345] });
   rogue.say({ type: 'refused', id: 12_345, reason: 'no-memory' });
   rogue.say({ type: 'ended', closed: 0, gone: [12_345] });
   const reply = send(lab.head.listen, REQUEST);

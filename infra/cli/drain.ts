@@ -1,12 +1,12 @@
 import { Command } from 'commander';
 import { setDrain } from '../admin-client.ts';
-import { addHeadOptions, adminPath, type HeadOptions } from './running-head.ts';
+import { addHeadOptions, type HeadOptions, withHead } from './running-head.ts';
 
 function command(name: string, on: boolean, description: string): Command {
   return addHeadOptions(
     new Command(name).description(description).argument('<NAME>', "the delivery's name"),
   ).action(async (delivery: string, options: HeadOptions) => {
-    await setDrain(adminPath(options), delivery, on);
+    await withHead(options, (admin) => setDrain(admin, delivery, on));
     process.stdout.write(`${delivery}: ${on ? 'draining' : 'up'}\n`);
   });
 }

@@ -7,7 +7,7 @@ import { formatTable } from '../report/table.ts';
 
 export interface NetworkFlags {
   readonly on: string;
-  readonly deliveries: string;
+  readonly deliveries?: string;
   readonly rtt?: string;
 }
 
@@ -17,19 +17,28 @@ const DELIVERIES_MAX = 80;
 /** Builds it, says what is where, and leaves it. */
 export async function labUp(flags: NetworkFlags): Promise<void> {
   needNetns('up', flags.on);
-  const deliveries = Number(flags.deliveries);
-  if (!Number.isInteger(deliveries) || deliveries < 1 || deliveries > DELIVERIES_MAX) {
-    const problem = `give a number from 1 to ${DELIVERIES_MAX}`;
-    throw new BatonError('BAD_OPTION', { option: '--deliveries', problem, value: flags.deliveries });
-  }
-  const rttMs = flags.rtt === undefined ? 0 : parseDuration(flags.rtt);
-  if (rttMs === undefined || rttMs > 10_000) {
-    const problem = 'give something like 50ms, at most 10s';
-    throw new BatonError('BAD_OPTION', { option: '--rtt', problem, value: flags.rtt! });
-  }
+  const { deliveries = 2, rttMs = 0 } = readNetworkFlags(flags);
   const links = rttMs > 0 ? { client: { delayMs: rttMs / 2 } } : {};
   const network = await buildNetwork(labTopology(deliveries, links), true);
   process.stdout.write(`${describe(network)}\n`);
+}
+
+/** What was given of them, checked. */
+export function readNetworkFlags(flags: Omit<NetworkFlags, 'on'>): { deliveries?: number; rttMs?: number } {
+  const deliveries = flags.deliveries === undefined ? undefined : Number(flags.deliveries);
+  if (
+    deliveries !== undefined &&
+    !(Number.isInteger(deliveries) && deliveries >= 1 && deliveries <= DELIVERIES_MAX)
+  ) {
+    const problem = `give a number from 1 to ${DELIVERIES_MAX}`;
+    throw new BatonError('BAD_OPTION', { option: '--deliveries', problem, value: flags.deliveries! });
+  }
+  const rttMs = flags.rtt === undefined ? undefined : parseDuration(flags.rtt);
+  if (flags.rtt !== undefined && (rttMs === undefined || rttMs > 10_000)) {
+    const problem = 'give something like 50ms, at most 10s';
+    throw new BatonError('BAD_OPTION', { option: '--rtt', problem, value: flags.rtt });
+  }
+  return { ...(deliveries === undefined ? {} : { deliveries }), ...(rttMs === undefined ? {} : { rttMs }) };
 }
 
 /** Removes every network of `lab up`, and what crashed labs have left. Labs at work are left alone. */
@@ -53,6 +62,6 @@ function describe({ name, hosts, topology: { vip } }: Network): string {
 
 function needNetns(verb: string, on: string): void {
   if (on === 'netns') return;
-  const problem = `lab ${verb} builds networks; the lab that has one is netns`;
+  const problem = `lab ${verb} builds networks; the labs that have one are netns and vagrant`;
   throw new BatonError('BAD_OPTION', { option: '--on', problem, value: on });
 }

@@ -8,6 +8,7 @@ import { formatTable } from '../report/table.ts';
 import { renderTerminal } from '../report/terminal.ts';
 import { writeReport } from '../report/write.ts';
 import { labDown, labUp, type NetworkFlags } from './lab-network.ts';
+import { vagrantDown, vagrantUp } from './lab-vagrant.ts';
 
 interface LabFlags extends NetworkFlags {
   readonly on: LabKind;
@@ -23,7 +24,7 @@ export function labCommand(): Command {
     .addOption(new Option('--on <lab>', 'where its hosts are').default('loopback').argParser(parseLab))
     .option('--out <dir>', 'where the reports go', 'reports')
     .option('--quick', 'a shorter run, with less to say')
-    .option('--deliveries <n>', 'up: how many delivery hosts', '2')
+    .option('--deliveries <n>', 'up: how many delivery hosts (default: 2)')
     .option('--rtt <duration>', "up: the round trip of the client's cable (default: none to speak of)")
     .addHelpText('after', networkHelp)
     .action(lab);
@@ -32,11 +33,14 @@ export function labCommand(): Command {
 const networkHelp = `
 baton lab up --on netns    client, head and delivery hosts as network namespaces, with the shared address (root)
 baton lab down --on netns  removes them, and what crashed labs have left
+
+baton lab up --on vagrant    the same hosts as virtual machines, which experiments use until they are taken down
+baton lab down --on vagrant  destroys them
 `;
 
 async function lab(name: string, flags: LabFlags): Promise<void> {
-  if (name === 'up') return await labUp(flags);
-  if (name === 'down') return await labDown(flags);
+  if (name === 'up') return await (flags.on === 'vagrant' ? vagrantUp(flags) : labUp(flags));
+  if (name === 'down') return await (flags.on === 'vagrant' ? vagrantDown() : labDown(flags));
   if (name === 'list') {
     process.stdout.write(
       `${formatTable(

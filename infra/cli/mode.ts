@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { type Mode, modes } from '../../shared/status.ts';
 import { getStatus, setMode } from '../admin-client.ts';
-import { addHeadOptions, adminPath, type HeadOptions } from './running-head.ts';
+import { addHeadOptions, type HeadOptions, withHead } from './running-head.ts';
 
 export function modeCommand(): Command {
   return addHeadOptions(
@@ -14,13 +14,12 @@ export function modeCommand(): Command {
       .argument('[MODE]', modes.join(', '))
       .option('--json', 'answer as JSON'),
   ).action(async (mode: string | undefined, options: HeadOptions & { json?: boolean }) => {
-    const path = adminPath(options);
-    if (mode !== undefined) {
-      if (!modes.includes(mode as Mode))
-        throw new BatonError('UNKNOWN_MODE', { mode, known: modes.join(', ') });
-      await setMode(path, mode as Mode);
-    }
-    const { mode: now } = await getStatus(path);
+    if (mode !== undefined && !modes.includes(mode as Mode))
+      throw new BatonError('UNKNOWN_MODE', { mode, known: modes.join(', ') });
+    const { mode: now } = await withHead(options, async (admin) => {
+      if (mode !== undefined) await setMode(admin, mode as Mode);
+      return await getStatus(admin);
+    });
     process.stdout.write(options.json ? `${JSON.stringify({ mode: now })}\n` : `${now}\n`);
   });
 }

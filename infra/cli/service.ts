@@ -1,7 +1,12 @@
 /** What `baton head` and `baton delivery` have in common: say when ready, stop on a signal, end on the second one. */
 
-/** One line of JSON on stdout, for whoever started the service. */
-export const announce = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
+import { notifySystemd } from './notify-systemd.ts';
+
+/** One line of JSON on stdout, for whoever started the service; systemd is told in its own way. */
+export function announce(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+  notifySystemd();
+}
 
 /** Calls `stop` on SIGTERM or SIGINT; a second signal ends the process at once. */
 export function stopOnSignal(stop: () => Promise<void>): void {

@@ -2,9 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { HeadStatus, MigrationStatus } from '../../shared/status.ts';
 import { getStatus } from '../admin-client.ts';
-import { addHeadOptions, adminPath, type HeadOptions } from './running-head.ts';
+import { addHeadOptions, type HeadOptions, withHead } from './running-head.ts';
 
 const WATCH_EVERY_MS = 1000;
+
+type StatusOptions = HeadOptions & { readonly json?: boolean; readonly watch?: boolean };
 
 export function statusCommand(): Command {
   return addHeadOptions(
@@ -15,22 +17,23 @@ export function statusCommand(): Command {
       )
       .option('--json', 'answer as JSON')
       .option('--watch', 'show it again every second, with rates, until interrupted'),
-  ).action(async (options: HeadOptions & { json?: boolean; watch?: boolean }) => {
-    const path = adminPath(options);
-    let before: HeadStatus | undefined;
-    do {
-      const status = await getStatus(path);
-      if (options.json) {
-        process.stdout.write(`${JSON.stringify(status)}\n`);
-      } else {
-        // Home, draw, and erase what is left of the longer picture before.
-        const [start, end] = options.watch && process.stdout.isTTY ? ['\x1b[H\x1b[2J', ''] : ['', ''];
-        process.stdout.write(`${start}${render(status, before)}${end}`);
-      }
-      before = status;
-      if (options.watch) await delay(WATCH_EVERY_MS);
-    } while (options.watch);
-  });
+  ).action((options: StatusOptions) => withHead(options, (admin) => show(admin, options)));
+}
+
+async function show(admin: string, options: StatusOptions): Promise<void> {
+  let before: HeadStatus | undefined;
+  do {
+    const status = await getStatus(admin);
+    if (options.json) {
+      process.stdout.write(`${JSON.stringify(status)}\n`);
+    } else {
+      // Home, draw, and erase what is left of the longer picture before.
+      const [start, end] = options.watch && process.stdout.isTTY ? ['\x1b[H\x1b[2J', ''] : ['', ''];
+      process.stdout.write(`${start}${render(status, before)}${end}`);
+    }
+    before = status;
+    if (options.watch) await delay(WATCH_EVERY_MS);
+  } while (options.watch);
 }
 
 /** A status as text; with an earlier one, what changed per second as well. */

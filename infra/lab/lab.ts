@@ -69,7 +69,7 @@ export interface Lab {
   stop(): Promise<void>;
 }
 
-export const labKinds = ['loopback', 'netns'] as const;
+export const labKinds = ['loopback', 'netns', 'vagrant'] as const;
 export type LabKind = (typeof labKinds)[number];
 
 export interface LabOptions {

@@ -23,12 +23,12 @@ process.on('exit', () => {
  * Each child leads a process group of its own, so that Ctrl-C in a terminal reaches only the lab, which then ends its
  * children in order.
  */
-function launch(command: readonly string[]) {
+function launch(command: readonly string[], stdin: 'ignore' | 'pipe' = 'ignore') {
   const child = execa(command[0]!, command.slice(1), {
     detached: true,
     cleanup: false,
     reject: false,
-    stdin: 'ignore',
+    stdin,
     buffer: { stdout: false, stderr: false },
   });
   running.add(child);
@@ -40,7 +40,7 @@ function launch(command: readonly string[]) {
 export const baton: readonly string[] = [process.execPath, main];
 
 /** Starts a command that prints one line of JSON when it is ready and then runs until it is stopped. */
-export async function startService(command: readonly string[]): Promise<Service> {
+export async function startService(command: readonly string[], withinMs = readyMs): Promise<Service> {
   const { child, ended } = launch(command);
   const log = keepTail(child.stderr);
   let stopping: Promise<void> | undefined;
@@ -49,7 +49,7 @@ export async function startService(command: readonly string[]): Promise<Service>
     return stopping;
   };
   try {
-    const ready = await readyLine(child, ended, nameOf(command), log);
+    const ready = await readyLine(child, ended, nameOf(command), log, withinMs);
     return {
       ready,
       pid: child.pid!,
@@ -70,7 +70,7 @@ export async function startService(command: readonly string[]): Promise<Service>
 type Child = ReturnType<typeof launch>['child'];
 type Ended = ReturnType<typeof launch>['ended'];
 
-async function readyLine(child: Child, ended: Ended, what: string, log: () => string) {
+async function readyLine(child: Child, ended: Ended, what: string, log: () => string, withinMs: number) {
   const lines = createInterface({ input: child.stdout! });
   let timer: NodeJS.Timeout | undefined;
   try {
@@ -85,9 +85,9 @@ async function readyLine(child: Child, ended: Ended, what: string, log: () => st
         timer = setTimeout(
           () =>
             reject(
-              new BatonError('LAB_FAILED', { problem: `${what} was not ready within ${readyMs / 1000} s` }),
+              new BatonError('LAB_FAILED', { problem: `${what} was not ready within ${withinMs / 1000} s` }),
             ),
-          readyMs,
+          withinMs,
         );
       }),
     ]);
@@ -109,15 +109,24 @@ function parseReady(line: string, what: string): Record<string, unknown> {
   }
 }
 
-/** Runs a command to its end and answers its standard output. */
-export async function runToEnd(command: readonly string[], signal?: AbortSignal): Promise<string> {
-  const { child, ended } = launch(command);
+/**
+ * Runs a command to its end and answers its standard output. An abort sends it SIGTERM, or with `input` ends its standard
+ * input, for what signals do not reach.
+ */
+export async function runToEnd(
+  command: readonly string[],
+  signal?: AbortSignal,
+  endedBy: 'signal' | 'input' = 'signal',
+): Promise<string> {
+  const { child, ended } = launch(command, endedBy === 'input' ? 'pipe' : 'ignore');
+  // It may end before its input does.
+  child.stdin?.on('error', () => {});
   const log = keepTail(child.stderr);
   let text = '';
   child.stdout!.setEncoding('utf8').on('data', (part: string) => {
     text += part;
   });
-  const stop = () => void endWithin(child, ended);
+  const stop = () => (child.stdin ? void child.stdin.end() : void endWithin(child, ended));
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
   const result = await ended;

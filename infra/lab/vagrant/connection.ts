@@ -1,0 +1,67 @@
+/** One ssh connection to a machine, which every command there shares. It ends with this process. */
+import { join } from 'node:path';
+import type { Service } from '../lab.ts';
+import { runToEnd, startService } from '../service.ts';
+import type { SshConfig } from './machines.ts';
+
+export interface Connection {
+  readonly machine: string;
+  /** Runs a command there as root, to its end; its standard output. An abort ends it there and still waits for it. */
+  run(command: readonly string[], signal?: AbortSignal): Promise<string>;
+  /** What rsync calls ssh with. */
+  readonly ssh: readonly string[];
+  close(): Promise<void>;
+}
+
+/** A local Unix socket that leads to one of the machine's. */
+export interface Forward {
+  readonly local: string;
+  readonly remote: string;
+}
+
+const guest = '/opt/baton/infra/vagrant/guest';
+/** An emulated machine takes seconds for the handshake. */
+const CONNECT_SECONDS = 30;
+
+/** `directory`: private, and short, for the sockets that connections are shared by. */
+export async function connect(
+  config: SshConfig,
+  machine: string,
+  directory: string,
+  forward?: Forward,
+): Promise<Connection> {
+  const ssh = ['ssh', '-F', config.file, '-S', join(directory, `${machine}.ssh`)];
+  const options = {
+    ConnectTimeout: CONNECT_SECONDS,
+    ServerAliveInterval: 15,
+    ExitOnForwardFailure: 'yes',
+    // Says that it is connected, in the words that a service is ready with.
+    PermitLocalCommand: 'yes',
+    LocalCommand: 'echo {}',
+  };
+  const master: Service = await startService(
+    [
+      ...ssh,
+      ...['-M', '-N'],
+      ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
+      ...(forward ? ['-L', `${forward.local}:${forward.remote}`] : []),
+      machine,
+    ],
+    CONNECT_SECONDS * 1000,
+  );
+  return {
+    machine,
+    ssh,
+    run: (command, signal) =>
+      runToEnd(
+        [...ssh, machine, ['sudo', '-n', `${guest}/attached`, ...command].map(quote).join(' ')],
+        signal,
+        'input',
+      ),
+    close: () => master.stop(),
+  };
+}
+
+/** For the shell that sshd gives every command to. */
+const quote = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

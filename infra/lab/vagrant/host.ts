@@ -1,0 +1,119 @@
+/** A virtual machine as a host of the lab. */
+import { join, relative } from 'node:path';
+import { z } from 'zod';
+import { BatonError } from '../../../shared/errors.ts';
+import type { Host, Service } from '../lab.ts';
+import { netemArguments } from '../netns/link.ts';
+import { baton } from '../service.ts';
+import type { Connection } from './connection.ts';
+import { project } from './machines.ts';
+
+export interface VagrantHost extends Host {
+  /** On the lab's network, IPv4. */
+  readonly address: string;
+  /** The address that the head shares with its deliveries. */
+  readonly vip: string;
+  readonly interface: string;
+  readonly connection: Connection;
+  /** Ends the services here, so that an experiment finds nothing running, or lets those run that do after a boot. */
+  readonly services: (what: 'clear' | 'restore') => Promise<void>;
+}
+
+const guestProject = '/opt/baton';
+const script = (name: string) => `${guestProject}/infra/vagrant/guest/${name}`;
+
+/** `admin`: where the head's admin socket is reached from here, for hosts that run a head. */
+export async function createHost(connection: Connection, admin?: string): Promise<VagrantHost> {
+  const facts = parseFacts(await connection.run(['cat', '/etc/baton/host.env']));
+  const name = facts.BATON_NAME;
+  return {
+    name,
+    address: facts.BATON_ADDRESS,
+    vip: facts.BATON_VIP,
+    interface: facts.BATON_INTERFACE,
+    connection,
+    baton,
+    run: (command, options) => connection.run(toGuest(command), options?.signal),
+    start: (command) => startUnit(connection, command, admin),
+    async setLink(link) {
+      if (name === 'head') {
+        const problem =
+          "the head's cable cannot be changed in this lab, as its card steers what comes in; change those of the others";
+        throw new BatonError('LAB_FAILED', { problem });
+      }
+      const nothing = Object.keys(link).length === 0;
+      await connection.run([script('cable'), ...(nothing ? [] : netemArguments(link))]);
+    },
+    async services(what) {
+      await connection.run([script('service'), what]);
+    },
+  };
+}
+
+/** This machine's node, and files of this checkout, are meant as the guest has them. */
+const toGuest = (command: readonly string[]): string[] =>
+  command.map((word) => {
+    if (word === process.execPath) return `${guestProject}/node_modules/node/bin/node`;
+    return word.startsWith(project) ? join(guestProject, relative(project, word)) : word;
+  });
+
+const factsSchema = z.object({
+  BATON_NAME: z.string(),
+  BATON_ADDRESS: z.string(),
+  BATON_VIP: z.string(),
+  BATON_INTERFACE: z.string(),
+});
+
+function parseFacts(text: string): z.output<typeof factsSchema> {
+  const pairs = text.split('\n').map((line) => line.split('=') as [string, string]);
+  return factsSchema.parse(Object.fromEntries(pairs));
+}
+
+/** Only heads and deliveries are services here: each is the unit that every boot starts, with other arguments. */
+async function startUnit(
+  connection: Connection,
+  command: readonly string[],
+  admin: string | undefined,
+): Promise<Service> {
+  const [verb, ...args] = command.slice(baton.length);
+  if (!baton.every((word, index) => word === command[index]) || (verb !== 'head' && verb !== 'delivery')) {
+    const problem = `the Vagrant lab runs heads and deliveries as services, and not: ${command.join(' ')}`;
+    throw new BatonError('LAB_FAILED', { problem });
+  }
+  // The unit splits its arguments at spaces.
+  const odd = args.find((arg) => !/^[\w@%+=:,./[\]-]+$/.test(arg));
+  if (odd !== undefined)
+    throw new BatonError('LAB_FAILED', { problem: `not an argument for a unit: ${odd}` });
+  const name = verb === 'head' ? 'head' : `delivery@${args[args.indexOf('--name') + 1]}`;
+  const service = (...what: string[]) => connection.run([script('service'), ...what]);
+  const signal = (which: string) =>
+    connection.run(['systemctl', 'kill', `--signal=${which}`, '--kill-whom=main', `baton-${name}.service`]);
+  const ready = readyLine(await service('start', name, ...args));
+  let stopping: Promise<unknown> | undefined;
+  return {
+    ready: verb === 'head' ? { ...ready, admin } : ready,
+    pid: ready.pid,
+    async stop() {
+      stopping ??= service('stop', name);
+      await stopping;
+    },
+    async kill() {
+      await service('kill', name);
+    },
+    async freeze() {
+      await signal('STOP');
+    },
+    async resume() {
+      await signal('CONT');
+    },
+  };
+}
+
+function readyLine(text: string): { pid: number } {
+  try {
+    return z.looseObject({ pid: z.number() }).parse(JSON.parse(text));
+  } catch (error) {
+    const problem = `a service did not say that it is ready, but: ${text.slice(0, 200)}`;
+    throw new BatonError('LAB_FAILED', { problem }, error);
+  }
+}

@@ -1,7 +1,6 @@
 /** `baton lab up` and `baton lab down` with virtual machines. */
 import { openHosts, restoreServices, type VagrantHosts } from '../lab/vagrant/hosts.ts';
 import { forgetSshConfig, vagrant } from '../lab/vagrant/machines.ts';
-import { syncSources } from '../lab/vagrant/sync.ts';
 import { formatTable } from '../report/table.ts';
 import { type NetworkFlags, readNetworkFlags } from './lab-network.ts';
 
@@ -11,7 +10,6 @@ export async function vagrantUp(flags: NetworkFlags): Promise<void> {
   await vagrant(['up'], deliveries === undefined ? {} : { BATON_DELIVERIES: String(deliveries) });
   const hosts = await openHosts(deliveries);
   try {
-    await Promise.all(hosts.all.map(({ connection }) => syncSources(connection)));
     await restoreServices(hosts);
     if (rttMs !== undefined && rttMs > 0) await hosts.client.setLink({ delayMs: rttMs / 2 });
     process.stdout.write(`${describe(hosts)}\n`);

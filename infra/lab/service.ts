@@ -109,14 +109,18 @@ function parseReady(line: string, what: string): Record<string, unknown> {
   }
 }
 
-/**
- * Runs a command to its end and answers its standard output. An abort sends it SIGTERM, or with `input` ends its standard
- * input, for what signals do not reach.
- */
+export interface RunOptions {
+  /** What an abort does: SIGTERM, or for what signals do not reach the end of its standard input. */
+  readonly endedBy?: 'signal' | 'input';
+  /** For a message that it failed. */
+  readonly name?: string;
+}
+
+/** Runs a command to its end and answers its standard output. */
 export async function runToEnd(
   command: readonly string[],
   signal?: AbortSignal,
-  endedBy: 'signal' | 'input' = 'signal',
+  { endedBy = 'signal', name = nameOf(command) }: RunOptions = {},
 ): Promise<string> {
   const { child, ended } = launch(command, endedBy === 'input' ? 'pipe' : 'ignore');
   // It may end before its input does.
@@ -132,7 +136,7 @@ export async function runToEnd(
   const result = await ended;
   signal?.removeEventListener('abort', stop);
   if (result.failed && !signal?.aborted) {
-    throw new BatonError('LAB_FAILED', { problem: `${nameOf(command)} failed (${why(result, log())})` });
+    throw new BatonError('LAB_FAILED', { problem: `${name} failed (${why(result, log())})` });
   }
   return text;
 }
@@ -147,7 +151,7 @@ async function endWithin(child: Child, ended: Ended): Promise<void> {
 }
 
 /** `head` of `node main.ts head --listen ...`: what a person knows it as. */
-function nameOf(command: readonly string[]): string {
+export function nameOf(command: readonly string[]): string {
   return command[0] === baton[0] && command[1] === baton[1]
     ? `baton ${command[2]}`
     : basename(command[1] ?? command[0]!);

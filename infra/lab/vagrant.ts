@@ -4,7 +4,6 @@ import type { Lab, LabOptions } from './lab.ts';
 import { numbered } from './loopback.ts';
 import type { VagrantHost } from './vagrant/host.ts';
 import { openHosts, restoreServices } from './vagrant/hosts.ts';
-import { syncSources } from './vagrant/sync.ts';
 
 const PORT = 8080;
 const CONTROL_PORT = 4700;
@@ -41,7 +40,6 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
   });
   const prepare = async (host: VagrantHost) => {
     await host.services('clear');
-    await syncSources(host.connection);
     const link = options.links?.[host.name];
     if (link) await host.setLink(link);
   };

@@ -6,8 +6,11 @@ import type { SshConfig } from './machines.ts';
 
 export interface Connection {
   readonly machine: string;
-  /** Runs a command there as root, to its end; its standard output. An abort ends it there and still waits for it. */
-  run(command: readonly string[], signal?: AbortSignal): Promise<string>;
+  /**
+   * Runs a command there as root, to its end; its standard output. An abort ends it there and still waits for it. `name`
+   * is what a message calls it when it fails.
+   */
+  run(command: readonly string[], name: string, signal?: AbortSignal): Promise<string>;
   /** What rsync calls ssh with. */
   readonly ssh: readonly string[];
   close(): Promise<void>;
@@ -52,12 +55,10 @@ export async function connect(
   return {
     machine,
     ssh,
-    run: (command, signal) =>
-      runToEnd(
-        [...ssh, machine, ['sudo', '-n', `${guest}/attached`, ...command].map(quote).join(' ')],
-        signal,
-        'input',
-      ),
+    run(command, name, signal) {
+      const remote = ['sudo', '-n', `${guest}/attached`, ...command].map(quote).join(' ');
+      return runToEnd([...ssh, machine, remote], signal, { endedBy: 'input', name: `${name} on ${machine}` });
+    },
     close: () => master.stop(),
   };
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { BatonError } from '../../../shared/errors.ts';
 import type { Host, Service } from '../lab.ts';
 import { netemArguments } from '../netns/link.ts';
-import { baton } from '../service.ts';
+import { baton, nameOf } from '../service.ts';
 import type { Connection } from './connection.ts';
 import { project } from './machines.ts';
 
@@ -24,7 +24,7 @@ const script = (name: string) => `${guestProject}/infra/vagrant/guest/${name}`;
 
 /** `admin`: where the head's admin socket is reached from here, for hosts that run a head. */
 export async function createHost(connection: Connection, admin?: string): Promise<VagrantHost> {
-  const facts = parseFacts(await connection.run(['cat', '/etc/baton/host.env']));
+  const facts = parseFacts(await connection.run(['cat', '/etc/baton/host.env'], 'reading what the host is'));
   const name = facts.BATON_NAME;
   return {
     name,
@@ -33,7 +33,7 @@ export async function createHost(connection: Connection, admin?: string): Promis
     interface: facts.BATON_INTERFACE,
     connection,
     baton,
-    run: (command, options) => connection.run(toGuest(command), options?.signal),
+    run: (command, options) => connection.run(toGuest(command), nameOf(command), options?.signal),
     start: (command) => startUnit(connection, command, admin),
     async setLink(link) {
       if (name === 'head') {
@@ -42,10 +42,13 @@ export async function createHost(connection: Connection, admin?: string): Promis
         throw new BatonError('LAB_FAILED', { problem });
       }
       const nothing = Object.keys(link).length === 0;
-      await connection.run([script('cable'), ...(nothing ? [] : netemArguments(link))]);
+      await connection.run(
+        [script('cable'), ...(nothing ? [] : netemArguments(link))],
+        'setting what the cable does',
+      );
     },
     async services(what) {
-      await connection.run([script('service'), what]);
+      await connection.run([script('service'), what], `${what} of the services`);
     },
   };
 }
@@ -85,26 +88,25 @@ async function startUnit(
   if (odd !== undefined)
     throw new BatonError('LAB_FAILED', { problem: `not an argument for a unit: ${odd}` });
   const name = verb === 'head' ? 'head' : `delivery@${args[args.indexOf('--name') + 1]}`;
-  const service = (...what: string[]) => connection.run([script('service'), ...what]);
-  const signal = (which: string) =>
-    connection.run(['systemctl', 'kill', `--signal=${which}`, '--kill-whom=main', `baton-${name}.service`]);
-  const ready = readyLine(await service('start', name, ...args));
+  const service = (what: string, ...rest: string[]) =>
+    connection.run([script('service'), what, name, ...rest], `${what} of baton ${verb}`);
+  const ready = readyLine(await service('start', ...args));
   let stopping: Promise<unknown> | undefined;
   return {
     ready: verb === 'head' ? { ...ready, admin } : ready,
     pid: ready.pid,
     async stop() {
-      stopping ??= service('stop', name);
+      stopping ??= service('stop');
       await stopping;
     },
     async kill() {
-      await service('kill', name);
+      await service('kill');
     },
     async freeze() {
-      await signal('STOP');
+      await service('signal', 'STOP');
     },
     async resume() {
-      await signal('CONT');
+      await service('signal', 'CONT');
     },
   };
 }

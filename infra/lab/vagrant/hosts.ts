@@ -6,6 +6,7 @@ import { BatonError } from '../../../shared/errors.ts';
 import { type Connection, connect } from './connection.ts';
 import { createHost, type VagrantHost } from './host.ts';
 import { notUp, readSshConfig, type SshConfig } from './machines.ts';
+import { syncSources } from './sync.ts';
 
 /** On the head, for the user that Vagrant logs in as. */
 const ADMIN = '/run/baton-admin.sock';
@@ -51,7 +52,10 @@ export interface VagrantHosts {
   close(): Promise<void>;
 }
 
-/** The client, the head, and as many deliveries as are wanted; all that run when nothing is said. */
+/**
+ * The client, the head, and as many deliveries as are wanted; all that run when nothing is said. They have the sources that
+ * are checked out here; services that run go on with what they were started with.
+ */
 export async function openHosts(deliveries?: number): Promise<VagrantHosts> {
   const config = await readSshConfig();
   const known = config.machines.filter((name) => /^delivery\d+$/.test(name));
@@ -65,9 +69,11 @@ export async function openHosts(deliveries?: number): Promise<VagrantHosts> {
   try {
     // All of them, also when one fails: what is still connecting could not be closed.
     const outcomes = await Promise.allSettled(
-      machines.map(async (machine) =>
-        createHost(await connections.to(config, machine), machine === 'head' ? connections.admin : undefined),
-      ),
+      machines.map(async (machine) => {
+        const connection = await connections.to(config, machine);
+        await syncSources(connection);
+        return createHost(connection, machine === 'head' ? connections.admin : undefined);
+      }),
     );
     const all = outcomes.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;

@@ -73,7 +73,9 @@ export async function attachSteering(
   const fds: number[] = [];
   try {
     const found = await findFilter(device.name);
-    const flowsFd = found ? openFlows(device, found) : createFlows(options.capacity ?? DEFAULT_CAPACITY);
+    const flowsFd = found
+      ? openFlows(device, found, pins)
+      : createFlows(options.capacity ?? DEFAULT_CAPACITY);
     fds.push(flowsFd);
     const programFd = bpf.loadClassifier(PROGRAM, linkMap(readSteeringObject(), flowsFd));
     fds.push(programFd);
@@ -120,19 +122,38 @@ const createFlows = (capacity: number) =>
   bpf.createHashMap('flows', layout.KEY_SIZE, layout.FLOW_SIZE, capacity);
 
 /** The table of the program that a filter runs. Throws STEERING_FOREIGN when it is none that this release can use. */
-function openFlows(device: Interface, filter: { programId: number; programName: string }): number {
+function openFlows(
+  device: Interface,
+  filter: { programId: number; programName: string },
+  pins: Pins,
+): number {
   const foreign = (found: string) =>
     new BatonError('STEERING_FOREIGN', { interface: device.name, pref: PREF, found });
   if (filter.programName !== PROGRAM) throw foreign(filter.programName);
-  const programFd = bpf.openProgram(filter.programId);
+  const programFd =
+    openIfNamed(pins.program, filter.programId, bpf.programInfo) ?? bpf.openProgram(filter.programId);
   const { mapIds } = bpf.programInfo(programFd);
   closeFd(programFd);
   if (mapIds.length !== 1) throw foreign(`a program with ${mapIds.length} maps`);
-  const flowsFd = bpf.openMap(mapIds[0]!);
+  const flowsFd = openIfNamed(pins.flows, mapIds[0]!, bpf.mapInfo) ?? bpf.openMap(mapIds[0]!);
   const { keySize, valueSize } = bpf.mapInfo(flowsFd);
   if (keySize === layout.KEY_SIZE && valueSize === layout.FLOW_SIZE) return flowsFd;
   closeFd(flowsFd);
   throw foreign('another layout of its table');
+}
+
+/** By its name, which takes no more than may read the file, where by its id takes CAP_SYS_ADMIN. */
+function openIfNamed(path: string, id: number, info: (fd: number) => { id: number }): number | undefined {
+  let fd: number;
+  try {
+    fd = bpf.openPinned(path);
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+  if (info(fd).id === id) return fd;
+  closeFd(fd);
+  return undefined;
 }
 
 function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean): Steering {
@@ -208,7 +229,7 @@ function explain(error: unknown, interfaceName: string): unknown {
       'NO_PRIVILEGE',
       {
         what: `steering on ${interfaceName}`,
-        capability: 'CAP_SYS_ADMIN and CAP_NET_ADMIN',
+        capability: 'CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN',
         problem: error.message,
       },
       error,

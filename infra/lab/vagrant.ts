@@ -6,7 +6,8 @@ import type { VagrantHost } from './vagrant/host.ts';
 import { openHosts, restoreServices } from './vagrant/hosts.ts';
 
 const PORT = 8080;
-const CONTROL_PORT = 4700;
+/** Of the head, for deliveries of other hosts. */
+const CONTROL_PORT = 8090;
 /** Deliveries on the head's own host have the ports after this one. */
 const LOCAL_PORT = 8100;
 const SECRET = ['--secret', '/etc/baton/secret'];

@@ -16,6 +16,7 @@ const MAP_UPDATE_ELEM = 2;
 const MAP_DELETE_ELEM = 3;
 const PROG_LOAD = 5;
 const OBJ_PIN = 6;
+const OBJ_GET = 7;
 const PROG_GET_FD_BY_ID = 13;
 const MAP_GET_FD_BY_ID = 14;
 const OBJ_GET_INFO_BY_FD = 15;
@@ -103,7 +104,15 @@ export function pinObject(fd: number, path: string): void {
   call('OBJ_PIN', OBJ_PIN);
 }
 
-/** A new fd (close-on-exec, as all of bpf(2)'s) of a program or map that is in the kernel. */
+/** A new fd of what has this name in a BPF file system. */
+export function openPinned(path: string): number {
+  const attr = begin();
+  writeText(path, DATA, 4096);
+  attr.setBigUint64(0, BigInt(memory.address + DATA), true);
+  return call('OBJ_GET', OBJ_GET);
+}
+
+/** A new fd (close-on-exec, as all of bpf(2)'s) of a program or map that is in the kernel. Takes CAP_SYS_ADMIN. */
 export const openProgram = (id: number): number => openById('PROG_GET_FD_BY_ID', PROG_GET_FD_BY_ID, id);
 export const openMap = (id: number): number => openById('MAP_GET_FD_BY_ID', MAP_GET_FD_BY_ID, id);
 
@@ -126,6 +135,7 @@ function getInfo(fd: number, prepare: (info: DataView) => void = () => {}): Data
 }
 
 export interface ProgramInfo {
+  readonly id: number;
   readonly name: string;
   /** A hash of its instructions, the same wherever it is loaded. */
   readonly tag: string;
@@ -141,6 +151,7 @@ export function programInfo(fd: number): ProgramInfo {
   });
   const count = Math.min(info.getUint32(52, true), most);
   return {
+    id: info.getUint32(4, true),
     name: readText(DATA + 64),
     tag: memory.bytes.toString('hex', DATA + 8, DATA + 16),
     mapIds: Array.from({ length: count }, (_, i) => memory.view.getUint32(idsAt + 4 * i, true)),
@@ -148,6 +159,7 @@ export function programInfo(fd: number): ProgramInfo {
 }
 
 export interface MapInfo {
+  readonly id: number;
   readonly name: string;
   readonly keySize: number;
   readonly valueSize: number;
@@ -157,6 +169,7 @@ export interface MapInfo {
 export function mapInfo(fd: number): MapInfo {
   const info = getInfo(fd);
   return {
+    id: info.getUint32(4, true),
     keySize: info.getUint32(8, true),
     valueSize: info.getUint32(12, true),
     maxEntries: info.getUint32(16, true),

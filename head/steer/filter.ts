@@ -12,17 +12,18 @@ export const PREF = 0xba70;
 const OWN_QDISC = 1;
 const OTHERS_QDISC = 2;
 
-interface Filter {
+export interface Filter {
   readonly handle: number;
   readonly programId: number;
-  readonly programName: string;
+  /** Undefined when tc may not look at programs, which takes CAP_SYS_ADMIN. */
+  readonly programName: string | undefined;
 }
 
 interface ListedFilter {
   readonly pref: number;
   readonly options?: {
     readonly handle?: string;
-    readonly prog?: { readonly id: number; readonly name: string };
+    readonly prog?: { readonly id: number; readonly name?: string };
   };
 }
 
@@ -34,7 +35,7 @@ export async function findFilter(interfaceName: string): Promise<Filter | undefi
   return {
     handle: Number(ours.options?.handle ?? 0),
     programId: ours.options?.prog?.id ?? 0,
-    programName: ours.options?.prog?.name ?? 'not a BPF program',
+    programName: ours.options?.prog ? ours.options.prog.name : 'not a BPF program',
   };
 }
 

@@ -16,7 +16,7 @@ import { BatonError } from '../../shared/errors.ts';
 import * as bpf from '../../shared/sys/bpf.ts';
 import { errnoName, SystemError } from '../../shared/sys/libc.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
-import { attachFilter, findFilter, PREF, removeFilter } from './filter.ts';
+import { attachFilter, type Filter, findFilter, PREF, removeFilter } from './filter.ts';
 import * as layout from './flow.ts';
 import { findInterface, type Interface } from './iproute.ts';
 import { linkMap, readSteeringObject } from './object.ts';
@@ -72,7 +72,7 @@ export async function attachSteering(
   const pins = pinsOf(options.name ?? defaultName(device.name));
   const fds: number[] = [];
   try {
-    const found = await findFilter(device.name);
+    const found = withName(await findFilter(device.name), pins);
     const flowsFd = found
       ? openFlows(device, found, pins)
       : createFlows(options.capacity ?? DEFAULT_CAPACITY);
@@ -122,11 +122,7 @@ const createFlows = (capacity: number) =>
   bpf.createHashMap('flows', layout.KEY_SIZE, layout.FLOW_SIZE, capacity);
 
 /** The table of the program that a filter runs. Throws STEERING_FOREIGN when it is none that this release can use. */
-function openFlows(
-  device: Interface,
-  filter: { programId: number; programName: string },
-  pins: Pins,
-): number {
+function openFlows(device: Interface, filter: NamedFilter, pins: Pins): number {
   const foreign = (found: string) =>
     new BatonError('STEERING_FOREIGN', { interface: device.name, pref: PREF, found });
   if (filter.programName !== PROGRAM) throw foreign(filter.programName);
@@ -140,6 +136,20 @@ function openFlows(
   if (keySize === layout.KEY_SIZE && valueSize === layout.FLOW_SIZE) return flowsFd;
   closeFd(flowsFd);
   throw foreign('another layout of its table');
+}
+
+type NamedFilter = Filter & { readonly programName: string };
+
+/** Of the filter's program, which is found by its pin where tc may not ask for it. */
+function withName(filter: Filter | undefined, pins: Pins): NamedFilter | undefined {
+  if (!filter) return undefined;
+  const { programName, programId } = filter;
+  if (programName !== undefined) return { ...filter, programName };
+  const fd = openIfNamed(pins.program, programId, bpf.programInfo);
+  if (fd === undefined) return { ...filter, programName: `program ${programId}, which is not pinned here` };
+  const { name } = bpf.programInfo(fd);
+  closeFd(fd);
+  return { ...filter, programName: name };
 }
 
 /** By its name, which takes no more than may read the file, where by its id takes CAP_SYS_ADMIN. */
@@ -204,7 +214,7 @@ function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean
       return n;
     },
     async detach() {
-      const filter = await findFilter(device.name);
+      const filter = withName(await findFilter(device.name), pins);
       if (filter?.programName === PROGRAM) await removeFilter(device.name, filter);
       unpin(pins);
       steering.close();

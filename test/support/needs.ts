@@ -12,6 +12,8 @@ const packages = {
   tcpdump: 'tcpdump',
   clang: 'clang libbpf-dev',
   setpriv: 'util-linux',
+  shellcheck: 'shellcheck',
+  vagrant: 'vagrant',
 } as const;
 export type Tool = keyof typeof packages;
 

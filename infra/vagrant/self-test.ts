@@ -1,0 +1,65 @@
+/**
+ * `npm run -s vagrant-self-test`: the Vagrant lab from nothing to a report and back to nothing, with checks of what it must
+ * do. By hand, because it makes four virtual machines: minutes with KVM, half an hour without. `--keep` leaves them.
+ */
+import { parseArgs } from 'node:util';
+import { execa } from 'execa';
+import { BatonError } from '../../shared/errors.ts';
+import type { Mode } from '../../shared/status.ts';
+import { experiments } from '../experiments/index.ts';
+import { baton } from '../lab/service.ts';
+import { checkLab } from './self-test/checks.ts';
+import { createJournal } from './self-test/journal.ts';
+
+const { values: flags } = parseArgs({
+  options: { keep: { type: 'boolean', default: false }, out: { type: 'string', default: 'reports' } },
+});
+const journal = createJournal();
+const { step, check } = journal;
+
+/** As a person would call it; what it says on stderr is shown, its answer is returned. */
+async function command(...args: string[]): Promise<string> {
+  const [program, ...rest] = [...baton, ...args];
+  const { failed, stdout, exitCode } = await execa(program!, rest, { reject: false, stderr: 'inherit' });
+  if (!failed) return stdout;
+  throw new BatonError('LAB_FAILED', { problem: `baton ${args.join(' ')} ended with ${exitCode}` });
+}
+
+/** The one that needs the least of a slow machine. */
+const experiment = experiments.find(({ name }) => name === 'first-visit') ?? experiments[0]!;
+
+try {
+  await step('baton lab up', async () => console.log(await command('lab', 'up', '--on', 'vagrant')));
+  await step('baton mode, from here', async () => {
+    for (const mode of ['redirect', 'handoff'] satisfies Mode[]) {
+      const said = await command('mode', mode, '--on', 'vagrant');
+      check(`the head says that its mode is ${mode}`, said === mode, said);
+    }
+  });
+  await step('baton status, from here', async () => {
+    const said = await command('status', '--on', 'vagrant');
+    console.log(said);
+    check('it lists deliveries that are up on other hosts', /^d1 +up/m.test(said) && /^d2 +up/m.test(said));
+  });
+  await checkLab(journal);
+  await step(`baton lab ${experiment.name}`, async () => {
+    const said = await command('lab', experiment.name, '--quick', '--on', 'vagrant', '--out', flags.out);
+    console.log(said);
+    check('a report was written', /^report: /m.test(said));
+  });
+  await step('the services after an experiment', async () => {
+    const said = await command('status', '--on', 'vagrant');
+    check('they run as after a boot', /^d1 +up/m.test(said) && /mode handoff/.test(said), said);
+  });
+} catch (error) {
+  check('nothing unexpected', false, error instanceof Error ? (error.stack ?? error.message) : String(error));
+} finally {
+  if (!flags.keep) {
+    await step('baton lab down', async () => {
+      await command('lab', 'down', '--on', 'vagrant').catch((error: Error) =>
+        check('the lab is gone', false, error.message),
+      );
+    });
+  }
+}
+process.exitCode = journal.end() ? 0 : 1;

@@ -1,0 +1,145 @@
+/** What must be true of any lab with deliveries on hosts of their own, checked through the interface that experiments use. */
+
+import { BatonError } from '../../../shared/errors.ts';
+import type { HeadStatus } from '../../../shared/status.ts';
+import type { Host, Lab } from '../../lab/lab.ts';
+import { startLab } from '../../lab/start.ts';
+import { visitFrom } from '../../lab/visit-from.ts';
+import type { VisitResult } from '../../visits/result.ts';
+import type { Journal } from './journal.ts';
+
+/** One way, so that a round trip is twice as long: long enough to stand out from what an emulated machine adds. */
+const DELAY_MS = 20;
+/** An answer of many packets. */
+const LARGE_BYTES = 2_000_000;
+
+export async function checkLab(journal: Journal): Promise<void> {
+  const { step } = journal;
+  const links = { client: { delayMs: DELAY_MS } };
+  const lab = await step('a lab with two remote deliveries, 20 ms each way to the client', () =>
+    startLab('vagrant', { mode: 'handoff', deliveries: 2, links }),
+  );
+  try {
+    await step('every mode answers, and takes the round trips that it should', () =>
+      checkModes(lab, journal),
+    );
+    await step('answers of a migrated connection bypass the head', () => checkBypass(lab, journal));
+    await step('the mode is switched while visits go on', () => checkSwitch(lab, journal));
+    await step('a delivery is killed', () => checkKill(lab, journal));
+    await step('the head is killed', () => checkHead(lab, journal));
+  } finally {
+    await step('the lab ends', () => lab.stop());
+  }
+}
+
+const visit = async (lab: Lab, path: string, rate: number, seconds: number): Promise<VisitResult> => {
+  const options = { rate, durationMs: seconds * 1000, warmUpMs: 2000, timeoutMs: 20_000 };
+  return (await visitFrom(lab.client, { urls: [`http://${lab.head.listen}${path}`], ...options }))!;
+};
+
+/** Asks the head until it says so; the answer's own way here is the pause. Throws when it does not in a minute. */
+async function until(lab: Lab, holds: (status: HeadStatus) => boolean): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
+    const status = await lab.head.status();
+    if (holds(status)) return;
+    if (performance.now() < deadline) continue;
+    throw new BatonError('LAB_FAILED', { problem: `the head still says ${JSON.stringify(status)}` });
+  }
+}
+
+const told = ({ succeeded, failed, redirects, failures }: VisitResult) =>
+  `${succeeded} succeeded, ${failed} failed, redirects ${JSON.stringify(redirects)} ${JSON.stringify(failures)}`;
+
+async function checkModes(lab: Lab, { check }: Journal): Promise<void> {
+  const medians: Record<string, number> = {};
+  for (const mode of ['handoff', 'redirect', 'created'] as const) {
+    await lab.head.setMode(mode);
+    const result = await visit(lab, '/bytes/1000', 3, 10);
+    medians[mode] = result.latency.p50 / 1000;
+    const median = `median ${medians[mode].toFixed(1)} ms`;
+    check(
+      `${mode}: all visits succeed`,
+      result.failed === 0 && result.succeeded > 0,
+      `${told(result)}, ${median}`,
+    );
+  }
+  const ratio = medians.redirect! / medians.handoff!;
+  check(
+    'a redirect takes about twice a handoff (1.7 to 2.3)',
+    ratio >= 1.7 && ratio <= 2.3,
+    ratio.toFixed(2),
+  );
+  const { migration, outcomes } = await lab.head.status();
+  check(
+    'every connection that was handed over moved to another host',
+    migration?.outcomes.adopted === outcomes.handoff?.taken && outcomes.handoff?.redirected === 0,
+    `${JSON.stringify(migration?.outcomes)}, handoff ${JSON.stringify(outcomes.handoff)}`,
+  );
+}
+
+async function checkBypass(lab: Lab, { check }: Journal): Promise<void> {
+  await lab.head.setMode('handoff');
+  const hosts = [lab.head.host, ...lab.deliveries.map(({ host }) => host)];
+  const before = await Promise.all(hosts.map(sentBytes));
+  const result = await visit(lab, `/bytes/${LARGE_BYTES}`, 1, 4);
+  const after = await Promise.all(hosts.map(sentBytes));
+  const [head, ...deliveries] = after.map((bytes, index) => bytes - before[index]!);
+  const answers = result.succeeded * LARGE_BYTES;
+  const sent = deliveries.reduce((sum, bytes) => sum + bytes, 0);
+  check('large answers arrive', result.failed === 0 && result.succeeded > 0, told(result));
+  check('the deliveries sent all of them', sent >= answers, `${sent} bytes for ${answers} of answers`);
+  check('the head sent less than a tenth of that', head! < answers / 10, `${head} bytes`);
+}
+
+/** By its card to the lab's network, since it started. */
+async function sentBytes(host: Host): Promise<number> {
+  const script = '. /etc/baton/host.env; cat "/sys/class/net/$BATON_INTERFACE/statistics/tx_bytes"';
+  return Number(await host.run(['sh', '-c', script]));
+}
+
+async function checkSwitch(lab: Lab, { check }: Journal): Promise<void> {
+  await lab.head.setMode('handoff');
+  const before = (await lab.head.status()).accepted;
+  const visits = visit(lab, '/bytes/1000', 3, 16);
+  // In the middle of it, as the head's own count tells.
+  await until(lab, ({ accepted }) => accepted >= before + 20);
+  await lab.head.setMode('redirect');
+  const result = await visits;
+  const redirected = result.redirects[307] ?? 0;
+  const both = redirected > 0 && redirected < result.succeeded;
+  check('some were handed over, the rest redirected, none failed', both && result.failed === 0, told(result));
+}
+
+async function checkKill(lab: Lab, { check }: Journal): Promise<void> {
+  const [d1, d2] = lab.deliveries as [Lab['deliveries'][number], Lab['deliveries'][number]];
+  await lab.head.setMode('handoff');
+  await d1.kill();
+  const takenOf = async (name: string) =>
+    (await lab.head.status()).deliveries.find((delivery) => delivery.name === name);
+  check('the head knows', (await takenOf(d1.name))?.state === 'down');
+  const before = (await takenOf(d2.name))!.taken;
+  const result = await visit(lab, '/bytes/1000', 3, 5);
+  const served = (await takenOf(d2.name))!.taken - before;
+  check(
+    'the other one serves everybody',
+    result.failed === 0 && served >= result.succeeded,
+    `${told(result)}; ${served}`,
+  );
+  await d1.restart();
+  check('started again, it is welcomed', (await takenOf(d1.name))?.state === 'up');
+}
+
+async function checkHead(lab: Lab, { check }: Journal): Promise<void> {
+  await lab.head.restart('kill');
+  // Deliveries of other hosts come back by themselves.
+  while (
+    (await lab.head.status()).deliveries.filter(({ state }) => state === 'up').length < lab.deliveries.length
+  );
+  const result = await visit(lab, '/bytes/1000', 3, 5);
+  check(
+    'after its restart it hands over as before',
+    result.failed === 0 && result.succeeded > 0,
+    told(result),
+  );
+}

@@ -1,8 +1,8 @@
 import type { Lab, LabKind } from '../lab/lab.ts';
 import type { Progress } from '../lab/progress.ts';
 import { startLab } from '../lab/start.ts';
-import { readEnvironment } from '../report/environment.ts';
-import { type Report, reportSchemaVersion } from '../report/schema.ts';
+import { readEnvironment, readEnvironmentOf } from '../report/environment.ts';
+import { type Environment, type Report, reportSchemaVersion } from '../report/schema.ts';
 import type { Experiment } from './experiment.ts';
 
 export interface RunOptions {
@@ -15,14 +15,15 @@ export interface RunOptions {
 /** Runs an experiment and stops every lab that it started, however it ends. */
 export async function runExperiment(experiment: Experiment, options: RunOptions): Promise<Report> {
   const began = Date.now();
-  const environment = await readEnvironment(options.on, 'unknown');
+  let environment: Environment = { ...(await readEnvironment()), lab: options.on, baton: 'unknown' };
   const labs: Lab[] = [];
   try {
     const findings = await experiment.run({
       startLab: async (wanted) => {
         const lab = await startLab(options.on, wanted);
         labs.push(lab);
-        environment.baton = (await lab.head.status()).version;
+        const { version } = await lab.head.status();
+        environment = { ...(await readEnvironmentOf(lab.head.host)), lab: options.on, baton: version };
         return lab;
       },
       quick: options.quick,

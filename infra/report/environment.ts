@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
-import type { Environment } from './schema.ts';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Host } from '../lab/lab.ts';
+import { type Environment, environmentSchema } from './schema.ts';
 
 /** What decides how fast connections are made and how long queues get; see ip-sysctl in the kernel's documentation. */
 const sysctls = [
@@ -18,24 +21,34 @@ const sysctls = [
   'net.ipv4.tcp_wmem',
 ];
 
-export async function readEnvironment(lab: string, baton: string): Promise<Environment> {
+/** What a machine is; `lab` and `baton` are of the experiment. */
+export type MachineEnvironment = Omit<Environment, 'lab' | 'baton'>;
+
+export async function readEnvironment(): Promise<MachineEnvironment> {
   const processors = cpus();
   const values = await Promise.all(sysctls.map(async (name) => [name, await readSysctl(name)] as const));
   const { node, v8, uv, openssl } = process.versions;
   return {
-    lab,
     machine: processors[0]?.model.trim() || 'unknown',
     cores: processors.length,
     memoryBytes: totalmem(),
     architecture: arch(),
     kernel: release(),
     node,
-    baton,
     versions: { v8, uv, ...(openssl === undefined ? {} : { openssl }) },
     congestionControl: (await readSysctl('net.ipv4.tcp_congestion_control')) ?? 'unknown',
     sysctls: Object.fromEntries(values.filter((entry): entry is [string, string] => entry[1] !== undefined)),
     loadAverage: loadavg()[0]!,
   };
+}
+
+const program = fileURLToPath(new URL(`./environment-main${extname(import.meta.url)}`, import.meta.url));
+
+/** Of a host of a lab, which may be another machine, and has sysctls of its own in any case. */
+export async function readEnvironmentOf(host: Host): Promise<MachineEnvironment> {
+  return environmentSchema
+    .omit({ lab: true, baton: true })
+    .parse(JSON.parse(await host.run([process.execPath, program])));
 }
 
 async function readSysctl(name: string): Promise<string | undefined> {

@@ -54,7 +54,7 @@ const saturationSchema = z.object({
   errors: z.int().describe('connection errors, time-outs and answers outside 2xx'),
 });
 
-const environmentSchema = z.object({
+export const environmentSchema = z.object({
   lab: z.string(),
   machine: z.string().describe('processor model'),
   cores: z.int(),

@@ -41,7 +41,7 @@ function aCase(name: string, p50s: readonly number[]): Case {
   return { name, description: `by ${name}`, rounds, summary: summariseRounds(rounds) };
 }
 
-const environment = await readEnvironment('loopback', '0.0.0');
+const environment = { ...(await readEnvironment()), lab: 'loopback', baton: '0.0.0' };
 const cases = [
   aCase('direct', [100, 110]),
   aCase('handoff', [200, 220]),

@@ -1,16 +1,11 @@
 import { formatHostPort } from '../../shared/units.ts';
-import { assembleLab, type Site } from './assemble.ts';
+import { assembleLab } from './assemble.ts';
+import { CONTROL_PORT, localDeliveries, PORT, remoteDelivery } from './deliveries.ts';
 import type { Lab, LabOptions } from './lab.ts';
-import { numbered } from './loopback.ts';
 import type { VagrantHost } from './vagrant/host.ts';
 import { openHosts, restoreServices } from './vagrant/hosts.ts';
 
-const PORT = 8080;
-/** Of the head, for deliveries of other hosts. */
-const CONTROL_PORT = 8090;
-/** Deliveries on the head's own host have the ports after this one. */
-const LOCAL_PORT = 8100;
-const SECRET = ['--secret', '/etc/baton/secret'];
+const SECRET = '/etc/baton/secret';
 const SOCKET = '/run/baton/head.sock';
 
 /**
@@ -21,24 +16,6 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
   const hosts = await openHosts(options.deliveries);
   const { client, head } = hosts;
   const control = formatHostPort({ host: head.address, port: CONTROL_PORT });
-  const remote = (host: VagrantHost): Site['deliveries'][number] => ({
-    name: host.name,
-    transport: 'migrate',
-    host,
-    arguments: [
-      ...['--name', host.name, '--head', control, ...SECRET, '--vip', host.vip],
-      ...['--direct', formatHostPort({ host: host.address, port: PORT })],
-    ],
-  });
-  const local = (name: string, index: number): Site['deliveries'][number] => ({
-    name,
-    transport: 'fd',
-    host: head,
-    arguments: [
-      ...['--name', name, '--head', SOCKET],
-      ...['--direct', formatHostPort({ host: head.address, port: LOCAL_PORT + index })],
-    ],
-  });
   const prepare = async (host: VagrantHost) => {
     await host.services('clear');
     const link = options.links?.[host.name];
@@ -58,10 +35,13 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
         host: head,
         arguments: [
           ...['--listen', formatHostPort({ host: head.vip, port: PORT }), '--socket', SOCKET],
-          ...['--control', control, ...SECRET, '--interface', head.interface],
+          ...['--control', control, '--secret', SECRET, '--interface', head.interface],
         ],
       },
-      deliveries: [...hosts.deliveries.map(remote), ...numbered('l', options.local ?? 0).map(local)],
+      deliveries: [
+        ...hosts.deliveries.map((host) => remoteDelivery(host, { control, secret: SECRET, vips: host.vip })),
+        ...localDeliveries(head, SOCKET, options.local ?? 0),
+      ],
       async remove() {
         // Of a service that is not ready in time `baton status` tells; it must not cost an experiment its report.
         await restoreServices(hosts).catch(() => {});

@@ -1,0 +1,48 @@
+/** Deliveries of labs whose hosts have addresses of their own: where they listen, and how they meet the head. */
+import { formatHostPort } from '../../shared/units.ts';
+import type { Site } from './assemble.ts';
+import type { Host } from './lab.ts';
+import { numbered } from './loopback.ts';
+
+/** On such a host every port is free: of the head at the shared address, and of a delivery at its own. */
+export const PORT = 8080;
+/** Of the head, for deliveries of other hosts. */
+export const CONTROL_PORT = 8090;
+/** Deliveries on the head's own host have the ports from this one on. */
+const LOCAL_PORT = 8100;
+
+interface AddressedHost extends Host {
+  readonly address: string;
+}
+
+type PlacedDelivery = Site['deliveries'][number];
+
+/** On a host of its own, called after it: connections move there. `vips`: one, or several with commas. */
+export function remoteDelivery(
+  host: AddressedHost,
+  { control, secret, vips }: { control: string; secret: string; vips: string },
+): PlacedDelivery {
+  const direct = formatHostPort({ host: host.address, port: PORT });
+  return {
+    name: host.name,
+    transport: 'migrate',
+    host,
+    arguments: [
+      ...['--name', host.name, '--head', control, '--secret', secret],
+      ...['--vip', vips, '--direct', direct],
+    ],
+  };
+}
+
+/** On the head's own host, `l1`, `l2`, ...: connections are handed over as fds. */
+export function localDeliveries(head: AddressedHost, socket: string, count: number): PlacedDelivery[] {
+  return numbered('l', count).map((name, index) => {
+    const direct = formatHostPort({ host: head.address, port: LOCAL_PORT + index });
+    return {
+      name,
+      transport: 'fd',
+      host: head,
+      arguments: ['--name', name, '--head', socket, '--direct', direct],
+    };
+  });
+}

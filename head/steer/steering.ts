@@ -96,10 +96,10 @@ export async function attachSteering(
 /** What an earlier head has left at work, as it is; undefined when nothing. `close` it. */
 export async function findSteering(interfaceName: string): Promise<Steering | undefined> {
   const device = await findInterface(interfaceName);
-  const found = await findFilter(device.name);
-  if (!found) return undefined;
+  const pins = pinsOf(defaultName(device.name));
   try {
-    return handle(device, openFlows(device, found), pinsOf(defaultName(device.name)), true);
+    const found = withName(await findFilter(device.name), pins);
+    return found && handle(device, openFlows(device, found, pins), pins, true);
   } catch (error) {
     throw explain(error, device.name);
   }

@@ -13,6 +13,7 @@ interface DoctorFlags extends Omit<Asked, 'vips'> {
   readonly as?: Role;
   readonly vip?: readonly string[];
   readonly json?: true;
+  readonly on?: 'vagrant';
 }
 
 /** `baton doctor` */
@@ -33,6 +34,7 @@ export function doctorCommand(): Command {
     .option('--delivery <ADDRESS>', "of a delivery's host, for a head")
     .option('--interface <NAME>', 'the network card that clients come through, for a head')
     .option('--json', 'answer as JSON')
+    .addOption(new Option('--on <LAB>', 'the machines of this lab instead').choices(['vagrant']))
     .addHelpText(
       'after',
       '\nExit code 1 when something is lacking. Head and deliveries on one host need the first part only.',
@@ -41,12 +43,25 @@ export function doctorCommand(): Command {
 }
 
 async function doctor(flags: DoctorFlags): Promise<void> {
+  if (flags.on === 'vagrant') return await doctorOnVagrant(flags.json === true);
   const asked = { ...flags, vips: flags.vip ?? [] };
   const groups = await examine(checks, thisMachine(), asked, rolesOf(flags));
   const fit = isFit(groups);
   const text = flags.json
     ? JSON.stringify({ fit, groups })
     : render(groups, process.stdout.isTTY ? colours : plain);
+  process.stdout.write(`${text}\n`);
+  if (!fit) process.exitCode = 1;
+}
+
+async function doctorOnVagrant(json: boolean): Promise<void> {
+  const { examineVagrantLab } = await import('../lab/vagrant/doctor.ts');
+  const hosts = await examineVagrantLab();
+  const fit = hosts.every((each) => each.fit);
+  const paint = process.stdout.isTTY ? colours : plain;
+  const text = json
+    ? JSON.stringify({ fit, hosts })
+    : hosts.map(({ host, groups }) => `${host}\n\n${render(groups, paint)}`).join('\n\n\n');
   process.stdout.write(`${text}\n`);
   if (!fit) process.exitCode = 1;
 }

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { setDrain } from '../admin-client.ts';
-import { addHeadOptions, type HeadOptions, withHead } from './running-head.ts';
+import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
 
 function command(name: string, on: boolean, description: string): Command {
-  return addHeadOptions(
+  return addAnyHeadOptions(
     new Command(name).description(description).argument('<NAME>', "the delivery's name"),
-  ).action(async (delivery: string, options: HeadOptions) => {
+  ).action(async (delivery: string, options: AnyHeadOptions) => {
     await withHead(options, (admin) => setDrain(admin, delivery, on));
     process.stdout.write(`${delivery}: ${on ? 'draining' : 'up'}\n`);
   });

@@ -2,10 +2,10 @@ import { Command } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { type Mode, modes } from '../../shared/status.ts';
 import { getStatus, setMode } from '../admin-client.ts';
-import { addHeadOptions, type HeadOptions, withHead } from './running-head.ts';
+import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
 
 export function modeCommand(): Command {
-  return addHeadOptions(
+  return addAnyHeadOptions(
     new Command('mode')
       .summary("show or switch the running head's mode")
       .description(
@@ -13,7 +13,7 @@ export function modeCommand(): Command {
       )
       .argument('[MODE]', modes.join(', '))
       .option('--json', 'answer as JSON'),
-  ).action(async (mode: string | undefined, options: HeadOptions & { json?: boolean }) => {
+  ).action(async (mode: string | undefined, options: AnyHeadOptions & { json?: boolean }) => {
     if (mode !== undefined && !modes.includes(mode as Mode))
       throw new BatonError('UNKNOWN_MODE', { mode, known: modes.join(', ') });
     const { mode: now } = await withHead(options, async (admin) => {

@@ -2,14 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { HeadStatus, MigrationStatus } from '../../shared/status.ts';
 import { getStatus } from '../admin-client.ts';
-import { addHeadOptions, type HeadOptions, withHead } from './running-head.ts';
+import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
 
 const WATCH_EVERY_MS = 1000;
 
-type StatusOptions = HeadOptions & { readonly json?: boolean; readonly watch?: boolean };
+type StatusOptions = AnyHeadOptions & { readonly json?: boolean; readonly watch?: boolean };
 
 export function statusCommand(): Command {
-  return addHeadOptions(
+  return addAnyHeadOptions(
     new Command('status')
       .summary('what the running head and its deliveries are doing')
       .description(

@@ -41,6 +41,10 @@ try {
     console.log(said);
     check('it lists deliveries that are up on other hosts', /^d1 +up/m.test(said) && /^d2 +up/m.test(said));
   });
+  await step('baton doctor, from here', async () => {
+    console.log(await command('doctor', '--on', 'vagrant'));
+    check('nothing that is needed is lacking', true);
+  });
   await checkLab(journal);
   await step(`baton lab ${experiment.name}`, async () => {
     const said = await command('lab', experiment.name, '--quick', '--on', 'vagrant', '--out', flags.out);

@@ -9,7 +9,7 @@ import { DgramSocket } from 'node-unix-socket';
 
 const main = fileURLToPath(new URL('../../../infra/cli/main.ts', import.meta.url));
 
-test('a head that systemd started tells it when it is ready, and not before', async (t) => {
+test('a head that systemd started tells it when it is ready', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));
   const manager = new DgramSocket();
   const path = join(directory, 'notify.sock');

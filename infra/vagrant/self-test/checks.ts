@@ -20,6 +20,7 @@ export async function checkLab(journal: Journal): Promise<void> {
   const lab = await step('a lab with two remote deliveries', () =>
     startLab('vagrant', { mode: 'handoff', deliveries: 2, headArguments: patience }),
   );
+  if (!lab) return;
   try {
     await step('every mode answers, and takes the round trips that it should', () =>
       checkModes(lab, journal),

@@ -3,7 +3,10 @@ import { z } from 'zod';
 import type { Stage } from './stage.ts';
 
 const report = z.object({
+  /** Connections on which everything was right. */
   ok: z.int(),
+  /** Right answers: as many, or more where connections are used again. */
+  answers: z.int(),
   failed: z.record(z.string(), z.int()),
   seconds: z.number(),
   slowestMillis: z.number(),
@@ -14,8 +17,9 @@ const report = z.object({
 /** What the load generator saw; times of its own CPU. */
 export type LoadReport = Readonly<z.infer<typeof report>>;
 
-export interface Target {
-  readonly headPid: number;
+interface Target {
+  /** A burst stops it until the burst is queued. */
+  readonly subject: number;
   /** HOST:PORT */
   readonly address: string;
   /** The HTTP status that counts as an answer. */
@@ -23,7 +27,7 @@ export interface Target {
 }
 
 export interface Load {
-  readonly name: string;
+  readonly name: 'steady' | 'burst' | 'keepalive';
   readonly about: string;
   run(stage: Stage, target: Target): Promise<LoadReport>;
 }
@@ -34,6 +38,18 @@ export function steadyLoad(concurrent: number, seconds: number): Load {
     name: 'steady',
     about: `${concurrent} clients at a time, a new connection for each request; the head often waits`,
     run: (stage, target) => generate(stage, target, [concurrent, seconds]),
+  };
+}
+
+/** Requests on one connection before the client closes it. */
+const requestsPerConnection = 100;
+
+/** `concurrent` connections at a time for `seconds`, each used again and again: what a connection costs hardly counts. */
+export function keepaliveLoad(concurrent: number, seconds: number): Load {
+  return {
+    name: 'keepalive',
+    about: `${concurrent} clients at a time, ${requestsPerConnection} requests on each connection`,
+    run: (stage, target) => generate(stage, target, [concurrent, seconds, 0, 0, requestsPerConnection]),
   };
 }
 
@@ -50,7 +66,7 @@ export function burstLoad(bursts: number): Load {
     async run(stage, target) {
       const reports: LoadReport[] = [];
       while (reports.length < bursts) {
-        reports.push(await generate(stage, target, [burstSize, burstSeconds, burstSize, target.headPid]));
+        reports.push(await generate(stage, target, [burstSize, burstSeconds, burstSize, target.subject]));
       }
       return reports.reduce(add);
     },
@@ -66,6 +82,7 @@ function add(a: LoadReport, b: LoadReport): LoadReport {
   const kinds = Object.keys(a.failed);
   return {
     ok: a.ok + b.ok,
+    answers: a.answers + b.answers,
     failed: Object.fromEntries(kinds.map((kind) => [kind, a.failed[kind]! + (b.failed[kind] ?? 0)])),
     seconds: a.seconds + b.seconds,
     slowestMillis: Math.max(a.slowestMillis, b.slowestMillis),

@@ -4,11 +4,11 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
-import type { Suite } from './contender.ts';
+import { figures, type Suite } from './contender.ts';
 import { chooseCores, pin } from './cpu.ts';
-import { burstLoad, steadyLoad } from './loads.ts';
+import { burstLoad, keepaliveLoad, steadyLoad } from './loads.ts';
 import { measureSuite, type Settings } from './measure.ts';
-import { failures, judge, renderTable, writeReport } from './report.ts';
+import { demand, failures, judge, renderTable, writeReport } from './report.ts';
 import { openStage } from './stage.ts';
 import { suites } from './suites.ts';
 
@@ -29,16 +29,22 @@ async function main(name: string | undefined, options: Options): Promise<void> {
   const chosen = name === undefined ? suites : [findSuite(name)];
   const cores = await chooseCores();
   const seconds = options.seconds ?? (options.quick ? 0.5 : 2);
-  const loads = [steadyLoad(options.concurrent, seconds), burstLoad(options.quick ? 1 : 4)];
+  const loads = [
+    steadyLoad(options.concurrent, seconds),
+    burstLoad(options.quick ? 1 : 4),
+    keepaliveLoad(options.concurrent, seconds),
+  ];
   const settings: Settings = {
     rounds: options.rounds ?? (options.quick ? 3 : 5),
     loads: options.load ? loads.filter(({ name }) => name === options.load) : loads,
     warmUp: steadyLoad(options.concurrent, options.quick ? 0.5 : 1),
     cores,
   };
-  // Everything that is started from here inherits the other cores; heads are moved to theirs one by one.
-  await pin(process.pid, cores.rest);
-  for (const suite of chosen) await runSuite(only(suite, options.only), settings, options);
+  for (const suite of chosen) {
+    // What is started from here inherits these cores; where the subject is apart it is moved to its own.
+    await pin(process.pid, suite.apart === 'subject' ? cores.rest : `${cores.head},${cores.rest}`);
+    await runSuite(only(suite, options.only), settings, options);
+  }
 }
 
 async function runSuite(suite: Suite, settings: Settings, options: Options): Promise<void> {
@@ -46,13 +52,14 @@ async function runSuite(suite: Suite, settings: Settings, options: Options): Pro
   try {
     console.log(`\n${suite.name}: ${suite.about}`);
     const results = await measureSuite(suite, stage, settings, (round, { load, entries }) => {
+      const figure = suite.apart === 'subject' ? 'subjectCpu' : 'allCpu';
       const costs = entries.map(
-        ({ contender, samples }) => `${contender.name} ${samples.at(-1)!.cpu.toFixed(1)}`,
+        ({ contender, samples }) => `${contender.name} ${samples.at(-1)![figure].toFixed(1)}`,
       );
-      console.log(`  ${load.name} ${round}/${settings.rounds}, us/connection: ${costs.join(', ')}`);
+      console.log(`  ${load.name} ${round}/${settings.rounds}, us/request: ${costs.join(', ')}`);
     });
     for (const result of results) console.log(`\n${renderTable(suite, result)}`);
-    console.log(`\nwritten to ${await writeReport(options.out, suite, settings, results)}`);
+    console.log(`\nwritten to ${(await writeReport(options.out, suite, settings, results)).join(' and ')}`);
     for (const { load, entries } of results) {
       decide(`${suite.name}, ${load.name} load`, failures(entries), judge(suite, entries), options);
     }
@@ -65,7 +72,9 @@ async function runSuite(suite: Suite, settings: Settings, options: Options): Pro
 function decide(what: string, failed: number, verdicts: ReturnType<typeof judge>, options: Options): void {
   const problems = verdicts
     .filter(({ met }) => options.check && !met)
-    .map(({ against, atMost }) => `${what}: more than ${atMost.toFixed(2)} times ${against}`);
+    .map(
+      (verdict) => `${what}: ${figures[verdict.figure]} is not ${demand(verdict)} times ${verdict.against}`,
+    );
   if (failed > 0) problems.unshift(`${what}: ${failed} connections failed, so the figures are not valid`);
   for (const problem of problems) {
     const error = new BatonError('LIMIT_EXCEEDED', { problem });
@@ -108,7 +117,7 @@ const command = new Command('bench')
   .option('--rounds <n>', 'samples of each contender', numberFrom(1, 100))
   .option('--seconds <s>', 'load in each sample', numberFrom(0.1, 60))
   .option('--concurrent <n>', 'connections at a time', numberFrom(1, 10_000), 64)
-  .addOption(new Option('--load <name>', 'only this kind of load').choices(['steady', 'burst']))
+  .addOption(new Option('--load <name>', 'only this kind of load').choices(['steady', 'burst', 'keepalive']))
   .option('--only <names...>', 'only these contenders')
   .option('--out <folder>', 'where the JSON report goes', 'reports')
   .exitOverride()

@@ -17,8 +17,8 @@ function baton(mode: 'handoff' | 'redirect', about: string): Contender {
       // A burst stops the head for a while: its delivery must not look as if it did not react.
       options.push('--stall-timeout', '1m');
       const head = await stage.launch(process.execPath, [program, 'head', ...options]);
-      await stage.launch(stage.programs['fd-drain'], ['baton', socket, 'drain', direct]);
-      return { headPid: head.pid, address: head.address };
+      const receiver = await stage.launch(stage.programs['fd-drain'], ['baton', socket, 'drain', direct]);
+      return { subject: head.pid, others: [receiver.pid], address: head.address };
     },
   };
 }

@@ -8,6 +8,6 @@ export const nodeCluster: Contender = {
   about: 'the primary of node:cluster, round-robin, 2 workers that send a fixed answer',
   async start(stage) {
     const primary = await stage.launch(process.execPath, [program, '2']);
-    return { headPid: primary.pid, address: primary.address };
+    return { subject: primary.pid, others: primary.others, address: primary.address };
   },
 };

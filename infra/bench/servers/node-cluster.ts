@@ -17,7 +17,9 @@ if (cluster.isPrimary) {
   cluster.on('listening', (_, { port }) => {
     listening += 1;
     if (listening < count) return;
-    console.log(JSON.stringify({ ready: 'node-cluster', listen: `127.0.0.1:${port}`, pid: process.pid }));
+    const others = workers.map(({ process: { pid } }) => pid);
+    const ready = { ready: 'node-cluster', listen: `127.0.0.1:${port}`, pid: process.pid, others };
+    console.log(JSON.stringify(ready));
   });
   process.on('SIGTERM', () => {
     for (const worker of workers) worker.process.kill();

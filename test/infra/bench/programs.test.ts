@@ -101,8 +101,8 @@ compiledTest(
 
 compiledTest('a run breaks off when a contender ends, and says which', async (t) => {
   const { stage } = t.context;
-  const { headPid, address } = await fdLoop.start(stage);
-  process.kill(headPid, 'SIGKILL');
+  const { subject, address } = await fdLoop.start(stage);
+  process.kill(subject, 'SIGKILL');
   await t.throwsAsync(load(stage, address, 200, 1000), { message: /fd-loop .*ended by itself \(SIGKILL\)/ });
 });
 
@@ -115,10 +115,10 @@ compiledTest('a burst is answered in full by a head that was stopped while it ar
 
 compiledTest("a head's CPU time grows with the connections that it handles", async (t) => {
   const { stage } = t.context;
-  const { headPid, address } = await notesRedirect.start(stage);
-  const idle = await readCpu(headPid);
+  const { subject, address } = await notesRedirect.start(stage);
+  const idle = await readCpu(subject);
   await load(stage, address, 307, 500);
-  const { totalMicros, userMicros, systemMicros } = cpuBetween(idle, await readCpu(headPid));
+  const { totalMicros, userMicros, systemMicros } = cpuBetween(idle, await readCpu(subject));
   t.true(totalMicros > 500 && totalMicros < 500_000, `${totalMicros} us for 500 connections`);
   t.true(Math.abs(userMicros + systemMicros - totalMicros) < 1);
 });
@@ -127,10 +127,10 @@ compiledTest(
   'the workers of node:cluster answer, and none is left when its primary is stopped',
   async (t) => {
     const { stage } = t.context;
-    const { headPid, address } = await nodeCluster.start(stage);
+    const { subject, address } = await nodeCluster.start(stage);
     t.deepEqual(await load(stage, address, 200, 300), allAnswered(300));
     await stage.close();
-    t.throws(() => process.kill(headPid, 0), { code: 'ESRCH' });
+    t.throws(() => process.kill(subject, 0), { code: 'ESRCH' });
     await t.throwsAsync(ask(address, 'GET / HTTP/1.1\r\n\r\n'), { code: 'ECONNREFUSED' });
   },
 );

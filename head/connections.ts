@@ -3,9 +3,9 @@
  * kernel reuses, so a row costs nothing to take and nothing to give back. This table owns the fds: a connection is
  * opened and closed here, and closed exactly once.
  */
+import type { Calls } from '../shared/sys/calls.ts';
 import type { Epoll } from '../shared/sys/epoll.ts';
 import { EDGE, PEER_ENDED, READABLE, WRITABLE } from '../shared/sys/epoll.ts';
-import { closeFd } from '../shared/sys/sockets.ts';
 import type { Row } from './board.ts';
 import { createLinks, type Links } from './fifo.ts';
 
@@ -43,10 +43,11 @@ export class Connections {
   readonly #watched: Uint8Array;
   readonly #generation: Uint16Array;
   readonly #epoll: Epoll;
+  readonly #calls: Calls;
   readonly #row: Row;
 
   /** `capacity`: one more than the highest fd that the process can have. */
-  constructor(capacity: number, epoll: Epoll, row: Row) {
+  constructor(capacity: number, epoll: Epoll, calls: Calls, row: Row) {
     this.links = createLinks(capacity);
     this.mode = new Uint8Array(capacity);
     this.acceptedAt = new Float64Array(capacity);
@@ -57,6 +58,7 @@ export class Connections {
     this.#watched = new Uint8Array(capacity);
     this.#generation = new Uint16Array(capacity);
     this.#epoll = epoll;
+    this.#calls = calls;
     this.#row = row;
   }
 
@@ -119,11 +121,12 @@ export class Connections {
     this.#watched[fd] = 0;
   }
 
+  /** The fd is given back with the next batch of calls: the kernel can not name another connection by it before. */
   close(fd: number): void {
     this.#state[fd] = FREE;
     this.#watched[fd] = 0;
     this.#generation[fd]!++;
     this.#row.add('open', -1);
-    closeFd(fd);
+    this.#calls.close(fd);
   }
 }

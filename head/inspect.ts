@@ -13,8 +13,10 @@ export const TOO_LARGE = 3;
 export const TLS = 4;
 export const HTTP2 = 5;
 
-/** What the last COMPLETE inspection found; one object, overwritten by each. Offsets are into the bytes inspected. */
+/** What the last COMPLETE inspection found; one object, overwritten by each. Offsets are into `bytes`. */
 export const request = {
+  /** What was inspected. */
+  bytes: new Uint8Array(0) as Uint8Array,
   /** One past the empty line that ends the head. */
   headEnd: 0,
   /** Path and query of the target, start and end; empty for `*` and for an absolute form without a path. */
@@ -110,6 +112,7 @@ function inspectHead(bytes: Uint8Array, length: number): number {
     if (bytes[at] !== LF) continue;
     const next = bytes[at + 1] === CR && at + 1 < length ? at + 2 : at + 1;
     if (next < length && bytes[next] === LF) {
+      request.bytes = bytes;
       request.headEnd = next + 1;
       return COMPLETE;
     }

@@ -1,7 +1,8 @@
 /**
  * Closing without destroying the answer. A socket closed with unread input sends RST, and a client that gets RST may
  * lose what it had not read yet (RFC 9112 section 9.6). So: answer, half-close, throw the input away until the client
- * closes too, within bounds of time and bytes, and only then close.
+ * closes too, within bounds of time and bytes, and only then close. Where nothing can be unread (`mayClose`) a plain
+ * close does the same with less.
  */
 import type { Calls, Ticket } from '../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../shared/sys/libc.ts';
@@ -53,7 +54,7 @@ export class Linger {
 
   /** Half-closes an answered connection, which is in no queue, and sees it to its end. */
   begin(fd: number, now: number): void {
-    if (endWriting(fd) < 0) {
+    if (this.#connections.mayClose[fd] === 1 || endWriting(fd) < 0) {
       this.#connections.close(fd);
       return;
     }

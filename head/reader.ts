@@ -133,7 +133,11 @@ export class RequestReader {
       return;
     }
     if (!isNew) this.#leave(fd);
-    if (verdict === inspection.COMPLETE) return handler.act(this.#desk, fd);
+    if (verdict === inspection.COMPLETE) {
+      const { isLast, headEnd } = inspection.request;
+      this.#connections.mayClose[fd] = isLast && handler.consumes && headEnd === length ? 1 : 0;
+      return handler.act(this.#desk, fd);
+    }
     const [failure, answer] = failures[verdict] ?? ['incomplete', 'badRequest'];
     this.#desk.fail(fd, failure, answer);
   }

@@ -106,7 +106,7 @@ export function write(fd: number, from: Memory, offset: number, length: number):
 }
 
 /**
- * As write, for the last bytes before `endWriting`, which must follow: they wait for it, and leave together with its
+ * As write, for the last bytes before `endWriting` or closing, one of which must follow: they wait for it, and leave together with its
  * FIN instead of in a packet before it (MSG_MORE, send(2)).
  */
 export function writeLast(fd: number, from: Memory, offset: number, length: number): number {

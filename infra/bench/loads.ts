@@ -27,7 +27,7 @@ interface Target {
 }
 
 export interface Load {
-  readonly name: 'steady' | 'burst' | 'keepalive';
+  readonly name: 'steady' | 'burst' | 'silent-burst' | 'keepalive';
   readonly about: string;
   run(stage: Stage, target: Target): Promise<LoadReport>;
 }
@@ -59,14 +59,21 @@ const burstSize = 3000;
 const burstSeconds = 10;
 
 /** Heads find a full accept queue and never wait for a client: what they cost when they are the bottleneck. */
-export function burstLoad(bursts: number): Load {
+export const burstLoad = (bursts: number): Load => burstsOf('burst', 'request', bursts, 1);
+
+/** The same from clients that do not say `Connection: close`, as browsers are: a head must expect more from them. */
+export const silentBurstLoad = (bursts: number): Load =>
+  burstsOf('silent-burst', 'request without "Connection: close"', bursts, 0);
+
+function burstsOf(name: Load['name'], what: string, bursts: number, requests: number): Load {
   return {
-    name: 'burst',
-    about: `${burstSize} requests are queued while the head is stopped, then it is let go; it never waits`,
+    name,
+    about: `${burstSize} connections, each with a ${what}, are queued while the head is stopped, then it is let go`,
     async run(stage, target) {
       const reports: LoadReport[] = [];
       while (reports.length < bursts) {
-        reports.push(await generate(stage, target, [burstSize, burstSeconds, burstSize, target.subject]));
+        const numbers = [burstSize, burstSeconds, burstSize, target.subject, requests];
+        reports.push(await generate(stage, target, numbers));
       }
       return reports.reduce(add);
     },

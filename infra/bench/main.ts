@@ -6,7 +6,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { BatonError } from '../../shared/errors.ts';
 import { figures, type Suite } from './contender.ts';
 import { chooseCores, pin } from './cpu.ts';
-import { burstLoad, keepaliveLoad, steadyLoad } from './loads.ts';
+import { burstLoad, keepaliveLoad, silentBurstLoad, steadyLoad } from './loads.ts';
 import { measureSuite, type Settings } from './measure.ts';
 import { demand, failures, judge, renderTable, writeReport } from './report.ts';
 import { openStage } from './stage.ts';
@@ -32,6 +32,7 @@ async function main(name: string | undefined, options: Options): Promise<void> {
   const loads = [
     steadyLoad(options.concurrent, seconds),
     burstLoad(options.quick ? 1 : 4),
+    silentBurstLoad(options.quick ? 1 : 4),
     keepaliveLoad(options.concurrent, seconds),
   ];
   const settings: Settings = {
@@ -110,14 +111,21 @@ function numberFrom(least: number, most: number): (text: string) => number {
 }
 
 const command = new Command('bench')
-  .description('Measure what a connection costs at the head, beside C references and node:cluster.')
+  .description('Measure what a connection costs, beside C references, node:cluster, nginx and HAProxy.')
   .argument('[name]', `one suite: ${suites.map(({ name }) => name).join(', ')}`)
   .option('--quick', 'fewer and shorter rounds, for a first look')
   .option('--check', 'exit with 3 when a bar is not met')
   .option('--rounds <n>', 'samples of each contender', numberFrom(1, 100))
   .option('--seconds <s>', 'load in each sample', numberFrom(0.1, 60))
   .option('--concurrent <n>', 'connections at a time', numberFrom(1, 10_000), 64)
-  .addOption(new Option('--load <name>', 'only this kind of load').choices(['steady', 'burst', 'keepalive']))
+  .addOption(
+    new Option('--load <name>', 'only this kind of load').choices([
+      'steady',
+      'burst',
+      'silent-burst',
+      'keepalive',
+    ]),
+  )
   .option('--only <names...>', 'only these contenders')
   .option('--out <folder>', 'where the JSON report goes', 'reports')
   .exitOverride()

@@ -15,7 +15,8 @@
  * right answers, and from the moment when the server was let go the seconds that passed and this program's own CPU time.
  *
  * Usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]
- *        CONNECTIONS: begin no more than so many, 0 for no bound; PID: 0 for none; REQUESTS: on each connection
+ *        CONNECTIONS: begin no more than so many, 0 for no bound; PID: 0 for none; REQUESTS: on each connection, 0: one
+ *        that does not say that it is the last
  */
 #define _GNU_SOURCE
 #include <sys/epoll.h>
@@ -71,7 +72,7 @@ static void watch(struct client *client, int operation) {
 /* 1 sent, 0 not connected yet, -1 failed */
 static int send_request(struct client *client) {
   int is_last = client->asked + 1 >= requests || now() >= stop;
-  const char *text = is_last ? last_request : request;
+  const char *text = is_last && requests > 0 ? last_request : request;
   ssize_t length = (ssize_t)strlen(text), sent = send(client->socket, text, (size_t)length, MSG_NOSIGNAL);
   if (sent == length) {
     client->asked = is_last ? requests : client->asked + 1;

@@ -8,7 +8,7 @@ export const nginxRedirect: Contender = {
     const { pid, address } = await startNginx(
       stage,
       'nginx-redirect',
-      'return 307 http://192.0.2.1:8080$request_uri;',
+      'keepalive_timeout 0; return 307 http://192.0.2.1:8080$request_uri;',
     );
     return { subject: pid, others: [], address };
   },

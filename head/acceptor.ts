@@ -155,6 +155,7 @@ export class Acceptor {
   #settle(): void {
     this.#reader.flush();
     this.#desk.outbox.flush();
+    this.#linger.flush(this.#now);
   }
 
   #dispatch(index: number): void {

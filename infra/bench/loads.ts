@@ -41,6 +41,15 @@ export function steadyLoad(concurrent: number, seconds: number): Load {
   };
 }
 
+/** Enough for JavaScript to be compiled, on a machine that is busy as well: so many connections, or as many as fit. */
+export function warmUpLoad(concurrent: number, connections: number, seconds: number): Load {
+  return {
+    name: 'steady',
+    about: 'a warm-up',
+    run: (stage, target) => generate(stage, target, [concurrent, seconds, connections]),
+  };
+}
+
 /** Requests on one connection before the client closes it. */
 const requestsPerConnection = 100;
 

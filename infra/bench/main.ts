@@ -6,7 +6,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { BatonError } from '../../shared/errors.ts';
 import { figures, type Suite } from './contender.ts';
 import { chooseCores, pin } from './cpu.ts';
-import { burstLoad, keepaliveLoad, silentBurstLoad, steadyLoad } from './loads.ts';
+import { burstLoad, keepaliveLoad, silentBurstLoad, steadyLoad, warmUpLoad } from './loads.ts';
 import { measureSuite, type Settings } from './measure.ts';
 import { demand, failures, judge, renderTable, writeReport } from './report.ts';
 import { openStage } from './stage.ts';
@@ -38,7 +38,7 @@ async function main(name: string | undefined, options: Options): Promise<void> {
   const settings: Settings = {
     rounds: options.rounds ?? (options.quick ? 3 : 5),
     loads: options.load ? loads.filter(({ name }) => name === options.load) : loads,
-    warmUp: steadyLoad(options.concurrent, options.quick ? 0.5 : 1),
+    warmUp: warmUpLoad(options.concurrent, options.quick ? 3000 : 15_000, 5),
     cores,
   };
   for (const suite of chosen) {

@@ -8,7 +8,8 @@ import { figures, type Suite } from './contender.ts';
 import { chooseCores, pin } from './cpu.ts';
 import { burstLoad, keepaliveLoad, silentBurstLoad, steadyLoad, warmUpLoad } from './loads.ts';
 import { measureSuite, type Settings } from './measure.ts';
-import { demand, failures, judge, renderTable, writeReport } from './report.ts';
+import { measureMemory } from './memory.ts';
+import { demand, failures, judge, renderTable, writeJson, writeReport } from './report.ts';
 import { openStage } from './stage.ts';
 import { suites } from './suites.ts';
 
@@ -26,6 +27,7 @@ interface Options {
 const interrupted = new AbortController();
 
 async function main(name: string | undefined, options: Options): Promise<void> {
+  if (name === 'memory') return await runMemory(options);
   const chosen = name === undefined ? suites : [findSuite(name)];
   const cores = await chooseCores();
   const seconds = options.seconds ?? (options.quick ? 0.5 : 2);
@@ -69,6 +71,35 @@ async function runSuite(suite: Suite, settings: Settings, options: Options): Pro
   }
 }
 
+/** Megabytes of the head that 10,000 open connections may cost. */
+const headMegabytesPer10k = 1;
+
+async function runMemory(options: Options): Promise<void> {
+  const stage = await openStage(interrupted.signal);
+  try {
+    console.log('\nmemory: RSS in kB with connections that stay open; `server` accepted as many itself');
+    const samples = await measureMemory(stage, options.quick ? 10_000 : 50_000, (sample) =>
+      console.log(`  ${JSON.stringify(sample)}`),
+    );
+    const first = samples[0]!;
+    const last = samples.at(-1)!;
+    const each = (who: 'head' | 'delivery' | 'server') => (last[who] - first[who]) / last.connections;
+    for (const who of ['head', 'delivery', 'server'] as const)
+      console.log(`${who}: ${each(who).toFixed(2)} kB for each connection`);
+    console.log(`written to ${await writeJson(options.out, 'memory', { samples })}`);
+    const problem = `the head grows by more than ${headMegabytesPer10k} MB for 10,000 connections`;
+    if (options.check && each('head') * 10_000 > headMegabytesPer10k * 1024) complain(problem);
+  } finally {
+    await stage.close();
+  }
+}
+
+function complain(problem: string): void {
+  const error = new BatonError('LIMIT_EXCEEDED', { problem });
+  console.error(error.message);
+  process.exitCode = error.exitCode;
+}
+
 /** Wrong answers make a comparison worthless; a bar that is not met fails the run only when that was asked for. */
 function decide(what: string, failed: number, verdicts: ReturnType<typeof judge>, options: Options): void {
   const problems = verdicts
@@ -77,17 +108,13 @@ function decide(what: string, failed: number, verdicts: ReturnType<typeof judge>
       (verdict) => `${what}: ${figures[verdict.figure]} is not ${demand(verdict)} times ${verdict.against}`,
     );
   if (failed > 0) problems.unshift(`${what}: ${failed} connections failed, so the figures are not valid`);
-  for (const problem of problems) {
-    const error = new BatonError('LIMIT_EXCEEDED', { problem });
-    console.error(error.message);
-    process.exitCode = error.exitCode;
-  }
+  problems.forEach(complain);
 }
 
 function findSuite(name: string): Suite {
   const suite = suites.find((candidate) => candidate.name === name);
   if (suite) return suite;
-  const known = suites.map((candidate) => candidate.name).join(', ');
+  const known = [...suites.map((candidate) => candidate.name), 'memory'].join(', ');
   throw new BatonError('BAD_OPTION', { option: 'NAME', problem: `the suites are ${known}`, value: name });
 }
 
@@ -112,7 +139,7 @@ function numberFrom(least: number, most: number): (text: string) => number {
 
 const command = new Command('bench')
   .description('Measure what a connection costs, beside C references, node:cluster, nginx and HAProxy.')
-  .argument('[name]', `one suite: ${suites.map(({ name }) => name).join(', ')}`)
+  .argument('[name]', `one suite: ${[...suites.map(({ name }) => name), 'memory'].join(', ')}`)
   .option('--quick', 'fewer and shorter rounds, for a first look')
   .option('--check', 'exit with 3 when a bar is not met')
   .option('--rounds <n>', 'samples of each contender', numberFrom(1, 100))

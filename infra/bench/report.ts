@@ -97,19 +97,15 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Writes `bench-SUITE-TIME.json`, and the same as a picture (.svg), below `folder`; the paths. */
+/** Writes the results below `folder`, as JSON and as a picture beside it; the paths. */
 export async function writeReport(
   folder: string,
   suite: Suite,
   settings: Settings,
   results: readonly Result[],
 ): Promise<string[]> {
-  const time = new Date().toISOString();
   const report = {
-    suite: suite.name,
     about: suite.about,
-    time,
-    machine: { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version },
     rounds: settings.rounds,
     cores: suite.apart === 'subject' ? settings.cores : 'shared by all',
     loads: results.map(({ load, entries }) => ({
@@ -126,9 +122,18 @@ export async function writeReport(
       bars: judge(suite, entries),
     })),
   };
+  const path = await writeJson(folder, suite.name, report);
+  const picture = path.replace(/json$/, 'svg');
+  await writeFile(picture, plot(suite, results));
+  return [path, picture];
+}
+
+/** Writes `bench-SUITE-TIME.json` below `folder`, with when and on what it was measured; its path. */
+export async function writeJson(folder: string, suite: string, report: object): Promise<string> {
+  const time = new Date().toISOString();
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version };
   await mkdir(folder, { recursive: true });
-  const path = join(folder, `bench-${suite.name}-${time.replaceAll(/[:.]/g, '-')}`);
-  await writeFile(`${path}.json`, `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(`${path}.svg`, plot(suite, results));
-  return [`${path}.json`, `${path}.svg`];
+  const path = join(folder, `bench-${suite}-${time.replaceAll(/[:.]/g, '-')}.json`);
+  await writeFile(path, `${JSON.stringify({ suite, time, machine, ...report }, null, 2)}\n`);
+  return path;
 }

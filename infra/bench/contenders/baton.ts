@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Contender } from '../contender.ts';
 import type { Stage } from '../stage.ts';
+import { type App, appFile } from './app.ts';
 
 const program = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
-const app = join(import.meta.dirname, '..', 'servers', 'app.ts');
 
 /** Nobody follows the redirects here, so nothing needs to listen there (an RFC 5737 address). */
 const direct = '192.0.2.1:8080';
@@ -17,9 +17,12 @@ async function startHead(stage: Stage, name: string, mode: 'handoff' | 'redirect
   return { socket, ...(await stage.launch(process.execPath, [program, 'head', ...options])) };
 }
 
-/** A delivery of real Node, with the application that all Node servers of the bench serve. */
-const startDelivery = (stage: Stage, socket: string, name: string) =>
-  stage.launch(process.execPath, [program, 'delivery', '--name', name, '--head', socket, '--app', app]);
+/** A delivery of real Node, with an application that other Node servers of the bench serve as well. */
+const startDelivery = (stage: Stage, socket: string, name: string, app: App = 'app', ...more: string[]) =>
+  stage.launch(process.execPath, [
+    ...[program, 'delivery', '--name', name, '--head', socket, '--app', appFile(app)],
+    ...more,
+  ]);
 
 /** With the C receiver as its only delivery, so that the head is what is measured. */
 function headAlone(mode: 'handoff' | 'redirect', about: string): Contender {
@@ -55,13 +58,21 @@ export const batonDeliveries: Contender = {
   },
 };
 
+function oneDelivery(app: App, ...more: string[]): Contender {
+  return {
+    name: 'baton-delivery',
+    about: 'one baton delivery, which adopts the connections that a baton head accepted',
+    async start(stage) {
+      const head = await startHead(stage, `baton-${app}`, 'handoff');
+      const delivery = await startDelivery(stage, head.socket, 'd1', app, ...more);
+      return { subject: delivery.pid, others: [head.pid], address: head.address };
+    },
+  };
+}
+
 /** The same, seen from the delivery. */
-export const batonAdopting: Contender = {
-  name: 'baton-delivery',
-  about: 'one baton delivery, which adopts the connections that a baton head accepted',
-  async start(stage) {
-    const head = await startHead(stage, 'baton-adopting', 'handoff');
-    const delivery = await startDelivery(stage, head.socket, 'd1');
-    return { subject: delivery.pid, others: [head.pid], address: head.address };
-  },
-};
+export const batonAdopting = oneDelivery('app');
+
+/** Its connections stay open; `credits` of them may. */
+export const batonHolding = (credits: number): Contender =>
+  oneDelivery('open-app', '--credits', String(credits));

@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import type { Contender } from '../contender.ts';
 import type { Stage } from '../stage.ts';
+import { type App, appFile } from './app.ts';
 
 const program = fileURLToPath(new URL('../servers/http.ts', import.meta.url));
 
 /** A Node HTTP server at `port` (0: any free one) that accepts its connections itself. */
-export const startNodeHttp = (stage: Stage, port = 0) =>
-  stage.launch(process.execPath, [program, String(port)]);
+export const startNodeHttp = (stage: Stage, port = 0, app: App = 'app') =>
+  stage.launch(process.execPath, [program, String(port), appFile(app)]);
 
 export const nodeHttp: Contender = {
   name: 'node-http',

@@ -12,7 +12,7 @@ import { BatonError } from '../../shared/errors.ts';
 import { compilePrograms, type Program } from './compile.ts';
 
 /** How long a process may take to say that it is ready. */
-const readyWithinMillis = 15_000;
+const readyWithinMillis = 60_000;
 /** How long it may take to end after SIGTERM before it is killed. */
 const endWithinMillis = 5_000;
 

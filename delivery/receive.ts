@@ -5,7 +5,7 @@
  */
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
-import { type AddressInfo, type Server, Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
@@ -15,6 +15,7 @@ import { openFilesLimit } from '../shared/sys/limits.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { formatHostPort } from '../shared/units.ts';
 import { type Introduction, introduction } from '../shared/wire/control.ts';
+import { adoptSocket } from './adopt.ts';
 import { setConnectionInfo } from './connection-info.ts';
 import { findHead, type HeadAddress } from './head-address.ts';
 import type { Arrival, Session } from './session.ts';
@@ -151,7 +152,7 @@ class Receiving implements Receiver {
     let socket: Socket;
     try {
       const { allowHalfOpen } = this.#server as Server & { allowHalfOpen?: boolean };
-      socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: allowHalfOpen ?? false });
+      socket = adoptSocket(fd, allowHalfOpen ?? false);
     } catch (error) {
       closeFd(fd);
       arrival.closed();

@@ -5,9 +5,13 @@
  *     listener -> accept -> reader: the request head -> mode -> lane (handoff) or answer and linger
  *                              ^ more input                          ^ taken, returned, ended
  */
+
+import type { Calls, Ticket } from '../shared/sys/calls.ts';
 import { BROKEN, createEpoll, type Epoll, PEER_ENDED, READABLE } from '../shared/sys/epoll.ts';
 import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE } from '../shared/sys/libc.ts';
-import { allocate } from '../shared/sys/memory.ts';
+import { allocate, type Memory } from '../shared/sys/memory.ts';
+import { PlainCalls } from '../shared/sys/plain-calls.ts';
+import { openRing } from '../shared/sys/ring.ts';
 import { sharpenTimers, sleepMicros } from '../shared/sys/sleep.ts';
 import * as sockets from '../shared/sys/sockets.ts';
 import { clearWake } from '../shared/sys/wake.ts';
@@ -15,7 +19,6 @@ import { Board, Row } from './board.ts';
 import * as connection from './connections.ts';
 import { Connections, makeTag } from './connections.ts';
 import { WorkerDesk } from './desk.ts';
-import { Fifo } from './fifo.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { Linger } from './linger.ts';
 import { Moderation } from './moderation.ts';
@@ -28,10 +31,10 @@ const ACCEPT_BATCH = 64;
 const EVENTS = 512;
 /** The longest sleep, milliseconds: a bound for what no event announces. */
 const LONGEST_SLEEP_MS = 1000;
+/** While connections come fast, the longest time that closing one is put off, milliseconds. */
+const BUSY_SLEEP_MS = 1;
 /** With no fd left, how long until accepting is tried again, milliseconds. */
 const ACCEPT_PAUSE_MS = 20;
-/** An answer that its client does not read for this long is given up, milliseconds. */
-const WRITE_TIMEOUT_MS = 10_000;
 
 export class Acceptor {
   readonly #settings: WorkerSettings;
@@ -40,14 +43,17 @@ export class Acceptor {
   readonly #board: Board;
   readonly #row: Row;
   readonly #epoll: Epoll = createEpoll(EVENTS);
+  readonly #calls: Calls;
   readonly #connections: Connections;
   readonly #desk: WorkerDesk;
   readonly #linger: Linger;
   readonly #reader: RequestReader;
   readonly #lanes: LaneKeeper;
-  readonly #writing: Fifo;
-  readonly #batch = new Int32Array(ACCEPT_BATCH);
-  readonly #accept: (listener: number) => number;
+  readonly #accepts: Ticket[] = new Array(ACCEPT_BATCH).fill(0);
+  /** Clients' addresses, where the policy needs them: one for each accept of a batch. */
+  readonly #addresses: Memory | undefined;
+  /** Connections that the next wake-up asks for: as many as there will be, it is hoped. */
+  #appetite = 1;
   readonly #moderation = new Moderation();
   /** In this wake-up. */
   #accepted = 0;
@@ -67,28 +73,27 @@ export class Acceptor {
     this.#tell = tell;
     this.#board = new Board(settings.board);
     this.#row = new Row(settings.board, settings.index);
-    this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#row);
-    this.#writing = new Fifo(this.#connections.links);
-    this.#linger = new Linger(this.#connections, {
+    this.#calls = (settings.ioUring ? openRing() : undefined) ?? new PlainCalls();
+    this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#calls, this.#row);
+    this.#linger = new Linger(this.#connections, this.#calls, {
       idleMs: settings.lingerIdleMs,
       totalMs: settings.lingerTotalMs,
       bytes: settings.lingerBytes,
     });
-    const scratch = allocate(settings.headBytes);
     this.#desk = new WorkerDesk({
       board: this.#board,
       row: this.#row,
       connections: this.#connections,
       linger: this.#linger,
-      writing: this.#writing,
-      scratch,
+      calls: this.#calls,
       headBytes: settings.headBytes,
       policy: settings.policy,
     });
     this.#reader = new RequestReader({
       connections: this.#connections,
       desk: this.#desk,
-      scratch,
+      calls: this.#calls,
+      headBytes: settings.headBytes,
       timeoutMs: settings.headTimeoutMs,
     });
     this.#lanes = new LaneKeeper({
@@ -99,8 +104,8 @@ export class Acceptor {
       stallTimeoutMs: settings.stallTimeoutMs,
       tell,
     });
-    this.#accept =
-      this.#desk.policy.needs === 'address' ? sockets.acceptWithAddress : sockets.acceptNonBlocking;
+    if (this.#desk.policy.needs === 'address')
+      this.#addresses = allocate(ACCEPT_BATCH * sockets.ADDRESS_BYTES);
   }
 
   /** Serves until it is told to stop. */
@@ -110,18 +115,30 @@ export class Acceptor {
     sockets.listen(listener, backlog);
     this.#epoll.add(listener, READABLE, makeTag(connection.TAG_LISTENER, 0));
     this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));
-    this.#tell({ type: 'listening' });
+    this.#tell({ type: 'listening', ioUring: this.#calls.together });
     while (!this.#isDone()) {
-      const sleep = this.#tick();
-      const count = this.#epoll.wait(sleep);
+      const count = this.#wait(this.#tick());
       this.#setNow();
       this.#accepted = 0;
       for (let i = 0; i < count; i++) this.#dispatch(i);
+      this.#settle();
       this.#lanes.flush();
       const rest = this.#moderation.rest(this.#accepted, this.#now);
       if (rest > 0) sleepMicros(rest);
     }
     this.#finish();
+  }
+
+  /** Sleeps until something happens, at most `sleep` milliseconds; how many events there are. */
+  #wait(sleep: number): number {
+    if (!this.#moderation.isBusy) {
+      this.#calls.run();
+      return this.#epoll.wait(sleep);
+    }
+    // More is about to come, with calls of its own: what is queued, which nobody waits for, goes with them.
+    const count = this.#epoll.wait(Math.min(sleep, BUSY_SLEEP_MS));
+    if (count === 0) this.#calls.run();
+    return count;
   }
 
   #setNow(): void {
@@ -131,6 +148,14 @@ export class Acceptor {
     }
     this.#now = now;
     this.#desk.now = now;
+    this.#desk.outbox.now = now;
+  }
+
+  /** Does what this wake-up has begun: reads heads, acts on them, answers. */
+  #settle(): void {
+    this.#reader.flush();
+    this.#desk.outbox.flush();
+    this.#linger.flush(this.#now);
   }
 
   #dispatch(index: number): void {
@@ -153,42 +178,63 @@ export class Acceptor {
 
   // --- accept ---
 
-  /** How many it accepted. */
+  /** How many it accepted; what they lead to comes with `#settle`. */
   #acceptSome(): number {
     if (!this.#listening) return 0;
-    let count = 0;
-    while (count < ACCEPT_BATCH) {
-      if (this.#row.get('open') >= this.#settings.maxConnections && !this.#makeRoom()) {
-        this.#pauseAccepting();
-        break;
-      }
-      const fd = this.#accept(this.#settings.listener);
-      if (fd < 0) {
-        if (fd === EAGAIN) break;
-        // The client gave up while it was queued; accept(2) also passes on errors of the connection itself.
-        if (fd === ECONNABORTED || fd === EINTR) continue;
-        this.#row.add('accept_failures');
-        if ((fd === EMFILE || fd === ENFILE) && this.#makeRoom()) continue;
-        this.#pauseAccepting();
-        break;
-      }
-      this.#connections.open(fd, this.#board.mode, this.#now);
-      if (this.#desk.policy.needs === 'address') {
-        this.#connections.addressHash[fd] = sockets.acceptedAddressHash();
-      }
-      this.#batch[count++] = fd;
+    const room = this.#settings.maxConnections - this.#row.get('open');
+    if (room <= 0 && !this.#makeRoom()) {
+      this.#pauseAccepting();
+      return 0;
     }
-    // Only now, all together: the requests of those accepted first have had time to arrive.
-    for (let i = 0; i < count; i++) this.#reader.begin(this.#batch[i]!);
+    const wanted = Math.min(this.#appetite, Math.max(room, 1));
+    for (let i = 0; i < wanted; i++) {
+      this.#accepts[i] = this.#calls.accept(
+        this.#settings.listener,
+        this.#addresses,
+        i * sockets.ADDRESS_BYTES,
+      );
+    }
+    this.#calls.run();
+    let count = 0;
+    let failure = 0;
+    for (let i = 0; i < wanted; i++) {
+      const fd = this.#calls.result(this.#accepts[i]!);
+      if (fd >= 0) {
+        this.#open(fd, i);
+        count++;
+        // The client gave up while it was queued; accept(2) also passes on errors of the connection itself.
+      } else if (fd !== EAGAIN && fd !== ECONNABORTED && fd !== EINTR) failure = fd;
+    }
+    this.#appetite = count === wanted ? Math.min(ACCEPT_BATCH, wanted * 2) : Math.max(1, count);
     this.#accepted += count;
+    if (failure !== 0) this.#onAcceptFailure(failure);
     return count;
+  }
+
+  #open(fd: number, at: number): void {
+    this.#connections.open(fd, this.#board.mode, this.#now);
+    if (this.#addresses) {
+      const hash = sockets.addressHash(this.#addresses, at * sockets.ADDRESS_BYTES);
+      this.#connections.addressHash[fd] = hash;
+    }
+    this.#reader.begin(fd);
+  }
+
+  /** Accepting is tried again at the next wake-up where that may help, else after a pause. */
+  #onAcceptFailure(errno: number): void {
+    this.#row.add('accept_failures');
+    if ((errno === EMFILE || errno === ENFILE) && this.#makeRoom()) return;
+    this.#pauseAccepting();
   }
 
   /** Ends the connection that can best be spared; false when there is none. */
   #makeRoom(): boolean {
+    // What is under way comes first: a connection can not be ended in the middle of it.
+    this.#settle();
     if (this.#linger.evict()) return true;
     if (!this.#reader.evict()) return false;
     // It has its answer now, and lingers.
+    this.#desk.outbox.flush();
     return this.#linger.evict();
   }
 
@@ -212,7 +258,7 @@ export class Acceptor {
         if ((events & BROKEN) !== 0) return this.#reader.broke(fd);
         return this.#reader.more(fd, (events & PEER_ENDED) !== 0);
       case connection.WRITING:
-        return this.#desk.writeRest(fd);
+        return this.#desk.outbox.writeRest(fd);
       case connection.LINGERING:
         return this.#linger.look(fd, this.#now);
     }
@@ -260,14 +306,15 @@ export class Acceptor {
     const now = this.#now;
     // The reader first: those that it fails begin to linger.
     const untilTooSlow = this.#reader.tick(now);
-    while (this.#writing.oldestSince + WRITE_TIMEOUT_MS <= now) this.#desk.dropRest(this.#writing.oldest);
+    this.#desk.outbox.flush();
+    const untilUnread = this.#desk.outbox.tick(now);
     if (this.#acceptAgainAt <= now) this.#resumeAccepting();
     const next = Math.min(
       LONGEST_SLEEP_MS,
       untilTooSlow,
       this.#linger.tick(now),
       this.#stopBy - now,
-      this.#writing.oldestSince + WRITE_TIMEOUT_MS - now,
+      untilUnread,
       this.#acceptAgainAt - now,
       this.#lanes.tick(now),
     );
@@ -283,9 +330,10 @@ export class Acceptor {
   /** Gives back everything: what is still open has had its time. */
   #finish(): void {
     this.#reader.close();
-    while (this.#writing.oldest >= 0) this.#desk.dropRest(this.#writing.oldest);
+    this.#desk.outbox.close();
     while (this.#linger.evict());
     this.#lanes.close();
+    this.#calls.end();
     sockets.closeFd(this.#epoll.fd);
     this.#tell({ type: 'stopped' });
   }

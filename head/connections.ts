@@ -3,9 +3,9 @@
  * kernel reuses, so a row costs nothing to take and nothing to give back. This table owns the fds: a connection is
  * opened and closed here, and closed exactly once.
  */
+import type { Calls } from '../shared/sys/calls.ts';
 import type { Epoll } from '../shared/sys/epoll.ts';
 import { EDGE, PEER_ENDED, READABLE, WRITABLE } from '../shared/sys/epoll.ts';
-import { closeFd } from '../shared/sys/sockets.ts';
 import type { Row } from './board.ts';
 import { createLinks, type Links } from './fifo.ts';
 
@@ -37,26 +37,31 @@ export class Connections {
   readonly addressHash: Uint32Array;
   /** Deliveries that it was given to in vain. */
   readonly attempts: Uint8Array;
+  /** 1: it has no input that was not read and its client has promised to send none: closing it can not reset it. */
+  readonly mayClose: Uint8Array;
   /** Bytes thrown away since it was answered. */
   readonly discarded: Float64Array;
   readonly #state: Uint8Array;
   readonly #watched: Uint8Array;
   readonly #generation: Uint16Array;
   readonly #epoll: Epoll;
+  readonly #calls: Calls;
   readonly #row: Row;
 
   /** `capacity`: one more than the highest fd that the process can have. */
-  constructor(capacity: number, epoll: Epoll, row: Row) {
+  constructor(capacity: number, epoll: Epoll, calls: Calls, row: Row) {
     this.links = createLinks(capacity);
     this.mode = new Uint8Array(capacity);
     this.acceptedAt = new Float64Array(capacity);
     this.addressHash = new Uint32Array(capacity);
     this.attempts = new Uint8Array(capacity);
+    this.mayClose = new Uint8Array(capacity);
     this.discarded = new Float64Array(capacity);
     this.#state = new Uint8Array(capacity);
     this.#watched = new Uint8Array(capacity);
     this.#generation = new Uint16Array(capacity);
     this.#epoll = epoll;
+    this.#calls = calls;
     this.#row = row;
   }
 
@@ -65,6 +70,7 @@ export class Connections {
     this.acceptedAt[fd] = now;
     this.addressHash[fd] = 0;
     this.attempts[fd] = 0;
+    this.mayClose[fd] = 0;
     this.discarded[fd] = 0;
     this.#state[fd] = READING;
     this.#row.add('accepted');
@@ -119,11 +125,12 @@ export class Connections {
     this.#watched[fd] = 0;
   }
 
+  /** The fd is given back with the next batch of calls: the kernel can not name another connection by it before. */
   close(fd: number): void {
     this.#state[fd] = FREE;
     this.#watched[fd] = 0;
     this.#generation[fd]!++;
     this.#row.add('open', -1);
-    closeFd(fd);
+    this.#calls.close(fd);
   }
 }

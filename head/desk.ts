@@ -3,19 +3,17 @@
  * and the ways to pass a connection on or to answer it (see modes/).
  */
 
-import { EAGAIN, EINTR } from '../shared/sys/libc.ts';
-import type { Memory } from '../shared/sys/memory.ts';
-import { writeLast } from '../shared/sys/sockets.ts';
+import type { Calls } from '../shared/sys/calls.ts';
 import { Answers, type ErrorAnswer } from './answers.ts';
 import { type Board, type InspectionFailure, type Row, SLOTS, type Total, UP } from './board.ts';
 import { policyByName } from './choose/index.ts';
 import { type Candidates, type Choose, hashBytes, type Policy } from './choose/policy.ts';
-import { type Connections, UNTAKEN, WRITING } from './connections.ts';
-import type { Fifo } from './fifo.ts';
+import { type Connections, UNTAKEN } from './connections.ts';
 import { request } from './inspect.ts';
 import type { Lane } from './lanes.ts';
 import type { Linger } from './linger.ts';
 import type { Desk } from './modes/mode.ts';
+import { Outbox } from './outbox.ts';
 
 /** A delivery that leaves a connection untaken for this long (milliseconds) is passed over while others are quicker. */
 const SLOW_MS = 100;
@@ -34,9 +32,8 @@ export class WorkerDesk implements Desk {
   readonly #row: Row;
   readonly #connections: Connections;
   readonly #linger: Linger;
-  readonly #writing: Fifo;
   readonly #answers: Answers;
-  readonly #scratch: Memory;
+  readonly outbox: Outbox;
   readonly #choose: Choose;
   readonly #direct: (string | null)[] = new Array(SLOTS).fill(null);
   readonly #nameHash = new Uint32Array(SLOTS);
@@ -44,18 +41,14 @@ export class WorkerDesk implements Desk {
   #known = 0;
   readonly #candidates: Candidates = { slots: new Int32Array(SLOTS), count: 0 };
   readonly #client = { addressHash: 0, pathHash: 0 };
-  /** What of an answer did not fit into its socket. */
-  readonly #rest = new Map<number, Buffer>();
   #avoid = -1;
 
-  /** `scratch` holds the request that was inspected last. */
   constructor(parts: {
     board: Board;
     row: Row;
     connections: Connections;
     linger: Linger;
-    writing: Fifo;
-    scratch: Memory;
+    calls: Calls;
     headBytes: number;
     policy: string;
   }) {
@@ -63,9 +56,8 @@ export class WorkerDesk implements Desk {
     this.#row = parts.row;
     this.#connections = parts.connections;
     this.#linger = parts.linger;
-    this.#writing = parts.writing;
-    this.#scratch = parts.scratch;
     this.#answers = new Answers(parts.headBytes);
+    this.outbox = new Outbox(parts.connections, parts.linger, parts.calls, this.#answers.memory);
     this.policy = policyByName(parts.policy);
     this.#choose = this.policy.create(parts.board, this.#nameHash);
   }
@@ -158,7 +150,7 @@ export class WorkerDesk implements Desk {
     const { needs } = this.policy;
     if (needs === 'address') this.#client.addressHash = this.#connections.addressHash[fd]!;
     if (needs === 'path') {
-      this.#client.pathHash = hashBytes(this.#scratch.bytes, request.targetStart, request.pathEnd);
+      this.#client.pathHash = hashBytes(request.bytes, request.targetStart, request.pathEnd);
     }
     return this.#choose(this.#candidates, this.#client);
   }
@@ -174,7 +166,7 @@ export class WorkerDesk implements Desk {
     const slot = this.#pickDirect(fd);
     if (slot < 0) return false;
     this.#countAnswer(slot, outcome, 'redirected');
-    this.#send(fd, this.#answers.redirect(this.#direct[slot]!, this.#scratch.bytes));
+    this.outbox.send(fd, this.#answers.redirect(this.#direct[slot]!, request.bytes));
     return true;
   }
 
@@ -182,7 +174,7 @@ export class WorkerDesk implements Desk {
     const slot = this.#pickDirect(fd);
     if (slot < 0) return false;
     this.#countAnswer(slot, outcome, 'created');
-    this.#send(fd, this.#answers.created(this.#direct[slot]!, this.#scratch.bytes));
+    this.outbox.send(fd, this.#answers.created(this.#direct[slot]!, request.bytes));
     return true;
   }
 
@@ -194,50 +186,19 @@ export class WorkerDesk implements Desk {
 
   refuse(fd: number, outcome: Total): void {
     this.#row.add(outcome);
-    this.#send(fd, this.#answers.error('unavailable'));
+    this.outbox.send(fd, this.#answers.error('unavailable'));
   }
 
   /** Ends a connection whose request came to nothing; without an answer where the client would not understand one. */
   fail(fd: number, failure: InspectionFailure, answer: ErrorAnswer | undefined): void {
     this.#row.add(failure);
-    if (answer) this.#send(fd, this.#answers.error(answer));
+    if (answer) this.outbox.send(fd, this.#answers.error(answer));
     else this.#linger.begin(fd, this.now);
   }
 
   /** Ends a connection that nobody listens to any more. */
   abandon(fd: number, why: InspectionFailure): void {
     this.#row.add(why);
-    this.#connections.close(fd);
-  }
-
-  /** Writes the answer that was just composed, then lingers. The connection is in no queue. */
-  #send(fd: number, length: number): void {
-    const sent = writeLast(fd, this.#answers.memory, 0, length);
-    if (sent === length) this.#linger.begin(fd, this.now);
-    else if (sent < 0 && sent !== EAGAIN && sent !== EINTR) this.#connections.close(fd);
-    else this.#keepRest(fd, Math.max(sent, 0), length);
-  }
-
-  #keepRest(fd: number, from: number, to: number): void {
-    this.#rest.set(fd, Buffer.from(this.#answers.memory.bytes.subarray(from, to)));
-    this.#connections.setState(fd, WRITING);
-    this.#connections.watchRoom(fd);
-    this.#writing.join(fd, this.now);
-  }
-
-  /** There is room for more of an answer. */
-  writeRest(fd: number): void {
-    const rest = this.#rest.get(fd)!;
-    this.#rest.delete(fd);
-    this.#writing.leave(fd);
-    this.#answers.memory.bytes.set(rest, 0);
-    this.#send(fd, rest.length);
-  }
-
-  /** Gives up on an answer that its client does not read. */
-  dropRest(fd: number): void {
-    this.#rest.delete(fd);
-    this.#writing.leave(fd);
     this.#connections.close(fd);
   }
 

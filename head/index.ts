@@ -209,6 +209,7 @@ class HeadProcess implements Head {
         lingerTotalMs: settings.lingerTotal,
         lingerBytes: settings.lingerBytes,
         stallTimeoutMs: settings.stallTimeout,
+        ioUring: settings.ioUring === 'auto',
       },
       (message) => this.#onWorker(index, message),
     );

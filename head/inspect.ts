@@ -1,11 +1,13 @@
 /**
  * Is this the head of an HTTP/1.x request, is it all there, and what does it ask for? By the grammar of RFC 9112
  * sections 2 and 3 and RFC 9110 section 5.6.2, on bytes that stay in the socket. Only the request line is judged;
- * the field lines are for the server that answers.
+ * the field lines are for the server that answers (what is looked for in them: fields.ts).
  *
  * Made to be called again with more bytes: what is not yet decided is INCOMPLETE, and a wrong byte is found as soon
  * as it is there.
  */
+import { ANNOUNCES_BODY, CLOSES, readField } from './fields.ts';
+
 export const INCOMPLETE = 0;
 export const COMPLETE = 1;
 export const NOT_HTTP = 2;
@@ -13,8 +15,10 @@ export const TOO_LARGE = 3;
 export const TLS = 4;
 export const HTTP2 = 5;
 
-/** What the last COMPLETE inspection found; one object, overwritten by each. Offsets are into the bytes inspected. */
+/** What the last COMPLETE inspection found; one object, overwritten by each. Offsets are into `bytes`. */
 export const request = {
+  /** What was inspected. */
+  bytes: new Uint8Array(0) as Uint8Array,
   /** One past the empty line that ends the head. */
   headEnd: 0,
   /** Path and query of the target, start and end; empty for `*` and for an absolute form without a path. */
@@ -27,6 +31,8 @@ export const request = {
   /** `*`: the server as a whole (OPTIONS). */
   isServerWide: false,
   isHead: false,
+  /** By the field lines no body follows, and the client sends nothing more on this connection. */
+  isLast: false,
 };
 
 const SP = 0x20;
@@ -106,13 +112,20 @@ function inspectHead(bytes: Uint8Array, length: number): number {
   if (bytes[at] !== LF) return NOT_HTTP;
 
   // The empty line that ends the head; a lone LF ends a line as well (RFC 9112 section 2.2).
+  let closes = false;
+  let hasBody = false;
   for (; at < length; at++) {
     if (bytes[at] !== LF) continue;
     const next = bytes[at + 1] === CR && at + 1 < length ? at + 2 : at + 1;
     if (next < length && bytes[next] === LF) {
+      request.bytes = bytes;
       request.headEnd = next + 1;
+      request.isLast = closes && !hasBody;
       return COMPLETE;
     }
+    const says = readField(bytes, at + 1);
+    if (says === ANNOUNCES_BODY) hasBody = true;
+    else if (says === CLOSES) closes = true;
   }
   return INCOMPLETE;
 }

@@ -17,6 +17,11 @@ export class Moderation {
   #rate = 0;
   #last = 0;
 
+  /** Connections come so fast that the next is due within half a millisecond. */
+  get isBusy(): boolean {
+    return this.#rate >= RATE_MIN;
+  }
+
   /** How long to rest after a wake-up at `now` (milliseconds) that accepted `count` connections, in microseconds. */
   rest(count: number, now: number): number {
     this.#rate = this.#rate * Math.exp((this.#last - now) / WINDOW_MS) + count / WINDOW_MS;

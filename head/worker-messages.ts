@@ -20,6 +20,8 @@ export interface WorkerSettings {
   readonly lingerTotalMs: number;
   readonly lingerBytes: number;
   readonly stallTimeoutMs: number;
+  /** Make system calls in batches where the kernel can. */
+  readonly ioUring: boolean;
 }
 
 /** How one worker's connections reach a delivery. */
@@ -58,7 +60,8 @@ export type FromWorker =
       readonly registration: number;
       readonly fds: readonly number[];
     }
-  | { readonly type: 'listening' }
+  /** `ioUring`: whether it does make system calls in batches. */
+  | { readonly type: 'listening'; readonly ioUring: boolean }
   | { readonly type: 'joined'; readonly slot: number }
   /** `moved`: connections that it had not taken and that others were given. */
   | { readonly type: 'left'; readonly slot: number; readonly moved: number }

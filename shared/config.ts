@@ -125,6 +125,10 @@ export const headSchema = z
     stallTimeout: duration('2s', 50, 600_000).describe(
       'a delivery that does not react for this long is let go',
     ),
+    ioUring: z
+      .enum(['auto', 'off'])
+      .default('auto')
+      .describe('auto: system calls in batches with io_uring(7) where the kernel has it; off: one by one'),
     stopTimeout: duration('10s', 0, 600_000).describe('on SIGTERM: time to pass on what is queued'),
   })
   .meta({ title: 'baton head' });

@@ -1,4 +1,5 @@
 /** What takes part in a comparison. A new contender is a file in `contenders/` and a line in `suites.ts`. */
+import type { Load } from './loads.ts';
 import type { Stage } from './stage.ts';
 
 export interface Contender {
@@ -9,17 +10,29 @@ export interface Contender {
   start(stage: Stage): Promise<Running>;
 }
 
-interface Running {
-  /** The process whose CPU time is measured, and which gets a core of its own. */
-  readonly headPid: number;
+export interface Running {
+  /** The process that the suite is about: a head, or in some suites a delivery. A burst stops it for a while. */
+  readonly subject: number;
+  /** Every other process that works for a connection, the load generator apart. */
+  readonly others: readonly number[];
   /** HOST:PORT to send load to. */
   readonly address: string;
 }
 
-/** At most `atMost` times the CPU per connection of the contender `against`. */
+/** What a bar can be about: CPU time of the subject or of all processes for each request, or requests a second. */
+export const figures = {
+  subjectCpu: 'CPU of the subject',
+  allCpu: 'CPU of all processes',
+  rate: 'requests a second',
+} as const;
+export type Figure = keyof typeof figures;
+
+/** A figure of the first contender divided by that of `against`: at most or at least so much. */
 export interface Bar {
+  readonly figure: Figure;
   readonly against: string;
-  readonly atMost: number;
+  readonly atMost?: number;
+  readonly atLeast?: number;
 }
 
 export interface Suite {
@@ -27,7 +40,13 @@ export interface Suite {
   readonly about: string;
   /** The HTTP status that counts as an answer. */
   readonly status: number;
-  /** The first is the subject, which the bars are about; the others are what it is compared with. */
+  /** The first is the one that the bars are about; the others are what it is compared with. */
   readonly contenders: readonly Contender[];
+  readonly loads: readonly Load['name'][];
+  /**
+   * Which process is `apart`, with a core of its own, while everything else, the load generator included, has the
+   * others. `nobody`: all share all cores, as they would without a bench.
+   */
+  readonly apart: 'subject' | 'nobody';
   readonly bars: readonly Bar[];
 }

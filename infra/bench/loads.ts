@@ -3,7 +3,10 @@ import { z } from 'zod';
 import type { Stage } from './stage.ts';
 
 const report = z.object({
+  /** Connections on which everything was right. */
   ok: z.int(),
+  /** Right answers: as many, or more where connections are used again. */
+  answers: z.int(),
   failed: z.record(z.string(), z.int()),
   seconds: z.number(),
   slowestMillis: z.number(),
@@ -14,8 +17,9 @@ const report = z.object({
 /** What the load generator saw; times of its own CPU. */
 export type LoadReport = Readonly<z.infer<typeof report>>;
 
-export interface Target {
-  readonly headPid: number;
+interface Target {
+  /** A burst stops it until the burst is queued. */
+  readonly subject: number;
   /** HOST:PORT */
   readonly address: string;
   /** The HTTP status that counts as an answer. */
@@ -23,7 +27,7 @@ export interface Target {
 }
 
 export interface Load {
-  readonly name: string;
+  readonly name: 'steady' | 'burst' | 'silent-burst' | 'keepalive';
   readonly about: string;
   run(stage: Stage, target: Target): Promise<LoadReport>;
 }
@@ -37,20 +41,48 @@ export function steadyLoad(concurrent: number, seconds: number): Load {
   };
 }
 
+/** Enough for JavaScript to be compiled, on a machine that is busy as well: so many connections, or as many as fit. */
+export function warmUpLoad(concurrent: number, connections: number, seconds: number): Load {
+  return {
+    name: 'steady',
+    about: 'a warm-up',
+    run: (stage, target) => generate(stage, target, [concurrent, seconds, connections]),
+  };
+}
+
+/** Requests on one connection before the client closes it. */
+const requestsPerConnection = 100;
+
+/** `concurrent` connections at a time for `seconds`, each used again and again: what a connection costs hardly counts. */
+export function keepaliveLoad(concurrent: number, seconds: number): Load {
+  return {
+    name: 'keepalive',
+    about: `${concurrent} clients at a time, ${requestsPerConnection} requests on each connection`,
+    run: (stage, target) => generate(stage, target, [concurrent, seconds, 0, 0, requestsPerConnection]),
+  };
+}
+
 /** Below the accept queue's usual bound of 4096, so that no connection is dropped. */
 const burstSize = 3000;
 /** A burst that takes longer is broken off; its connections count as failed. */
 const burstSeconds = 10;
 
 /** Heads find a full accept queue and never wait for a client: what they cost when they are the bottleneck. */
-export function burstLoad(bursts: number): Load {
+export const burstLoad = (bursts: number): Load => burstsOf('burst', 'request', bursts, 1);
+
+/** The same from clients that do not say `Connection: close`, as browsers are: a head must expect more from them. */
+export const silentBurstLoad = (bursts: number): Load =>
+  burstsOf('silent-burst', 'request without "Connection: close"', bursts, 0);
+
+function burstsOf(name: Load['name'], what: string, bursts: number, requests: number): Load {
   return {
-    name: 'burst',
-    about: `${burstSize} requests are queued while the head is stopped, then it is let go; it never waits`,
+    name,
+    about: `${burstSize} connections, each with a ${what}, are queued while the head is stopped, then it is let go`,
     async run(stage, target) {
       const reports: LoadReport[] = [];
       while (reports.length < bursts) {
-        reports.push(await generate(stage, target, [burstSize, burstSeconds, burstSize, target.headPid]));
+        const numbers = [burstSize, burstSeconds, burstSize, target.subject, requests];
+        reports.push(await generate(stage, target, numbers));
       }
       return reports.reduce(add);
     },
@@ -66,6 +98,7 @@ function add(a: LoadReport, b: LoadReport): LoadReport {
   const kinds = Object.keys(a.failed);
   return {
     ok: a.ok + b.ok,
+    answers: a.answers + b.answers,
     failed: Object.fromEntries(kinds.map((kind) => [kind, a.failed[kind]! + (b.failed[kind] ?? 0)])),
     seconds: a.seconds + b.seconds,
     slowestMillis: Math.max(a.slowestMillis, b.slowestMillis),

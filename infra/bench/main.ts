@@ -4,11 +4,12 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
-import type { Suite } from './contender.ts';
+import { figures, type Suite } from './contender.ts';
 import { chooseCores, pin } from './cpu.ts';
-import { burstLoad, steadyLoad } from './loads.ts';
+import { burstLoad, keepaliveLoad, silentBurstLoad, steadyLoad, warmUpLoad } from './loads.ts';
 import { measureSuite, type Settings } from './measure.ts';
-import { failures, judge, renderTable, writeReport } from './report.ts';
+import { measureMemory } from './memory.ts';
+import { demand, failures, judge, renderTable, writeJson, writeReport } from './report.ts';
 import { openStage } from './stage.ts';
 import { suites } from './suites.ts';
 
@@ -26,19 +27,27 @@ interface Options {
 const interrupted = new AbortController();
 
 async function main(name: string | undefined, options: Options): Promise<void> {
+  if (name === 'memory') return await runMemory(options);
   const chosen = name === undefined ? suites : [findSuite(name)];
   const cores = await chooseCores();
   const seconds = options.seconds ?? (options.quick ? 0.5 : 2);
-  const loads = [steadyLoad(options.concurrent, seconds), burstLoad(options.quick ? 1 : 4)];
+  const loads = [
+    steadyLoad(options.concurrent, seconds),
+    burstLoad(options.quick ? 1 : 4),
+    silentBurstLoad(options.quick ? 1 : 4),
+    keepaliveLoad(options.concurrent, seconds),
+  ];
   const settings: Settings = {
     rounds: options.rounds ?? (options.quick ? 3 : 5),
     loads: options.load ? loads.filter(({ name }) => name === options.load) : loads,
-    warmUp: steadyLoad(options.concurrent, options.quick ? 0.5 : 1),
+    warmUp: warmUpLoad(options.concurrent, options.quick ? 3000 : 15_000, 5),
     cores,
   };
-  // Everything that is started from here inherits the other cores; heads are moved to theirs one by one.
-  await pin(process.pid, cores.rest);
-  for (const suite of chosen) await runSuite(only(suite, options.only), settings, options);
+  for (const suite of chosen) {
+    // What is started from here inherits these cores; where the subject is apart it is moved to its own.
+    await pin(process.pid, suite.apart === 'subject' ? cores.rest : `${cores.head},${cores.rest}`);
+    await runSuite(only(suite, options.only), settings, options);
+  }
 }
 
 async function runSuite(suite: Suite, settings: Settings, options: Options): Promise<void> {
@@ -46,13 +55,14 @@ async function runSuite(suite: Suite, settings: Settings, options: Options): Pro
   try {
     console.log(`\n${suite.name}: ${suite.about}`);
     const results = await measureSuite(suite, stage, settings, (round, { load, entries }) => {
+      const figure = suite.apart === 'subject' ? 'subjectCpu' : 'allCpu';
       const costs = entries.map(
-        ({ contender, samples }) => `${contender.name} ${samples.at(-1)!.cpu.toFixed(1)}`,
+        ({ contender, samples }) => `${contender.name} ${samples.at(-1)![figure].toFixed(1)}`,
       );
-      console.log(`  ${load.name} ${round}/${settings.rounds}, us/connection: ${costs.join(', ')}`);
+      console.log(`  ${load.name} ${round}/${settings.rounds}, us/request: ${costs.join(', ')}`);
     });
     for (const result of results) console.log(`\n${renderTable(suite, result)}`);
-    console.log(`\nwritten to ${await writeReport(options.out, suite, settings, results)}`);
+    console.log(`\nwritten to ${(await writeReport(options.out, suite, settings, results)).join(' and ')}`);
     for (const { load, entries } of results) {
       decide(`${suite.name}, ${load.name} load`, failures(entries), judge(suite, entries), options);
     }
@@ -61,23 +71,50 @@ async function runSuite(suite: Suite, settings: Settings, options: Options): Pro
   }
 }
 
+/** Megabytes of the head that 10,000 open connections may cost. */
+const headMegabytesPer10k = 1;
+
+async function runMemory(options: Options): Promise<void> {
+  const stage = await openStage(interrupted.signal);
+  try {
+    console.log('\nmemory: RSS in kB with connections that stay open; `server` accepted as many itself');
+    const samples = await measureMemory(stage, options.quick ? 10_000 : 50_000, (sample) =>
+      console.log(`  ${JSON.stringify(sample)}`),
+    );
+    const first = samples[0]!;
+    const last = samples.at(-1)!;
+    const each = (who: 'head' | 'delivery' | 'server') => (last[who] - first[who]) / last.connections;
+    for (const who of ['head', 'delivery', 'server'] as const)
+      console.log(`${who}: ${each(who).toFixed(2)} kB for each connection`);
+    console.log(`written to ${await writeJson(options.out, 'memory', { samples })}`);
+    const problem = `the head grows by more than ${headMegabytesPer10k} MB for 10,000 connections`;
+    if (options.check && each('head') * 10_000 > headMegabytesPer10k * 1024) complain(problem);
+  } finally {
+    await stage.close();
+  }
+}
+
+function complain(problem: string): void {
+  const error = new BatonError('LIMIT_EXCEEDED', { problem });
+  console.error(error.message);
+  process.exitCode = error.exitCode;
+}
+
 /** Wrong answers make a comparison worthless; a bar that is not met fails the run only when that was asked for. */
 function decide(what: string, failed: number, verdicts: ReturnType<typeof judge>, options: Options): void {
   const problems = verdicts
     .filter(({ met }) => options.check && !met)
-    .map(({ against, atMost }) => `${what}: more than ${atMost.toFixed(2)} times ${against}`);
+    .map(
+      (verdict) => `${what}: ${figures[verdict.figure]} is not ${demand(verdict)} times ${verdict.against}`,
+    );
   if (failed > 0) problems.unshift(`${what}: ${failed} connections failed, so the figures are not valid`);
-  for (const problem of problems) {
-    const error = new BatonError('LIMIT_EXCEEDED', { problem });
-    console.error(error.message);
-    process.exitCode = error.exitCode;
-  }
+  problems.forEach(complain);
 }
 
 function findSuite(name: string): Suite {
   const suite = suites.find((candidate) => candidate.name === name);
   if (suite) return suite;
-  const known = suites.map((candidate) => candidate.name).join(', ');
+  const known = [...suites.map((candidate) => candidate.name), 'memory'].join(', ');
   throw new BatonError('BAD_OPTION', { option: 'NAME', problem: `the suites are ${known}`, value: name });
 }
 
@@ -101,14 +138,21 @@ function numberFrom(least: number, most: number): (text: string) => number {
 }
 
 const command = new Command('bench')
-  .description('Measure what a connection costs at the head, beside C references and node:cluster.')
-  .argument('[name]', `one suite: ${suites.map(({ name }) => name).join(', ')}`)
+  .description('Measure what a connection costs, beside C references, node:cluster, nginx and HAProxy.')
+  .argument('[name]', `one suite: ${[...suites.map(({ name }) => name), 'memory'].join(', ')}`)
   .option('--quick', 'fewer and shorter rounds, for a first look')
   .option('--check', 'exit with 3 when a bar is not met')
   .option('--rounds <n>', 'samples of each contender', numberFrom(1, 100))
   .option('--seconds <s>', 'load in each sample', numberFrom(0.1, 60))
   .option('--concurrent <n>', 'connections at a time', numberFrom(1, 10_000), 64)
-  .addOption(new Option('--load <name>', 'only this kind of load').choices(['steady', 'burst']))
+  .addOption(
+    new Option('--load <name>', 'only this kind of load').choices([
+      'steady',
+      'burst',
+      'silent-burst',
+      'keepalive',
+    ]),
+  )
   .option('--only <names...>', 'only these contenders')
   .option('--out <folder>', 'where the JSON report goes', 'reports')
   .exitOverride()

@@ -1,34 +1,32 @@
-/** Runs the contenders of a suite in turn, A B C A B C, and reads what each connection cost its head. */
+/** Runs the contenders of a suite in turn, A B C A B C, and reads what each request cost the processes that served it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Contender, Suite } from './contender.ts';
-import { type Cores, cpuBetween, pin, readCpu } from './cpu.ts';
-import type { Load, Target } from './loads.ts';
+import type { Contender, Figure, Running, Suite } from './contender.ts';
+import { type Cores, type Cpu, cpuBetween, pin, readCpu } from './cpu.ts';
+import type { Load } from './loads.ts';
 import type { Stage } from './stage.ts';
 
 export interface Settings {
   readonly rounds: number;
-  /** Each gets rounds of its own. */
+  /** Those that the suite names get rounds of their own. */
   readonly loads: readonly Load[];
   /** Goes before the first round and is not counted: JavaScript is compiled while it runs. */
   readonly warmUp: Load;
   readonly cores: Cores;
 }
 
-/** One contender under load once. */
-export interface Sample {
-  /** CPU time of the head per connection, in microseconds. */
-  readonly cpu: number;
+/** One contender under load once. CPU times are microseconds for each right answer. */
+export interface Sample extends Readonly<Record<Figure, number>> {
+  /** The share of the subject's CPU time that it spent in its own code, and in the kernel. */
   readonly user: number;
   readonly system: number;
-  readonly connections: number;
+  readonly answers: number;
   /** Connections without a right answer, by kind. */
   readonly failed: Readonly<Record<string, number>>;
-  readonly connectionsPerSecond: number;
-  /** From connect to the end of the answer, the longest. */
+  /** From connect to the end of the last answer, the longest. */
   readonly slowestMillis: number;
-  /** Share of the time that the head ran, 0 to 1. */
-  readonly headBusy: number;
-  /** The same of the load generator: near 1 it gives all that it has, and the head could take more. */
+  /** Share of the time that the subject ran, 0 to 1. */
+  readonly subjectBusy: number;
+  /** The same of the load generator: near 1 it gives all that it has, and the subject could take more. */
   readonly loadBusy: number;
 }
 
@@ -53,21 +51,21 @@ export async function measureSuite(
   settings: Settings,
   onRound: (round: number, result: Result) => void,
 ): Promise<readonly Result[]> {
-  const targets: Target[] = [];
+  const everyone: Running[] = [];
   for (const contender of suite.contenders) {
     const running = await contender.start(stage);
-    await pin(running.headPid, settings.cores.head);
-    targets.push({ ...running, status: suite.status });
+    everyone.push(running);
+    if (suite.apart === 'subject') await pin(running.subject, settings.cores.head);
   }
-  for (const target of targets) await settings.warmUp.run(stage, target);
+  for (const running of everyone) await settings.warmUp.run(stage, { ...running, status: suite.status });
 
   const results: Result[] = [];
-  for (const load of settings.loads) {
+  for (const load of settings.loads.filter(({ name }) => suite.loads.includes(name))) {
     const entries = suite.contenders.map((contender) => ({ contender, samples: [] as Sample[] }));
     const result = { load, entries };
     for (let round = 1; round <= settings.rounds; round++) {
       for (const [at, { samples }] of entries.entries())
-        samples.push(await sample(stage, targets[at]!, load));
+        samples.push(await sample(stage, suite, everyone[at]!, load));
       onRound(round, result);
     }
     results.push(result);
@@ -75,23 +73,28 @@ export async function measureSuite(
   return results;
 }
 
-async function sample(stage: Stage, target: Target, load: Load): Promise<Sample> {
-  const before = await readCpu(target.headPid);
-  const report = await load.run(stage, target);
+async function sample(stage: Stage, suite: Suite, running: Running, load: Load): Promise<Sample> {
+  const pids = [running.subject, ...running.others];
+  const before = await Promise.all(pids.map(readCpu));
+  const report = await load.run(stage, { ...running, status: suite.status });
   await sleep(settleMillis);
-  const cpu = cpuBetween(before, await readCpu(target.headPid));
-  // Connections that failed cost the head as well, so they count; a comparison with failures is not valid anyway.
-  const connections = Object.values(report.failed).reduce((sum, count) => sum + count, report.ok);
+  const after = await Promise.all(pids.map(readCpu));
+  const cpus = after.map((reading, at) => cpuBetween(before[at]!, reading));
+  const subject = cpus[0]!;
+  // Connections that failed cost something as well; a comparison with failures is not valid anyway.
+  const answers = Math.max(report.answers, 1);
+  const all = cpus.reduce((sum: number, cpu: Cpu) => sum + cpu.totalMicros, 0);
   const micros = report.seconds * 1e6;
   return {
-    cpu: cpu.totalMicros / connections,
-    user: cpu.userMicros / connections,
-    system: cpu.systemMicros / connections,
-    connections,
+    subjectCpu: subject.totalMicros / answers,
+    allCpu: all / answers,
+    rate: report.answers / report.seconds,
+    user: subject.userMicros / answers,
+    system: subject.systemMicros / answers,
+    answers: report.answers,
     failed: report.failed,
-    connectionsPerSecond: report.ok / report.seconds,
     slowestMillis: report.slowestMillis,
-    headBusy: cpu.totalMicros / micros,
+    subjectBusy: subject.totalMicros / micros,
     loadBusy: (report.userMicros + report.systemMicros) / micros,
   };
 }

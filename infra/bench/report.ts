@@ -2,26 +2,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import type { Bar, Suite } from './contender.ts';
+import { type Bar, figures, type Suite } from './contender.ts';
 import type { Entry, Result, Sample, Settings } from './measure.ts';
-
-/** Of the rounds: their median, and the least and the most. */
-export interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-}
-
-/** `values` must not be empty. */
-export function spread(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  const median = (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
-  return { median, min: sorted[0]!, max: sorted.at(-1)! };
-}
+import { plot } from './plot.ts';
+import { type Spread, spread } from './spread.ts';
 
 export interface Verdict extends Bar {
-  /** CPU per connection, subject by reference, round by round: what disturbs a whole round cancels out. */
+  /** The figure, subject by reference, round by round: what disturbs a whole round cancels out. */
   readonly ratio: Spread;
   readonly met: boolean;
 }
@@ -32,10 +19,15 @@ export function judge(suite: Suite, entries: readonly Entry[]): Verdict[] {
   return suite.bars.flatMap((bar) => {
     const reference = entries.find(({ contender }) => contender.name === bar.against)?.samples;
     if (!reference) return [];
-    const ratio = spread(subject.map(({ cpu }, round) => cpu / reference[round]!.cpu));
-    return [{ ...bar, ratio, met: ratio.median <= bar.atMost }];
+    const ratio = spread(subject.map((sample, round) => sample[bar.figure] / reference[round]![bar.figure]));
+    const { atMost = Number.POSITIVE_INFINITY, atLeast = 0 } = bar;
+    return [{ ...bar, ratio, met: ratio.median <= atMost && ratio.median >= atLeast }];
   });
 }
+
+/** What a bar asks for: `at most 1.00`. */
+export const demand = ({ atMost, atLeast }: Bar): string =>
+  atMost === undefined ? `at least ${atLeast!.toFixed(2)}` : `at most ${atMost.toFixed(2)}`;
 
 /** Connections that got no right answer, in all. */
 export function failures(entries: readonly Entry[]): number {
@@ -49,81 +41,99 @@ const range = ({ median, min, max }: Spread, digits: number) =>
   `${median.toFixed(digits)} (${min.toFixed(digits)}..${max.toFixed(digits)})`;
 const percent = (share: number) => `${(share * 100).toFixed(0)}%`;
 
+type Column = readonly [title: string, cell: (samples: readonly Sample[]) => string];
+const columns: readonly Column[] = [
+  [
+    'us/request',
+    (samples) =>
+      range(
+        of(samples, ({ subjectCpu }) => subjectCpu),
+        1,
+      ),
+  ],
+  ['user', (samples) => of(samples, ({ user }) => user).median.toFixed(1)],
+  ['system', (samples) => of(samples, ({ system }) => system).median.toFixed(1)],
+  [
+    'us of all',
+    (samples) =>
+      range(
+        of(samples, ({ allCpu }) => allCpu),
+        1,
+      ),
+  ],
+  [
+    'requests/s',
+    (samples) =>
+      range(
+        of(samples, ({ rate }) => rate),
+        0,
+      ),
+  ],
+  ['busy', (samples) => percent(of(samples, ({ subjectBusy }) => subjectBusy).median)],
+  ['load busy', (samples) => percent(of(samples, ({ loadBusy }) => loadBusy).median)],
+];
+
 /** Lines for a terminal. */
 export function renderTable(suite: Suite, { load, entries }: Result): string {
-  const header = [
-    load.name,
-    'us/connection',
-    'user',
-    'system',
-    'connections/s',
-    'head busy',
-    'load busy',
-    'failed',
-  ];
-  const rows = entries.map(({ contender, samples }) => [
-    contender.name,
-    range(
-      of(samples, (sample) => sample.cpu),
-      1,
-    ),
-    of(samples, (sample) => sample.user).median.toFixed(1),
-    of(samples, (sample) => sample.system).median.toFixed(1),
-    range(
-      of(samples, (sample) => sample.connectionsPerSecond),
-      0,
-    ),
-    percent(of(samples, (sample) => sample.headBusy).median),
-    percent(of(samples, (sample) => sample.loadBusy).median),
-    String(failures([{ contender, samples }])),
+  const header = [load.name, ...columns.map(([title]) => title), 'failed'];
+  const rows = entries.map((entry) => [
+    entry.contender.name,
+    ...columns.map(([, cell]) => cell(entry.samples)),
+    String(failures([entry])),
   ]);
-  const verdicts = judge(suite, entries).map(({ against, atMost, ratio, met }) => {
-    const bar = `${met ? 'within' : 'ABOVE'} the bar of ${atMost.toFixed(2)}`;
-    return `${entries[0]!.contender.name} / ${against}: ${range(ratio, 2)}, ${bar}`;
+  const verdicts = judge(suite, entries).map((verdict) => {
+    const { against, figure, ratio, met } = verdict;
+    const bar = `${met ? 'as' : 'NOT as'} the bar says: ${demand(verdict)}`;
+    return `${figures[figure]}, ${entries[0]!.contender.name} / ${against}: ${range(ratio, 2)}, ${bar}`;
   });
-  return [...columns([header, ...rows]), ...verdicts].join('\n');
+  return [...aligned([header, ...rows]), ...verdicts].join('\n');
 }
 
 /** The first column to the left, the others to the right. */
-function columns(rows: readonly (readonly string[])[]): string[] {
+function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
   return rows.map((row) =>
     row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join('  '),
   );
 }
 
-/** Writes `reports/bench-SUITE-TIME.json` below `folder`; its path. */
+/** Writes the results below `folder`, as JSON and as a picture beside it; the paths. */
 export async function writeReport(
   folder: string,
   suite: Suite,
   settings: Settings,
   results: readonly Result[],
-): Promise<string> {
-  const time = new Date().toISOString();
+): Promise<string[]> {
   const report = {
-    suite: suite.name,
     about: suite.about,
-    time,
-    machine: { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version },
     rounds: settings.rounds,
-    cores: settings.cores,
+    cores: suite.apart === 'subject' ? settings.cores : 'shared by all',
     loads: results.map(({ load, entries }) => ({
       name: load.name,
       about: load.about,
       contenders: entries.map(({ contender, samples }) => ({
         name: contender.name,
         about: contender.about,
-        cpuMicrosPerConnection: of(samples, (sample) => sample.cpu),
-        userMicrosPerConnection: of(samples, (sample) => sample.user),
-        systemMicrosPerConnection: of(samples, (sample) => sample.system),
-        connectionsPerSecond: of(samples, (sample) => sample.connectionsPerSecond),
+        subjectCpuMicros: of(samples, (sample) => sample.subjectCpu),
+        allCpuMicros: of(samples, (sample) => sample.allCpu),
+        requestsPerSecond: of(samples, (sample) => sample.rate),
         samples,
       })),
       bars: judge(suite, entries),
     })),
   };
+  const path = await writeJson(folder, suite.name, report);
+  const picture = path.replace(/json$/, 'svg');
+  await writeFile(picture, plot(suite, results));
+  return [path, picture];
+}
+
+/** Writes `bench-SUITE-TIME.json` below `folder`, with when and on what it was measured; its path. */
+export async function writeJson(folder: string, suite: string, report: object): Promise<string> {
+  const time = new Date().toISOString();
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version };
   await mkdir(folder, { recursive: true });
-  const path = join(folder, `bench-${suite.name}-${time.replaceAll(/[:.]/g, '-')}.json`);
-  await writeFile(path, `${JSON.stringify(report, null, 2)}\n`);
+  const path = join(folder, `bench-${suite}-${time.replaceAll(/[:.]/g, '-')}.json`);
+  await writeFile(path, `${JSON.stringify({ suite, time, machine, ...report }, null, 2)}\n`);
   return path;
 }

@@ -1,5 +1,7 @@
 /** Where contenders run: a temporary folder for their sockets, the compiled programs, and every process they start. */
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,7 +12,7 @@ import { BatonError } from '../../shared/errors.ts';
 import { compilePrograms, type Program } from './compile.ts';
 
 /** How long a process may take to say that it is ready. */
-const readyWithinMillis = 15_000;
+const readyWithinMillis = 60_000;
 /** How long it may take to end after SIGTERM before it is killed. */
 const endWithinMillis = 5_000;
 
@@ -19,6 +21,8 @@ const readyLine = z.object({
   pid: z.int().positive(),
   /** HOST:PORT, of what listens. */
   listen: z.string().optional(),
+  /** Processes that it started itself. */
+  others: z.array(z.int().positive()).default([]),
 });
 
 interface Ending {
@@ -32,6 +36,8 @@ interface Launched {
   readonly pid: number;
   /** HOST:PORT; empty for a program that does not listen. */
   readonly address: string;
+  /** Processes that it started itself, and said so. */
+  readonly others: readonly number[];
   /** Resolves when it has ended, for whatever reason. */
   readonly ended: Promise<Ending>;
   /** SIGTERM, then SIGKILL when that does not end it. */
@@ -44,6 +50,8 @@ export interface Stage {
   readonly programs: Readonly<Record<Program, string>>;
   /** Starts a program and waits for its first line, one of JSON that says "ready" and its pid. */
   launch(file: string, args: readonly string[]): Promise<Launched>;
+  /** Starts a server that says nothing, and waits until it answers at `address`; `debian` is the package that has it. */
+  launchListener(file: string, args: readonly string[], address: string, debian: string): Promise<Launched>;
   /** Runs a program to its end and returns its last line. Throws when it, or what was launched before, fails. */
   run(file: string, args: readonly string[]): Promise<string>;
   /** Ends every process that was launched here, by its pid, and removes the folder. */
@@ -61,9 +69,15 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
     programs,
     async launch(file, args) {
       signal.throwIfAborted();
-      const { launched, stop } = start(file, args, (problem) => broken.abort(problem));
+      const { ready, stop } = start(file, args, (problem) => broken.abort(problem));
       stops.push(stop);
-      return launched;
+      return await ready();
+    },
+    async launchListener(file, args, address, debian) {
+      signal.throwIfAborted();
+      const { reachable, stop } = start(file, args, (problem) => broken.abort(problem));
+      stops.push(stop);
+      return await reachable(address, debian);
     },
     async run(file, args) {
       const cancelSignal = AbortSignal.any([signal, broken.signal]);
@@ -81,7 +95,10 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
   };
 }
 
-/** `stop` works from the first moment; `launched` resolves when the program is ready; `onFailure` when it ends unasked. */
+/**
+ * `stop` works from the first moment; `ready` resolves when the program says that it is, `reachable` when something
+ * listens at the address; `onFailure` is called when it ends unasked.
+ */
 function start(file: string, args: readonly string[], onFailure: (problem: BatonError) => void) {
   const child = execa(file, args, {
     stdin: 'ignore',
@@ -107,20 +124,53 @@ function start(file: string, args: readonly string[], onFailure: (problem: Baton
     return ended;
   };
 
-  async function untilReady(): Promise<Launched> {
-    const timer = new AbortController();
-    const tooLate = sleep(readyWithinMillis, 'late' as const, { signal: timer.signal }).catch(
-      () => 'late' as const,
-    );
-    const first = await Promise.race([firstLine, tooLate, child]);
-    timer.abort();
-    if (first === 'late') throw failed(what, `it was not ready within ${readyWithinMillis / 1000} s`);
-    if (typeof first !== 'string') throw failed(what, `it ended at once: ${lastLine(first.stderr)}`);
-    const { pid, listen = '' } = readyLine.parse(JSON.parse(first));
-    return { pid, address: listen, ended, stop };
+  /** `condition`, unless the program ends first or takes too long. */
+  async function within<T>(condition: (signal: AbortSignal) => Promise<T>, debian?: string): Promise<T> {
+    const timer = AbortSignal.timeout(readyWithinMillis);
+    const over = new AbortController();
+    const signal = AbortSignal.any([timer, over.signal]);
+    const tooLate = once(timer, 'abort', { signal: over.signal }).then(() => {
+      throw failed(what, `it was not ready within ${readyWithinMillis / 1000} s`);
+    });
+    const gone = child.then(({ code, stderr }) => {
+      if (code === 'ENOENT' && debian !== undefined)
+        throw new BatonError('MISSING_TOOL', { tool: file, mend: `sudo apt-get install ${debian}` });
+      throw failed(what, `it ended at once: ${lastLine(stderr)}`);
+    });
+    for (const loser of [tooLate, gone]) loser.catch(() => {});
+    try {
+      return await Promise.race([condition(signal), tooLate, gone]);
+    } finally {
+      over.abort();
+    }
   }
 
-  return { launched: untilReady(), stop };
+  return {
+    stop,
+    async ready(): Promise<Launched> {
+      const { pid, listen = '', others } = readyLine.parse(JSON.parse(await within(() => firstLine)));
+      return { pid, address: listen, others, ended, stop };
+    },
+    async reachable(address: string, debian: string): Promise<Launched> {
+      await within((signal) => untilReachable(address, signal), debian);
+      return { pid: child.pid!, address, others: [], ended, stop };
+    },
+  };
+}
+
+/** There is nothing to be told by: it is tried every few milliseconds. */
+async function untilReachable(address: string, signal: AbortSignal): Promise<void> {
+  const [host, port] = address.split(':');
+  while (!signal.aborted) {
+    const socket = connect(Number(port), host);
+    const connected = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (connected) return;
+    await sleep(10);
+  }
 }
 
 const lastLine = (text: string) => text.trim().split('\n').at(-1)!;

@@ -37,6 +37,7 @@ export function check(call: string, result: number): number {
 
 /** errno(3) numbers that the hot path tells apart; negative, as its functions return them. */
 export const EINTR = -4;
+export const EBADF = -9;
 export const EAGAIN = -11;
 export const ENFILE = -23;
 export const EMFILE = -24;

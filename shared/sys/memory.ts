@@ -13,6 +13,7 @@ const PROT_READ_WRITE = 3;
 const PROT_READ = 1;
 const MAP_SHARED = 1;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
+const MAP_POPULATE = 0x8000;
 
 export interface Memory {
   /** Where it is; below 2^47, so exact as a number. */
@@ -25,21 +26,26 @@ export interface Memory {
 
 /** `size` zeroed bytes, aligned to a page (mmap(2)). */
 export function allocate(size: number): Memory {
-  return map(size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1);
+  return map(size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
 }
 
 /** The first `size` bytes of a file, to be read only: what another process writes there is seen at once (mmap(2)). */
 export function mapFile(path: string, size: number): Memory {
   const fd = openSync(path, 'r');
   try {
-    return map(size, PROT_READ, MAP_SHARED, fd);
+    return map(size, PROT_READ, MAP_SHARED, fd, 0);
   } finally {
     closeSync(fd);
   }
 }
 
-function map(size: number, protection: number, flags: number, fd: number): Memory {
-  const address = Number(mmap(0, size, protection, flags, fd, 0));
+/** `size` bytes that the kernel shares with us through `fd`, from `offset` on, provided at once (mmap(2)). */
+export function mapShared(fd: number, offset: number, size: number): Memory {
+  return map(size, PROT_READ_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
+}
+
+function map(size: number, protection: number, flags: number, fd: number, offset: number): Memory {
+  const address = Number(mmap(0, size, protection, flags, fd, offset));
   if (address === -1) throw new SystemError('mmap', lastErrno());
   const buffer = koffi.view(BigInt(address), size);
   return {

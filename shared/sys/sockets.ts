@@ -54,29 +54,30 @@ export function acceptNonBlocking(listener: number): number {
   return fd < 0 ? -lastErrno() : fd;
 }
 
-/** sockaddr_storage (128 bytes), then the socklen_t that says how much of it counts. */
-const peer = { address: small.address, length: small.address + 128 };
+/** What acceptInto needs for each address: sockaddr_storage (128 bytes), then the socklen_t that says how much counts. */
+export const ADDRESS_BYTES = 136;
 
-/** As acceptNonBlocking, and keeps the client's address for `acceptedAddressHash`. */
-export function acceptWithAddress(listener: number): number {
-  small.view.setUint32(128, 128, true);
-  const fd = c.accept4(listener, peer.address, peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+/** As acceptNonBlocking, and keeps the client's address at `offset` of `into`, for `addressHash`. */
+export function acceptInto(listener: number, into: Memory, offset: number): number {
+  const address = into.address + offset;
+  into.view.setUint32(offset + 128, 128, true);
+  const fd = c.accept4(listener, address, address + 128, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return fd < 0 ? -lastErrno() : fd;
 }
 
 /**
- * FNV-1a over the IP address (not the port) of the connection that acceptWithAddress took last: an unsigned 32-bit
- * number, the same for an IPv4 client whether the listener is IPv4 or dual-stack IPv6 (sockaddr_in: address at 4;
- * sockaddr_in6: at 8, an IPv4-mapped one in its last four bytes).
+ * FNV-1a over the IP address (not the port) that an accept kept at `offset` of `from`: an unsigned 32-bit number, the
+ * same for an IPv4 client whether the listener is IPv4 or dual-stack IPv6 (sockaddr_in: address at 4; sockaddr_in6: at
+ * 8, an IPv4-mapped one in its last four bytes).
  */
-export function acceptedAddressHash(): number {
-  const bytes = small.bytes;
-  const isV6 = bytes.readUInt16LE(0) === 10;
-  const mapped = isV6 && bytes.readUInt32BE(16) === 0xffff && bytes.readBigUInt64BE(8) === 0n;
+export function addressHash({ bytes }: Memory, offset: number): number {
+  const isV6 = bytes.readUInt16LE(offset) === 10;
+  const mapped =
+    isV6 && bytes.readUInt32BE(offset + 16) === 0xffff && bytes.readBigUInt64BE(offset + 8) === 0n;
   const start = !isV6 ? 4 : mapped ? 20 : 8;
   const end = isV6 ? 24 : 8;
   let hash = 0x811c9dc5;
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[offset + at]!, 0x01000193);
   return hash >>> 0;
 }
 
@@ -105,7 +106,7 @@ export function write(fd: number, from: Memory, offset: number, length: number):
 }
 
 /**
- * As write, for the last bytes before `endWriting`, which must follow: they wait for it, and leave together with its
+ * As write, for the last bytes before `endWriting` or closing, one of which must follow: they wait for it, and leave together with its
  * FIN instead of in a packet before it (MSG_MORE, send(2)).
  */
 export function writeLast(fd: number, from: Memory, offset: number, length: number): number {

@@ -229,14 +229,36 @@ test('what lies in memory beyond the bytes that arrived never counts, and no byt
     fc.property(bytes, fc.nat({ max: 60 }), (all, cut) => {
       const length = Math.min(cut, all.length);
       const exact = Buffer.from(all.subarray(0, length));
-      const expected = { verdict: inspect(exact, length, LIMIT), ...request };
+      const expected = { verdict: inspect(exact, length, LIMIT), ...request, bytes: undefined };
       for (const tail of tails) {
         const longer = Buffer.concat([exact, latin1(tail)]);
-        const now = { verdict: inspect(longer, length, LIMIT), ...request };
+        const now = { verdict: inspect(longer, length, LIMIT), ...request, bytes: undefined };
         if (expected.verdict === COMPLETE) t.deepEqual(now, expected);
         else t.is(now.verdict, expected.verdict, JSON.stringify(longer.toString('latin1')));
       }
     }),
     { numRuns: 3000 },
   );
+});
+
+test('a request is the last one when it says so and announces no body', (t) => {
+  const isLast = (...fields: string[]): boolean => {
+    t.is(verdict(`GET / HTTP/1.1\r\n${fields.map((field) => `${field}\r\n`).join('')}\r\n`), COMPLETE);
+    return request.isLast;
+  };
+  t.true(isLast('Host: x', 'Connection: close'));
+  t.true(isLast('CONNECTION:close', 'Host: x'));
+  t.true(isLast('connection: \t Close \t'));
+  t.false(isLast('Host: x'));
+  t.false(isLast('Connection: keep-alive'));
+  t.false(isLast('Connection: closed'));
+  t.false(isLast('Connection: clos'));
+  t.false(isLast('Connection : close'));
+  t.false(isLast('X-Connection: close'));
+  t.false(isLast('Connection: close', 'Content-Length: 5'));
+  t.false(isLast('content-length: 5', 'Connection: close'));
+  t.false(isLast('Connection: close', 'Transfer-Encoding: chunked'));
+  t.true(isLast('Connection: close', 'Content-Lengths: 5', 'Transfer: x'));
+  // Another request's fields say nothing about this one.
+  t.false(isLast('Host: y'));
 });

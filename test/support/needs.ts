@@ -8,6 +8,8 @@ const packages = {
   curl: 'curl',
   python3: 'python3',
   cc: 'gcc',
+  nginx: 'nginx-light',
+  haproxy: 'haproxy',
   tc: 'iproute2',
   tcpdump: 'tcpdump',
   clang: 'clang libbpf-dev',

@@ -1,21 +1,22 @@
-/* A load generator: a new connection per request, CONCURRENT of them at a time, for SECONDS.
+/* A load generator: CONCURRENT connections at a time for SECONDS, each with one request, or REQUESTS one after another.
  *
  * Closed loop: when one ends the next begins, so it asks for as much as the server gives. (How long a visit takes
- * is measured elsewhere, open loop.) One thread, epoll, non-blocking. A client connects, sends one GET with
- * `Connection: close`, reads to the end of the stream and closes: the server closes first, which leaves TIME_WAIT on
- * its side and the client's port free for the next.
+ * is measured elsewhere, open loop.) One thread, epoll, non-blocking. A client connects, sends a GET, the last one
+ * with `Connection: close`, reads to the end of the stream and closes: the server closes first, which leaves TIME_WAIT
+ * on its side and the client's port free for the next.
  *
  * With PID, that process (the server) is stopped until the first CONCURRENT connections are queued with their
  * requests, and then let go: it works the queue off at its own pace and never waits for a client. With CONNECTIONS
  * equal to CONCURRENT that is one burst.
  *
  * An answer counts as ok when its status is STATUS and as many body bytes came as Content-Length promised.
- * When the time is over no more are begun, and those under way get GRACE_SECONDS to end, so that every connection
- * that the server saw is in the counts. The report is one JSON line on stdout: counts, and from the moment when the
- * server was let go the seconds that passed and this program's own CPU time.
+ * When the time is over no more are begun, those under way ask for the last time and get GRACE_SECONDS to end, so that
+ * every connection that the server saw is in the counts. The report is one JSON line on stdout: connections by outcome,
+ * right answers, and from the moment when the server was let go the seconds that passed and this program's own CPU time.
  *
- * Usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID]]
- *        CONNECTIONS: begin no more than so many, 0 for no bound
+ * Usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]
+ *        CONNECTIONS: begin no more than so many, 0 for no bound; PID: 0 for none; REQUESTS: on each connection, 0: one
+ *        that does not say that it is the last
  */
 #define _GNU_SOURCE
 #include <sys/epoll.h>
@@ -31,20 +32,21 @@ enum outcome { OK, NOT_CONNECTED, RESET, WRONG_STATUS, CUT_SHORT, TOO_LATE, OUTC
 struct client {
   int socket;
   int sent;
+  int asked;  /* requests so far */
   size_t got; /* bytes of the answer so far, kept or not */
   double began;
   char answer[KEEP_BYTES + 1];
 };
 
 static struct sockaddr_in server;
-static char request[256];
-static size_t request_length;
+static char request[256], last_request[256];
+static int requests = 1; /* on each connection */
 static int wanted_status;
 static int epoll;
 static double stop;      /* no connection is begun after this time */
 static long begun, bound; /* nor after this many, unless 0 */
 static int open_now;
-static long counts[OUTCOMES];
+static long counts[OUTCOMES], answers;
 static double slowest;
 
 static double now(void) {
@@ -69,8 +71,13 @@ static void watch(struct client *client, int operation) {
 
 /* 1 sent, 0 not connected yet, -1 failed */
 static int send_request(struct client *client) {
-  ssize_t sent = send(client->socket, request, request_length, MSG_NOSIGNAL);
-  if (sent == (ssize_t)request_length) return client->sent = 1;
+  int is_last = client->asked + 1 >= requests || now() >= stop;
+  const char *text = is_last && requests > 0 ? last_request : request;
+  ssize_t length = (ssize_t)strlen(text), sent = send(client->socket, text, (size_t)length, MSG_NOSIGNAL);
+  if (sent == length) {
+    client->asked = is_last ? requests : client->asked + 1;
+    return client->sent = 1;
+  }
   return sent < 0 && (errno == EAGAIN || errno == ENOTCONN) ? 0 : -1;
 }
 
@@ -79,7 +86,7 @@ static void begin(struct client *client) {
   if (now() >= stop || (bound && begun >= bound)) return;
   begun++;
   open_now++;
-  client->sent = 0;
+  client->sent = client->asked = 0;
   client->got = 0;
   client->began = now();
   client->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -103,16 +110,36 @@ static enum outcome judge(struct client *client) {
   return OK;
 }
 
+/* A connection that is to be used again: asks for the next thing when the answer is whole. 0 when it has failed. */
+static int ask_again(struct client *client) {
+  enum outcome outcome = judge(client);
+  if (outcome == CUT_SHORT) return 1; /* so far */
+  if (outcome == OK) {
+    answers++;
+    client->got = 0;
+    if (send_request(client) > 0) return 1;
+    outcome = RESET;
+  }
+  finish(client, outcome);
+  return 0;
+}
+
 static void read_answer(struct client *client, int ended) {
   do {
     size_t kept = client->got < KEEP_BYTES ? client->got : KEEP_BYTES;
     char rest[KEEP_BYTES];
     ssize_t got = kept < KEEP_BYTES ? recv(client->socket, client->answer + kept, KEEP_BYTES - kept, 0)
                                     : recv(client->socket, rest, sizeof rest, 0);
-    if (got == 0) return finish(client, judge(client));
+    if (got == 0) {
+      enum outcome outcome = judge(client);
+      if (outcome == OK && client->asked < requests) outcome = CUT_SHORT;
+      answers += outcome == OK;
+      return finish(client, outcome);
+    }
     if (got < 0 && errno == EAGAIN) return;
     if (got < 0) return finish(client, RESET);
     client->got += (size_t)got;
+    if (client->asked < requests && !ask_again(client)) return;
   } while (ended); /* the end has arrived already: read up to it without another wait */
 }
 
@@ -134,9 +161,9 @@ static long micros(struct timeval later, struct timeval sooner) {
 static void report(double seconds, struct rusage before) {
   struct rusage used;
   getrusage(RUSAGE_SELF, &used);
-  printf("{\"ok\":%ld,\"failed\":{\"notConnected\":%ld,\"reset\":%ld,\"wrongStatus\":%ld,\"cutShort\":%ld,"
+  printf("{\"ok\":%ld,\"answers\":%ld,\"failed\":{\"notConnected\":%ld,\"reset\":%ld,\"wrongStatus\":%ld,\"cutShort\":%ld,"
          "\"tooLate\":%ld},\"seconds\":%.6f,\"slowestMillis\":%.3f,\"userMicros\":%ld,\"systemMicros\":%ld}\n",
-         counts[OK], counts[NOT_CONNECTED], counts[RESET], counts[WRONG_STATUS], counts[CUT_SHORT],
+         counts[OK], answers, counts[NOT_CONNECTED], counts[RESET], counts[WRONG_STATUS], counts[CUT_SHORT],
          counts[TOO_LATE], seconds, slowest * 1e3, micros(used.ru_utime, before.ru_utime),
          micros(used.ru_stime, before.ru_stime));
 }
@@ -149,19 +176,19 @@ static void read_arguments(char **argv) {
     refuse("load: the address is IPV4:PORT");
   server.sin_port = htons((unsigned short)port);
   wanted_status = atoi(argv[2]);
-  request_length = (size_t)snprintf(request, sizeof request,
-                                    "GET /bench?n=1 HTTP/1.1\r\nHost: %s\r\nUser-Agent: baton-bench\r\n"
-                                    "Accept: */*\r\nConnection: close\r\n\r\n",
-                                    argv[1]);
+  const char *form = "GET /bench?n=1 HTTP/1.1\r\nHost: %s\r\nUser-Agent: baton-bench\r\nAccept: */*\r\n%s\r\n";
+  snprintf(request, sizeof request, form, argv[1], "");
+  snprintf(last_request, sizeof last_request, form, argv[1], "Connection: close\r\n");
 }
 
 int main(int argc, char **argv) {
-  if (argc < 5 || argc > 7) refuse("usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID]]");
+  if (argc < 5 || argc > 8) refuse("usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]");
   read_arguments(argv);
   int concurrent = atoi(argv[3]);
   double seconds = atof(argv[4]);
   bound = argc > 5 ? atol(argv[5]) : 0;
   pid_t held = argc > 6 ? atoi(argv[6]) : 0;
+  requests = argc > 7 ? atoi(argv[7]) : 1;
   if (concurrent < 1 || concurrent > MAX_CONCURRENT) refuse("load: CONCURRENT is 1 to 10000");
   live_with_parent();
   allow_descriptors();

@@ -7,7 +7,7 @@ export const fdLoop: Contender = {
   async start(stage) {
     const socket = join(stage.folder, 'fd-loop.sock');
     const head = await stage.launch(stage.programs['fd-loop'], [socket]);
-    await stage.launch(stage.programs['fd-drain'], ['raw', socket]);
-    return { headPid: head.pid, address: head.address };
+    const receiver = await stage.launch(stage.programs['fd-drain'], ['raw', socket]);
+    return { subject: head.pid, others: [receiver.pid], address: head.address };
   },
 };

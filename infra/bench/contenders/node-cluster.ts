@@ -3,11 +3,19 @@ import type { Contender } from '../contender.ts';
 
 const program = fileURLToPath(new URL('../servers/node-cluster.ts', import.meta.url));
 
-export const nodeCluster: Contender = {
-  name: 'node-cluster',
-  about: 'the primary of node:cluster, round-robin, 2 workers that send a fixed answer',
-  async start(stage) {
-    const primary = await stage.launch(process.execPath, [program, '2']);
-    return { headPid: primary.pid, address: primary.address };
-  },
-};
+function nodeClusterOf(workers: 'fixed' | 'http', about: string): Contender {
+  return {
+    name: 'node-cluster',
+    about,
+    async start(stage) {
+      const primary = await stage.launch(process.execPath, [program, '2', workers]);
+      return { subject: primary.pid, others: primary.others, address: primary.address };
+    },
+  };
+}
+
+export const nodeCluster = nodeClusterOf(
+  'fixed',
+  'the primary of node:cluster, round-robin, 2 workers that send a fixed answer',
+);
+export const nodeClusterHttp = nodeClusterOf('http', 'node:cluster, round-robin, 2 workers: HTTP servers');

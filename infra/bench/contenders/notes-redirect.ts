@@ -8,6 +8,6 @@ export const notesRedirect: Contender = {
   about: "the notes' design in C: accept loop, mutex-guarded singly linked list, 8 threads: read, 307, close",
   async start(stage) {
     const head = await stage.launch(stage.programs['notes-redirect'], servers);
-    return { headPid: head.pid, address: head.address };
+    return { subject: head.pid, others: [], address: head.address };
   },
 };

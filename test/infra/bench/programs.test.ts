@@ -4,11 +4,16 @@ import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { compilerHint, findCompiler } from '../../../infra/bench/compile.ts';
 import { batonHandoff, batonRedirect } from '../../../infra/bench/contenders/baton.ts';
 import { fdLoop } from '../../../infra/bench/contenders/fd-loop.ts';
+import { haproxyProxy } from '../../../infra/bench/contenders/haproxy-proxy.ts';
+import { haproxyRedirect } from '../../../infra/bench/contenders/haproxy-redirect.ts';
+import { nginxProxy } from '../../../infra/bench/contenders/nginx-proxy.ts';
+import { nginxRedirect } from '../../../infra/bench/contenders/nginx-redirect.ts';
 import { nodeCluster } from '../../../infra/bench/contenders/node-cluster.ts';
 import { notesRedirect } from '../../../infra/bench/contenders/notes-redirect.ts';
 import { cpuBetween, readCpu } from '../../../infra/bench/cpu.ts';
 import { burstLoad, type LoadReport } from '../../../infra/bench/loads.ts';
 import { openStage, type Stage } from '../../../infra/bench/stage.ts';
+import { needing } from '../../support/needs.ts';
 
 interface Context {
   stage: Stage;
@@ -101,8 +106,8 @@ compiledTest(
 
 compiledTest('a run breaks off when a contender ends, and says which', async (t) => {
   const { stage } = t.context;
-  const { headPid, address } = await fdLoop.start(stage);
-  process.kill(headPid, 'SIGKILL');
+  const { subject, address } = await fdLoop.start(stage);
+  process.kill(subject, 'SIGKILL');
   await t.throwsAsync(load(stage, address, 200, 1000), { message: /fd-loop .*ended by itself \(SIGKILL\)/ });
 });
 
@@ -115,10 +120,10 @@ compiledTest('a burst is answered in full by a head that was stopped while it ar
 
 compiledTest("a head's CPU time grows with the connections that it handles", async (t) => {
   const { stage } = t.context;
-  const { headPid, address } = await notesRedirect.start(stage);
-  const idle = await readCpu(headPid);
+  const { subject, address } = await notesRedirect.start(stage);
+  const idle = await readCpu(subject);
   await load(stage, address, 307, 500);
-  const { totalMicros, userMicros, systemMicros } = cpuBetween(idle, await readCpu(headPid));
+  const { totalMicros, userMicros, systemMicros } = cpuBetween(idle, await readCpu(subject));
   t.true(totalMicros > 500 && totalMicros < 500_000, `${totalMicros} us for 500 connections`);
   t.true(Math.abs(userMicros + systemMicros - totalMicros) < 1);
 });
@@ -127,10 +132,32 @@ compiledTest(
   'the workers of node:cluster answer, and none is left when its primary is stopped',
   async (t) => {
     const { stage } = t.context;
-    const { headPid, address } = await nodeCluster.start(stage);
+    const { subject, address } = await nodeCluster.start(stage);
     t.deepEqual(await load(stage, address, 200, 300), allAnswered(300));
     await stage.close();
-    t.throws(() => process.kill(headPid, 0), { code: 'ESRCH' });
+    t.throws(() => process.kill(subject, 0), { code: 'ESRCH' });
     await t.throwsAsync(ask(address, 'GET / HTTP/1.1\r\n\r\n'), { code: 'ECONNREFUSED' });
   },
 );
+
+for (const [tool, redirect, proxy] of [
+  ['nginx', nginxRedirect, nginxProxy],
+  ['haproxy', haproxyRedirect, haproxyProxy],
+] as const) {
+  needing([tool, 'cc'])(
+    `${tool} redirects with path and query, and passes requests on to Node servers`,
+    async (t) => {
+      const stage = await openStage(new AbortController().signal);
+      try {
+        const { address } = await redirect.start(stage);
+        const answer = await ask(address, 'GET /a?b=1 HTTP/1.1\r\nHost: x\r\n\r\n');
+        t.regex(answer, /^HTTP\/1\.1 307 /);
+        t.regex(answer, /\r\nlocation: http:\/\/192\.0\.2\.1:8080\/a\?b=1\r\n/i);
+        const proxied = await proxy.start(stage);
+        t.deepEqual(await load(stage, proxied.address, 200, 100), allAnswered(100));
+      } finally {
+        await stage.close();
+      }
+    },
+  );
+}

@@ -1,0 +1,32 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Stage } from '../stage.ts';
+import { freeAddress } from './port.ts';
+
+/**
+ * Starts HAProxy with one thread, in the foreground, with a configuration of its own only. `frontend` is what its
+ * single frontend does; `outside`, what stands beside it.
+ */
+export async function startHaproxy(stage: Stage, name: string, frontend: string, outside = '') {
+  const folder = join(stage.folder, name);
+  await mkdir(folder);
+  const address = await freeAddress();
+  const file = join(folder, 'haproxy.cfg');
+  await writeFile(
+    file,
+    `global
+  nbthread 1
+  maxconn 8192
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+frontend bench
+  bind ${address} backlog 4096
+  ${frontend}
+${outside}
+`,
+  );
+  return stage.launchListener('haproxy', ['-db', '-f', file], address, 'haproxy');
+}

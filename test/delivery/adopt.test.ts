@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import test, { type ExecutionContext } from 'ava';
+import { adoptSocket } from '../../delivery/adopt.ts';
+import { bindReuseport } from '../../shared/sys/reuseport.ts';
+import { acceptNonBlocking, closeFd, listen } from '../../shared/sys/sockets.ts';
+
+/** A client, and the fd of its connection. */
+async function connection(t: ExecutionContext) {
+  const { fds, bound } = await bindReuseport({ host: '127.0.0.1', port: 0 }, 1);
+  t.teardown(() => closeFd(fds[0]!));
+  listen(fds[0]!, 8);
+  const client = connect(bound.port, bound.host);
+  t.teardown(() => client.destroy());
+  await once(client, 'connect');
+  return { client, fd: acceptNonBlocking(fds[0]!) };
+}
+
+// The first is made in another way than those after it.
+test.serial(
+  'adopted connections read, write, know their client and end, the first as the third',
+  async (t) => {
+    for (let i = 0; i < 3; i++) {
+      const { client, fd } = await connection(t);
+      const socket = adoptSocket(fd, true);
+      t.is(socket.remoteAddress, '127.0.0.1');
+      t.is(socket.remotePort, client.localPort!);
+      client.end('question');
+      t.is(await text(socket), 'question');
+      socket.end('answer');
+      t.is(await text(client), 'answer');
+      if (!socket.destroyed) await once(socket, 'close');
+    }
+  },
+);
+
+test.serial('what is no open fd cannot be adopted', async (t) => {
+  const { fd } = await connection(t);
+  adoptSocket(fd, false).destroy();
+  t.throws(() => adoptSocket(1_000_000, false));
+});

@@ -10,6 +10,7 @@ const packages = {
   cc: 'gcc',
   tc: 'iproute2',
   tcpdump: 'tcpdump',
+  chromium: 'chromium',
   clang: 'clang libbpf-dev',
   setpriv: 'util-linux',
 } as const;

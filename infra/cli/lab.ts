@@ -1,12 +1,14 @@
 import { Command, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
+import type { Experiment } from '../experiments/experiment.ts';
 import { experiments, findExperiment } from '../experiments/index.ts';
 import { runExperiment } from '../experiments/run.ts';
 import { type LabKind, labKinds } from '../lab/lab.ts';
 import { createProgress } from '../lab/progress.ts';
+import { reportJsonSchema } from '../report/schema.ts';
 import { formatTable } from '../report/table.ts';
 import { renderTerminal } from '../report/terminal.ts';
-import { writeReport } from '../report/write.ts';
+import { type WrittenReport, writeIndex, writeReport } from '../report/write.ts';
 import { labDown, labUp, type NetworkFlags } from './lab-network.ts';
 import { vagrantDown, vagrantUp } from './lab-vagrant.ts';
 
@@ -16,21 +18,24 @@ interface LabFlags extends NetworkFlags {
   readonly quick?: true;
 }
 
-/** `baton lab EXPERIMENT`, `baton lab list`, `baton lab up` and `baton lab down` */
+/** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab up` and `down` */
 export function labCommand(): Command {
   return new Command('lab')
     .description('run an experiment and write a report of it')
-    .argument('<experiment>', `one of ${experiments.map(({ name }) => name).join(', ')}; or list, up, down`)
+    .argument('<experiment>', `one of ${experiments.map(({ name }) => name).join(', ')}`)
     .addOption(new Option('--on <lab>', 'where its hosts are').default('loopback').argParser(parseLab))
     .option('--out <dir>', 'where the reports go', 'reports')
     .option('--quick', 'a shorter run, with less to say')
     .option('--deliveries <n>', 'up: how many delivery hosts (default: 2)')
     .option('--rtt <duration>', "up: the round trip of the client's cable (default: none to speak of)")
-    .addHelpText('after', networkHelp)
+    .addHelpText('after', otherHelp)
     .action(lab);
 }
 
-const networkHelp = `
+const otherHelp = `
+baton lab list             the experiments, and how long they take
+baton lab all              runs all of them, with a page that lists their answers
+baton lab schema           the JSON Schema of a report
 baton lab up --on netns    client, head and delivery hosts as network namespaces, with the shared address (root)
 baton lab down --on netns  removes them, and what crashed labs have left
 
@@ -41,16 +46,24 @@ baton lab down --on vagrant  destroys them
 async function lab(name: string, flags: LabFlags): Promise<void> {
   if (name === 'up') return await (flags.on === 'vagrant' ? vagrantUp(flags) : labUp(flags));
   if (name === 'down') return await (flags.on === 'vagrant' ? vagrantDown() : labDown(flags));
-  if (name === 'list') {
-    process.stdout.write(
-      `${formatTable(
-        ['experiment', ''],
-        experiments.map((each) => [each.name, each.title]),
-      )}\n`,
-    );
-    return;
-  }
-  const experiment = findExperiment(name);
+  if (name === 'list') return void process.stdout.write(`${list()}\n`);
+  if (name === 'schema')
+    return void process.stdout.write(`${JSON.stringify(reportJsonSchema(), undefined, 2)}\n`);
+  await runAll(name === 'all' ? experiments : [findExperiment(name)], flags);
+}
+
+const list = () =>
+  formatTable(
+    ['experiment', '', 'about, with --quick'],
+    experiments.map(({ name, title, seconds }) => [
+      name,
+      title.padEnd(90),
+      `${seconds.full} s, ${seconds.quick} s`,
+    ]),
+  );
+
+/** One after the other. What fails is told and the others go on; an interrupt ends the one and begins no other. */
+async function runAll(wanted: readonly Experiment[], flags: LabFlags): Promise<void> {
   const stop = new AbortController();
   const interrupt = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -59,25 +72,51 @@ async function lab(name: string, flags: LabFlags): Promise<void> {
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, interrupt);
-  const progress = createProgress(process.stderr);
+  const written: WrittenReport[] = [];
+  let failure: unknown;
   try {
-    const report = await runExperiment(experiment, {
-      on: flags.on,
-      quick: flags.quick ?? false,
-      signal: stop.signal,
-      progress,
-    });
-    progress.end();
-    process.stdout.write(`\n${renderTerminal(report)}\n`);
-    if (report.cases.some(({ rounds }) => rounds.length > 0)) {
-      const files = await writeReport(report, flags.out);
-      process.stdout.write(`\nreport: ${files.html}\n        ${files.json}\n`);
+    for (const [index, experiment] of wanted.entries()) {
+      if (stop.signal.aborted) break;
+      try {
+        const report = await runOne(experiment, wanted.slice(index + 1), flags, stop.signal);
+        if (report) written.push(report);
+      } catch (error) {
+        failure ??= error;
+        if (wanted.length === 1) break;
+        const message = error instanceof Error ? error.message : String(error);
+        process.stderr.write(`baton: ${experiment.name}: ${message}\n`);
+      }
     }
+    if (wanted.length > 1 && written.length > 0)
+      process.stdout.write(`\nall answers: ${await writeIndex(written, flags.out)}\n`);
   } finally {
-    progress.end();
     for (const signal of signals) process.off(signal, interrupt);
   }
+  if (failure !== undefined) throw failure;
   if (stop.signal.aborted) process.exitCode = 130;
+}
+
+async function runOne(
+  experiment: Experiment,
+  later: readonly Experiment[],
+  flags: LabFlags,
+  signal: AbortSignal,
+): Promise<WrittenReport | undefined> {
+  const quick = flags.quick ?? false;
+  const laterMs = later.reduce((sum, { seconds }) => sum + 1000 * seconds[quick ? 'quick' : 'full'], 0);
+  const progress = createProgress(process.stderr, laterMs);
+  try {
+    const report = await runExperiment(experiment, { on: flags.on, quick, signal, progress });
+    progress.end();
+    process.stdout.write(`\n${renderTerminal(report)}\n`);
+    if (report.tables.length === 0 && report.cases.every(({ rounds }) => rounds.length === 0))
+      return undefined;
+    const files = await writeReport(report, flags.out);
+    process.stdout.write(`\nreport: ${files.html}\n        ${files.json}\n`);
+    return { report, files };
+  } finally {
+    progress.end();
+  }
 }
 
 function parseLab(text: string): LabKind {

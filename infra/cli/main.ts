@@ -14,6 +14,7 @@ const loaders: Record<string, () => Promise<Command>> = {
   undrain: async () => (await import('./drain.ts')).undrainCommand(),
   steering: async () => (await import('./steering.ts')).steeringCommand(),
   visit: async () => (await import('./visit.ts')).visitCommand(),
+  compare: async () => (await import('./compare.ts')).compareCommand(),
   lab: async () => (await import('./lab.ts')).labCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };

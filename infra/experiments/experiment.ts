@@ -8,6 +8,8 @@ export interface Experiment {
   /** One line for `baton lab list`. */
   readonly title: string;
   readonly question: string;
+  /** How long it takes on the netns lab, about, in seconds. */
+  readonly seconds: { readonly full: number; readonly quick: number };
   run(context: ExperimentContext): Promise<Findings>;
 }
 
@@ -21,4 +23,6 @@ export interface ExperimentContext {
   readonly progress: Progress;
 }
 
-export type Findings = Pick<Report, 'answer' | 'parameters' | 'cases' | 'saturation' | 'notes' | 'warnings'>;
+/** What an experiment adds to a report; what it leaves out is empty. */
+export type Findings = Pick<Report, 'answer' | 'parameters' | 'notes' | 'warnings'> &
+  Partial<Pick<Report, 'x' | 'cases' | 'comparisons' | 'charts' | 'tables' | 'saturation'>>;

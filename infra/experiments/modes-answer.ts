@@ -1,43 +1,36 @@
-import type { Case } from '../report/schema.ts';
+import type { Case, ReportComparison } from '../report/schema.ts';
 import { formatMicros } from '../report/table.ts';
+import { findCase, findComparison, p50Of, phrase, waysIn } from './findings.ts';
+import { isHandoff } from './ways.ts';
 
-/**
- * The answer in one sentence. It calls one way faster only when it was so in every round; over fewer than three rounds
- * it gives the figures and no verdict.
- */
-export function compareModes(cases: readonly Case[]): string {
-  const find = (name: string) => cases.find((each) => each.name === name);
-  const handoff = find('handoff');
-  const redirect = find('redirect');
-  if (!handoff?.summary || !redirect?.summary) return 'Too little was measured to compare the modes.';
-  if (handoff.summary.latency.count === 0 || redirect.summary.latency.count === 0) {
+/** The answer in a sentence: the medians, what may be called a difference between them, and the head's CPU. */
+export function answerOf(cases: readonly Case[], comparisons: readonly ReportComparison[]): string {
+  const redirect = findCase(cases, 'redirect', null);
+  const there = p50Of(redirect);
+  const handoffs = waysIn(cases)
+    .filter(isHandoff)
+    .map((way) => findCase(cases, way, null))
+    .filter((each) => each !== undefined);
+  if (handoffs.length === 0 || !redirect?.summary || handoffs.some(({ summary }) => !summary))
+    return 'Too little was measured to compare the modes.';
+  if (there === undefined || handoffs.some((each) => p50Of(each) === undefined))
     return 'No visit succeeded in one of the modes, so they cannot be compared; see the failures.';
-  }
-  const here = handoff.summary.p50.median;
-  const there = redirect.summary.p50.median;
-  const direct = find('direct')?.summary?.p50.median;
-  const base = direct ? ` (${formatMicros(direct)} straight to a delivery)` : '';
-  const figures = `half of all visits took at most ${formatMicros(here)} with a handoff${base} and ${formatMicros(there)} with a 307 redirect`;
-  return `On this machine ${figures}${verdict(handoff, redirect, here, there)}${cpu(handoff, redirect)}.`;
+  const direct = p50Of(findCase(cases, 'direct', null));
+  const base = direct ? `${formatMicros(direct)} straight to a delivery, ` : '';
+  const here = handoffs.map((each) => `${formatMicros(p50Of(each)!)} by ${each.way}`).join(', ');
+  const verdicts = handoffs.map(
+    ({ way }) => `${way} ${phrase(findComparison(comparisons, 'redirect', way, 'p50'))}`,
+  );
+  return `On this machine half of all visits took at most ${base}${here} and ${formatMicros(there)} with a 307 redirect: ${verdicts.join('; ')}${cpu(handoffs, redirect)}.`;
 }
 
-function verdict(handoff: Case, redirect: Case, here: number, there: number): string {
-  const pairs = handoff.rounds.flatMap((mine) => {
-    const theirs = redirect.rounds.find((round) => round.round === mine.round);
-    return theirs ? [Math.sign(mine.visits.latency.p50 - theirs.visits.latency.p50)] : [];
+function cpu(handoffs: readonly Case[], redirect: Case): string {
+  const micros = ({ summary }: Case) => summary?.headCpuMicrosPerConnection?.median;
+  const theirs = micros(redirect);
+  const mine = handoffs.flatMap((each) => {
+    const own = micros(each);
+    return own ? [`${own.toFixed(0)} µs by ${each.way}`] : [];
   });
-  if (pairs.length < 3) return '';
-  const percent = Math.round((Math.abs(there - here) / there) * 100);
-  if (pairs.every((sign) => sign < 0))
-    return `: handing over was ${percent} % quicker, in every one of ${pairs.length} rounds`;
-  if (pairs.every((sign) => sign > 0))
-    return `: the redirect was quicker, in every one of ${pairs.length} rounds`;
-  return `: no clear difference, as neither was quicker in all ${pairs.length} rounds`;
-}
-
-function cpu(handoff: Case, redirect: Case): string {
-  const mine = handoff.summary?.headCpuMicrosPerConnection?.median;
-  const theirs = redirect.summary?.headCpuMicrosPerConnection?.median;
-  if (!mine || !theirs) return '';
-  return `; each connection cost the head ${mine.toFixed(0)} µs of CPU handed over and ${theirs.toFixed(0)} µs redirected`;
+  if (mine.length === 0 || !theirs) return '';
+  return `. Each connection cost the head ${mine.join(', ')} and ${theirs.toFixed(0)} µs redirected`;
 }

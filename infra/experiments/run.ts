@@ -41,6 +41,12 @@ export async function runExperiment(experiment: Experiment, options: RunOptions)
       seconds: (Date.now() - began) / 1000,
       complete: !options.signal.aborted,
       environment,
+      x: null,
+      cases: [],
+      comparisons: [],
+      charts: [],
+      tables: [],
+      saturation: [],
       ...findings,
     };
   } finally {

@@ -4,8 +4,9 @@ import { BatonError } from '../../shared/errors.ts';
 import type { Host, Lab } from '../lab/lab.ts';
 import type { Saturation } from '../report/schema.ts';
 import type { ExperimentContext } from './experiment.ts';
+import { isHandoff, waysOf } from './ways.ts';
 
-interface Way {
+interface Target {
   readonly name: string;
   readonly description: string;
   readonly urls: readonly string[];
@@ -16,7 +17,7 @@ export interface Load {
   readonly connections: number;
   /** Of each run; whole. */
   readonly seconds: number;
-  /** Runs of each way: one after the other, or in the order A B B A, so that what grows or fades falls on both alike. */
+  /** Runs of each way: one after the other, or there and back (A B B A), so that what grows or fades falls on both alike. */
   readonly turns: 1 | 2;
 }
 
@@ -31,33 +32,28 @@ export async function saturateInTurns(
   { progress, signal }: ExperimentContext,
 ): Promise<Saturation[]> {
   if (signal.aborted) return [];
-  await lab.head.setMode('handoff');
-  const direct: Way = {
-    name: 'direct',
-    description: 'connections made straight to the deliveries',
-    urls: lab.deliveries.map((delivery) => `http://${delivery.direct}${path}`),
-  };
-  const handoff: Way = {
-    name: 'handoff',
-    description: 'connections that the head handed over',
-    // As many generators as there are for the direct way.
-    urls: lab.deliveries.map(() => `http://${lab.head.listen}${path}`),
-  };
+  const ways = waysOf(lab).filter(({ name }) => name === 'direct' || isHandoff(name));
+  const order = load.turns === 1 ? ways : [...ways, ...ways.toReversed()];
   const runs: Saturation[] = [];
-  for (const way of [direct, handoff, handoff, direct].slice(0, 2 * load.turns)) {
+  for (const way of order) {
+    await way.choose();
+    // As many generators for each way: one a delivery.
+    const urls = way.deliveries.map((_, index) => `http://${way.hosts[index % way.hosts.length]}${path}`);
     const result = await progress.during(
       `requests on open connections: ${way.name}`,
       load.seconds * 1000 + startMs,
-      () => saturate(lab.client, way, load, signal),
+      () => saturate(lab.client, { ...way, urls }, load, signal),
     );
     if (signal.aborted || !result) return [];
     runs.push(result);
   }
-  const [direct1, handoff1, handoff2, direct2] = runs;
-  return [together(direct1!, direct2), together(handoff1!, handoff2)];
+  return ways.map(({ name }) => {
+    const [one, other] = runs.filter((run) => run.name === name);
+    return together(one!, other);
+  });
 }
 
-/** How long saturateInTurns takes, about. */
+/** How long saturateInTurns takes, about, with one transport. */
 export const saturationMs = (load: Load): number => 2 * load.turns * (load.seconds * 1000 + startMs);
 /** Until autocannon is loaded, and its last answers are in. */
 const startMs = 600;
@@ -79,7 +75,7 @@ function together(one: Saturation, other: Saturation | undefined): Saturation {
  */
 async function saturate(
   host: Host,
-  way: Way,
+  way: Target,
   load: Load,
   signal: AbortSignal,
 ): Promise<Saturation | undefined> {

@@ -16,13 +16,14 @@ export interface Screen {
   write(text: string): unknown;
 }
 
-export function createProgress(screen: Screen): Progress {
+/** `laterMs` is what comes after all of these steps, and is part of the time that is left. */
+export function createProgress(screen: Screen, laterMs = 0): Progress {
   const tty = screen.isTTY === true;
   let total = 0;
   let past = 0;
   const show = (label: string, doneMs: number) => {
     const share = total > 0 ? Math.min(1, doneMs / total) : 0;
-    const left = `${Math.max(0, Math.ceil((total - doneMs) / 1000))} s left`;
+    const left = formatLeft(Math.max(0, total - doneMs) + laterMs);
     if (!tty) {
       screen.write(`${label}, ${left}\n`);
       return;
@@ -52,4 +53,10 @@ export function createProgress(screen: Screen): Progress {
       if (tty) screen.write('\r\x1b[K');
     },
   };
+}
+
+function formatLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 120) return `${seconds} s left`;
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s left`;
 }

@@ -21,6 +21,7 @@ export async function visitFrom(
     ['--requests-per-visit', options.requestsPerVisit],
     ['--timeout', options.timeoutMs === undefined ? undefined : `${options.timeoutMs}ms`],
     ['--max-in-flight', options.maxInFlight],
+    ['--start-at', options.startAt === undefined ? undefined : new Date(options.startAt).toISOString()],
     ['--json', '-'],
   ];
   const given = flags.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));

@@ -1,12 +1,35 @@
 import type { Histogram } from 'hdr-histogram-js';
-import { mergeHistograms } from '../visits/histogram.ts';
+import { mergeHistograms, quantiles } from '../visits/histogram.ts';
+import { colourOf } from './colours.ts';
+import type { Chart, Line } from './parts.ts';
 import type { Case } from './schema.ts';
 
-/** Columns as uPlot takes them: the x values, then one list of y values a series. */
-export interface PlotData {
+/** What the page's script draws. Columns are as uPlot takes them: the x values, then one list of y values a line. */
+export interface PageData {
+  readonly charts: readonly ChartData[];
+  readonly groups: readonly GroupData[];
+}
+
+/** A chart whose lines share one x axis, with null where a line has no point. */
+interface ChartData {
+  readonly x: Chart['x'];
+  readonly y: Chart['y'];
+  readonly lines: readonly {
+    readonly name: string;
+    readonly colour: number;
+    readonly kind: Line['kind'];
+    readonly run: number;
+    /** 95 % intervals; empty where there are none. */
+    readonly intervals: readonly (readonly [x: number, low: number, high: number])[];
+  }[];
+  readonly events: Chart['events'];
+  readonly columns: readonly (readonly (number | null)[])[];
+}
+
+/** The cases of one place on the report's axis. */
+interface GroupData {
   readonly names: readonly string[];
-  /** The place of each in the report, which decides its colour. */
-  readonly cases: readonly number[];
+  readonly colours: readonly number[];
   /** x: nines, -log10(1 - fraction), so that 1 is p90, 2 is p99, 3 is p99.9; y: milliseconds. */
   readonly spectrum: readonly (readonly (number | null)[])[];
   /** x: milliseconds; y: percent of the visits that took at most so long. */
@@ -16,19 +39,52 @@ export interface PlotData {
 /** Steps of each curve: enough for a wide screen, and a page of some tens of kilobytes. */
 const steps = 240;
 /** Below 0.1 % the distribution's curve would only widen the plot. */
-const quantiles = 1000;
+const resolution = 1000;
 
-export function plotData(cases: readonly Case[]): PlotData {
-  const measured = cases.filter(({ summary }) => summary !== null && summary.latency.count > 0);
-  const histograms = measured.map(({ rounds }) =>
-    mergeHistograms(rounds.map((round) => round.visits.latency.histogram)),
+export function chartData({ x, y, lines, events }: Chart): ChartData {
+  const xs = [...new Set(lines.flatMap(({ points }) => points.map((point) => point.x)))].sort(
+    (one, other) => one - other,
   );
   return {
-    names: measured.map(({ name }) => name),
-    cases: measured.map((each) => cases.indexOf(each)),
+    x,
+    y,
+    events,
+    lines: lines.map(({ name, way, kind, run = 0, points }, index) => ({
+      name,
+      kind,
+      run,
+      colour: colourOf(way, index),
+      intervals: points.flatMap(({ x: at, low, high }) =>
+        low === undefined || high === undefined ? [] : [[at, round(low), round(high)] as const],
+      ),
+    })),
+    columns: [
+      xs,
+      ...lines.map(({ points }) => {
+        const values = new Map(points.map((point) => [point.x, point.y]));
+        return xs.map((at) => roundOrNull(values.get(at) ?? null));
+      }),
+    ],
+  };
+}
+
+export function groupData(cases: readonly Case[]): GroupData {
+  const histograms = cases.map(({ rounds }) =>
+    mergeHistograms(rounds.map((each) => each.visits.latency.histogram)),
+  );
+  return {
+    names: cases.map(({ way }) => way),
+    colours: cases.map(({ way }, index) => colourOf(way, index)),
     spectrum: spectrum(histograms),
     distribution: distribution(histograms),
   };
+}
+
+/** Measured cases by their place on the axis, in its order. */
+export function groupCases(cases: readonly Case[]): { x: number | null; cases: Case[] }[] {
+  const measured = cases.filter(({ summary }) => summary !== null && summary.latency.count > 0);
+  const xs = [...new Set(measured.map(({ x }) => x))];
+  return xs.map((x) => ({ x, cases: measured.filter((each) => each.x === x) }));
 }
 
 function spectrum(histograms: readonly Histogram[]): (number | null)[][] {
@@ -48,19 +104,16 @@ function spectrum(histograms: readonly Histogram[]): (number | null)[][] {
 
 function distribution(histograms: readonly Histogram[]): number[][] {
   const curves = histograms.map((histogram) =>
-    Array.from(
-      { length: quantiles },
-      (_, index) => histogram.getValueAtPercentile((100 * (index + 1)) / quantiles) / 1000,
-    ),
+    quantiles(histogram, resolution).map((micros) => micros / 1000),
   );
   if (curves.length === 0) return [[]];
   const least = Math.max(0.001, Math.min(...curves.map((curve) => curve[0]!)) * 0.9);
   // To the slowest p99.5: the rest is the spectrum's to show.
-  const most = Math.max(...curves.map((curve) => curve[Math.floor(quantiles * 0.995) - 1]!)) * 1.1;
+  const most = Math.max(...curves.map((curve) => curve[Math.floor(resolution * 0.995) - 1]!)) * 1.1;
   const grid = Array.from({ length: steps + 1 }, (_, step) => least * (most / least) ** (step / steps));
   return [
     grid.map(round),
-    ...curves.map((curve) => grid.map((millis) => round((100 * countAtMost(curve, millis)) / quantiles))),
+    ...curves.map((curve) => grid.map((millis) => round((100 * countAtMost(curve, millis)) / resolution))),
   ];
 }
 

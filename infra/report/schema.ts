@@ -1,15 +1,23 @@
 import { z } from 'zod';
+import { verdicts } from '../statistics/verdict.ts';
 import { spreadSchema, visitResultSchema } from '../visits/result.ts';
+import { chartSchema, tableSchema } from './parts.ts';
 
 /**
  * The report of one experiment: `reports/NAME-TIME.json`. All durations are in the unit that their name says; a
- * reader that knows `schema` 1 can read every report that says 1.
+ * reader that knows `schema` 2 can read every report that says 2. `baton lab schema` prints it as a JSON Schema.
  */
 
-export const reportSchemaVersion = 1;
+export const reportSchemaVersion = 2;
 
 const overRounds = z
-  .object({ median: z.number(), min: z.number(), max: z.number() })
+  .object({
+    median: z.number(),
+    low: z.number(),
+    high: z.number().describe('low to high: 95 % bootstrap interval of the median over the rounds'),
+    min: z.number(),
+    max: z.number(),
+  })
   .describe('of one figure over the rounds');
 
 const roundSchema = z.object({
@@ -23,7 +31,9 @@ const roundSchema = z.object({
 });
 
 const caseSchema = z.object({
-  name: z.string(),
+  name: z.string().describe('one of a kind in its report; the same in every report of the same experiment'),
+  way: z.string().describe('how visits went, e.g. direct, handoff-fd, redirect'),
+  x: z.number().nullable().describe('where it lies on the axis `x` of the report'),
   description: z.string(),
   rounds: z.array(roundSchema),
   summary: z
@@ -43,6 +53,19 @@ const caseSchema = z.object({
     })
     .nullable()
     .describe('null when no round of it was measured'),
+});
+
+const comparisonSchema = z.object({
+  name: z.string().describe('where the two were compared'),
+  a: z.string(),
+  b: z.string(),
+  aMicros: z.number().describe('median over the rounds of p50'),
+  bMicros: z.number(),
+  differenceMicros: z.number().describe('b less a, with its 95 % bootstrap interval'),
+  lowMicros: z.number(),
+  highMicros: z.number(),
+  p: z.number().describe('of a permutation test over rounds, corrected for the number of comparisons'),
+  verdict: z.enum(verdicts).describe('of b, seen from a'),
 });
 
 const saturationSchema = z.object({
@@ -77,14 +100,25 @@ export const reportSchema = z.object({
   experiment: z.string(),
   title: z.string(),
   question: z.string(),
-  answer: z.string().describe('one sentence, from the figures'),
+  answer: z.string().describe('in a sentence or two, from the figures'),
   command: z.string().describe('repeats it'),
   startedAt: z.string().describe('ISO 8601'),
   seconds: z.number(),
   complete: z.boolean().describe('false when it was interrupted'),
   environment: environmentSchema,
   parameters: z.record(z.string(), z.union([z.string(), z.number()])),
+  x: z
+    .object({
+      title: z.string(),
+      unit: z.string(),
+      labels: z.array(z.string()).optional().describe('names of the places 0, 1, ... where they have names'),
+    })
+    .nullable()
+    .describe('what differs between cases of the same way; null when nothing does'),
   cases: z.array(caseSchema),
+  comparisons: z.array(comparisonSchema),
+  charts: z.array(chartSchema),
+  tables: z.array(tableSchema),
   saturation: z
     .array(saturationSchema)
     .describe('requests on connections that stay open, as fast as they go'),
@@ -97,10 +131,11 @@ export type Case = z.infer<typeof caseSchema>;
 export type Round = z.infer<typeof roundSchema>;
 export type CaseSummary = NonNullable<Case['summary']>;
 export type OverRounds = z.infer<typeof overRounds>;
+export type ReportComparison = z.infer<typeof comparisonSchema>;
 export type Saturation = z.infer<typeof saturationSchema>;
 export type Environment = z.infer<typeof environmentSchema>;
 
 /** The same as a JSON Schema, for readers in other languages. */
 export function reportJsonSchema() {
-  return z.toJSONSchema(reportSchema);
+  return z.toJSONSchema(reportSchema, { io: 'input' });
 }

@@ -1,3 +1,5 @@
+import { medianInterval } from '../statistics/bootstrap.ts';
+import { median } from '../statistics/median.ts';
 import { mergeHistograms, spread } from '../visits/histogram.ts';
 import { type PhaseName, phaseNames } from '../visits/result.ts';
 import type { CaseSummary, OverRounds, Round } from './schema.ts';
@@ -33,13 +35,12 @@ function phaseMean(rounds: readonly Round[], name: PhaseName): number {
 
 /** All zero for no values. */
 export function overRounds(values: readonly number[]): OverRounds {
-  if (values.length === 0) return { median: 0, min: 0, max: 0 };
-  const sorted = values.toSorted((one, other) => one - other);
-  const middle = (sorted.length - 1) / 2;
+  if (values.length === 0) return { median: 0, low: 0, high: 0, min: 0, max: 0 };
   return {
-    median: (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2,
-    min: sorted[0]!,
-    max: sorted.at(-1)!,
+    median: median(values),
+    ...medianInterval(values),
+    min: Math.min(...values),
+    max: Math.max(...values),
   };
 }
 

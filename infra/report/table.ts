@@ -30,3 +30,17 @@ export function formatCounts(counts: Readonly<Record<string, number>>): string {
     .map(([name, count]) => `${name} ${count}`);
   return parts.length === 0 ? '-' : parts.join(', ');
 }
+
+/** With its sign: `+5.02 ms`, `−101 ms`. */
+export function formatDifference(micros: number): string {
+  return `${micros < 0 ? '−' : '+'}${formatMicros(Math.abs(micros))}`;
+}
+
+export const formatP = (p: number): string => (p < 0.001 ? '< 0.001' : p.toFixed(3));
+
+/** A place on an axis with its unit; bytes in kB and MB. */
+export function formatAxis(value: number, unit: string): string {
+  if (unit === 'bytes' || unit === 'B')
+    return value >= 1e6 ? `${value / 1e6} MB` : value >= 1000 ? `${value / 1000} kB` : `${value} B`;
+  return unit === '' ? String(value) : `${value} ${unit}`;
+}

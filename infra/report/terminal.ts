@@ -1,8 +1,41 @@
-import type { OverRounds, Report } from './schema.ts';
-import { formatCounts, formatMicros, formatTable } from './table.ts';
+import type { Table } from './parts.ts';
+import type { OverRounds, Report, ReportComparison } from './schema.ts';
+import { formatCounts, formatDifference, formatMicros, formatP, formatTable } from './table.ts';
 
 /** The report as a person reads it in a terminal: medians over the rounds. */
 export function renderTerminal(report: Report): string {
+  const saturation = report.saturation.map(
+    ({ name, requestsPerSecond, connections, errors }) =>
+      `${name.padEnd(15)} ${Math.round(requestsPerSecond)} requests/s on ${connections} connections that stay open${errors > 0 ? `, ${errors} errors` : ''}`,
+  );
+  return [
+    report.answer,
+    ...(report.complete ? [] : ['It was interrupted: this is what was measured until then.']),
+    ...report.tables.flatMap(renderTable),
+    ...(report.cases.length > 0 ? ['', caseTable(report)] : []),
+    ...(report.comparisons.some(({ verdict }) => verdict !== 'too few rounds')
+      ? ['', comparisonTable(report.comparisons)]
+      : []),
+    ...(saturation.length > 0 ? ['', ...saturation] : []),
+    ...warnings(report.warnings),
+  ].join('\n');
+}
+
+const shownWarnings = 6;
+
+function warnings(all: readonly string[]): string[] {
+  if (all.length === 0) return [];
+  const more = all.length - shownWarnings;
+  return [
+    '',
+    ...all.slice(0, shownWarnings).map((warning) => `warning: ${warning}`),
+    ...(more > 0 ? [`and ${more} more warnings, which the report has`] : []),
+  ];
+}
+
+const renderTable = ({ title, columns, rows }: Table): string[] => ['', title, formatTable(columns, rows)];
+
+function caseTable(report: Report): string {
   const micros = (figure: OverRounds) => formatMicros(figure.median);
   const rows = report.cases.map(({ name, summary }) =>
     summary && summary.latency.count > 0
@@ -20,20 +53,23 @@ export function renderTerminal(report: Report): string {
         ]
       : [name, '-', '-', '-', '-', summary ? formatCounts(summary.failures) : 'not measured', '-', '-'],
   );
-  const table = formatTable(
+  return formatTable(
     ['', 'p50', 'p90', 'p99', 'max', 'failures', 'connections/visit', 'head CPU/connection'],
     rows,
   );
-  const saturation = report.saturation.map(
-    ({ name, requestsPerSecond, connections, errors }) =>
-      `${name.padEnd(8)} ${Math.round(requestsPerSecond)} requests/s on ${connections} connections that stay open${errors > 0 ? `, ${errors} errors` : ''}`,
+}
+
+export function comparisonTable(comparisons: readonly ReportComparison[]): string {
+  return formatTable(
+    ['compared', 'first', 'second', 'difference', '95 % interval', 'p', 'verdict'],
+    comparisons.map((each) => [
+      `${each.b} - ${each.a}${each.name === '' ? '' : `, ${each.name}`}`,
+      formatMicros(each.aMicros),
+      formatMicros(each.bMicros),
+      formatDifference(each.differenceMicros),
+      `${formatDifference(each.lowMicros)} to ${formatDifference(each.highMicros)}`,
+      each.verdict === 'too few rounds' ? '-' : formatP(each.p),
+      each.verdict,
+    ]),
   );
-  return [
-    report.answer,
-    ...(report.complete ? [] : ['It was interrupted: this is what was measured until then.']),
-    '',
-    table,
-    ...(saturation.length > 0 ? ['', ...saturation] : []),
-    ...(report.warnings.length > 0 ? ['', ...report.warnings.map((warning) => `warning: ${warning}`)] : []),
-  ].join('\n');
 }

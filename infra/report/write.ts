@@ -1,24 +1,42 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { BatonError } from '../../shared/errors.ts';
+import { renderIndex } from './index-page.ts';
 import { renderPage } from './page.ts';
 import { type Report, reportSchema } from './schema.ts';
 
+export interface WrittenReport {
+  readonly report: Report;
+  readonly files: { readonly json: string; readonly html: string };
+}
+
 /** Writes DIRECTORY/NAME-TIME.json and .html and answers their paths. */
-export async function writeReport(
-  report: Report,
-  directory: string,
-): Promise<{ json: string; html: string }> {
+export async function writeReport(report: Report, directory: string): Promise<WrittenReport['files']> {
   const checked = reportSchema.parse(report);
-  // 2026-11-23T03-19-05Z: sorts by time and is a file name everywhere.
-  const time = checked.startedAt.replace(/\.\d+Z$/, 'Z').replaceAll(':', '-');
-  const base = join(directory, `${checked.experiment}-${time}`);
+  const base = join(directory, `${checked.experiment}-${fileTime(checked)}`);
   const files = { json: `${base}.json`, html: `${base}.html` };
-  const page = await renderPage(checked);
+  await write(directory, {
+    [files.json]: `${JSON.stringify(checked)}\n`,
+    [files.html]: await renderPage(checked),
+  });
+  return files;
+}
+
+/** Writes DIRECTORY/all-TIME.html, which leads to the pages of several reports beside it, and answers its path. */
+export async function writeIndex(written: readonly WrittenReport[], directory: string): Promise<string> {
+  const file = join(directory, `all-${fileTime(written[0]!.report)}.html`);
+  const entries = written.map(({ report, files }) => ({ report, page: basename(files.html) }));
+  await write(directory, { [file]: await renderIndex(entries) });
+  return file;
+}
+
+/** 2026-11-23T03-19-05Z: sorts by time and is a file name everywhere. */
+const fileTime = ({ startedAt }: Report) => startedAt.replace(/\.\d+Z$/, 'Z').replaceAll(':', '-');
+
+async function write(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
-    await writeFile(files.json, `${JSON.stringify(checked)}\n`);
-    await writeFile(files.html, page);
+    for (const [file, text] of Object.entries(files)) await writeFile(file, text);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     throw new BatonError(
@@ -27,5 +45,4 @@ export async function writeReport(
       error,
     );
   }
-  return files;
 }

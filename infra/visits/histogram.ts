@@ -37,6 +37,20 @@ export function mergeHistograms(encoded: readonly string[]): Histogram {
   return merged;
 }
 
+/** The values that 1/count, 2/count, ... and all of the recorded ones do not exceed. */
+export function quantiles(histogram: Histogram, count: number): number[] {
+  return Array.from({ length: count }, (_, index) =>
+    histogram.getValueAtPercentile((100 * (index + 1)) / count),
+  );
+}
+
+/**
+ * The percentile distribution as text, in milliseconds: the `.hgrm` form that HdrHistogram's plotters read.
+ */
+export function formatHgrm(encoded: string): string {
+  return decodeHistogram(encoded).outputPercentileDistribution(5, 1000);
+}
+
 export interface Spread {
   readonly count: number;
   readonly min: number;

@@ -91,6 +91,9 @@ export const visitResultSchema = z.object({
   generator: z.object({
     cpuMicros: micros.describe('of the generating process during the measurement'),
     cpuShare: z.number().describe('of one core'),
+    realtime: z
+      .boolean()
+      .describe('it ran before everything else (SCHED_FIFO), so that a busy machine did not delay its clock'),
     keptUp: z.boolean().describe('false when the figures say more about the generator than about the server'),
     warnings: z.array(z.string()),
   }),
@@ -100,6 +103,9 @@ export const visitResultSchema = z.object({
       totalMicros: z
         .array(z.number())
         .describe('as in latency; of a failed visit, minus the time until it failed'),
+      lateMicros: z.array(z.number()).describe('intended start to actual start'),
+      connectMicros: z.array(z.number()).describe('as in phases; 0 when it was never connected'),
+      ports: z.array(count).describe("the client's port on the last connection; 0 when there was none"),
     })
     .optional()
     .describe('every visit in the order of its end'),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createAlarm } from './alarm.ts';
 import { type ArrivalKind, pacerFor } from './arrivals.ts';
 import type { VisitResult } from './result.ts';
@@ -19,12 +20,16 @@ export interface VisitOptions {
   readonly seed?: number;
   /** Default 1. */
   readonly requestsPerVisit?: number;
+  /** When to begin, milliseconds since 1970; default now. For generators that begin together, or beside something else. */
+  readonly startAt?: number | undefined;
   /** Of a whole visit, from its intended start. Default 10 s, kept to within 20 ms. */
   readonly timeoutMs?: number;
   /** The most visits going on at once; one that is due above it fails as `over_cap`. Default 4000. */
   readonly maxInFlight?: number;
   /** Keep every visit's start and total in the result. */
   readonly samples?: boolean;
+  /** Whether this process runs at real-time priority, for the result to say. Default false. */
+  readonly realtime?: boolean;
   /** Ends the run early; what was measured until then is the result, marked incomplete. */
   readonly signal?: AbortSignal | undefined;
   /** Four times a second. */
@@ -50,6 +55,9 @@ const sweepMs = 20;
  */
 export async function runVisits(options: VisitOptions): Promise<VisitResult> {
   const targets = await Promise.all(options.urls.map(resolveTarget));
+  const wait = (options.startAt ?? 0) - Date.now();
+  // An abort is the run's to see.
+  if (wait > 0) await delay(wait, undefined, { signal: options.signal }).catch(() => {});
   const run = new Run(options, targets);
   return run.finished;
 }
@@ -92,6 +100,7 @@ class Run {
     this.#plan = {
       requestsPerVisit: options.requestsPerVisit ?? 1,
       redirects: new Redirects(),
+      keepPorts: options.samples ?? false,
       onDone: (visit) => this.#ended(visit),
     };
     this.#pacer = pacerFor(options.arrivals ?? 'constant', options.rate, options.seed ?? 1);
@@ -210,7 +219,7 @@ class Run {
       timeoutMs: this.#timeout / 1000,
       startedAt: this.#startedAt,
       complete: !this.#aborted,
-      ...this.#tally.figures(cpu.user + cpu.system, wall),
+      ...this.#tally.figures(cpu.user + cpu.system, wall, options.realtime ?? false),
     };
   }
 }

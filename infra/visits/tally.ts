@@ -25,7 +25,7 @@ export class Tally {
   readonly #failures: Record<string, number> = {};
   readonly #statuses: Record<string, number> = {};
   readonly #redirects: Record<string, number> = {};
-  readonly #samples: { startMicros: number[]; totalMicros: number[] } | undefined;
+  readonly #samples: NonNullable<VisitResult['samples']> | undefined;
   #late = 0;
   #succeeded = 0;
   #failed = 0;
@@ -35,7 +35,9 @@ export class Tally {
   #bodyBytes = 0;
 
   constructor(keepSamples: boolean) {
-    this.#samples = keepSamples ? { startMicros: [], totalMicros: [] } : undefined;
+    this.#samples = keepSamples
+      ? { startMicros: [], totalMicros: [], lateMicros: [], connectMicros: [], ports: [] }
+      : undefined;
   }
 
   get done(): number {
@@ -65,11 +67,11 @@ export class Tally {
     if (visit.status !== 0) add(this.#statuses, String(visit.status));
     const total = visit.done - visit.intended;
     if (visit.failure !== undefined) {
-      this.fail(visit.failure, visit.intended - origin, total);
+      this.fail(visit.failure, visit.intended - origin, total, visit);
       return;
     }
     this.#succeeded++;
-    this.#sample(visit.intended - origin, total);
+    this.#sample(visit.intended - origin, total, visit);
     record(this.#latency, total);
     record(this.#phases.late, visit.begun - visit.intended);
     record(this.#phases.redirectHop, visit.redirected - visit.begun);
@@ -80,15 +82,15 @@ export class Tally {
   }
 
   /** Also for visits that were due and never begun. `intended` is in microseconds since the measurement began. */
-  fail(name: string, intended: number, after: number): void {
+  fail(name: string, intended: number, after: number, visit?: Visit): void {
     add(this.#failures, name);
     this.#failed++;
     record(this.#failedAfter, after);
-    this.#sample(intended, -after);
+    this.#sample(intended, -after, visit);
   }
 
   /** What this tally knows of the result. `cpuMicros` and `wallMicros` are those of the measurement. */
-  figures(cpuMicros: number, wallMicros: number) {
+  figures(cpuMicros: number, wallMicros: number, realtime: boolean) {
     const lateness = spread(this.#lateness);
     const warnings: string[] = [];
     if (lateness.p99 > maxLatenessMicros) {
@@ -135,6 +137,7 @@ export class Tally {
       },
       generator: {
         cpuMicros,
+        realtime,
         cpuShare: wallMicros > 0 ? cpuMicros / wallMicros : 0,
         keptUp: warnings.length === 0,
         warnings,
@@ -143,9 +146,14 @@ export class Tally {
     } satisfies Partial<VisitResult>;
   }
 
-  #sample(intended: number, total: number): void {
-    this.#samples?.startMicros.push(Math.round(intended));
-    this.#samples?.totalMicros.push(Math.round(total));
+  #sample(intended: number, total: number, visit: Visit | undefined): void {
+    const samples = this.#samples;
+    if (!samples) return;
+    samples.startMicros.push(Math.round(intended));
+    samples.totalMicros.push(Math.round(total));
+    samples.lateMicros.push(visit ? Math.round(visit.begun - visit.intended) : 0);
+    samples.connectMicros.push(visit?.connected ? Math.round(visit.connected - visit.redirected) : 0);
+    samples.ports.push(visit?.port ?? 0);
   }
 }
 

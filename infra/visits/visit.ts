@@ -12,6 +12,8 @@ const maxRedirects = 20;
 export interface VisitPlan {
   readonly requestsPerVisit: number;
   readonly redirects: Redirects;
+  /** Ask the kernel for each connection's port, which takes it some microseconds. */
+  readonly keepPorts: boolean;
   /** Called once, when the visit is over. */
   readonly onDone: (visit: Visit) => void;
 }
@@ -43,6 +45,8 @@ export class Visit {
   connections = 0;
   requests = 0;
   bytes = 0;
+  /** The client's port on the last connection, where the plan asks for it; else 0. */
+  port = 0;
   /** The status of every answer that was followed elsewhere; undefined for none, which is the common case. */
   hops: number[] | undefined;
 
@@ -97,6 +101,7 @@ export class Visit {
       if (this.#socket !== socket) return;
       if (this.#answers === 0) this.connected = now();
       this.#ask(socket);
+      if (this.#plan.keepPorts) this.port = socket.localPort ?? 0;
     });
     socket.on('end', () => {
       if (this.#socket !== socket) return;

@@ -16,11 +16,16 @@ const POLLIN = 1;
 const POLLFD_SIZE = 8;
 
 /**
- * Runs this thread before all ordinary ones (SCHED_FIFO, sched(7)) and keeps its memory from being swapped out
- * (mlockall(2)). False when it may not; waits are then as late as the machine is busy.
+ * As runFirst, and keeps its memory from being swapped out (mlockall(2)): for a process whose memory does not grow. Where
+ * it is not permitted waits are as late as the machine is busy.
  */
 export function becomeRealtime(priority: number): boolean {
   c.mlockall(MCL_CURRENT | MCL_ONFAULT);
+  return runFirst(priority);
+}
+
+/** Runs this thread before all ordinary ones (SCHED_FIFO, sched(7)). False when it may not. */
+export function runFirst(priority: number): boolean {
   const parameter = allocate(4);
   parameter.view.setInt32(0, priority, true);
   const permitted = c.schedSetscheduler(0, SCHED_FIFO, parameter.address) === 0;

@@ -12,6 +12,7 @@ const packages = {
   haproxy: 'haproxy',
   tc: 'iproute2',
   tcpdump: 'tcpdump',
+  chromium: 'chromium',
   clang: 'clang libbpf-dev',
   setpriv: 'util-linux',
   shellcheck: 'shellcheck',

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
+import { experiments } from '../../../infra/experiments/index.ts';
 import { reportSchema } from '../../../infra/report/schema.ts';
 import { visitResultSchema } from '../../../infra/visits/result.ts';
 
@@ -34,7 +35,7 @@ test('baton visit prints a table, or its result as JSON, or both', async (t) => 
   const [table, json, both] = await Promise.all([
     baton(...flags),
     baton(...flags, '--json', '-', '--arrivals', 'poisson', '--seed', '5'),
-    baton(...flags, '--json', file),
+    baton(...flags, '--json', file, '--hgrm', `${file}.hgrm`),
   ]);
   t.deepEqual([table.exitCode, json.exitCode, both.exitCode], [0, 0, 0]);
   t.regex(table.stdout, /^total /m);
@@ -44,6 +45,9 @@ test('baton visit prints a table, or its result as JSON, or both', async (t) => 
     succeeded: 10,
     durationMs: 200,
   });
+  const hgrm = await readFile(`${file}.hgrm`, 'utf8');
+  t.regex(hgrm, /^ +Value +Percentile +TotalCount/m);
+  t.regex(hgrm, /Total count += +10\]/);
 });
 
 test('baton visit ends with 3 when a limit is crossed, and with 0 when all hold', async (t) => {
@@ -61,10 +65,13 @@ const wrong: [string[], RegExp][] = [
   [['visit', 'http://127.0.0.1/', '--rate', 'many'], /--rate/],
   [['visit', 'http://127.0.0.1/', '--rate', '0'], /--rate/],
   [['visit', 'http://127.0.0.1/', '--duration', 'long'], /--duration/],
-  [['visit', 'http://127.0.0.1/', '--arrivals', 'bursts'], /constant, poisson/],
+  [['visit', 'http://127.0.0.1/', '--arrivals', 'never'], /constant, poisson, burst/],
   [['visit', 'http://127.0.0.1/', '--requests-per-visit', '1.5'], /--requests-per-visit/],
   [['visit', 'http://127.0.0.1/', '--fail-if', 'p99'], /--fail-if/],
+  [['visit', 'http://127.0.0.1/', '--start-at', 'soon'], /--start-at/],
   [['visit'], /url/],
+  [['compare', 'one.json'], /two or more/],
+  [['compare', 'none.json', 'nothing.json'], /does not exist/],
   [['lab', 'nonsense'], /nonsense.*modes/],
   [['lab', 'modes', '--on', 'the-moon'], /loopback/],
 ];
@@ -78,13 +85,23 @@ for (const [args, message] of wrong) {
   });
 }
 
-test('baton lab list names every experiment', async (t) => {
-  const { exitCode, stdout } = await baton('lab', 'list');
-  t.is(exitCode, 0);
-  t.regex(stdout, /^modes {2}/m);
+test('baton lab list names every experiment, and schema describes a report', async (t) => {
+  const [list, schema] = await Promise.all([baton('lab', 'list'), baton('lab', 'schema')]);
+  t.deepEqual([list.exitCode, schema.exitCode], [0, 0]);
+  for (const { name } of experiments) t.regex(list.stdout, new RegExp(`^${name} {2}`, 'm'));
+  t.true(JSON.parse(schema.stdout).required.includes('comparisons'));
 });
 
-test('baton lab that is interrupted reports what it measured and leaves nothing behind', async (t) => {
+test('every experiment says what it asks, in a file of its own name', async (t) => {
+  const files = await readdir(new URL('../../../infra/experiments', import.meta.url));
+  for (const { name, question, title } of experiments) {
+    t.true(files.includes(`${name}.ts`), name);
+    t.regex(question, /\?$/);
+    t.true(title.length < 110, title);
+  }
+});
+
+test.serial('baton lab that is interrupted reports what it measured and leaves nothing behind', async (t) => {
   const directory = await temporary(t);
   const out = join(directory, 'reports');
   const child = execa(process.execPath, [main, 'lab', 'modes', '--quick', '--out', out], {
@@ -105,6 +122,58 @@ test('baton lab that is interrupted reports what it measured and leaves nothing 
   t.false(report.complete);
   const measured = (name: string) =>
     report.cases.find((each) => each.name === name)?.summary?.latency.count ?? 0;
-  t.true(measured('direct') > 0 && measured('handoff') > 0);
+  t.true(measured('direct') > 0 && measured('handoff-fd') > 0);
   t.is(measured('created'), 0);
 });
+
+test.serial(
+  'baton compare reads what baton lab wrote, and refuses what is of another experiment',
+  async (t) => {
+    const out = await temporary(t);
+    const run = async () => (await baton('lab', 'session', '--quick', '--out', out)).exitCode;
+    t.deepEqual([await run(), await run()], [0, 0]);
+    const reports = (await readdir(out))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => join(out, name));
+    t.is(reports.length, 2);
+    const page = join(out, 'compared.html');
+    const compared = await baton('compare', ...reports, '--html', page);
+    t.is(compared.exitCode, 0, compared.stderr);
+    t.regex(compared.stdout, /^Too few rounds to call anything a difference/);
+    t.regex(compared.stdout, /^B - A, direct, 30 requests .*too few rounds$/m);
+    t.true((await readFile(page, 'utf8')).startsWith('<!doctype html>'));
+    const json = await baton('compare', ...reports, '--json', '-');
+    t.is(JSON.parse(json.stdout).comparisons.p50[0].b, 'B');
+
+    const other = join(out, 'other.json');
+    await writeFile(other, (await readFile(reports[0]!, 'utf8')).replace('"session"', '"modes"'));
+    const refused = await baton('compare', reports[0]!, other);
+    t.is(refused.exitCode, 2);
+    t.regex(refused.stderr, /different experiments.*session, modes/);
+  },
+);
+
+test.serial(
+  'clients: curl stops at a 307 and a 201, follows a 307 with -L, and notices nothing of a handoff',
+  async (t) => {
+    const directory = await temporary(t);
+    // A machine that has no other client than curl.
+    for (const tool of ['curl', 'sh', 'head', 'id'])
+      await symlink((await execa('sh', ['-c', `command -v ${tool}`])).stdout, join(directory, tool));
+    const out = join(directory, 'reports');
+    const { exitCode, stderr } = await execa(
+      process.execPath,
+      [main, 'lab', 'clients', '--quick', '--out', out],
+      { reject: false, env: { PATH: directory } },
+    );
+    t.is(exitCode, 0, stderr);
+    const [file] = (await readdir(out)).filter((name) => name.endsWith('.json'));
+    const { tables } = reportSchema.parse(JSON.parse(await readFile(join(out, file!), 'utf8')));
+    const row = (name: string) => tables[0]!.rows.find(([first]) => first === name)!.slice(1);
+    const handedOver = ['served', 'served, with the body'];
+    const stopped = (status: number) => [`stopped at the ${status}`, `stopped at the ${status}`];
+    t.deepEqual(row('curl'), [...handedOver, ...stopped(307), ...stopped(201)]);
+    t.deepEqual(row('curl -L'), [...handedOver, ...handedOver, ...stopped(201)]);
+    t.is(row('wget')[0], 'not installed: sudo apt-get install wget');
+  },
+);

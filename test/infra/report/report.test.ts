@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import fc from 'fast-check';
-import { compareModes } from '../../../infra/experiments/modes-answer.ts';
+import { compareWays } from '../../../infra/experiments/findings.ts';
+import { answerOf } from '../../../infra/experiments/modes-answer.ts';
 import { readEnvironment } from '../../../infra/report/environment.ts';
 import { embedJson, embedScript, escapeHtml, html } from '../../../infra/report/html.ts';
 import { renderPage } from '../../../infra/report/page.ts';
-import { plotData } from '../../../infra/report/plots.ts';
+import type { Chart } from '../../../infra/report/parts.ts';
+import { chartData, groupCases, groupData } from '../../../infra/report/plots.ts';
 import { type Case, type Report, reportJsonSchema, reportSchema } from '../../../infra/report/schema.ts';
 import { overRounds, summariseRounds } from '../../../infra/report/summarise.ts';
 import { formatMicros, formatTable } from '../../../infra/report/table.ts';
@@ -38,18 +40,38 @@ function aCase(name: string, p50s: readonly number[]): Case {
     headConnections: 40,
     headCpuMicrosPerConnection: name === 'direct' ? null : 10,
   }));
-  return { name, description: `by ${name}`, rounds, summary: summariseRounds(rounds) };
+  return { name, way: name, x: null, description: `by ${name}`, rounds, summary: summariseRounds(rounds) };
 }
 
 const environment = { ...(await readEnvironment()), lab: 'loopback', baton: '0.0.0' };
 const cases = [
   aCase('direct', [100, 110]),
-  aCase('handoff', [200, 220]),
+  aCase('handoff-fd', [200, 220]),
   aCase(nasty, [300]),
   aCase('created', []),
 ];
+const axis = { title: nasty, unit: 'ms', log: false };
+const chart: Chart = {
+  title: nasty,
+  lead: nasty,
+  x: axis,
+  y: axis,
+  lines: [
+    { name: nasty, way: 'direct', kind: 'measured', points: [{ x: 2, y: 1, low: 0.5, high: 1.5 }] },
+    {
+      name: 'model',
+      way: null,
+      kind: 'model',
+      points: [
+        { x: 1, y: 3 },
+        { x: 2, y: null },
+      ],
+    },
+  ],
+  events: [{ x: 1, label: nasty }],
+};
 const report: Report = {
-  schema: 1,
+  schema: 2,
   kind: 'baton-report',
   experiment: 'modes',
   title: 'title',
@@ -61,7 +83,11 @@ const report: Report = {
   complete: false,
   environment,
   parameters: { nasty },
+  x: null,
   cases,
+  comparisons: compareWays(cases, () => nasty),
+  charts: [chart],
+  tables: [{ title: nasty, lead: nasty, columns: [nasty, nasty], rows: [[nasty, nasty]] }],
   saturation: [
     { name: nasty, description: nasty, connections: 1, seconds: 1, requestsPerSecond: 5, errors: 0 },
   ],
@@ -110,24 +136,32 @@ test('the page has its sections in their order, and every way in the table', asy
   const headings = [...page.matchAll(/<h2>(.*?)<\/h2>/g)].map((match) => match[1]);
   t.deepEqual(headings, [
     'Read this first',
-    'What a visit takes',
+    escapeHtml(nasty),
+    escapeHtml(nasty),
+    'What may be called a difference',
     'Where the time goes',
     'The slow visits',
     'All visits',
+    'What a visit takes',
     'What a connection costs the head',
     'Connections that stay open',
     'How to read this',
     'Repeat it',
   ]);
-  t.is(page.match(/<th scope="row">/g)?.length, cases.length);
+  t.is(
+    page.match(/<th scope="row">/g)?.length,
+    cases.length + report.comparisons.length + report.tables[0]!.rows.length,
+  );
   t.true(page.includes('This run was interrupted'));
   t.true(page.includes(environment.kernel));
 });
 
 test('the plots have one column a measured case, all as long as the axis', (t) => {
-  const data = plotData(cases);
-  t.deepEqual(data.names, ['direct', 'handoff', nasty]);
-  t.deepEqual(data.cases, [0, 1, 2]);
+  const groups = groupCases(cases);
+  t.is(groups.length, 1);
+  const data = groupData(groups[0]!.cases);
+  t.deepEqual(data.names, ['direct', 'handoff-fd', nasty]);
+  t.deepEqual(data.colours, [0, 1, 7]);
   for (const columns of [data.spectrum, data.distribution]) {
     t.is(columns.length, 4);
     t.deepEqual([...new Set(columns.map((column) => column.length))], [241]);
@@ -136,6 +170,29 @@ test('the plots have one column a measured case, all as long as the axis', (t) =
   t.true(percents.every((percent, index) => index === 0 || percent >= percents[index - 1]!));
   const times = data.spectrum[1]!.filter((time) => time !== null);
   t.true(times.every((time, index) => index === 0 || time >= times[index - 1]!));
+});
+
+test('the lines of a chart share an axis, and have nothing where they have no point', (t) => {
+  const { columns, lines } = chartData(chart);
+  t.deepEqual(columns, [
+    [1, 2],
+    [null, 1],
+    [3, null],
+  ]);
+  t.deepEqual(lines[0]!.intervals, [[2, 0.5, 1.5]]);
+  t.deepEqual(lines[1]!.intervals, []);
+});
+
+test('cases of several places on an axis are grouped by it, in order, without what was not measured', (t) => {
+  const at = (x: number, p50s: number[]) => ({ ...aCase('direct', p50s), x });
+  const groups = groupCases([at(0, [1]), at(0, [2]), at(50, [3]), at(100, [])]);
+  t.deepEqual(
+    groups.map(({ x, cases }) => [x, cases.length]),
+    [
+      [0, 2],
+      [50, 1],
+    ],
+  );
 });
 
 test('a report is written as JSON that its schema reads back, and as a page', async (t) => {
@@ -150,7 +207,7 @@ test('a report is written as JSON that its schema reads back, and as a page', as
 test('a report that lacks something is refused, and the schema is there for other languages', (t) => {
   const { environment: _, ...rest } = report;
   t.false(reportSchema.safeParse(rest).success);
-  t.false(reportSchema.safeParse({ ...report, schema: 2 }).success);
+  t.false(reportSchema.safeParse({ ...report, schema: 1 }).success);
   const { required } = reportJsonSchema();
   t.true(required?.includes('environment'));
 });
@@ -164,26 +221,32 @@ test('the terminal shows every way, what was not measured, and the warnings', (t
 });
 
 test('the summary of the rounds is their median and range, and all their visits together', (t) => {
-  t.deepEqual(overRounds([3, 1, 2]), { median: 2, min: 1, max: 3 });
-  t.deepEqual(overRounds([4, 1]), { median: 2.5, min: 1, max: 4 });
+  t.deepEqual(overRounds([3, 1, 2]), { median: 2, low: 1, high: 3, min: 1, max: 3 });
+  t.deepEqual(overRounds([4, 1]), { median: 2.5, low: 1, high: 4, min: 1, max: 4 });
   const { summary } = cases[1]!;
-  t.deepEqual(summary?.p50, { median: 210, min: 200, max: 220 });
+  t.deepEqual(summary?.p50, { median: 210, low: 200, high: 220, min: 200, max: 220 });
   t.is(summary?.latency.count, 80);
   t.is(summary?.connectionsPerVisit, 1);
   t.is(cases[0]!.summary?.headCpuMicrosPerConnection, null);
   t.is(cases[3]!.summary, null);
 });
 
-test('one way is called quicker only when it was so in every one of three rounds or more', (t) => {
-  const answer = (handoff: number[], redirect: number[]) =>
-    compareModes([aCase('direct', [50]), aCase('handoff', handoff), aCase('redirect', redirect)]);
+test('one way is called quicker only when the test over its rounds says so', (t) => {
+  const answer = (handoff: number[], redirect: number[]) => {
+    const all = [aCase('direct', redirect), aCase('handoff-fd', handoff), aCase('redirect', redirect)];
+    return answerOf(
+      all,
+      compareWays(all, () => 'p50'),
+    );
+  };
+  const five = (ms: number) => [1, 2, 3, 4, 5].map((off) => 1000 * ms + off);
   t.regex(
-    answer([100, 100, 100], [200, 200, 200]),
-    /handing over was 50 % quicker, in every one of 3 rounds/,
+    answer(five(100), five(200)),
+    /handoff-fd took 100 ms less than redirect \(95 % interval 100.0 to 100\)/,
   );
-  t.regex(answer([200, 200, 200], [100, 100, 100]), /the redirect was quicker, in every one of 3 rounds/);
-  t.regex(answer([100, 100, 300], [200, 200, 200]), /no clear difference/);
-  t.notRegex(answer([100], [200]), /quicker|difference/);
+  t.regex(answer(five(200), five(100)), /handoff-fd took 100 ms more than redirect/);
+  t.regex(answer(five(100), five(100)), /handoff-fd showed no difference from redirect/);
+  t.regex(answer([100_000], [200_000]), /too few rounds to judge/);
   t.regex(answer([], [200]), /Too little was measured/);
 });
 

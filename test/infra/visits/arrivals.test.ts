@@ -1,5 +1,10 @@
 import test from 'ava';
-import { constantArrivals, pacerFor, poissonArrivals } from '../../../infra/visits/arrivals.ts';
+import {
+  burstArrivals,
+  constantArrivals,
+  pacerFor,
+  poissonArrivals,
+} from '../../../infra/visits/arrivals.ts';
 
 const take = (pacer: () => number, count: number) => Array.from({ length: count }, pacer);
 
@@ -19,6 +24,10 @@ test('constant arrivals do not drift at a rate that has no exact interval', (t) 
   const pacer = constantArrivals(3);
   take(pacer, 3_000_000);
   t.is(pacer(), 1e12);
+});
+
+test('a burst has all visits of a second at its beginning', (t) => {
+  t.deepEqual(take(burstArrivals(3), 7), [0, 0, 0, 1e6, 1e6, 1e6, 2e6]);
 });
 
 const poisson: [number, number, number][] = [

@@ -1,0 +1,84 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { BatonError } from '../../shared/errors.ts';
+import { type Compared, compareReports, figures } from '../report/compare.ts';
+import { renderComparePage } from '../report/compare-page.ts';
+import { type Report, reportSchema } from '../report/schema.ts';
+import { formatTable } from '../report/table.ts';
+import { comparisonTable } from '../report/terminal.ts';
+
+interface CompareFlags {
+  readonly html?: string;
+  readonly json?: string;
+}
+
+/** `baton compare A.json B.json ...` */
+export function compareCommand(): Command {
+  return new Command('compare')
+    .description('hold reports of one experiment against the first of them')
+    .argument('<report...>', 'two or more JSON reports of `baton lab`')
+    .option('--html <file>', 'write it as a page')
+    .option('--json <file>', 'write it as JSON; - is standard output')
+    .action(compare);
+}
+
+async function compare(paths: readonly string[], flags: CompareFlags): Promise<void> {
+  if (paths.length < 2)
+    throw new BatonError('USAGE', { problem: 'give two or more reports to compare, as reports/*.json' });
+  const files = await Promise.all(paths.map(async (file) => ({ file, report: await readReport(file) })));
+  const experiments = [...new Set(files.map(({ report }) => report.experiment))];
+  if (experiments.length > 1) {
+    const problem = `reports of different experiments cannot be compared: ${experiments.join(', ')}`;
+    throw new BatonError('USAGE', { problem });
+  }
+  const compared = compareReports(files);
+  if (flags.json === '-') process.stdout.write(asJson(compared));
+  else process.stdout.write(`${asText(compared)}\n`);
+  if (flags.json !== undefined && flags.json !== '-') await save('--json', flags.json, asJson(compared));
+  if (flags.html !== undefined) await save('--html', flags.html, await renderComparePage(compared));
+}
+
+async function readReport(file: string): Promise<Report> {
+  try {
+    return reportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : undefined;
+    const problem = `${file} is not a report of this release: ${reason ?? 'see baton lab schema'}`;
+    throw new BatonError('USAGE', { problem }, error);
+  }
+}
+
+const asJson = ({ runs, answer, comparisons, conditions }: Compared) =>
+  `${JSON.stringify({ runs: runs.map(({ letter, file }) => ({ letter, file })), answer, conditions, comparisons })}\n`;
+
+function asText(compared: Compared): string {
+  const letters = compared.runs.map(({ letter }) => letter);
+  return [
+    compared.answer,
+    '',
+    ...compared.runs.map(({ letter, file, report }) => `${letter}  ${report.startedAt}  ${file}`),
+    ...(compared.conditions.length > 0
+      ? [
+          '',
+          formatTable(
+            ['not the same', ...letters],
+            compared.conditions.map(({ name, values }) => [name, ...values]),
+          ),
+        ]
+      : []),
+    ...figures.flatMap((figure) =>
+      compared.comparisons[figure].length > 0
+        ? ['', figure, comparisonTable(compared.comparisons[figure])]
+        : [],
+    ),
+  ].join('\n');
+}
+
+async function save(option: string, file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    const problem = `cannot write ${file}: ${error instanceof Error ? error.message : error}; name another with ${option}`;
+    throw new BatonError('USAGE', { problem }, error);
+  }
+}

@@ -1,0 +1,252 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Lab } from '../lab/lab.ts';
+import { visitFrom } from '../lab/visit-from.ts';
+import type { Table } from '../report/parts.ts';
+import { summariseRounds } from '../report/summarise.ts';
+import { formatCounts, formatMicros } from '../report/table.ts';
+import { cableOf, clientCable } from './cable.ts';
+import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
+import { disturbance, type Observed, timeChart } from './failure-time.ts';
+import { type Way, waysOf } from './ways.ts';
+
+/**
+ * What visitors notice when something breaks while they come steadily: one of two deliveries is killed or stands still,
+ * the head is restarted gently or killed and started again. Every way meets every fault, one run each.
+ */
+
+export interface Fault {
+  readonly name: string;
+  /** What the plot says where it happens, and where it is over. */
+  readonly marks: readonly [string, string];
+  readonly ofHead: boolean;
+  begin(lab: Lab, way: Way): Promise<void>;
+  end(lab: Lab, way: Way): Promise<void>;
+}
+
+const victim = ({ deliveries }: Way) => deliveries[0]!;
+
+const faults: readonly Fault[] = [
+  {
+    name: 'delivery killed',
+    marks: ['killed', 'started again'],
+    ofHead: false,
+    begin: (_, way) => victim(way).kill(),
+    end: (_, way) => victim(way).restart(),
+  },
+  {
+    name: 'delivery frozen',
+    marks: ['frozen', 'goes on'],
+    ofHead: false,
+    begin: (_, way) => victim(way).freeze(),
+    end: (_, way) => victim(way).resume(),
+  },
+  {
+    name: 'head restarted',
+    marks: ['restart', ''],
+    ofHead: true,
+    begin: (lab) => lab.head.restart('stop'),
+    end: async () => {},
+  },
+  {
+    name: 'head killed',
+    marks: ['killed, started again', ''],
+    ofHead: true,
+    begin: (lab) => lab.head.restart('kill'),
+    end: async () => {},
+  },
+];
+
+const roundTripMs = 10;
+const rate = 100;
+const timeoutMs = 3000;
+/** Before the fault, while it lasts, and after it. */
+const full = { beforeMs: 1500, duringMs: 3000, afterMs: 1500 };
+const quick = { beforeMs: 700, duringMs: 1500, afterMs: 800 };
+/** Until the generator can begin: its process starts. */
+const startMs = 2000;
+
+export const failure: Experiment = {
+  name: 'failure',
+  title: 'a delivery killed or frozen, the head restarted or killed, mid-run, every way',
+  question: 'What do visitors notice when a delivery or the head breaks, and for how long?',
+  seconds: { full: 170, quick: 50 },
+  run,
+};
+
+async function run(context: ExperimentContext): Promise<Findings> {
+  const times = context.quick ? quick : full;
+  const lab = await context.startLab({ mode: 'handoff', deliveries: 2, local: 2, links: clientCable });
+  const cable = await cableOf(lab, [roundTripMs]);
+  await cable.set(cable.roundTrips[0]!);
+  const runs = faults.flatMap((fault) =>
+    waysOf(lab)
+      // Without the head in the way its faults are none; a 201 that is followed goes the way of a 307.
+      .filter(({ name, mode }) => name !== 'created' && !(fault.ofHead && mode === undefined))
+      .filter(({ name }) => !(context.quick && (fault.ofHead || name === 'direct')))
+      .map((way) => ({ fault, way })),
+  );
+  const runMs = startMs + times.beforeMs + times.duringMs + times.afterMs + 1000;
+  context.progress.expect(runs.length * runMs);
+  const observed: Observed[] = [];
+  const broken: string[] = [];
+  for (const { fault, way } of runs) {
+    if (context.signal.aborted) break;
+    try {
+      const found = await context.progress.during(`${fault.name}: ${way.name}`, runMs, () =>
+        observe(lab, way, fault, times, context.signal),
+      );
+      if (found) observed.push(found);
+    } catch (error) {
+      // What was broken did not come back: the lab is of no more use, and what was seen until then stays.
+      if (observed.length === 0) throw error;
+      broken.push(`${fault.name}, ${way.name}: ${error instanceof Error ? error.message : error}`);
+      break;
+    }
+  }
+  return {
+    answer: answer(observed),
+    parameters: {
+      'visits per second': rate,
+      arrivals: 'constant',
+      'round trip': `${cable.roundTrips[0]} ms`,
+      'time limit of a visit': `${timeoutMs / 1000} s`,
+      'seconds before, during and after the fault': Object.values(times)
+        .map((ms) => ms / 1000)
+        .join(', '),
+      deliveries: 'two for each way; the fault is of one of them',
+    },
+    x: { title: 'fault', unit: '', labels: faults.map(({ name }) => name) },
+    cases: observed.map(({ fault, way, round, x }) => ({
+      name: `${way.name}, ${fault.name}`,
+      way: way.name,
+      x,
+      description: way.description,
+      rounds: [round],
+      summary: summariseRounds([round]),
+    })),
+    charts: faults
+      .map((fault) => timeChart(fault, observed, timeoutMs))
+      .filter(({ lines }) => lines.length > 0),
+    tables: [table(observed)],
+    notes: [
+      'A visit is disturbed when it failed, or took longer than any visit before the fault and 50 ms more. The disturbance lasts from the fault until the last disturbed visit was over.',
+      'One run each: these are observations of what happens, not averages.',
+      'Visitors who go straight to a delivery, or who are sent to it, are on their own when it breaks; what a handoff saves is what has not been taken yet.',
+      'The head is started again at once by the lab. What no head accepts meanwhile is refused by the kernel.',
+      ...(cable.note ? [cable.note] : []),
+    ],
+    warnings: broken.concat(
+      observed.flatMap(({ fault, way, round, faultMs }) =>
+        [
+          ...round.visits.generator.warnings,
+          ...(faultMs < times.beforeMs / 2
+            ? ['the generator began too late to see what was before the fault']
+            : []),
+        ].map((text) => `${way.name}, ${fault.name}: ${text}`),
+      ),
+    ),
+  };
+}
+
+async function observe(
+  lab: Lab,
+  way: Way,
+  fault: Fault,
+  times: typeof full,
+  signal: AbortSignal,
+): Promise<Observed | undefined> {
+  await way.choose();
+  const startAt = Date.now() + startMs;
+  const visiting = visitFrom(lab.client, {
+    urls: way.hosts.map((host) => `http://${host}/bytes/1000`),
+    rate,
+    durationMs: times.beforeMs + times.duringMs + times.afterMs,
+    startAt,
+    timeoutMs,
+    samples: true,
+    signal,
+  });
+  // Whatever happens meanwhile, the visits are waited for: nothing may go on in the background.
+  const [outcome, visits] = await Promise.all([
+    breakAndMend(lab, way, fault, startAt, times, signal).catch((error: unknown) => ({ error })),
+    visiting,
+  ]);
+  if ('error' in outcome) throw outcome.error;
+  if (!visits || visits.visits === 0 || signal.aborted) return undefined;
+  const began = Date.parse(visits.startedAt);
+  return {
+    fault,
+    way,
+    x: faults.indexOf(fault),
+    faultMs: outcome.at - began,
+    endMs: outcome.mended - began,
+    round: { round: 1, visits, headConnections: 0, headCpuMicrosPerConnection: null },
+  };
+}
+
+/** Ends the fault also when the run is ended early, so that what follows finds the lab whole. */
+async function breakAndMend(
+  lab: Lab,
+  way: Way,
+  fault: Fault,
+  startAt: number,
+  times: typeof full,
+  signal: AbortSignal,
+) {
+  await pause(startAt + times.beforeMs - Date.now(), signal);
+  const at = Date.now();
+  await fault.begin(lab, way);
+  const restarted = Date.now();
+  if (!fault.ofHead) await pause(times.duringMs - (restarted - at), signal);
+  await fault.end(lab, way);
+  // A head that is new knows deliveries only once they have registered again.
+  for (const { name } of lab.deliveries) await registered(lab, name);
+  return { at, mended: fault.ofHead ? restarted : Date.now() };
+}
+
+const pause = (ms: number, signal: AbortSignal) =>
+  delay(Math.max(0, ms), undefined, { signal }).catch(() => {});
+
+async function registered(lab: Lab, name: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (performance.now() < deadline) {
+    const { deliveries } = await lab.head.status();
+    if (deliveries.some((each) => each.name === name && each.state !== 'down')) return;
+    await delay(20);
+  }
+}
+
+function table(observed: readonly Observed[]): Table {
+  return {
+    title: 'What visitors noticed',
+    lead: 'Of visits that were begun during the whole run.',
+    columns: ['fault', 'way', 'visits', 'failed', 'slowed down', 'longest', 'disturbed for'],
+    rows: observed.map((each) => {
+      const { visits } = each.round;
+      const { slow, longestMicros, lastedMs } = disturbance(each);
+      return [
+        each.fault.name,
+        each.way.name,
+        String(visits.visits),
+        formatCounts(visits.failures),
+        String(slow),
+        formatMicros(longestMicros),
+        lastedMs === 0 ? 'not at all' : `${(lastedMs / 1000).toFixed(2)} s`,
+      ];
+    }),
+  };
+}
+
+function answer(observed: readonly Observed[]): string {
+  if (observed.length === 0) return 'Too little was measured to answer.';
+  const { visits } = observed[0]!.round.visits;
+  const said = faults.flatMap((fault) => {
+    const all = observed.filter((each) => each.fault === fault);
+    const counts = all.map((one) => `${one.round.visits.failed} by ${one.way.name}`);
+    return counts.length === 0 ? [] : [`${fault.name}: ${counts.join(', ')}`];
+  });
+  return `Of ${visits} visits in each run these failed. ${said.join('. ')}.`.replaceAll(
+    /(?<=\. )[a-z]/g,
+    (first) => first.toUpperCase(),
+  );
+}

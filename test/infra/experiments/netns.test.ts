@@ -1,0 +1,118 @@
+/** Experiments on the netns lab, whose answers are known beforehand. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import type { Experiment } from '../../../infra/experiments/experiment.ts';
+import { firstVisit } from '../../../infra/experiments/first-visit.ts';
+import { runExperiment } from '../../../infra/experiments/run.ts';
+import { allowedMicros, selfcheck } from '../../../infra/experiments/selfcheck.ts';
+import { storm } from '../../../infra/experiments/storm.ts';
+import { createProgress } from '../../../infra/lab/progress.ts';
+import { type Report, reportSchema } from '../../../infra/report/schema.ts';
+import { asRoot } from '../../support/netns.ts';
+
+const main = fileURLToPath(new URL('../../../infra/cli/main.ts', import.meta.url));
+
+const runQuick = (experiment: Experiment): Promise<Report> =>
+  runExperiment(experiment, {
+    on: 'netns',
+    quick: true,
+    signal: new AbortController().signal,
+    progress: createProgress({ write: () => {} }),
+  });
+
+/** `+0.123 ms` of a table -> microseconds. */
+const microsOf = (cell: string) => Math.abs(Number.parseFloat(cell.replace('−', '-'))) * 1000;
+
+/** Processes that want to run, over the last minute: beyond the number of cores some always wait. */
+const isBusy = () => loadavg()[0]! > 1.5 * cpus().length;
+
+asRoot(['tcpdump'], test.serial)("the generator's times are those of the packets, to 0.2 ms", async (t) => {
+  const tried: string[] = [];
+  for (let attempt = 0; attempt < 4; attempt++) {
+    const { tables } = await runQuick(selfcheck);
+    t.deepEqual(
+      tables[0]!.rows.map((row) => row[1]),
+      ['300', '300'],
+    );
+    const [p50s, p99s] = [4, 7].map((column) => tables[0]!.rows.map((row) => microsOf(row[column]!)));
+    tried.push(`p50 ${p50s}, p99 ${p99s}`);
+    t.log(tried.at(-1));
+    if (Math.max(...p50s!, ...p99s!) <= allowedMicros) return void t.pass();
+    // Where others take the processors the slowest hundredth says nothing, and the median is later.
+    if (isBusy() && attempt > 1) return void t.true(Math.max(...p50s!) <= 5 * allowedMicros);
+  }
+  t.fail(tried.join('; '));
+});
+
+asRoot([], test.serial)(
+  'a crowd fills the accept queue of a head that stands still; the rest ask again',
+  async (t) => {
+    const { tables, warnings } = await runQuick(storm);
+    const [small, large] = tables[0]!.rows;
+    t.deepEqual(small!.slice(0, 5), ['3000', '1 × 128', 'standing still', '3000', '-']);
+    t.deepEqual(large!.slice(0, 6), ['3000', '1 × 4096', 'standing still', '3000', '-', '0']);
+    // 3000 less the 129 that the queue takes.
+    const waited = Number(small![5]);
+    t.true(waited <= 2871, String(waited));
+    // Those whom a busy machine started late met a head that was at work again.
+    if (warnings.length === 0 && !isBusy()) t.true(waited > 2500, String(waited));
+    t.true(Number(small![9]) >= waited);
+  },
+);
+
+asRoot([], test.serial)(
+  'a redirect takes two round trips more than a handoff, which takes none more',
+  async (t) => {
+    for (let attempt = 0; ; attempt++) {
+      const { cases } = await runQuick(firstVisit);
+      const least = (way: string) =>
+        cases.find((each) => each.way === way && each.x === 50)!.summary!.latency.min / 1000;
+      const two = ['direct', 'handoff-fd', 'handoff-migrate'].map(least);
+      const four = ['redirect', 'created'].map(least);
+      // What round trips take nothing can save.
+      t.true(Math.min(...two) >= 99.9 && Math.min(...four) >= 199.9, `${two}; ${four}`);
+      const close = Math.max(...two) < 110 && Math.max(...four) < 215;
+      t.log(`${two}; ${four}`);
+      if (close || (isBusy() && Math.max(...two) < 160)) return;
+      if (attempt === 2) return t.fail(`${two}; ${four}`);
+    }
+  },
+);
+
+asRoot([], test.serial)(
+  'an interrupted set keeps what it has and leaves no process or namespace',
+  async (t) => {
+    const out = await temporary(t);
+    const child = execa(process.execPath, [main, 'lab', 'all', '--on', 'netns', '--quick', '--out', out], {
+      reject: false,
+    });
+    t.teardown(async () => void child.kill('SIGKILL'));
+    let seen = 0;
+    for await (const line of createInterface({ input: child.stderr })) {
+      // Well into the first experiment.
+      if (line.startsWith('round 1 of 1') && ++seen === 3) break;
+    }
+    child.kill('SIGINT');
+    const { exitCode } = await child;
+    t.is(exitCode, 130);
+    const { stdout: namespaces } = await execa('ip', ['netns', 'list']);
+    t.false(namespaces.includes(`baton-${child.pid}-`), namespaces);
+    const files = await readdir(out);
+    t.is(files.filter((name) => name.endsWith('.json')).length, 1, files.join(' '));
+    const json = files.find((name) => name.endsWith('.json'))!;
+    const report = reportSchema.parse(JSON.parse(await readFile(join(out, json), 'utf8')));
+    t.false(report.complete);
+    t.true(report.cases.filter(({ rounds }) => rounds.length > 0).length >= 2);
+  },
+);
+
+async function temporary(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  return directory;
+}

@@ -16,6 +16,11 @@ export interface Experiment {
 export interface ExperimentContext {
   /** Starts the lab that `--on` names. It is stopped when the experiment ends, however it ends. */
   startLab(options: LabOptions): Promise<Lab>;
+  /**
+   * A second lab beside one without hosts, whose deliveries are on hosts of their own; or, where there can be none or need
+   * be none, the reason.
+   */
+  startLabWithHosts(options: LabOptions): Promise<Lab | string>;
   /** A shorter run with less to say. */
   readonly quick: boolean;
   /** Aborted by Ctrl-C: the experiment then answers what it has measured so far. */

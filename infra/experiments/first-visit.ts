@@ -44,7 +44,6 @@ async function run(context: ExperimentContext): Promise<Findings> {
   const lab = await context.startLab({ mode: 'handoff', deliveries: 1, local: 1, links: clientCable });
   const cable = await cableOf(lab, roundTrips);
   const grid: Grid = {
-    lab,
     ways: waysOf(lab),
     rounds,
     xs: cable.roundTrips.map((x) => ({

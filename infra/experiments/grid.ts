@@ -1,4 +1,3 @@
-import type { Lab } from '../lab/lab.ts';
 import type { Case, Round } from '../report/schema.ts';
 import { summariseRounds } from '../report/summarise.ts';
 import type { ExperimentContext } from './experiment.ts';
@@ -11,7 +10,6 @@ import type { Way } from './ways.ts';
  * machine does falls on all of them; each round begins with another way, so that none always follows the same one.
  */
 export interface Grid {
-  readonly lab: Lab;
   readonly ways: readonly Way[];
   readonly rounds: number;
   readonly xs: readonly GridX[];
@@ -47,7 +45,7 @@ export function gridMs({ ways, rounds, xs }: Grid): number {
 
 /** Ends early, with what it has, when the context's signal says so. */
 export async function measureGrid(grid: Grid, { progress, signal }: ExperimentContext): Promise<GridResult> {
-  const { lab, ways, rounds, xs } = grid;
+  const { ways, rounds, xs } = grid;
   const found = new Map<string, Round[]>();
   const warnings: string[] = [];
   for (let round = 1; round <= rounds; round++) {
@@ -57,7 +55,7 @@ export async function measureGrid(grid: Grid, { progress, signal }: ExperimentCo
         const way = ways[(turn + round - 1) % ways.length]!;
         const name = caseName(way, x);
         const measured = await progress.during(`round ${round} of ${rounds}: ${name}`, turnMs(x), () =>
-          measure(lab, way, round, { ...x.load, signal }),
+          measure(way, round, { ...x.load, signal }),
         );
         if (!measured) continue;
         found.set(name, [...(found.get(name) ?? []), measured.round]);

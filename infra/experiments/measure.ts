@@ -1,5 +1,4 @@
 import type { HeadStatus } from '../../shared/status.ts';
-import type { Lab } from '../lab/lab.ts';
 import { visitFrom } from '../lab/visit-from.ts';
 import type { Round } from '../report/schema.ts';
 import type { VisitResult } from '../visits/result.ts';
@@ -16,11 +15,11 @@ interface Measured {
 
 /** Visits one way for one round. Undefined when it was cut off before it measured anything. */
 export async function measure(
-  lab: Lab,
   way: Way,
   round: number,
   { paths, ...load }: Load,
 ): Promise<Measured | undefined> {
+  const { lab } = way;
   await way.choose();
   const before = await lab.head.status();
   const visits = await visitFrom(lab.client, {

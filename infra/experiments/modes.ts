@@ -1,9 +1,10 @@
+import type { Lab } from '../lab/lab.ts';
 import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
 import { compareWays } from './findings.ts';
 import { type Grid, gridMs, measureGrid } from './grid.ts';
 import { answerOf } from './modes-answer.ts';
 import { type Load, saturateInTurns, saturationMs } from './saturate.ts';
-import { waysOf } from './ways.ts';
+import { type Way, waysOf } from './ways.ts';
 
 /**
  * The same visits to the same two deliveries: straight to them, and through a head that hands over, answers 307 or
@@ -13,6 +14,9 @@ import { waysOf } from './ways.ts';
 
 /** Different targets, so that a policy which looks at the path has something to choose by. */
 const paths = ['/bytes/1000?page=1', '/bytes/1000?page=2', '/bytes/1000?page=3', '/bytes/1000?page=4'];
+
+/** Said of a lab whose deliveries are on other hosts. */
+const ALREADY = 'it is among them';
 
 interface Size {
   readonly rounds: number;
@@ -56,7 +60,11 @@ async function run(context: ExperimentContext): Promise<Findings> {
   );
   const { rate, warmUpMs, durationMs, rounds } = size;
   const load = { paths, rate, warmUpMs, durationMs, arrivals: 'poisson', timeoutMs: 5000 } as const;
-  const grid: Grid = { lab, ways: waysOf(lab), rounds, xs: [{ x: null, label: '', load }] };
+  const moved = await progress.during('starting a delivery on a host of its own', startMs, () =>
+    wayToAnotherHost(lab, context),
+  );
+  const ways = [...waysOf(lab), ...(typeof moved === 'string' ? [] : [moved])];
+  const grid: Grid = { ways, rounds, xs: [{ x: null, label: '', load }] };
   progress.expect(gridMs(grid) + saturationMs(size.openConnections));
   const { cases, warnings } = await measureGrid(grid, context);
   const saturation = await saturateInTurns(lab, paths[0]!, size.openConnections, context);
@@ -77,6 +85,9 @@ async function run(context: ExperimentContext): Promise<Findings> {
     comparisons,
     saturation,
     notes: [
+      ...(typeof moved === 'string' && moved !== ALREADY
+        ? [`Moving a connection to another host is not among these: ${moved}.`]
+        : []),
       "Times run from the moment a visit was meant to begin, so a delay anywhere, the generator's own included, is in them.",
       'Over loopback a round trip takes almost no time. Between real hosts the second connection of a redirect costs two more round trips, which these figures do not show.',
       'At this modest rate the head sleeps between connections and each one pays for waking it, so the CPU time of a connection is several times what it is under full load; the bench measures that.',
@@ -84,4 +95,19 @@ async function run(context: ExperimentContext): Promise<Findings> {
     ],
     warnings,
   };
+}
+
+/** Where this lab has no other hosts: handing a connection to one, in a lab that has; or why that is left out. */
+async function wayToAnotherHost(lab: Lab, context: ExperimentContext): Promise<Way | string> {
+  if (lab.deliveries.some(({ transport }) => transport === 'migrate')) return ALREADY;
+  let other: Lab | string;
+  try {
+    other = await context.startLabWithHosts({ mode: 'handoff', deliveries: 1 });
+  } catch (error) {
+    // What the other lab lacks must not cost this one its report.
+    other = (error as Error).message;
+  }
+  if (typeof other === 'string') return other;
+  const way = waysOf(other).find(({ name }) => name === 'handoff-migrate')!;
+  return { ...way, description: `${way.description}; in network namespaces, beside the others' loopback` };
 }

@@ -26,6 +26,13 @@ export async function runExperiment(experiment: Experiment, options: RunOptions)
         environment = { ...(await readEnvironmentOf(lab.head.host)), lab: options.on, baton: version };
         return lab;
       },
+      async startLabWithHosts(wanted) {
+        if (options.on !== 'loopback') return `the ${options.on} lab has hosts itself`;
+        if (process.getuid!() !== 0) return 'it takes root: sudo npm start';
+        const lab = await startLab('netns', wanted);
+        labs.push(lab);
+        return lab;
+      },
       quick: options.quick,
       signal: options.signal,
       progress: options.progress,

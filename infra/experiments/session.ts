@@ -48,7 +48,6 @@ async function run(context: ExperimentContext): Promise<Findings> {
   const { rounds, visits } = context.quick ? quick : full;
   const { lab, roundTrip, notes } = await startLabAt(context, roundTripMs);
   const grid: Grid = {
-    lab,
     ways: waysOf(lab).filter(({ mode }) => mode !== 'created'),
     rounds,
     xs: visits.map(({ requests, rate, durationMs }) => ({

@@ -52,7 +52,6 @@ async function run(context: ExperimentContext): Promise<Findings> {
   const { rounds, sizes } = context.quick ? quick : full;
   const { lab, roundTrip, notes } = await startLabAt(context, roundTripMs);
   const grid: Grid = {
-    lab,
     ways: waysOf(lab).filter(({ mode }) => mode !== 'created'),
     rounds,
     xs: sizes.map(({ bytes, rate, durationMs, visitMs }) => ({

@@ -10,6 +10,7 @@ export interface Way {
   readonly name: string;
   readonly mode: Mode | undefined;
   readonly description: string;
+  readonly lab: Lab;
   /** HOST:PORT that visitors ask, in turns. */
   readonly hosts: readonly string[];
   /** Those that may answer. */
@@ -37,6 +38,7 @@ export function waysOf(lab: Lab): Way[] {
     name,
     mode,
     description,
+    lab,
     hosts: [lab.head.listen],
     deliveries,
     async choose() {
@@ -49,6 +51,7 @@ export function waysOf(lab: Lab): Way[] {
       name: 'direct',
       mode: undefined,
       description: 'straight to a delivery, without the head: the least that a visit takes',
+      lab,
       hosts: targets.map(({ direct }) => direct),
       deliveries: targets,
       choose: async () => {},

@@ -23,7 +23,7 @@ function contextFor(t: ExecutionContext, signal: AbortSignal): ExperimentContext
     t.fail('no lab is wanted here');
     throw new Error('no lab');
   };
-  return { startLab: startNone, quick: true, signal, progress, labels };
+  return { startLab: startNone, startLabWithHosts: startNone, quick: true, signal, progress, labels };
 }
 
 test('a lab offers the direct way, a handoff for each transport that it has, and both answers', async (t) => {
@@ -61,7 +61,7 @@ test('rounds take turns, each beginning with another way, and each way is what i
   const lab = await start(t);
   const context = contextFor(t, new AbortController().signal);
   const ways = waysOf(lab);
-  const grid = { lab, ways, rounds: 2, xs: [{ x: 1, label: 'one', load }] };
+  const grid = { ways, rounds: 2, xs: [{ x: 1, label: 'one', load }] };
   const { cases, warnings } = await measureGrid(grid, context);
   t.deepEqual(context.labels, [
     'round 1 of 2: direct',
@@ -92,12 +92,12 @@ test('rounds take turns, each beginning with another way, and each way is what i
 test('visits that went another way than they should have are told', async (t) => {
   const lab = await start(t);
   const [, handoff, redirect] = waysOf(lab);
-  const strayed = await measure(lab, { ...redirect!, choose: handoff!.choose }, 1, load);
+  const strayed = await measure({ ...redirect!, choose: handoff!.choose }, 1, load);
   t.regex(strayed!.warnings.join('\n'), /only 0 visits of 10 were answered 307/);
-  const sentOn = await measure(lab, { ...handoff!, choose: redirect!.choose }, 1, load);
+  const sentOn = await measure({ ...handoff!, choose: redirect!.choose }, 1, load);
   t.regex(sentOn!.warnings.join('\n'), /10 visits of 10 were answered 307 on their way/);
   const others = handoff!.deliveries.slice(1);
-  const takenElsewhere = await measure(lab, { ...handoff!, deliveries: others }, 1, load);
+  const takenElsewhere = await measure({ ...handoff!, deliveries: others }, 1, load);
   t.regex(
     takenElsewhere!.warnings.join('\n'),
     /\d connections were taken by d1, which is not one of this way/,
@@ -115,7 +115,7 @@ test('a grid that is ended early keeps what it has', async (t) => {
       await way.choose();
     },
   }));
-  const { cases } = await measureGrid({ lab, ways, rounds: 3, xs: [{ x: null, label: '', load }] }, context);
+  const { cases } = await measureGrid({ ways, rounds: 3, xs: [{ x: null, label: '', load }] }, context);
   t.deepEqual(
     cases.map(({ rounds, summary }) => [rounds.length, summary === null]),
     [

@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { Fault } from '../../../infra/experiments/failure.ts';
 import { disturbance, type Observed, timeChart } from '../../../infra/experiments/failure-time.ts';
+import type { Lab } from '../../../infra/lab/lab.ts';
 import type { VisitResult } from '../../../infra/visits/result.ts';
 
 const fault: Fault = {
@@ -21,6 +22,8 @@ function observed(odd: Readonly<Record<number, number>>): Observed {
     name: 'direct',
     mode: undefined,
     description: '',
+    // What was observed is looked at; nothing is asked of a lab.
+    lab: {} as Lab,
     hosts: [],
     deliveries: [],
     choose: async () => {},

@@ -139,10 +139,6 @@ export class DeliveryLane {
     }
   }
 
-  get isOpen(): boolean {
-    return this.#open;
-  }
-
   #end(problem?: string): void {
     if (!this.#open) return;
     this.close();

@@ -131,10 +131,13 @@ class Registered implements Session {
     );
   }
 
+  /**
+   * Whether the head need not be told of it in another way. A worker of a head that stops ends its lane before others
+   * have ended theirs: what it had given is then nobody's to count, and is none of those that this session began with.
+   */
   #closed(index: number): boolean {
-    const lane = this.#lanes[index]!;
-    if (!lane.isOpen) return false;
-    lane.connectionEnded();
+    if (!this.#open) return false;
+    this.#lanes[index]!.connectionEnded();
     return true;
   }
 

@@ -25,6 +25,9 @@ const inForce = (read: ReadSetting, card: string, setting: string): number =>
 
 /** arp_ignore that keeps a card from answering for an address of another one (arp_ignore() in net/ipv4/arp.c). */
 const SILENT = [1, 2, 8];
+/** Whether a card answers ARP for an IPv4 address that another card of this host has. */
+export const answersForOthers = (card: string, read: ReadSetting): boolean =>
+  !SILENT.includes(inForce(read, card, 'arp_ignore'));
 /** arp_announce that keeps a card from asking in the name of an address of another one. */
 const UNANNOUNCED = 2;
 
@@ -45,7 +48,7 @@ export function exposure(
   const hidden = vips.filter((vip) => isIPv4(vip));
   if (hidden.length === 0) return undefined;
   const resolving = cards.filter(({ resolves }) => resolves).map(({ name }) => name);
-  const answering = resolving.filter((card) => !SILENT.includes(inForce(read, card, 'arp_ignore')));
+  const answering = resolving.filter((card) => answersForOthers(card, read));
   const announcing = resolving.filter((card) => inForce(read, card, 'arp_announce') !== UNANNOUNCED);
   const found = [
     ...answering.map(

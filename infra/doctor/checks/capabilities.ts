@@ -2,12 +2,22 @@ import { type Check, lacking, ok, type Role, unknown, warning } from '../check.t
 import type { Machine } from '../machine.ts';
 
 /** linux/capability.h. */
-const numbers = { CAP_NET_BIND_SERVICE: 10, CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21 } as const;
+const numbers = {
+  CAP_NET_BIND_SERVICE: 10,
+  CAP_NET_ADMIN: 12,
+  CAP_SYS_ADMIN: 21,
+  CAP_PERFMON: 38,
+  CAP_BPF: 39,
+} as const;
 type Capability = keyof typeof numbers;
 
-/** A head steers: it loads BPF programs and finds an earlier head's by their number, which takes CAP_SYS_ADMIN. */
+/**
+ * A head steers: it loads BPF programs. CAP_SYS_ADMIN has in it what else that takes; without CAP_PERFMON the verifier of
+ * Linux 6.1 refuses the program, that of 6.18 does not.
+ */
 const neededBy = (role: Role): readonly Capability[] =>
-  role === 'head' ? ['CAP_NET_ADMIN', 'CAP_SYS_ADMIN'] : ['CAP_NET_ADMIN'];
+  role === 'head' ? ['CAP_NET_ADMIN', 'CAP_BPF', 'CAP_PERFMON'] : ['CAP_NET_ADMIN'];
+const inSysAdmin: readonly Capability[] = ['CAP_BPF', 'CAP_PERFMON'];
 
 export const capabilities: Check = {
   name: 'privileges',
@@ -15,7 +25,9 @@ export const capabilities: Check = {
   examine(machine, _asked, role) {
     const held = heldBy(machine);
     if (held === undefined) return unknown('/proc/self/status does not tell');
-    const missing = neededBy(role).filter((capability) => !held(capability));
+    const has = (capability: Capability) =>
+      held(capability) || (inSysAdmin.includes(capability) && held('CAP_SYS_ADMIN'));
+    const missing = neededBy(role).filter((capability) => !has(capability));
     if (missing.length > 0)
       return lacking(`without ${missing.join(' and ')} (user ${machine.uid})`, mendFor(machine, role));
     const firstFree = machine.setting('net/ipv4/ip_unprivileged_port_start') ?? 1024;
@@ -35,9 +47,10 @@ function heldBy(machine: Machine): ((capability: Capability) => boolean) | undef
   return (capability) => (mask & (1n << BigInt(numbers[capability]))) !== 0n;
 }
 
-/** What a delivery needs can be given to an ordinary user; what a head needs is as good as root. */
+/** What a delivery needs can be given to any user; a head also needs a place of its own in the BPF file system. */
 function mendFor({ uid, gid }: Machine, role: Role): string {
-  if (uid === 0) return `give its container or service CAP_NET_ADMIN, CAP_NET_BIND_SERVICE and CAP_SYS_ADMIN`;
+  if (uid === 0)
+    return `give its container or service CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF and CAP_PERFMON`;
   if (role === 'head') return 'start it as root';
   const given = '+net_admin,+net_bind_service';
   const user = `--reuid ${uid} --regid ${gid} --init-groups`;

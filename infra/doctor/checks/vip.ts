@@ -1,5 +1,6 @@
+import { isIPv4 } from 'node:net';
 import { type Card, cardWith } from '../../../shared/host/cards.ts';
-import { addCommand } from '../../../shared/host/direct-return.ts';
+import { addCommand, answersForOthers } from '../../../shared/host/direct-return.ts';
 import { type Check, type Finding, lacking, ok, type Role, unknown } from '../check.ts';
 import { asRoot, type Machine } from '../machine.ts';
 import { clientCard } from './head-card.ts';
@@ -10,12 +11,22 @@ export const vip: Check = {
   examine(machine, asked, role) {
     if (asked.vips.length === 0) return unknown('not told: --vip ADDRESS looks at it');
     const card = role === 'head' ? clientCard(machine, asked) : 'lo';
-    const findings = asked.vips.map((address) => look(address, machine, role, card ?? 'CARD'));
+    const findings = asked.vips.map((address) => {
+      const speaker = role === 'head' ? speaksFor(address, asked.interface, machine) : undefined;
+      return speaker ?? look(address, machine, role, card ?? 'CARD');
+    });
     return (
       findings.find(({ outcome }) => outcome !== 'ok') ?? ok(findings.map(({ found }) => found).join(', '))
     );
   },
 };
+
+/** A head that is told its card may have the address on `lo`, as long as the card answers for it. */
+function speaksFor(address: string, card: string | undefined, machine: Machine): Finding | undefined {
+  if (card === undefined || !isIPv4(address) || !cardWith(address, machine.cards)?.loopback) return undefined;
+  if (!answersForOthers(card, machine.setting)) return undefined;
+  return ok(`${address} is on lo, and ${card} answers for it`);
+}
 
 function look(address: string, machine: Machine, role: Role, wanted: string): Finding {
   const card = cardWith(address, machine.cards);

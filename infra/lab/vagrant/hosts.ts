@@ -105,7 +105,7 @@ export async function withVagrantHead<T>(use: (admin: string) => Promise<T>): Pr
       .to(await readSshConfig(true), 'head')
       .catch(async () => connections.to(await readSshConfig(), 'head'))
       .catch((error: unknown) => {
-        throw notUp(error);
+        throw error instanceof BatonError && error.code === 'MISSING_TOOL' ? error : notUp(error);
       });
     return await use(connections.admin);
   } finally {

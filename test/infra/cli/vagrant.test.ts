@@ -7,7 +7,14 @@ const main = fileURLToPath(new URL('../../../infra/cli/main.ts', import.meta.url
 const baton = (...args: string[]) =>
   execa(process.execPath, [main, ...args], { reject: false, env: { PATH: '/nowhere' } });
 
-for (const args of [['lab', 'up'], ['lab', 'modes', '--quick'], ['lab', 'down'], ['doctor']]) {
+for (const args of [
+  ['lab', 'up'],
+  ['lab', 'modes', '--quick'],
+  ['lab', 'down'],
+  ['doctor'],
+  ['status'],
+  ['mode', 'redirect'],
+]) {
   test(`baton ${args.join(' ')} --on vagrant says how to get Vagrant where it is not`, async (t) => {
     const { exitCode, stderr } = await baton(...args, '--on', 'vagrant');
     t.is(exitCode, 1, stderr);

@@ -62,7 +62,7 @@ const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp
     'head',
     aMachine({ files: { '/proc/self/status': 'CapEff:\t0000000000001000' } }),
     'lacking',
-    /without CAP_SYS_ADMIN/,
+    /without CAP_BPF and CAP_PERFMON/,
   ],
   [
     'privileges',
@@ -260,6 +260,35 @@ test('an IPv6 address that another host has too, or may have, is found', async (
   t.regex((await find('shared address', 'head', seen('40'), asked))!.found, /tentative/);
   t.regex((await find('shared address', 'head', seen('48'), asked))!.found, /another host has it/);
   t.is((await find('shared address', 'head', seen('80'), asked))!.outcome, 'ok');
+});
+
+test('a head that is told its card may have the shared address on lo, if the card answers for it', async (t) => {
+  const look = async (arpIgnore: string, asked: Asked) =>
+    await find(
+      'shared address',
+      'head',
+      aMachine({ settings: { 'net/ipv4/conf/all/arp_ignore': arpIgnore } }),
+      asked,
+    );
+  const withCard = { ...told, interface: 'eth0' };
+  t.like(await look('0', withCard), {
+    outcome: 'ok',
+    found: '10.77.0.100 is on lo, and eth0 answers for it',
+  });
+  t.is((await look('1', withCard))!.outcome, 'lacking');
+  t.is((await look('0', told))!.outcome, 'lacking');
+});
+
+test('a head needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, which has them in it', async (t) => {
+  const outcome = async (capEff: string) =>
+    (await find(
+      'privileges',
+      'head',
+      aMachine({ uid: 999, files: { '/proc/self/status': `CapEff:\t${capEff}` } }),
+    ))!.outcome;
+  t.is(await outcome('000000c000001000'), 'ok');
+  t.is(await outcome('0000000000201000'), 'ok');
+  t.is(await outcome('0000008000001000'), 'lacking');
 });
 
 test('what was not told is not known, and says how to tell', async (t) => {

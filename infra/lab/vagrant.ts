@@ -15,6 +15,8 @@ const SOCKET = '/run/baton/head.sock';
 export async function startVagrantLab(options: LabOptions): Promise<Lab> {
   const hosts = await openHosts(options.deliveries);
   const { client, head } = hosts;
+  // Those that are not wanted stand still meanwhile, or they would register with the head as after a boot.
+  const deliveries = hosts.deliveries.slice(0, options.deliveries);
   const control = formatHostPort({ host: head.address, port: CONTROL_PORT });
   const prepare = async (host: VagrantHost) => {
     await host.services('clear');
@@ -39,7 +41,7 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
         ],
       },
       deliveries: [
-        ...hosts.deliveries.map((host) => remoteDelivery(host, { control, secret: SECRET, vips: host.vip })),
+        ...deliveries.map((host) => remoteDelivery(host, { control, secret: SECRET, vips: host.vip })),
         ...localDeliveries(head, SOCKET, options.local ?? 0),
       ],
       async remove() {

@@ -53,18 +53,18 @@ export interface VagrantHosts {
 }
 
 /**
- * The client, the head, and as many deliveries as are wanted; all that run when nothing is said. They have the sources that
+ * All machines that run, among them the client, the head, and as many deliveries as are needed. They have the sources that
  * are checked out here; services that run go on with what they were started with.
  */
-export async function openHosts(deliveries?: number): Promise<VagrantHosts> {
+export async function openHosts(deliveries = 1): Promise<VagrantHosts> {
   const config = await readSshConfig();
   const known = config.machines.filter((name) => /^delivery\d+$/.test(name));
-  if (!config.machines.includes('client') || known.length < (deliveries ?? 1)) {
-    const problem = `client, head and ${deliveries ?? 1} deliveries are needed, and what runs is ${config.machines.join(', ')}`;
-    const mend = `BATON_DELIVERIES=${Math.max(2, deliveries ?? 1)} baton lab up --on vagrant`;
+  if (!config.machines.includes('client') || known.length < deliveries) {
+    const problem = `client, head and ${deliveries} deliveries are needed, and what runs is ${config.machines.join(', ')}`;
+    const mend = `BATON_DELIVERIES=${Math.max(2, deliveries)} baton lab up --on vagrant`;
     throw new BatonError('LAB_FAILED', { problem: `${problem}; run: ${mend}` });
   }
-  const machines = ['client', 'head', ...known.slice(0, deliveries)];
+  const machines = ['client', 'head', ...known];
   const connections = await Connections.open();
   try {
     // All of them, also when one fails: what is still connecting could not be closed.

@@ -61,7 +61,7 @@ test('status tells a person and a program the same', async (t) => {
   const text = await run(cluster, 'status');
   t.regex(text, /mode handoff {2}policy least-connections/);
   t.regex(text, /handoff: taken 10/);
-  t.regex(text, /\nd1 +up +127\.0\.0\.1:\d+/);
+  t.regex(text, /\nd1 +up +fd +127\.0\.0\.1:\d+/);
   const json = JSON.parse(await run(cluster, 'status', '--json'));
   t.like(json, { mode: 'handoff', accepted: 10, workers: 1 });
   t.deepEqual(json.deliveries.map((d: { name: string }) => d.name).sort(), ['d1', 'd2']);

@@ -74,7 +74,7 @@ steer('a held flow loses its packets, and TCP brings them once it is let go', as
 steer('a hold ends by itself', async (t) => {
   const { head, client, vip } = await stage(t);
   const { index, ...end } = await client.connect(vip, PORT);
-  await head.hold({ client: end, server: { host: vip, port: PORT } }, 250);
+  await head.hold({ client: end, server: { host: vip, port: PORT } }, 3000);
   await client.send(index, 'a');
   t.is((await client.received(index)).input, '');
   await untilReceived(client, index, 'a');

@@ -17,8 +17,9 @@ import { freeSocketPath } from '../shared/sys/unix-path.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
 import { startAdmin } from './admin.ts';
-import { Board, createBoardMemory, inspectionFailures, Row, type Total } from './board.ts';
+import { Board, createBoardMemory, Row, type Total } from './board.ts';
 import { policyNames } from './choose/index.ts';
+import { countsOf, growthOf } from './counts.ts';
 import { readListenCounters } from './kernel.ts';
 import { LocalDoor } from './local-door.ts';
 import { createMetrics } from './metrics.ts';
@@ -289,11 +290,7 @@ class HeadProcess implements Head {
   }
 
   status(): HeadStatus {
-    const total = (name: Total): number => this.#total(name);
     const cpu = process.cpuUsage();
-    const kernel = readListenCounters();
-    const since = (now: number | null, then: number | null) =>
-      now === null || then === null ? null : now - then;
     const listeners = this.#stopping
       ? []
       : this.#listeners.map((fd, worker) => ({ worker, ...listenQueue(fd) }));
@@ -308,24 +305,9 @@ class HeadProcess implements Head {
       backlog: listeners[0]?.backlog ?? 0,
       uptimeSeconds: (performance.now() - this.#startedAt) / 1000,
       cpu: { userMicros: cpu.user, systemMicros: cpu.system },
-      accepted: total('accepted'),
-      open: total('open'),
-      outcomes: {
-        handoff: {
-          taken: total('handoff_taken'),
-          redirected: total('handoff_redirected'),
-          unavailable: total('handoff_unavailable'),
-          lost: total('handoff_lost'),
-        },
-        redirect: { answered: total('redirect_answered'), unavailable: total('redirect_unavailable') },
-        created: { answered: total('created_answered'), unavailable: total('created_unavailable') },
-      },
-      inspectionFailures: Object.fromEntries(inspectionFailures.map((name) => [name, total(name)])),
+      ...countsOf((name) => this.#total(name)),
       listeners,
-      kernel: {
-        listenOverflows: since(kernel.overflows, this.#kernelAtStart.overflows),
-        listenDrops: since(kernel.drops, this.#kernelAtStart.drops),
-      },
+      kernel: growthOf(readListenCounters(), this.#kernelAtStart),
       migration: this.#remote?.status() ?? null,
       deliveries: this.#registry.status(),
     };

@@ -25,6 +25,7 @@ export function headCommand(): Command {
         listen: head.listen,
         socket: head.socket,
         admin: head.admin,
+        ...(head.control === null ? {} : { control: head.control }),
         pid: process.pid,
       });
       await head.ended;

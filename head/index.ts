@@ -112,7 +112,7 @@ class HeadProcess implements Head {
   #tell = (worker: number, message: ToWorker): void => this.#workers[worker]?.tell(message);
 
   get control(): string | null {
-    return this.#remote?.status().control ?? null;
+    return this.#remote?.control ?? null;
   }
 
   async start(): Promise<Head> {

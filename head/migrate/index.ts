@@ -112,10 +112,15 @@ export class RemoteSide {
     // It has gone: the worker is being told so, and gives these connections to others.
   }
 
+  /** HOST:PORT at which deliveries register. */
+  get control(): string {
+    return formatHostPort(this.#links.address);
+  }
+
   status(): MigrationStatus {
     const deliveries = [...this.#deliveries];
     return {
-      control: formatHostPort(this.#links.address),
+      control: this.control,
       interface: this.#steering.interface.name,
       outcomes: { ...this.measures.outcomes },
       moving: deliveries.reduce((sum, delivery) => sum + delivery.moving, 0),

@@ -75,8 +75,8 @@ class Run {
   readonly #timers: NodeJS.Timeout[] = [];
   /** In the order of their intended starts, which is also the order of their time limits. */
   readonly #inFlight = new Set<Visit>();
-  /** Moments in microseconds of now(). */
-  readonly #start = now();
+  /** Moments in microseconds of now(), whole ones: sums with fractions round, and a visit at the very end would count or not. */
+  readonly #start = Math.round(now());
   readonly #origin: number;
   readonly #end: number;
   readonly #startedAt: string;

@@ -17,8 +17,8 @@
  *
  * Freezing does not keep packets away: what arrives at a frozen socket is acknowledged, and lost when the socket is
  * closed. So the flow is held first. `save` refuses as `changing` when it sees such a packet, and `isUnchanged` tells
- * later. Timers go on too: what was sent and not acknowledged may be sent again, by a frozen socket and, after a
- * second, by a prepared one. Between closeSilently and activate nobody answers for the connection; before
+ * later. Timers go on too: what was sent and not acknowledged may be sent again, by a frozen socket and, after 200 ms at
+ * the earliest, by a prepared one. Between closeSilently and activate nobody answers for the connection; before
  * closeSilently and after activate, both sides would, if the client's packets reached them.
  *
  * Privileges: CAP_NET_ADMIN in the user namespace that owns the network namespace of the socket (`canRepair` tells), and

@@ -39,7 +39,8 @@ const failed = (call: string, result: number): Refusal | undefined =>
 
 /**
  * Makes the connection on this host, all but its coming to life: no packet leaves, and all that can fail is behind.
- * Activate or abandon it within a second; then the kernel's own timers begin to repeat what was sent.
+ * Activate or abandon it within 200 ms; then the kernel's own timers may begin to repeat what was sent (tcp_metrics(8): where
+ * it remembers round trips to this client; else after a second).
  */
 export function prepare(state: SavedConnection): PreparedConnection | Refusal {
   const fd = tcpSocketFor(state.server);

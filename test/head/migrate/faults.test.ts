@@ -247,6 +247,21 @@ for (const [what, hello, code] of [
   });
 }
 
+labTest(
+  'a delivery that says more than it announced, while it is being registered, is rejected',
+  async (t) => {
+    lab.enter('d1');
+    const rogue = await startRogueRemote(lab.control, lab.secret, { name: 'wordy' });
+    rogue.say({ type: 'holding', ids: [], keys: Buffer.alloc(0) });
+    lab.enter('client');
+    t.is((await rogue.next('rejected')).code, 'PROTOCOL');
+    await lab.untilStatus(
+      'it is no member',
+      ({ deliveries }) => !deliveries.some(({ name, state }) => name === 'wordy' && state !== 'down'),
+    );
+  },
+);
+
 labTest('a delivery that is not on the segment of the head is rejected', async (t) => {
   lab.enter('head');
   const rogue = await startRogueRemote(lab.control, lab.secret);

@@ -47,9 +47,9 @@ for (const [mtu, family] of [
         delivery.answer(fd, 2, LENGTH),
       ]);
       t.is(answer.digest, digestOf(burst, pattern(2, LENGTH)));
-      // A window that is almost full makes a short segment now and then.
+      // A window that is almost full makes short segments, the more the faster the two hosts are.
       const segments = (await counted()) - began;
-      t.true(segments <= (LENGTH / full) * 1.1 + 20, `${segments} segments, full ones were ${LENGTH / full}`);
+      t.true(segments <= (LENGTH / full) * 1.5 + 20, `${segments} segments, full ones were ${LENGTH / full}`);
       await client.close(opened.client);
       await delivery.close(fd);
     });

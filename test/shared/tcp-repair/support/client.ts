@@ -1,4 +1,5 @@
 /** The client: an ordinary program that knows nothing of heads and deliveries. Runs in a namespace of its own. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -61,6 +62,11 @@ const methods = {
     return connections[id]!.end;
   },
   close: (id: number): void => void connections[id]!.socket.destroy(),
+  /** Segments that have come for this connection. */
+  segmentsIn(id: number): number {
+    const filter = ['sport', '=', `:${connections[id]!.socket.localPort!}`];
+    return Number(/segs_in:(\d+)/.exec(execFileSync('ss', ['-tinH', ...filter], { encoding: 'utf8' }))![1]);
+  },
   counters: tcpCounters,
 };
 

@@ -118,7 +118,11 @@ export class RemoteDelivery implements LinkHandlers {
       }
       this.#hello = message;
       this.#held = message.active;
-    } else if (message.type === 'holding' && this.#ids.length + message.ids.length <= this.#hello.flows) {
+    } else if (
+      message.type === 'holding' &&
+      this.#ids.length < this.#hello.flows &&
+      this.#ids.length + message.ids.length <= this.#hello.flows
+    ) {
       this.#ids.push(...message.ids);
       this.#keys.push(Buffer.from(message.keys));
     } else {

@@ -17,6 +17,10 @@ export interface Running {
   readonly others: readonly number[];
   /** HOST:PORT to send load to. */
   readonly address: string;
+  /** What goes before a command that sends load: where its clients are, when that is not here. */
+  readonly from?: readonly string[];
+  /** Bytes that have crossed the network card of the subject's host so far, both ways. */
+  readonly wireBytes?: () => Promise<number>;
 }
 
 /** What a bar can be about: CPU time of the subject or of all processes for each request, or requests a second. */

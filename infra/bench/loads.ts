@@ -24,10 +24,14 @@ interface Target {
   readonly address: string;
   /** The HTTP status that counts as an answer. */
   readonly status: number;
+  /** What goes before the generator's command, see `Running`. */
+  readonly from?: readonly string[];
 }
 
+export const loadNames = ['steady', 'burst', 'silent-burst', 'keepalive', 'large'] as const;
+
 export interface Load {
-  readonly name: 'steady' | 'burst' | 'silent-burst' | 'keepalive';
+  readonly name: (typeof loadNames)[number];
   readonly about: string;
   run(stage: Stage, target: Target): Promise<LoadReport>;
 }
@@ -62,6 +66,16 @@ export function keepaliveLoad(concurrent: number, seconds: number): Load {
   };
 }
 
+/** Few clients, whose answers are a megabyte each: what a byte costs, and where it goes. */
+export function largeLoad(seconds: number): Load {
+  return {
+    name: 'large',
+    about: '4 clients at a time, a new connection for each answer of 1 MB',
+    run: (stage, { address, ...target }) =>
+      generate(stage, { ...target, address: `${address}/bytes/1000000` }, [4, seconds]),
+  };
+}
+
 /** Below the accept queue's usual bound of 4096, so that no connection is dropped. */
 const burstSize = 3000;
 /** A burst that takes longer is broken off; its connections count as failed. */
@@ -90,8 +104,11 @@ function burstsOf(name: Load['name'], what: string, bursts: number, requests: nu
 }
 
 async function generate(stage: Stage, target: Target, numbers: readonly number[]): Promise<LoadReport> {
-  const args = [target.address, ...[target.status, ...numbers].map(String)];
-  return report.parse(JSON.parse(await stage.run(stage.programs.load, args)));
+  const [program, ...args] = [
+    ...(target.from ?? []),
+    ...[stage.programs.load, target.address, target.status, ...numbers].map(String),
+  ];
+  return report.parse(JSON.parse(await stage.run(program!, args)));
 }
 
 function add(a: LoadReport, b: LoadReport): LoadReport {

@@ -1,12 +1,20 @@
 /**
  * What a connection costs at the head, side by side: `npm run bench`, `npm run bench -- handoff --quick`.
- * The load is only ever sent to 127.0.0.1. How the figures come about is told in measure.ts and cpu.ts.
+ * The load is only ever sent to 127.0.0.1, or stays in network namespaces that the bench made. How the figures come about is told in measure.ts and cpu.ts.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { figures, type Suite } from './contender.ts';
 import { chooseCores, pin } from './cpu.ts';
-import { burstLoad, keepaliveLoad, silentBurstLoad, steadyLoad, warmUpLoad } from './loads.ts';
+import {
+  burstLoad,
+  keepaliveLoad,
+  largeLoad,
+  loadNames,
+  silentBurstLoad,
+  steadyLoad,
+  warmUpLoad,
+} from './loads.ts';
 import { measureSuite, type Settings } from './measure.ts';
 import { measureMemory } from './memory.ts';
 import { demand, failures, judge, renderTable, writeJson, writeReport } from './report.ts';
@@ -36,6 +44,7 @@ async function main(name: string | undefined, options: Options): Promise<void> {
     burstLoad(options.quick ? 1 : 4),
     silentBurstLoad(options.quick ? 1 : 4),
     keepaliveLoad(options.concurrent, seconds),
+    largeLoad(seconds),
   ];
   const settings: Settings = {
     rounds: options.rounds ?? (options.quick ? 3 : 5),
@@ -145,14 +154,7 @@ const command = new Command('bench')
   .option('--rounds <n>', 'samples of each contender', numberFrom(1, 100))
   .option('--seconds <s>', 'load in each sample', numberFrom(0.1, 60))
   .option('--concurrent <n>', 'connections at a time', numberFrom(1, 10_000), 64)
-  .addOption(
-    new Option('--load <name>', 'only this kind of load').choices([
-      'steady',
-      'burst',
-      'silent-burst',
-      'keepalive',
-    ]),
-  )
+  .addOption(new Option('--load <name>', 'only this kind of load').choices(loadNames))
   .option('--only <names...>', 'only these contenders')
   .option('--out <folder>', 'where the JSON report goes', 'reports')
   .exitOverride()

@@ -20,6 +20,8 @@ export interface Sample extends Readonly<Record<Figure, number>> {
   readonly user: number;
   readonly system: number;
   readonly answers: number;
+  /** Bytes across the network card of the subject's host, both ways, for each answer; only where that is measured. */
+  readonly wireBytes?: number;
   /** Connections without a right answer, by kind. */
   readonly failed: Readonly<Record<string, number>>;
   /** From connect to the end of the last answer, the longest. */
@@ -76,9 +78,11 @@ export async function measureSuite(
 async function sample(stage: Stage, suite: Suite, running: Running, load: Load): Promise<Sample> {
   const pids = [running.subject, ...running.others];
   const before = await Promise.all(pids.map(readCpu));
+  const wireBefore = await running.wireBytes?.();
   const report = await load.run(stage, { ...running, status: suite.status });
   await sleep(settleMillis);
   const after = await Promise.all(pids.map(readCpu));
+  const wireAfter = await running.wireBytes?.();
   const cpus = after.map((reading, at) => cpuBetween(before[at]!, reading));
   const subject = cpus[0]!;
   // Connections that failed cost something as well; a comparison with failures is not valid anyway.
@@ -92,6 +96,8 @@ async function sample(stage: Stage, suite: Suite, running: Running, load: Load):
     user: subject.userMicros / answers,
     system: subject.systemMicros / answers,
     answers: report.answers,
+    ...(wireBefore !== undefined &&
+      wireAfter !== undefined && { wireBytes: (wireAfter - wireBefore) / answers }),
     failed: report.failed,
     slowestMillis: report.slowestMillis,
     subjectBusy: subject.totalMicros / micros,

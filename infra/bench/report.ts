@@ -73,12 +73,24 @@ const columns: readonly Column[] = [
   ['load busy', (samples) => percent(of(samples, ({ loadBusy }) => loadBusy).median)],
 ];
 
+const wireColumn: Column = [
+  'bytes on the wire',
+  (samples) =>
+    range(
+      of(samples, ({ wireBytes = Number.NaN }) => wireBytes),
+      0,
+    ),
+];
+
 /** Lines for a terminal. */
 export function renderTable(suite: Suite, { load, entries }: Result): string {
-  const header = [load.name, ...columns.map(([title]) => title), 'failed'];
+  const shown = entries.some(({ samples }) => samples[0]?.wireBytes !== undefined)
+    ? [...columns, wireColumn]
+    : columns;
+  const header = [load.name, ...shown.map(([title]) => title), 'failed'];
   const rows = entries.map((entry) => [
     entry.contender.name,
-    ...columns.map(([, cell]) => cell(entry.samples)),
+    ...shown.map(([, cell]) => cell(entry.samples)),
     String(failures([entry])),
   ]);
   const verdicts = judge(suite, entries).map((verdict) => {
@@ -117,6 +129,9 @@ export async function writeReport(
         subjectCpuMicros: of(samples, (sample) => sample.subjectCpu),
         allCpuMicros: of(samples, (sample) => sample.allCpu),
         requestsPerSecond: of(samples, (sample) => sample.rate),
+        ...(samples[0]?.wireBytes !== undefined && {
+          wireBytes: of(samples, ({ wireBytes = Number.NaN }) => wireBytes),
+        }),
         samples,
       })),
       bars: judge(suite, entries),

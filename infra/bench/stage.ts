@@ -1,7 +1,6 @@
 /** Where contenders run: a temporary folder for their sockets, the compiled programs, and every process they start. */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -50,8 +49,18 @@ export interface Stage {
   readonly programs: Readonly<Record<Program, string>>;
   /** Starts a program and waits for its first line, one of JSON that says "ready" and its pid. */
   launch(file: string, args: readonly string[]): Promise<Launched>;
-  /** Starts a server that says nothing, and waits until it answers at `address`; `debian` is the package that has it. */
-  launchListener(file: string, args: readonly string[], address: string, debian: string): Promise<Launched>;
+  /**
+   * Starts a server that says nothing, and waits until it answers at `address`; `debian` is the package that has it, and
+   * `from` goes before its command, and before the one that tries whether it answers.
+   */
+  launchListener(
+    command: readonly string[],
+    address: string,
+    debian: string,
+    from?: readonly string[],
+  ): Promise<Launched>;
+  /** What is not a process and ends with the stage. */
+  onClose(end: () => Promise<unknown>): void;
   /** Runs a program to its end and returns its last line. Throws when it, or what was launched before, fails. */
   run(file: string, args: readonly string[]): Promise<string>;
   /** Ends every process that was launched here, by its pid, and removes the folder. */
@@ -73,12 +82,14 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
       stops.push(stop);
       return await ready();
     },
-    async launchListener(file, args, address, debian) {
+    async launchListener(command, address, debian, from = []) {
       signal.throwIfAborted();
-      const { reachable, stop } = start(file, args, (problem) => broken.abort(problem));
+      const [file, ...args] = [...from, ...command];
+      const { reachable, stop } = start(file!, args, (problem) => broken.abort(problem));
       stops.push(stop);
-      return await reachable(address, debian);
+      return await reachable(address, debian, from);
     },
+    onClose: (end) => void stops.push(end),
     async run(file, args) {
       const cancelSignal = AbortSignal.any([signal, broken.signal]);
       const result = await execa(file, args, { cancelSignal, stdin: 'ignore', reject: false });
@@ -151,24 +162,20 @@ function start(file: string, args: readonly string[], onFailure: (problem: Baton
       const { pid, listen = '', others } = readyLine.parse(JSON.parse(await within(() => firstLine)));
       return { pid, address: listen, others, ended, stop };
     },
-    async reachable(address: string, debian: string): Promise<Launched> {
-      await within((signal) => untilReachable(address, signal), debian);
+    async reachable(address: string, debian: string, from: readonly string[]): Promise<Launched> {
+      await within((signal) => untilReachable(address, signal, from), debian);
       return { pid: child.pid!, address, others: [], ended, stop };
     },
   };
 }
 
 /** There is nothing to be told by: it is tried every few milliseconds. */
-async function untilReachable(address: string, signal: AbortSignal): Promise<void> {
+async function untilReachable(address: string, signal: AbortSignal, from: readonly string[]): Promise<void> {
   const [host, port] = address.split(':');
+  const [shell, ...args] = [...from, 'bash', '-c', `exec 3<>/dev/tcp/${host}/${port}`];
   while (!signal.aborted) {
-    const socket = connect(Number(port), host);
-    const connected = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (connected) return;
+    const { failed } = await execa(shell!, args, { reject: false, stdin: 'ignore' });
+    if (!failed) return;
     await sleep(10);
   }
 }

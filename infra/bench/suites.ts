@@ -4,6 +4,7 @@ import { batonAdopting, batonDeliveries, batonHandoff, batonRedirect } from './c
 import { fdLoop } from './contenders/fd-loop.ts';
 import { haproxyProxy } from './contenders/haproxy-proxy.ts';
 import { haproxyRedirect } from './contenders/haproxy-redirect.ts';
+import { batonMigrate, haproxyHosts } from './contenders/migrate.ts';
 import { nginxProxy } from './contenders/nginx-proxy.ts';
 import { nginxRedirect } from './contenders/nginx-redirect.ts';
 import { nodeCluster, nodeClusterHttp } from './contenders/node-cluster.ts';
@@ -55,6 +56,15 @@ export const suites: readonly Suite[] = [
     loads: ['steady'],
     apart: 'subject',
     bars: [{ figure: 'subjectCpu', against: nodeHttp.name, atMost: 1.2 }],
+  },
+  {
+    name: 'migrate',
+    about: 'moving connections to two other hosts, which answer the clients themselves',
+    status: 200,
+    contenders: [batonMigrate, haproxyHosts],
+    loads: ['steady', 'large'],
+    apart: 'subject',
+    bars: [],
   },
   {
     name: 'proxy',

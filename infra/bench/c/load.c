@@ -14,7 +14,7 @@
  * every connection that the server saw is in the counts. The report is one JSON line on stdout: connections by outcome,
  * right answers, and from the moment when the server was let go the seconds that passed and this program's own CPU time.
  *
- * Usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]
+ * Usage: load HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]
  *        CONNECTIONS: begin no more than so many, 0 for no bound; PID: 0 for none; REQUESTS: on each connection, 0: one
  *        that does not say that it is the last
  */
@@ -39,7 +39,7 @@ struct client {
 };
 
 static struct sockaddr_in server;
-static char request[256], last_request[256];
+static char request[384], last_request[384];
 static int requests = 1; /* on each connection */
 static int wanted_status;
 static int epoll;
@@ -169,20 +169,20 @@ static void report(double seconds, struct rusage before) {
 }
 
 static void read_arguments(char **argv) {
-  char host[64];
+  char host[64], path[128] = "/bench?n=1";
   int port;
   server.sin_family = AF_INET;
-  if (sscanf(argv[1], "%63[0-9.]:%d", host, &port) != 2 || inet_pton(AF_INET, host, &server.sin_addr) != 1)
-    refuse("load: the address is IPV4:PORT");
+  if (sscanf(argv[1], "%63[0-9.]:%d%127s", host, &port, path) < 2 || inet_pton(AF_INET, host, &server.sin_addr) != 1)
+    refuse("load: the address is IPV4:PORT, and perhaps a path");
   server.sin_port = htons((unsigned short)port);
   wanted_status = atoi(argv[2]);
-  const char *form = "GET /bench?n=1 HTTP/1.1\r\nHost: %s\r\nUser-Agent: baton-bench\r\nAccept: */*\r\n%s\r\n";
-  snprintf(request, sizeof request, form, argv[1], "");
-  snprintf(last_request, sizeof last_request, form, argv[1], "Connection: close\r\n");
+  const char *form = "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: baton-bench\r\nAccept: */*\r\n%s\r\n";
+  snprintf(request, sizeof request, form, path, host, port, "");
+  snprintf(last_request, sizeof last_request, form, path, host, port, "Connection: close\r\n");
 }
 
 int main(int argc, char **argv) {
-  if (argc < 5 || argc > 8) refuse("usage: load HOST:PORT STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]");
+  if (argc < 5 || argc > 8) refuse("usage: load HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]");
   read_arguments(argv);
   int concurrent = atoi(argv[3]);
   double seconds = atof(argv[4]);

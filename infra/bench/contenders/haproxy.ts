@@ -5,12 +5,18 @@ import { freeAddress } from './port.ts';
 
 /**
  * Starts HAProxy with one thread, in the foreground, with a configuration of its own only. `frontend` is what its
- * single frontend does; `outside`, what stands beside it.
+ * single frontend does; `outside`, what stands beside it; `place`, where it listens: on loopback when it is left out.
  */
-export async function startHaproxy(stage: Stage, name: string, frontend: string, outside = '') {
+export async function startHaproxy(
+  stage: Stage,
+  name: string,
+  frontend: string,
+  outside = '',
+  place: { readonly address: string; readonly from?: readonly string[] } | undefined = undefined,
+) {
   const folder = join(stage.folder, name);
   await mkdir(folder);
-  const address = await freeAddress();
+  const { address, from } = place ?? { address: await freeAddress() };
   const file = join(folder, 'haproxy.cfg');
   await writeFile(
     file,
@@ -28,5 +34,5 @@ frontend bench
 ${outside}
 `,
   );
-  return stage.launchListener('haproxy', ['-db', '-f', file], address, 'haproxy');
+  return stage.launchListener(['haproxy', '-db', '-f', file], address, 'haproxy', from);
 }

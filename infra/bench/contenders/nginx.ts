@@ -29,5 +29,5 @@ http {
 `,
   );
   const args = ['-p', folder, '-c', file, '-e', join(folder, 'error.log')];
-  return stage.launchListener('nginx', args, address, 'nginx-light');
+  return stage.launchListener(['nginx', ...args], address, 'nginx-light');
 }

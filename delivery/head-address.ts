@@ -9,6 +9,7 @@ import { type Introduction, PROTOCOL_VERSION } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';
 import { Holdings } from './remote/holdings.ts';
 import { needToAdopt } from './remote/host.ts';
+import { rehearse } from './remote/rehearsal.ts';
 import { openRemoteSession } from './remote/session.ts';
 import { openSession, type Session, type SessionEvents } from './session.ts';
 
@@ -45,6 +46,7 @@ export function findHead(
   const vips = vip.split(',');
   const head = { address, secret: readSecret(file), vips: vips.map(addressBytes) };
   for (const { found, mend } of needToAdopt(vips)) log.warn({ mend }, found);
+  rehearse();
   const holdings = new Holdings();
   return {
     name: formatHostPort(address),

@@ -16,6 +16,7 @@ import type { FromWorker, ToWorker } from '../worker-messages.ts';
 import { RemoteDelivery } from './door.ts';
 import { Flows } from './flows.ts';
 import { Measures } from './measures.ts';
+import { rehearse } from './rehearsal.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;
@@ -70,6 +71,7 @@ export class RemoteSide {
     // Above what earlier heads have used, but for one chance in a million: their flows are still known by their ids.
     let last = randomInt(2 ** 20) * 2 ** 32;
     const migration = { steering, flows, measures, adoptTimeoutMs, nextId: () => ++last };
+    rehearse(migration);
     const deliveries = new Set<RemoteDelivery>();
     let registrations = 0;
     try {

@@ -11,9 +11,9 @@ import { Measures } from './measures.ts';
 import { type MigrationParts, Migrations } from './migrations.ts';
 
 const NOWHERE = { mac: '00:00:00:00:00:00', ifindex: 0, sourceMac: '00:00:00:00:00:00' };
-const ROUNDS = 400;
+const ROUNDS = 3000;
 /** A slow machine stops here, milliseconds. */
-const AT_MOST_MS = 300;
+const AT_MOST_MS = 1000;
 
 /** Nobody else's connection is touched, and no figure counted. Whatever hinders it is no reason not to start. */
 export function rehearse(parts: Omit<MigrationParts, 'measures'>): void {

@@ -1,6 +1,5 @@
 /** Where a delivery's head is, and how to register with it: on this host by a Unix socket, on another by a link. */
-import { isIPv4 } from 'node:net';
-import { writeAddress } from '../shared/addresses.ts';
+import { addressBytes } from '../shared/addresses.ts';
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { defaultSocketPath } from '../shared/paths.ts';
@@ -56,10 +55,3 @@ export function findHead(
 
 const openLocal = (path: string, introduction: Introduction, active: number, events: SessionEvents) =>
   openSession(path, { ...introduction, type: 'hello', version: PROTOCOL_VERSION, active }, events);
-
-/** 4 bytes or 16 of a numeric address. */
-function addressBytes(text: string): Uint8Array {
-  const bytes = Buffer.alloc(16);
-  writeAddress(bytes, 0, text);
-  return isIPv4(text) ? bytes.subarray(12) : bytes;
-}

@@ -14,6 +14,13 @@ export function writeAddress(into: Buffer, at: number, text: string): void {
   }
 }
 
+/** The 4 bytes of an IPv4 address, the 16 of an IPv6 one. Throws RangeError for anything else. */
+export function addressBytes(text: string): Uint8Array {
+  const bytes = Buffer.alloc(16);
+  writeAddress(bytes, 0, text);
+  return isIPv4(text) ? bytes.subarray(12) : bytes;
+}
+
 function writeIPv4(into: Buffer, at: number, text: string): void {
   let byte = 0;
   let place = at;

@@ -12,7 +12,7 @@ import { waysOf } from './ways.ts';
 /**
  * Are the generator's own timings right? The same visits are timed twice: by the generator, and from the timestamps that
  * the kernel gave their packets at the client's network card (tcpdump). The generator's times must be a little longer: it
- * asks the kernel before the first packet leaves, and hears of the last one after it has arrived.
+ * looks at the clock before the first packet leaves, and TCP takes a packet somewhat after the card.
  */
 
 const rate = 100;
@@ -67,7 +67,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
     },
     tables: [table(rows)],
     notes: [
-      'The kernel stamps a packet when it leaves or arrives at the client’s card. Between that and the generator lie a system call or a wake-up each.',
+      'The kernel stamps a packet when it leaves or arrives at the client’s card. The generator starts its clock just before the call that sends the SYN, and takes from the kernel how long the handshake took and when the last bytes came: how long it takes itself to wake up is in no figure.',
       ...(cable.note ? [cable.note] : []),
     ],
     warnings: worst > allowedMicros ? ['the machine was too busy for times to be right to 0.2 ms'] : [],

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAlarm } from './alarm.ts';
 import { type ArrivalKind, pacerFor } from './arrivals.ts';
+import { Clients, now } from './clients.ts';
 import type { VisitResult } from './result.ts';
 import { Tally } from './tally.ts';
 import { Redirects, resolveTarget, type Target } from './target.ts';
-import { now, Visit, type VisitPlan } from './visit.ts';
+import { Visit, type VisitPlan } from './visit.ts';
 
 export interface VisitOptions {
   /** http URLs, visited in turns. */
@@ -100,6 +101,7 @@ class Run {
     this.#plan = {
       requestsPerVisit: options.requestsPerVisit ?? 1,
       redirects: new Redirects(),
+      clients: new Clients(),
       keepPorts: options.samples ?? false,
       onDone: (visit) => this.#ended(visit),
     };
@@ -156,8 +158,8 @@ class Run {
     const target = this.#targets[this.#turn++ % this.#targets.length]!;
     const visit = new Visit(this.#plan, target, intended);
     this.#inFlight.add(visit);
-    if (measured) this.#tally.begun(visit);
     visit.begin();
+    if (measured) this.#tally.begun(visit);
   }
 
   #ended(visit: Visit): void {
@@ -167,6 +169,7 @@ class Run {
   }
 
   #sweep(): void {
+    this.#plan.clients.syncClocks();
     const limit = now() - this.#timeout;
     for (const visit of this.#inFlight) {
       if (visit.intended > limit) return;
@@ -195,6 +198,7 @@ class Run {
     if (this.#inFlight.size > 0 || this.#over) return;
     this.#over = true;
     this.#alarm.close();
+    this.#plan.clients.close();
     for (const timer of this.#timers) clearInterval(timer);
     this.#options.signal?.removeEventListener('abort', this.#abort);
     this.#resolve(this.#result());

@@ -1,13 +1,18 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { addressBytes } from '../../shared/addresses.ts';
 import { BatonError } from '../../shared/errors.ts';
+import type { Endpoint } from '../../shared/sys/tcp-repair-endpoints.ts';
+import { REQUEST_MAX } from './clients.ts';
 
 /** Where one request goes and its bytes, made once for all the visits that send it. */
 export interface Target {
   readonly url: string;
-  /** An address where it is known; else a name that is looked up at each connection. */
+  /** An address or a name. */
   readonly host: string;
   readonly port: number;
+  /** Undefined for a name, which is looked up at each connection. */
+  readonly endpoint: Endpoint | undefined;
   readonly request: Buffer;
 }
 
@@ -22,7 +27,15 @@ function parseTarget(text: string, base?: string): Target | undefined {
     `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nUser-Agent: baton-visit\r\nAccept: */*\r\n\r\n`,
     'latin1',
   );
-  return { url: url.href, host, port: url.port === '' ? 80 : Number(url.port), request };
+  if (request.length > REQUEST_MAX) return undefined;
+  const port = url.port === '' ? 80 : Number(url.port);
+  const endpoint = isIP(host) ? { address: addressBytes(host), port } : undefined;
+  return { url: url.href, host, port, endpoint, request };
+}
+
+/** Rejects as dns.lookup does. */
+export async function endpointOf({ endpoint, host, port }: Target): Promise<Endpoint> {
+  return endpoint ?? { address: addressBytes((await lookup(host)).address), port };
 }
 
 /** Looks a name up once, before the visits start, so that no visit waits for the resolver. */
@@ -35,9 +48,8 @@ export async function resolveTarget(text: string): Promise<Target> {
       value: text,
     });
   }
-  if (isIP(target.host)) return target;
   try {
-    return { ...target, host: (await lookup(target.host)).address };
+    return { ...target, endpoint: await endpointOf(target) };
   } catch (error) {
     throw new BatonError(
       'USAGE',

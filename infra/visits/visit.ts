@@ -1,9 +1,8 @@
-import { connect, type Socket } from 'node:net';
+import { errnoName } from '../../shared/sys/libc.ts';
+import type { Endpoint } from '../../shared/sys/tcp-repair-endpoints.ts';
+import { type Client, type Clients, now } from './clients.ts';
 import { ResponseParser } from './response.ts';
-import type { Redirects, Target } from './target.ts';
-
-/** Microseconds on the monotonic clock; only differences mean anything. */
-export const now = (): number => performance.now() * 1000;
+import { endpointOf, type Redirects, type Target } from './target.ts';
 
 /** How many redirects one visit follows before it gives up: as many as the fetch standard allows. */
 const maxRedirects = 20;
@@ -12,14 +11,12 @@ const maxRedirects = 20;
 export interface VisitPlan {
   readonly requestsPerVisit: number;
   readonly redirects: Redirects;
+  readonly clients: Clients;
   /** Ask the kernel for each connection's port, which takes it some microseconds. */
   readonly keepPorts: boolean;
   /** Called once, when the visit is over. */
   readonly onDone: (visit: Visit) => void;
 }
-
-/** Every visit reads into the same memory: the bytes of an answer are counted, never kept. */
-const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** The statuses whose Location a client follows with the same GET, and 201, which clients do not follow by themselves. */
 const followed = new Set([301, 302, 303, 307, 308, 201]);
@@ -31,7 +28,7 @@ const followed = new Set([301, 302, 303, 307, 308, 201]);
  */
 export class Visit {
   readonly intended: number;
-  readonly begun: number;
+  begun: number;
   redirected = 0;
   connected = 0;
   firstByte = 0;
@@ -53,10 +50,12 @@ export class Visit {
   readonly #plan: VisitPlan;
   readonly #parser = new ResponseParser();
   #target: Target;
-  #socket: Socket | undefined;
+  #client: Client | undefined;
   /** Answers to the request proper that were read whole; redirects are not among them. */
   #answers = 0;
   #awaitingFirstByte = false;
+  /** When bytes came last on this connection. */
+  #lastArrival = 0;
 
   constructor(plan: VisitPlan, target: Target, intended: number) {
     this.#plan = plan;
@@ -79,76 +78,75 @@ export class Visit {
   #connect(): void {
     this.connections++;
     this.#parser.reset();
-    let socket: Socket;
-    try {
-      socket = connect({
-        host: this.#target.host,
-        port: this.#target.port,
-        onread: {
-          buffer: readBuffer,
-          callback: (length) => {
-            if (this.#socket === socket) this.#read(length);
-            return true;
-          },
-        },
-      });
-    } catch (error) {
-      this.#finish(failureName(error));
-      return;
-    }
-    this.#socket = socket;
-    socket.on('connect', () => {
-      if (this.#socket !== socket) return;
-      if (this.#answers === 0) this.connected = now();
-      this.#ask(socket);
-      if (this.#plan.keepPorts) this.port = socket.localPort ?? 0;
-    });
-    socket.on('end', () => {
-      if (this.#socket !== socket) return;
-      if (this.#parser.end()) this.#answered();
-      else this.#finish('closed_early');
-    });
-    socket.on('error', (error) => {
-      if (this.#socket === socket) this.#finish(failureName(error));
-    });
+    const { endpoint } = this.#target;
+    if (endpoint) return this.#connectTo(endpoint);
+    // A name in a Location: looked up at each connection, as clients do.
+    endpointOf(this.#target).then(
+      (found) => this.done === 0 && this.#connectTo(found),
+      (error: NodeJS.ErrnoException) => this.#finish(nameOf(error.code ?? 'unknown')),
+    );
   }
 
-  #ask(socket: Socket): void {
+  #connectTo(endpoint: Endpoint): void {
+    // Handlers are not called any more once the visit has left the connection.
+    const client = this.#plan.clients.connect(endpoint, {
+      onConnect: (at) => {
+        if (this.#answers === 0) this.connected = at;
+        this.#ask();
+        if (this.#plan.keepPorts) this.port = this.#client!.port();
+      },
+      onBytes: (bytes, length, at) => this.#read(bytes, length, at),
+      onEnd: () => {
+        if (this.#parser.end()) this.#answered(this.#lastArrival);
+        else this.#finish('closed_early');
+      },
+      onFailure: (result) => this.#finish(nameOf(errnoName(result))),
+    });
+    if (typeof client === 'number') return this.#finish(nameOf(errnoName(client)));
+    this.#client = client;
+    if (this.connections > 1) return;
+    this.begun = client.begun;
+    this.redirected = client.begun;
+  }
+
+  #ask(): void {
     this.requests++;
     this.#awaitingFirstByte = true;
-    socket.write(this.#target.request);
+    this.#client!.send(this.#target.request);
   }
 
-  #read(length: number): void {
+  #read(bytes: Buffer, length: number, at: number): void {
+    this.#lastArrival = at;
     if (this.#awaitingFirstByte) {
       this.#awaitingFirstByte = false;
-      if (this.#answers === 0) this.firstByte = now();
+      if (this.#answers === 0) this.firstByte = at;
     }
-    const stop = this.#parser.read(readBuffer, 0, length);
+    const stop = this.#parser.read(bytes, 0, length);
     if (this.#parser.bad || stop < length) this.#finish('bad_answer');
-    else if (this.#parser.complete) this.#answered();
+    else if (this.#parser.complete) this.#answered(at);
   }
 
-  #answered(): void {
+  /** `at`: when its last byte came. */
+  #answered(at: number): void {
     const { status, location, bodyBytes } = this.#parser;
     this.status = status;
     this.bytes += bodyBytes;
     if (status >= 500) this.#finish('status_5xx');
     else if (status >= 400) this.#finish('status_4xx');
     else if (followed.has(status) && (location !== undefined || status !== 201))
-      this.#follow(status, location);
+      this.#follow(status, location, at);
     else if (status >= 300) this.#finish('bad_redirect');
-    else this.#goOn();
+    else this.#goOn(at);
   }
 
-  #goOn(): void {
+  #goOn(at: number): void {
     this.#answers++;
-    if (this.#answers === 1) this.lastByte = now();
+    if (this.#answers === 1) this.lastByte = at;
     if (this.#answers === this.#plan.requestsPerVisit) {
-      this.#finish(undefined);
+      this.#finish(undefined, at);
     } else if (this.#parser.keepAlive) {
       this.#parser.reset();
-      this.#ask(this.#socket!);
+      this.#ask();
     } else {
       // The server will not take another request here, so the visitor goes on as any client does: on a new connection.
       this.#leave();
@@ -156,7 +154,7 @@ export class Visit {
     }
   }
 
-  #follow(status: number, location: string | undefined): void {
+  #follow(status: number, location: string | undefined, at: number): void {
     this.hops ??= [];
     this.hops.push(status);
     const target = location === undefined ? undefined : this.#plan.redirects.follow(location, this.#target);
@@ -166,19 +164,18 @@ export class Visit {
     }
     this.#target = target;
     this.#leave();
-    if (this.#answers === 0) this.redirected = now();
+    if (this.#answers === 0) this.redirected = at;
     this.#connect();
   }
 
   #leave(): void {
-    const socket = this.#socket;
-    this.#socket = undefined;
-    socket?.destroy();
+    this.#client?.close();
+    this.#client = undefined;
   }
 
-  #finish(failure: string | undefined): void {
+  #finish(failure: string | undefined, at = now()): void {
     if (this.done !== 0) return;
-    this.done = now();
+    this.done = at;
     this.failure = failure;
     this.#leave();
     this.#plan.onDone(this);
@@ -201,7 +198,4 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /** A failure that is not in the list keeps the kernel's own name, so that nothing hides behind "other". */
-function failureName(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  return names[code] ?? code.toLowerCase();
-}
+const nameOf = (code: string): string => names[code] ?? code.toLowerCase();

@@ -43,8 +43,8 @@ asRoot(['tcpdump'], test.serial)("the generator's times are those of the packets
     tried.push(`p50 ${p50s}, p99 ${p99s}`);
     t.log(tried.at(-1));
     if (Math.max(...p50s!, ...p99s!) <= allowedMicros) return void t.pass();
-    // Where others take the processors the slowest hundredth says nothing, and the median is later.
-    if (isBusy() && attempt > 1) return void t.true(Math.max(...p50s!) <= 5 * allowedMicros);
+    // Where others take the processors the slowest hundredth says nothing.
+    if (isBusy() && attempt > 1) return void t.true(Math.max(...p50s!) <= allowedMicros);
   }
   t.fail(tried.join('; '));
 });

@@ -110,8 +110,9 @@ export class Acceptor {
 
   /** Serves until it is told to stop. */
   run(): void {
-    const { listener, wake, backlog } = this.#settings;
+    const { listener, wake, backlog, deferAcceptMs } = this.#settings;
     sharpenTimers();
+    if (deferAcceptMs > 0) sockets.deferAccept(listener, deferAcceptMs / 1000);
     sockets.listen(listener, backlog);
     this.#epoll.add(listener, READABLE, makeTag(connection.TAG_LISTENER, 0));
     this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));

@@ -200,6 +200,7 @@ class HeadProcess implements Head {
         board: this.#memory,
         listener,
         backlog: settings.backlog,
+        deferAcceptMs: settings.deferAccept,
         policy: settings.policy,
         // The kernel hands out fds below the limit only.
         fdCapacity: openFilesLimit(),

@@ -7,6 +7,8 @@ export interface WorkerSettings {
   /** Bound, not yet listening; the worker's from now on. */
   readonly listener: number;
   readonly backlog: number;
+  /** 0: none. */
+  readonly deferAcceptMs: number;
   /** Written to by the main thread after each message. */
   readonly wake: number;
   readonly policy: string;

@@ -86,6 +86,9 @@ export const headSchema = z
         .max(1 << 20),
       4096,
     ).describe('connections that may wait in each accept queue (capped by net.core.somaxconn)'),
+    deferAccept: duration('0', 0, 60_000).describe(
+      'leave a connection with the kernel until its request begins to arrive, about this long (0: no)',
+    ),
     socket: path.optional().describe("the deliveries' Unix socket"),
     adminSocket: path.optional().describe('the admin Unix socket (default: beside --socket)'),
     control: address

@@ -28,6 +28,7 @@ const SO_SNDBUF = 7;
 const SO_PEERCRED = 17;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_DEFER_ACCEPT = 9;
 const TCP_INFO = 11;
 const MSG_PEEK = 0x2;
 const MSG_TRUNC = 0x20;
@@ -156,6 +157,13 @@ function getOption(fd: number, level: number, option: number, length: number): D
 
 /** On a listener, every accepted socket inherits it (tcp(7)). */
 export const setNoDelay = (fd: number): void => setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+/**
+ * A listener then gives out connections whose client has sent something, or that have waited about so long: the kernel
+ * rounds up to a number of repeated SYN-ACKs, 1, 3, 7, ... seconds (tcp(7); net/ipv4/tcp.c, secs_to_retrans).
+ */
+export const deferAccept = (listener: number, seconds: number): void =>
+  setOption(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, Math.ceil(seconds));
 
 /** The kernel doubles it and caps it at net.core.wmem_max (socket(7)). */
 export const setSendBuffer = (fd: number, bytes: number): void => setOption(fd, SOL_SOCKET, SO_SNDBUF, bytes);

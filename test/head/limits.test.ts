@@ -194,3 +194,14 @@ test.serial('a hundred switches of the mode under load fail no visit', async (t)
     );
   }
 });
+
+test.serial('with --defer-accept a silent connection stays with the kernel until it speaks', async (t) => {
+  const cluster = await startCluster(t, ['--defer-accept', '3s', '--workers', '1'], ['d1']);
+  const silent = await open(cluster.listen);
+  t.is((await visit(cluster.listen, '/bytes/10')).status, 200);
+  // One worker takes connections in their order: were the silent one in the queue, it would have come before.
+  t.is((await cluster.status()).accepted, 1);
+  silent.write('GET /bytes/10 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  t.regex(await text(silent), /^HTTP\/1\.1 200 /);
+  t.is((await cluster.status()).accepted, 2);
+});

@@ -1,5 +1,5 @@
 /** A lab of namespaces for one test file, which visits it from its client; gone after the file's tests. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { getMetrics } from '../../infra/admin-client.ts';
@@ -11,6 +11,8 @@ import { until } from './until.ts';
 
 export interface LabForTests extends NetnsLab {
   readonly secret: Buffer;
+  /** Open files of each process when it had just started, by pid. */
+  readonly files: ReadonlyMap<number, number>;
   /** Of the head, for deliveries of other hosts. */
   readonly control: string;
   /** From now on this file's sockets and processes are on that host. */
@@ -31,6 +33,7 @@ export async function startTestLab(options: Partial<LabOptions>): Promise<LabFor
   return Object.assign(lab, {
     secret: readFileSync(join(lab.network.directory, 'secret')),
     control: migration!.control,
+    files: new Map(pidsOf(lab).map((pid) => [pid, openFiles(pid)])),
     enter,
     untilStatus: (what: string, condition: (status: HeadStatus) => boolean) =>
       until(what, () => lab.head.status(), condition),
@@ -43,6 +46,13 @@ export async function startTestLab(options: Partial<LabOptions>): Promise<LabFor
   });
 }
 
+const pidsOf = ({ head, deliveries }: NetnsLab): number[] => [head, ...deliveries].map(({ pid }) => pid);
+/** None when it has ended. */
+const openFiles = (pid: number): number => {
+  const folder = `/proc/${pid}/fd`;
+  return existsSync(folder) ? readdirSync(folder).length : 0;
+};
+
 const started = new Set<NetnsLab>();
 
 /** All that the file's tests started, also when they failed. */
@@ -50,9 +60,9 @@ test.after.always('no lab is left', async () => {
   await Promise.all([...started].map((lab) => lab.stop()));
 });
 
-/** No connection lives elsewhere any more, and nothing is on its way. */
-export const untilNothingIsLeft = (lab: LabForTests): Promise<HeadStatus> =>
-  lab.untilStatus(
+/** No connection lives elsewhere any more, nothing is on its way, and no process has more files open than at its start. */
+export async function untilNothingIsLeft(lab: LabForTests): Promise<HeadStatus> {
+  const status = await lab.untilStatus(
     'no flow and no connection is left',
     ({ migration, open, deliveries }) =>
       open === 0 &&
@@ -60,3 +70,13 @@ export const untilNothingIsLeft = (lab: LabForTests): Promise<HeadStatus> =>
       migration!.moving === 0 &&
       deliveries.every(({ state, inUse }) => state === 'down' || inUse === 0),
   );
+  // Those that were started later have no count to compare with.
+  for (const pid of pidsOf(lab).filter((pid) => lab.files.has(pid))) {
+    await until(
+      `process ${pid} has no more files open than at its start`,
+      () => openFiles(pid) - lab.files.get(pid)!,
+      (more) => more <= 0,
+    );
+  }
+  return status;
+}

@@ -67,7 +67,8 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
     .start([
       ...baton,
       ...['delivery', '--name', 'd1', '--head', '10.77.0.2:9000', '--secret', file, '--vip', vip],
-      ...['--direct', '10.77.0.11:8080'],
+      // A head that breaks off answers no `draining`.
+      ...['--direct', '10.77.0.11:8080', '--drain-timeout', '200ms'],
     ]);
   const next = async <T extends FromRemote['type']>(type: T) => {
     await until(

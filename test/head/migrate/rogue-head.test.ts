@@ -62,14 +62,12 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
   const { fds } = await bindReuseport({ host: vip, port: 8080 }, 1);
   listen(fds[0]!, 8);
   enter('client');
-  const starting = network
-    .host('d1')
-    .start([
-      ...baton,
-      ...['delivery', '--name', 'd1', '--head', '10.77.0.2:9000', '--secret', file, '--vip', vip],
-      // A head that breaks off answers no `draining`.
-      ...['--direct', '10.77.0.11:8080', '--drain-timeout', '200ms'],
-    ]);
+  const starting = network.host('d1').start([
+    ...baton,
+    ...['delivery', '--name', 'd1', '--head', '10.77.0.2:9000', '--secret', file, '--vip', vip],
+    // A head that breaks off answers no `draining`.
+    ...['--direct', '10.77.0.11:8080', '--drain-timeout', '200ms'],
+  ]);
   const next = async <T extends FromRemote['type']>(type: T) => {
     await until(
       `a ${type}`,

@@ -68,6 +68,8 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   begin(worker: number, fds: readonly number[]): void {
+    // One alone leaves as soon as it is saved.
+    if (fds.length === 1) return this.#migrations!.begin(worker, fds[0]!);
     this.#link.together(() => {
       for (const fd of fds) this.#migrations!.begin(worker, fd);
     });

@@ -99,11 +99,12 @@ export class Migrations {
   /** Begins to move a connection of a worker, which leaves it alone until it is settled. */
   begin(worker: number, fd: number): void {
     const { steering, flows, adoptTimeoutMs, nextId } = this.#parts;
-    const began = performance.now();
     const ends = endsOf(fd);
     if (ends instanceof Refusal) return this.#keep(worker, fd, 'not_movable', ends.reason);
     const key = flowKey(ends);
     flows.supersede(key);
+    // From here on the client waits.
+    const began = performance.now();
     try {
       steering.hold(key, adoptTimeoutMs + HOLD_MARGIN_MS);
     } catch {

@@ -77,6 +77,8 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
   socket.on('data', (piece: Buffer) => {
     try {
       const messages = reader.push(piece);
+      // The answer to one alone leaves at once.
+      if (messages.length === 1) return handlers.onMessage(messages[0]);
       together(() => {
         for (const message of messages) if (open) handlers.onMessage(message);
       });

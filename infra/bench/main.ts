@@ -92,7 +92,8 @@ async function runMemory(options: Options): Promise<void> {
     );
     const first = samples[0]!;
     const last = samples.at(-1)!;
-    const each = (who: 'head' | 'delivery' | 'server') => (last[who] - first[who]) / last.connections;
+    const each = (who: 'head' | 'delivery' | 'server') =>
+      (last[who] - first[who]) / (who === 'head' ? last.connections : last.each);
     for (const who of ['head', 'delivery', 'server'] as const)
       console.log(`${who}: ${each(who).toFixed(2)} kB for each connection`);
     console.log(`written to ${await writeJson(options.out, 'memory', { samples })}`);

@@ -9,9 +9,11 @@ import { batonHolding } from './contenders/baton.ts';
 import { startNodeHttp } from './contenders/node-http.ts';
 import type { Stage } from './stage.ts';
 
-/** Resident memory with so many connections open, kB: of the head, the delivery, and the server beside them. */
+/** Resident memory, kB: of the head, of one of its deliveries, and of the server beside them. */
 interface MemorySample {
+  /** Handed over and open, since the first sample; each delivery has its share, and the server as many as one delivery. */
   readonly connections: number;
+  readonly each: number;
   readonly head: number;
   readonly delivery: number;
   readonly server: number;
@@ -19,10 +21,14 @@ interface MemorySample {
 
 /** Of one holder: below the ports of one source address. */
 const perHolder = 10_000;
-/** So many are open at the first reading already, so that what is set up once does not count. */
-const before = 2000;
+/** So many are open at the first reading: what is set up once, compiled code among it, does not count. */
+const before = 10_000;
 /** Node gives memory back, and the head tidies up, a while after it was used. */
 const settleMillis = 2000;
+/** That share the head's connections, so that none meets the limit on open files. */
+const deliveries = 5;
+/** Credits of a delivery beyond its share, for a round-robin that is a little uneven. */
+const spare = 100;
 /** Files of a server besides its connections. */
 const filesBesides = 256;
 
@@ -33,7 +39,7 @@ async function residentKilobytes(pid: number): Promise<number> {
 }
 
 /**
- * Holds more and more connections to both, in steps of 10,000 up to `most` or what the limit on open files allows;
+ * Holds more and more connections to the head, in steps of 10,000 up to `most` or what the limit on open files allows;
  * `onSample` is told of each step.
  */
 export async function measureMemory(
@@ -41,26 +47,31 @@ export async function measureMemory(
   most: number,
   onSample: (sample: MemorySample) => void,
 ): Promise<MemorySample[]> {
-  const limit = openFilesLimit() - filesBesides - before;
+  const limit = (openFilesLimit() - filesBesides) * deliveries - before;
   const steps = Math.floor(Math.min(most, limit) / perHolder);
-  const handedOver = await batonHolding(before + steps * perHolder).start(stage);
+  const handedOver = await batonHolding((before + steps * perHolder) / deliveries + spare, deliveries).start(
+    stage,
+  );
   const accepted = await startNodeHttp(stage, 0, 'open-app');
-  // Once all of it and away again: code is compiled and memory taken that will be used again.
-  for (const { address } of [handedOver, accepted]) {
-    const warmUp = await stage.launch(stage.programs.hold, [address, String(perHolder), '127.1.1.1']);
-    await warmUp.stop();
-  }
-  await sleep(settleMillis);
   const samples: MemorySample[] = [];
   for (let step = 0; step <= steps; step++) {
     const added = step === 0 ? before : perHolder;
-    for (const { address } of [handedOver, accepted]) {
-      await stage.launch(stage.programs.hold, [address, String(added), `127.1.0.${step + 1}`]);
-    }
+    for (const [address, count] of [
+      [handedOver.address, added],
+      [accepted.address, added / deliveries],
+    ] as const)
+      await stage.launch(stage.programs.hold, [address, String(count), `127.1.0.${step + 1}`]);
     await sleep(settleMillis);
     const pids = [handedOver.others[0]!, handedOver.subject, accepted.pid];
     const [head, delivery, server] = await Promise.all(pids.map(residentKilobytes));
-    const sample = { connections: step * perHolder, head: head!, delivery: delivery!, server: server! };
+    const connections = step * perHolder;
+    const sample = {
+      connections,
+      each: connections / deliveries,
+      head: head!,
+      delivery: delivery!,
+      server: server!,
+    };
     samples.push(sample);
     onSample(sample);
   }

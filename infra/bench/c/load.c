@@ -169,7 +169,7 @@ static void report(double seconds, struct rusage before) {
 }
 
 static void read_arguments(char **argv) {
-  char host[64], path[128] = "/bench?n=1";
+  char host[64], path[128] = "/?n=1";
   int port;
   server.sin_family = AF_INET;
   if (sscanf(argv[1], "%63[0-9.]:%d%127s", host, &port, path) < 2 || inet_pton(AF_INET, host, &server.sin_addr) != 1)

@@ -58,21 +58,24 @@ export const batonDeliveries: Contender = {
   },
 };
 
-function oneDelivery(app: App, ...more: string[]): Contender {
+function deliveriesOf(count: number, app: App, ...more: string[]): Contender {
   return {
     name: 'baton-delivery',
-    about: 'one baton delivery, which adopts the connections that a baton head accepted',
+    about: 'a baton delivery, which adopts the connections that a baton head accepted',
     async start(stage) {
       const head = await startHead(stage, `baton-${app}`, 'handoff');
-      const delivery = await startDelivery(stage, head.socket, 'd1', app, ...more);
-      return { subject: delivery.pid, others: [head.pid], address: head.address };
+      const deliveries: number[] = [];
+      for (let i = 1; i <= count; i++)
+        deliveries.push((await startDelivery(stage, head.socket, `d${i}`, app, ...more)).pid);
+      const [subject, ...others] = deliveries;
+      return { subject: subject!, others: [head.pid, ...others], address: head.address };
     },
   };
 }
 
 /** The same, seen from the delivery. */
-export const batonAdopting = oneDelivery('app');
+export const batonAdopting = deliveriesOf(1, 'app');
 
-/** Its connections stay open; `credits` of them may. */
-export const batonHolding = (credits: number): Contender =>
-  oneDelivery('open-app', '--credits', String(credits));
+/** Their connections stay open; `credits` of them may, at each. */
+export const batonHolding = (credits: number, count: number): Contender =>
+  deliveriesOf(count, 'open-app', '--credits', String(credits));

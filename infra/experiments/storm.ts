@@ -153,11 +153,12 @@ async function send(lab: Lab, crowd: Crowd, signal: AbortSignal): Promise<Outcom
   const still = crowd.headIs === 'standing still';
   const startAt = Date.now() + generatorStartMs;
   const visiting = Promise.all(
-    Array.from({ length: generators }, () =>
+    Array.from({ length: generators }, (_, index) =>
       visitFrom(lab.client, {
         urls: [`http://${lab.head.listen}/bytes/100`],
         arrivals: 'burst',
-        rate: crowd.clients / generators,
+        // Shares of whole clients.
+        rate: Math.floor((crowd.clients + index) / generators),
         durationMs: 1000,
         startAt,
         timeoutMs,

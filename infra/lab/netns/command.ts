@@ -25,7 +25,10 @@ export const ip = (lines: readonly string[], namespace?: string): Promise<string
   );
 
 /** `name=value` pairs as sysctl(8) has them, whose program is not on every machine. */
-export const sysctl = (namespace: string, settings: Readonly<Record<string, number>>): Promise<string> => {
+export const sysctl = (
+  namespace: string,
+  settings: Readonly<Record<string, number | string>>,
+): Promise<string> => {
   const lines = Object.entries(settings).map(
     ([name, value]) => `echo ${value} > /proc/sys/${name.replaceAll('.', '/')}`,
   );

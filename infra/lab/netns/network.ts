@@ -50,6 +50,11 @@ const quiet = {
 const looseReversePath = { 'net.ipv4.conf.all.rp_filter': 2, 'net.ipv4.conf.default.rp_filter': 2 };
 /** Neither answer ARP for addresses on `lo` nor announce them: the head alone speaks for the VIP. */
 const silentVip = { 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.conf.all.arp_announce': 2 };
+/**
+ * Room for crowds: the kernel looks for a free port one by one, and first among those of one parity, so that a range that is
+ * half full costs each connect a millisecond (net/ipv4/inet_hashtables.c, __inet_hash_connect).
+ */
+const manyPorts = { 'net.ipv4.ip_local_port_range': '1024 65535' };
 
 /** `kept`: it stays when this process ends, until `removeNetworks`. */
 export async function buildNetwork(topology: Topology, kept = false): Promise<Network> {
@@ -99,7 +104,8 @@ async function buildHost(
 ): Promise<void> {
   const namespace = namespaceOf(record, name);
   const port = portOf(name);
-  await sysctl(namespace, { ...quiet, ...looseReversePath, ...(holds === 'silent' ? silentVip : {}) });
+  const place = { answers: {}, silent: silentVip, none: manyPorts }[holds];
+  await sysctl(namespace, { ...quiet, ...looseReversePath, ...place });
   if (link && !netem) {
     const far = `w-${name}`;
     await startDelayLine(bridge, port, far, link, linkFile(record, name));
@@ -108,13 +114,13 @@ async function buildHost(
     const pair = `link add ${port} type veth peer name eth0 netns ${namespace}`;
     await ip([pair, `link set ${port} master br0 up`], bridge);
   }
-  const place = { answers: ['eth0'], silent: ['lo'], none: [] }[holds];
+  const cards = { answers: ['eth0'], silent: ['lo'], none: [] }[holds];
   await ip(
     [
       'link set lo up',
       `link set eth0 address ${mac} up`,
       ...addresses.map((address) => `addr add ${address} dev eth0`),
-      ...place.flatMap((dev) => [`addr add ${vip.v4}/32 dev ${dev}`, `addr add ${vip.v6}/128 dev ${dev}`]),
+      ...cards.flatMap((dev) => [`addr add ${vip.v4}/32 dev ${dev}`, `addr add ${vip.v6}/128 dev ${dev}`]),
     ],
     namespace,
   );

@@ -68,11 +68,7 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   begin(worker: number, fds: readonly number[]): void {
-    // One alone leaves as soon as it is saved.
-    if (fds.length === 1) return this.#migrations!.begin(worker, fds[0]!);
-    this.#link.together(() => {
-      for (const fd of fds) this.#migrations!.begin(worker, fd);
-    });
+    this.#link.together(fds, (fd) => this.#migrations!.begin(worker, fd));
   }
 
   quiet(): Promise<void> {

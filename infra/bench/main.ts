@@ -1,6 +1,7 @@
 /**
  * What a connection costs at the head, side by side: `npm run bench`, `npm run bench -- handoff --quick`.
- * The load is only ever sent to 127.0.0.1, or stays in network namespaces that the bench made. How the figures come about is told in measure.ts and cpu.ts.
+ * The load is only ever sent to 127.0.0.1, or stays in network namespaces that the bench made. How the figures come about is
+ * told in measure.ts and cpu.ts.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';

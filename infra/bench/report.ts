@@ -73,20 +73,16 @@ const columns: readonly Column[] = [
   ['load busy', (samples) => percent(of(samples, ({ loadBusy }) => loadBusy).median)],
 ];
 
-const wireColumn: Column = [
-  'bytes on the wire',
-  (samples) =>
-    range(
-      of(samples, ({ wireBytes = Number.NaN }) => wireBytes),
-      0,
-    ),
-];
+/** Undefined where it was not measured. */
+const wireOf = (samples: readonly Sample[]): Spread | undefined =>
+  samples[0]?.wireBytes === undefined ? undefined : of(samples, ({ wireBytes }) => wireBytes!);
+
+const wireColumn: Column = ['bytes on the wire', (samples) => range(wireOf(samples)!, 0)];
 
 /** Lines for a terminal. */
 export function renderTable(suite: Suite, { load, entries }: Result): string {
-  const shown = entries.some(({ samples }) => samples[0]?.wireBytes !== undefined)
-    ? [...columns, wireColumn]
-    : columns;
+  // All of a suite's contenders, or none, are measured so.
+  const shown = entries.every(({ samples }) => wireOf(samples)) ? [...columns, wireColumn] : columns;
   const header = [load.name, ...shown.map(([title]) => title), 'failed'];
   const rows = entries.map((entry) => [
     entry.contender.name,
@@ -129,9 +125,7 @@ export async function writeReport(
         subjectCpuMicros: of(samples, (sample) => sample.subjectCpu),
         allCpuMicros: of(samples, (sample) => sample.allCpu),
         requestsPerSecond: of(samples, (sample) => sample.rate),
-        ...(samples[0]?.wireBytes !== undefined && {
-          wireBytes: of(samples, ({ wireBytes = Number.NaN }) => wireBytes),
-        }),
+        wireBytes: wireOf(samples),
         samples,
       })),
       bars: judge(suite, entries),

@@ -4,7 +4,7 @@
  * not when this process woke up. (With Node's own sockets both were 0.2 to 0.4 ms later, at 100 visits a second.)
  */
 import { createEpoll, READABLE, WRITABLE } from '../../shared/sys/epoll.ts';
-import { EAGAIN } from '../../shared/sys/libc.ts';
+import { EAGAIN, EINPROGRESS } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import { type Readiness, watchReadable } from '../../shared/sys/readiness.ts';
 import { closeFd, write } from '../../shared/sys/sockets.ts';
@@ -26,7 +26,6 @@ import {
 /** Microseconds on the monotonic clock; only differences mean anything. */
 export const now = (): number => performance.now() * 1000;
 
-const EINPROGRESS = -115;
 /** Read at once; the answers of all visits go through the same memory. */
 const READ_AT_ONCE = 64 * 1024;
 /** The longest request. */

@@ -44,6 +44,7 @@ export const EMFILE = -24;
 export const EPIPE = -32;
 export const ECONNABORTED = -103;
 export const ECONNRESET = -104;
+export const EINPROGRESS = -115;
 
 /** The name of a negative errno, for logs. */
 export const errnoName = (negative: number): string => byNumber.get(negative)?.[0] ?? `E${-negative}`;

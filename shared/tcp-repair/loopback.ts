@@ -1,4 +1,8 @@
-/** A connection of this process with itself, for who wants to try something on a real one. */
+/**
+ * A connection of this process with itself, on which the steps of a migration are run over and over at a start: the engine
+ * compiles what it runs often, and the first visitors would pay for it.
+ */
+import { EINPROGRESS } from '../sys/libc.ts';
 import { allocate } from '../sys/memory.ts';
 import { acceptNonBlocking, closeFd, listen, write } from '../sys/sockets.ts';
 import {
@@ -10,14 +14,17 @@ import {
 } from '../sys/tcp-repair-endpoints.ts';
 import { Refusal, refusalOf } from './refusal.ts';
 
+const REQUEST = 'GET /rehearsal HTTP/1.1\r\nHost: localhost\r\n\r\n';
+const ROUNDS = 3000;
+/** A slow machine stops here, milliseconds. */
+const AT_MOST_MS = 1000;
 const ANY_PORT = { address: Uint8Array.of(127, 0, 0, 1), port: 0 };
-const EINPROGRESS = -115;
 
 /**
  * Calls `work` with the server's fd of a connection over loopback on which `request` waits to be read; all is closed when
- * it returns. A Refusal when there can be no such connection.
+ * it returns. Does nothing when there can be no such connection.
  */
-export function withLoopbackConnection(request: string, work: (fd: number) => void): Refusal | undefined {
+function withLoopbackConnection(request: string, work: (fd: number) => void): void {
   const fds: number[] = [];
   const memory = allocate(4096);
   /** Throws the Refusal of a call that failed, otherwise keeps what it opened. */
@@ -42,12 +49,23 @@ export function withLoopbackConnection(request: string, work: (fd: number) => vo
     const length = memory.bytes.write(request);
     need('send', write(client, memory, 0, length));
     work(fd);
-    return undefined;
   } catch (error) {
-    if (error instanceof Refusal) return error;
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
   } finally {
     fds.forEach(closeFd);
     memory.free();
   }
+}
+
+/**
+ * `begin` is given the server's fd of such a connection and answers what one round is, which is repeated until it is false,
+ * or there have been enough; undefined for nothing to do. Whatever hinders it is no reason not to start.
+ */
+export function rehearseOverLoopback(begin: (fd: number) => (() => boolean) | undefined): void {
+  const until = performance.now() + AT_MOST_MS;
+  withLoopbackConnection(REQUEST, (fd) => {
+    const round = begin(fd);
+    for (let rounds = 0; round && rounds < ROUNDS && performance.now() < until; rounds++)
+      if (!round()) return;
+  });
 }

@@ -1,5 +1,5 @@
 import type { Contender } from '../contender.ts';
-import { startHaproxy } from './haproxy.ts';
+import { backendOf, startHaproxy } from './haproxy.ts';
 import { startNodeHttp } from './node-http.ts';
 
 export const haproxyProxy: Contender = {
@@ -7,9 +7,12 @@ export const haproxyProxy: Contender = {
   about: 'HAProxy, 1 thread, no log, as a reverse proxy that keeps connections to 2 Node HTTP servers',
   async start(stage) {
     const servers = [await startNodeHttp(stage), await startNodeHttp(stage)];
-    const list = servers.map((server, at) => `  server node${at} ${server.address}`).join('\n');
-    const backend = `backend nodes\n  balance roundrobin\n  http-reuse always\n${list}`;
-    const { pid, address } = await startHaproxy(stage, 'haproxy-proxy', 'default_backend nodes', backend);
+    const { pid, address } = await startHaproxy(
+      stage,
+      'haproxy-proxy',
+      'default_backend nodes',
+      backendOf(servers),
+    );
     return { subject: pid, others: servers.map((server) => server.pid), address };
   },
 };

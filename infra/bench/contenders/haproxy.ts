@@ -3,6 +3,12 @@ import { join } from 'node:path';
 import type { Stage } from '../stage.ts';
 import { freeAddress } from './port.ts';
 
+/** What stands beside a frontend with `default_backend nodes`: it keeps connections to these servers. */
+export const backendOf = (servers: readonly { readonly address: string }[]): string =>
+  `backend nodes\n  balance roundrobin\n  http-reuse always\n${servers
+    .map(({ address }, at) => `  server node${at} ${address}`)
+    .join('\n')}`;
+
 /**
  * Starts HAProxy with one thread, in the foreground, with a configuration of its own only. `frontend` is what its
  * single frontend does; `outside`, what stands beside it; `place`, where it listens: on loopback when it is left out.

@@ -4,7 +4,7 @@ import { formatHostPort } from '../../../shared/units.ts';
 import { type NetnsLab, startNetnsLab } from '../../lab/netns.ts';
 import type { Contender, Running } from '../contender.ts';
 import type { Stage } from '../stage.ts';
-import { startHaproxy } from './haproxy.ts';
+import { backendOf, startHaproxy } from './haproxy.ts';
 
 const PROXY_PORT = 8081;
 
@@ -29,9 +29,10 @@ function labOf(stage: Stage): Promise<NetnsLab> {
 /** A command in the namespace of a host. */
 const inside = (lab: NetnsLab, host: string) => ['ip', 'netns', 'exec', lab.network.host(host).namespace];
 
-/** What every contender here has in common: its clients, and the head's network card. */
-function common(lab: NetnsLab): Pick<Running, 'from' | 'wireBytes'> {
+/** What every contender here has in common: its servers, its clients, and the head's network card. */
+function common(lab: NetnsLab): Pick<Running, 'others' | 'from' | 'wireBytes'> {
   return {
+    others: lab.deliveries.map(({ pid }) => pid),
     from: inside(lab, 'client'),
     async wireBytes() {
       // The namespace of the process is the host of the head, whoever serves there.
@@ -48,12 +49,7 @@ export const batonMigrate: Contender = {
   async start(stage) {
     const lab = await labOf(stage);
     const { listen, pid } = lab.head;
-    return {
-      subject: pid,
-      others: lab.deliveries.map((delivery) => delivery.pid),
-      address: listen,
-      ...common(lab),
-    };
+    return { subject: pid, address: listen, ...common(lab) };
   },
 };
 
@@ -62,11 +58,10 @@ export const haproxyHosts: Contender = {
   about: 'HAProxy, 1 thread, on the host of the head, as a reverse proxy before the same 2 Node servers',
   async start(stage) {
     const lab = await labOf(stage);
-    const list = lab.deliveries.map(({ name, direct }) => `  server ${name} ${direct}`).join('\n');
-    const backend = `backend nodes\n  balance roundrobin\n  http-reuse always\n${list}`;
+    const backend = backendOf(lab.deliveries.map(({ direct }) => ({ address: direct })));
     const address = formatHostPort({ host: lab.network.topology.vip.v4, port: PROXY_PORT });
     const place = { address, from: inside(lab, 'head') };
     const { pid } = await startHaproxy(stage, 'haproxy-hosts', 'default_backend nodes', backend, place);
-    return { subject: pid, others: lab.deliveries.map((delivery) => delivery.pid), address, ...common(lab) };
+    return { subject: pid, address, ...common(lab) };
   },
 };

@@ -27,8 +27,8 @@ export interface Link {
   readonly peer: string;
   /** False when the link has ended: the message went nowhere. */
   send(message: object): boolean;
-  /** What is sent while `work` runs leaves together. */
-  together(work: () => void): void;
+  /** Calls `work` with each: what it sends for one alone leaves at once, for several together. */
+  together<T>(items: readonly T[], work: (item: T) => void): void;
   /** Sends what is queued, then closes. Calls no handler any more. */
   end(): void;
   /** Closes at once. Calls no handler any more. */
@@ -76,11 +76,8 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
   socket.on('close', () => finish('it was cut'));
   socket.on('data', (piece: Buffer) => {
     try {
-      const messages = reader.push(piece);
-      // The answer to one alone leaves at once.
-      if (messages.length === 1) return handlers.onMessage(messages[0]);
-      together(() => {
-        for (const message of messages) if (open) handlers.onMessage(message);
+      together(reader.push(piece), (message) => {
+        if (open) handlers.onMessage(message);
       });
     } catch (error) {
       finish((error as Error).message);
@@ -88,10 +85,11 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
   });
 
   /** Each write is a TLS record, and a system call. */
-  function together(work: () => void): void {
+  function together<T>(items: readonly T[], work: (item: T) => void): void {
+    if (items.length === 1) return work(items[0]!);
     socket.cork();
     try {
-      work();
+      for (const item of items) work(item);
     } finally {
       socket.uncork();
     }

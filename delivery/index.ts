@@ -1,4 +1,4 @@
 /** What a program imports to receive a head's connections: `import { receiveConnections } from 'baton/delivery'`. */
 export { BatonError } from '../shared/errors.ts';
-export { type ConnectionInfo, connectionInfo } from './connection-info.ts';
+export { type ConnectionInfo, connectionInfo } from './connections.ts';
 export { type ReceiveOptions, type Receiver, receiveConnections } from './receive.ts';

@@ -10,7 +10,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectionInfo } from './connection-info.ts';
+import { connectionInfo } from './connections.ts';
 
 /** Bounds of what a path may ask for: bytes, and milliseconds. */
 const BYTES_MAX = 10 ** 9;

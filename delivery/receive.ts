@@ -16,9 +16,9 @@ import { closeFd } from '../shared/sys/sockets.ts';
 import { formatHostPort } from '../shared/units.ts';
 import { type Introduction, introduction } from '../shared/wire/control.ts';
 import { adoptSocket } from './adopt.ts';
-import { setConnectionInfo } from './connection-info.ts';
+import { type Arrival, Connections } from './connections.ts';
 import { findHead, type HeadAddress } from './head-address.ts';
-import type { Arrival, Session } from './session.ts';
+import type { Session } from './session.ts';
 
 export interface ReceiveOptions {
   /**
@@ -74,7 +74,7 @@ class Receiving implements Receiver {
   readonly #head: HeadAddress;
   readonly #introduction: Introduction;
   readonly #log: Logger;
-  readonly #sockets = new Set<Socket>();
+  readonly #connections: Connections;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #session: Session | undefined;
@@ -87,6 +87,7 @@ class Receiving implements Receiver {
     this.#log = options.log ?? createLogger('delivery');
     this.#introduction = introduce(server, options);
     this.name = this.#introduction.name;
+    this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
     this.#head = findHead(options, this.#log);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ready = promise;
@@ -96,7 +97,7 @@ class Receiving implements Receiver {
   }
 
   get connections(): number {
-    return this.#sockets.size;
+    return this.#connections.count;
   }
 
   async #keepRegistered(onReady: () => void, onRefused: (error: unknown) => void): Promise<void> {
@@ -134,7 +135,7 @@ class Receiving implements Receiver {
   async #register(): Promise<{ ended: Promise<string> }> {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#unreported = 0;
-    const session = await this.#head.open(this.#introduction, this.#sockets.size, {
+    const session = await this.#head.open(this.#introduction, this.#connections.count, {
       onConnection: (fd, arrival) => this.#adopt(fd, arrival),
       countDirect: (answer) => this.#server.getConnections((error, count) => answer(error ? 0 : count)),
       onEnd: (reason) => {
@@ -159,18 +160,16 @@ class Receiving implements Receiver {
       this.#log.warn({ delivery: this.name }, `cannot adopt a connection: ${(error as Error).message}`);
       return;
     }
-    this.#sockets.add(socket);
-    socket.once('close', () => {
-      this.#sockets.delete(socket);
-      if (!arrival.closed()) {
-        if (this.#session) this.#session.formerEnded(1);
-        else this.#unreported++;
-      }
-      if (this.#sockets.size === 0) this.#whenEmpty?.();
-    });
-    const { id, transport } = arrival;
-    setConnectionInfo(socket, { id, transport, delivery: this.name });
+    this.#connections.add(socket, arrival);
     this.#server.emit('connection', socket);
+  }
+
+  #onClosed(arrival: Arrival): void {
+    if (!arrival.closed()) {
+      if (this.#session) this.#session.formerEnded(1);
+      else this.#unreported++;
+    }
+    if (this.#connections.count === 0) this.#whenEmpty?.();
   }
 
   async close(withinMs = 10_000): Promise<void> {
@@ -179,7 +178,7 @@ class Receiving implements Receiver {
     await Promise.race([this.#session?.drain(), deadline]);
     this.#stop.abort();
     this.#session?.close();
-    if (this.#sockets.size > 0) {
+    if (this.#connections.count > 0) {
       const empty = new Promise<void>((resolve) => {
         this.#whenEmpty = resolve;
       });
@@ -187,7 +186,7 @@ class Receiving implements Receiver {
       this.#closeIdle();
       await Promise.race([empty, deadline]);
       clearInterval(closeIdle);
-      for (const socket of this.#sockets) socket.destroy();
+      this.#connections.destroyAll();
     }
     done.abort();
     await this.#running;

@@ -1,6 +1,5 @@
 /** One registration with a head of this host: says hello, gets its lanes, answers the head, until one of the two ends it. */
 import { BatonError } from '../shared/errors.ts';
-import type { Transport } from '../shared/status.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { watchReadable } from '../shared/sys/readiness.ts';
@@ -13,19 +12,11 @@ import {
   type FromHead,
   type Hello,
 } from '../shared/wire/control.ts';
+import type { Arrival } from './connections.ts';
 import { DeliveryLane } from './lane.ts';
 
 /** How long a head may take to answer hello, milliseconds. */
 const WELCOME_WITHIN_MS = 5000;
-
-/** How a connection came, and whom to tell that it has ended. */
-export interface Arrival {
-  /** One of a kind among all connections of the head. */
-  readonly id: string;
-  readonly transport: Transport;
-  /** Its socket has been closed. False when what it came by is gone, and somebody else must be told. */
-  closed(): boolean;
-}
 
 export interface SessionEvents {
   /** A connection is this process's own from now on. */
@@ -104,6 +95,8 @@ function receiveWelcome(fd: number): Promise<{ message: FromHead; fds: number[] 
 }
 
 class Registered implements Session {
+  /** The head's name for it. */
+  readonly id: string;
   readonly #lanes: DeliveryLane[];
   readonly #channel: Channel;
   readonly #events: SessionEvents;
@@ -111,6 +104,7 @@ class Registered implements Session {
   #open = true;
 
   constructor(fd: number, id: string, lanes: number[], events: SessionEvents) {
+    this.id = id;
     this.#events = events;
     this.#channel = openChannel(fd, {
       onMessage: (bytes) => this.#onMessage(bytes),
@@ -119,12 +113,7 @@ class Registered implements Session {
     this.#lanes = lanes.map(
       (lane, index) =>
         new DeliveryLane(lane, {
-          onConnection: (fd, count) =>
-            events.onConnection(fd, {
-              id: `${id}-${index}-${count}`,
-              transport: 'fd',
-              closed: () => this.#closed(index),
-            }),
+          onConnection: (fd, number) => events.onConnection(fd, new FdArrival(this, index, number)),
           // The control channel says why; a lane alone ends only when the head is in trouble.
           onEnd: (problem) => problem && this.#end(problem),
         }),
@@ -135,7 +124,7 @@ class Registered implements Session {
    * Whether the head need not be told of it in another way. A worker of a head that stops ends its lane before others
    * have ended theirs: what it had given is then nobody's to count, and is none of those that this session began with.
    */
-  #closed(index: number): boolean {
+  connectionEnded(index: number): boolean {
     if (!this.#open) return false;
     this.#lanes[index]!.connectionEnded();
     return true;
@@ -185,5 +174,30 @@ class Registered implements Session {
     this.#channel.close();
     this.#settleDrain();
     this.#events.onEnd(reason);
+  }
+}
+
+/** An object of few words: there is one for each connection. */
+class FdArrival implements Arrival {
+  readonly #session: Registered;
+  readonly #lane: number;
+  readonly #number: number;
+
+  constructor(session: Registered, lane: number, number: number) {
+    this.#session = session;
+    this.#lane = lane;
+    this.#number = number;
+  }
+
+  get id(): string {
+    return `${this.#session.id}-${this.#lane}-${this.#number}`;
+  }
+
+  get transport(): 'fd' {
+    return 'fd';
+  }
+
+  closed(): boolean {
+    return this.#session.connectionEnded(this.#lane);
   }
 }

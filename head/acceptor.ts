@@ -123,8 +123,10 @@ export class Acceptor {
       this.#accepted = 0;
       for (let i = 0; i < count; i++) this.#dispatch(i);
       this.#settle();
-      this.#lanes.flush();
-      const rest = this.#moderation.rest(this.#accepted, this.#now);
+      // Asked before more is sent: what counts is who has had time, and has not taken what came before.
+      const { allBusy } = this.#lanes;
+      this.#lanes.flush(this.#moderation.isBusy, this.#now);
+      const rest = this.#moderation.rest(this.#accepted, this.#now, allBusy);
       if (rest > 0) sleepMicros(rest);
     }
     this.#finish();

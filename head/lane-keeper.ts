@@ -100,9 +100,23 @@ export class LaneKeeper {
     this.#parts.tell(message);
   }
 
-  /** Sends what was pushed since the last time. */
-  flush(): void {
-    for (const lane of this.#desk.open) if (lane.isBlocked) lane.flush();
+  /** Sends what was pushed; with `gather` only where that is of use (at `now`, milliseconds). */
+  flush(gather: boolean, now: number): void {
+    for (const lane of this.#desk.open) {
+      if (!lane.isBlocked) continue;
+      if (gather) lane.gather(now);
+      else lane.flush();
+    }
+  }
+
+  /** There are deliveries, and each has connections that it has not taken. */
+  get allBusy(): boolean {
+    let allBusy = false;
+    for (const { isBusy } of this.#desk.open) {
+      if (!isBusy) return false;
+      allBusy = true;
+    }
+    return allBusy;
   }
 
   /** Routes a connection anew that no application has seen. */

@@ -12,6 +12,8 @@ export class RemoteLane implements Lane {
   readonly slot: number;
   /** The main thread keeps the deadlines. */
   readonly isWatched = false;
+  /** What it is given goes to the main thread, which never lets it wait. */
+  readonly isBusy = false;
   readonly #registration: number;
   readonly #tell: (message: FromWorker) => void;
   /** In the order in which they came. */
@@ -50,6 +52,10 @@ export class RemoteLane implements Lane {
     const fds = this.#pushed;
     this.#pushed = [];
     this.#tell({ type: 'migrate', slot: this.slot, registration: this.#registration, fds });
+  }
+
+  gather(): void {
+    this.flush();
   }
 
   /** False for a connection that is not on this lane any more. */

@@ -50,7 +50,7 @@ async function main(name: string | undefined, options: Options): Promise<void> {
   const settings: Settings = {
     rounds: options.rounds ?? (options.quick ? 3 : 5),
     loads: options.load ? loads.filter(({ name }) => name === options.load) : loads,
-    warmUp: warmUpLoad(options.concurrent, options.quick ? 3000 : 15_000, 5),
+    warmUp: warmUpLoad(options.concurrent, options.quick ? 3000 : 80_000, 10),
     cores,
   };
   for (const suite of chosen) {

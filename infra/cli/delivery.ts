@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { startDelivery } from '../../delivery/serve.ts';
 import { deliverySchema } from '../../shared/config.ts';
@@ -16,6 +17,7 @@ export function deliveryCommand(): Command {
       '\nPrints one line of JSON when the head has welcomed it; waits for a head that is not there yet.',
     )
     .action(async ({ config, ...settings }: { config?: string }) => {
+      keepConnectionsYoung();
       const delivery = await startDelivery(settings, { configFile: config });
       stopOnSignal(() => delivery.stop());
       try {
@@ -26,4 +28,13 @@ export function deliveryCommand(): Command {
       }
       announce({ ready: 'delivery', name: delivery.name, direct: delivery.direct, pid: process.pid });
     });
+}
+
+/**
+ * V8 may conclude from one collection in which many connections were open that some of their objects live long, and
+ * make these old from then on. They are not, and what they point at is kept until the next full collection (measured,
+ * in one of three runs: 9 of 35 MB outlived each collection, which took 25 ms instead of 1).
+ */
+function keepConnectionsYoung(): void {
+  setFlagsFromString('--no-allocation-site-pretenuring');
 }

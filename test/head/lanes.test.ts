@@ -85,6 +85,38 @@ test('connections arrive with their fds, in messages of at most 253', (t) => {
   lane.close(false, () => {});
 });
 
+test('while the delivery has others to take, connections gather, but not for long and not too many', (t) => {
+  const { lane, receive, say } = openLane(t);
+  lane.push(devNull);
+  lane.gather(0);
+  t.deepEqual(receive(), [0, 1, 1], 'nothing is gained by keeping the only one');
+  t.true(lane.isBusy);
+  lane.push(devNull);
+  lane.gather(0.1);
+  lane.push(devNull);
+  lane.gather(0.9);
+  t.is(receive(), undefined);
+  lane.gather(1.1);
+  t.deepEqual(receive(), [1, 2, 2], 'the first of them has waited for a millisecond');
+
+  lane.push(devNull);
+  lane.gather(2);
+  say(TAKEN, 0, 3);
+  readAll(lane);
+  t.false(lane.isBusy, 'what was not sent keeps nobody busy');
+  lane.gather(2.1);
+  t.deepEqual(receive(), [3, 1, 1], 'the delivery has time for more');
+
+  for (let i = 0; i < 64; i++) lane.push(devNull);
+  lane.gather(2.2);
+  t.deepEqual(receive(), [4, 64, 64], 'so many do not wait');
+  lane.push(devNull);
+  lane.gather(2.3);
+  let untaken = 0;
+  lane.close(false, () => untaken++);
+  t.is(untaken, 1 + 64 + 1, 'those that still gather are given back as well');
+});
+
 test('taken, returned and ended are reported with the connection that they are about', (t) => {
   const { lane, events, say, sayEnded } = openLane(t);
   const [a, b, c] = [devNull, openSync('/dev/null', 'r'), openSync('/dev/null', 'r')];

@@ -45,12 +45,38 @@ export const newSaved = (state: Omit<SavedConnection, 'version'>): SavedConnecti
 
 const packr = new Packr({ useRecords: false });
 
-/** The bytes are a copy: the message stands for itself. */
-export const encodeSaved = (state: SavedConnection): Buffer => packr.pack(state);
+/**
+ * The bytes are a copy: the message stands for itself. It is a MessagePack array in the order below and in `check`: with
+ * names it took five times as long to write and read, after an idle moment 40 us more, while the connection stands still.
+ */
+export const encodeSaved = (state: SavedConnection): Buffer =>
+  packr.pack([
+    state.version,
+    state.client.address,
+    state.client.port,
+    state.server.address,
+    state.server.port,
+    state.mss,
+    state.sack,
+    state.timestamp,
+    state.peerScale,
+    state.ownScale,
+    state.receiveSeq,
+    state.sendSeq,
+    state.window.sendUpdatedBy,
+    state.window.sendWindow,
+    state.window.sendWindowMax,
+    state.window.receiveWindow,
+    state.window.receiveUpdatedAt,
+    state.inputEnded,
+    state.received,
+    state.sent,
+    state.unsent,
+  ]);
+const ITEMS = 21;
 
 /** Throws PROTOCOL with what was wrong. The queues are views of `message`, which must stay as it is until restored. */
 export function decodeSaved(message: Uint8Array): SavedConnection {
-  const bad = (problem: string) => new BatonError('PROTOCOL', { problem: `a saved connection ${problem}` });
   if (message.length > SAVED_MAX) throw bad(`of ${message.length} bytes`);
   let value: unknown;
   try {
@@ -58,70 +84,73 @@ export function decodeSaved(message: Uint8Array): SavedConnection {
   } catch {
     throw bad('that is not MessagePack');
   }
-  return check(value, bad);
+  return check(value);
 }
+
+const bad = (problem: string) => new BatonError('PROTOCOL', { problem: `a saved connection ${problem}` });
+const wrong = (name: string, wanted: string) => bad(`with a bad ${name}: not ${wanted}`);
 
 /** RFC 7323 section 2.3. */
 const SCALE_MAX = 14;
 
+function integer(value: unknown, name: string, least: number, most: number): number {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most)
+    return value as number;
+  throw wrong(name, `an integer from ${least} to ${most}`);
+}
+
+const u32 = (value: unknown, name: string): number => integer(value, name, 0, 0xffffffff);
+
+function boolean(value: unknown, name: string): boolean {
+  if (typeof value === 'boolean') return value;
+  throw wrong(name, 'true or false');
+}
+
+function bytes(value: unknown, name: string, most: number): Uint8Array {
+  if (value instanceof Uint8Array && value.length <= most) return value;
+  throw wrong(name, `at most ${most} bytes`);
+}
+
+function address(value: unknown, name: string): Uint8Array {
+  const octets = bytes(value, name, 16);
+  if (octets.length === 4 || octets.length === 16) return octets;
+  throw wrong(name, '4 or 16 bytes');
+}
+
+const port = (value: unknown, name: string): number => integer(value, name, 1, 65_535);
+
 /**
  * By hand, because a connection stands still meanwhile: a schema of zod took 40 us when it had not run for a while, this
- * takes 5. The answer has nothing that is not in the type.
+ * takes 5.
  */
-function check(value: unknown, bad: (problem: string) => BatonError): SavedConnection {
-  const wrong = (path: string, wanted: string) => bad(`with a bad ${path}: not ${wanted}`);
-  const object = (found: unknown, path: string): Record<string, unknown> => {
-    if (typeof found === 'object' && found !== null) return found as Record<string, unknown>;
-    throw wrong(path, 'a map');
-  };
-  const integer = (found: unknown, path: string, least: number, most: number): number => {
-    if (Number.isInteger(found) && (found as number) >= least && (found as number) <= most)
-      return found as number;
-    throw wrong(path, `an integer from ${least} to ${most}`);
-  };
-  const u32 = (found: unknown, path: string): number => integer(found, path, 0, 0xffffffff);
-  const boolean = (found: unknown, path: string): boolean => {
-    if (typeof found === 'boolean') return found;
-    throw wrong(path, 'true or false');
-  };
-  const bytes = (found: unknown, path: string, most: number): Uint8Array => {
-    if (found instanceof Uint8Array && found.length <= most) return found;
-    throw wrong(path, `at most ${most} bytes`);
-  };
-  const endpoint = (found: unknown, path: string): Endpoint => {
-    const { address, port } = object(found, path);
-    const octets = bytes(address, `${path}.address`, 16);
-    if (octets.length !== 4 && octets.length !== 16) throw wrong(`${path}.address`, '4 or 16 bytes');
-    return { address: octets, port: integer(port, `${path}.port`, 1, 65_535) };
-  };
-
-  const found = object(value, 'shape');
-  if (found.version !== SAVED_VERSION) throw wrong('version', String(SAVED_VERSION));
-  const client = endpoint(found.client, 'client');
-  const server = endpoint(found.server, 'server');
+function check(v: unknown): SavedConnection {
+  if (!Array.isArray(v)) throw wrong('shape', 'an array');
+  if (v[0] !== SAVED_VERSION) throw wrong('version', String(SAVED_VERSION));
+  if (v.length !== ITEMS) throw wrong('shape', `${ITEMS} items`);
+  const client = { address: address(v[1], 'client.address'), port: port(v[2], 'client.port') };
+  const server = { address: address(v[3], 'server.address'), port: port(v[4], 'server.port') };
   if (client.address.length !== server.address.length) throw wrong('shape', 'two ends of one family');
-  const window = object(found.window, 'window');
   return {
     version: SAVED_VERSION,
     client,
     server,
-    mss: integer(found.mss, 'mss', MSS_MIN, 65_535),
-    sack: boolean(found.sack, 'sack'),
-    timestamp: found.timestamp === null ? null : u32(found.timestamp, 'timestamp'),
-    peerScale: integer(found.peerScale, 'peerScale', 0, SCALE_MAX),
-    ownScale: integer(found.ownScale, 'ownScale', 0, SCALE_MAX),
-    receiveSeq: u32(found.receiveSeq, 'receiveSeq'),
-    sendSeq: u32(found.sendSeq, 'sendSeq'),
+    mss: integer(v[5], 'mss', MSS_MIN, 65_535),
+    sack: boolean(v[6], 'sack'),
+    timestamp: v[7] === null ? null : u32(v[7], 'timestamp'),
+    peerScale: integer(v[8], 'peerScale', 0, SCALE_MAX),
+    ownScale: integer(v[9], 'ownScale', 0, SCALE_MAX),
+    receiveSeq: u32(v[10], 'receiveSeq'),
+    sendSeq: u32(v[11], 'sendSeq'),
     window: {
-      sendUpdatedBy: u32(window.sendUpdatedBy, 'window.sendUpdatedBy'),
-      sendWindow: u32(window.sendWindow, 'window.sendWindow'),
-      sendWindowMax: u32(window.sendWindowMax, 'window.sendWindowMax'),
-      receiveWindow: u32(window.receiveWindow, 'window.receiveWindow'),
-      receiveUpdatedAt: u32(window.receiveUpdatedAt, 'window.receiveUpdatedAt'),
+      sendUpdatedBy: u32(v[12], 'window.sendUpdatedBy'),
+      sendWindow: u32(v[13], 'window.sendWindow'),
+      sendWindowMax: u32(v[14], 'window.sendWindowMax'),
+      receiveWindow: u32(v[15], 'window.receiveWindow'),
+      receiveUpdatedAt: u32(v[16], 'window.receiveUpdatedAt'),
     },
-    inputEnded: boolean(found.inputEnded, 'inputEnded'),
-    received: bytes(found.received, 'received', RECEIVE_QUEUE_MAX),
-    sent: bytes(found.sent, 'sent', SEND_QUEUE_MAX),
-    unsent: bytes(found.unsent, 'unsent', SEND_QUEUE_MAX),
+    inputEnded: boolean(v[17], 'inputEnded'),
+    received: bytes(v[18], 'received', RECEIVE_QUEUE_MAX),
+    sent: bytes(v[19], 'sent', SEND_QUEUE_MAX),
+    unsent: bytes(v[20], 'unsent', SEND_QUEUE_MAX),
   };
 }

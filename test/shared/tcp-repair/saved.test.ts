@@ -42,7 +42,7 @@ function problem(message: Uint8Array): string {
   }
   throw new Error('accepted');
 }
-const problemOf = (change: object) => problem(plain.pack({ ...some, ...change }));
+const problemOf = (change: object) => problem(encodeSaved({ ...some, ...change }));
 
 /** With Uint8Arrays alike, whatever they are views of. */
 const normal = (value: unknown): unknown =>
@@ -73,6 +73,11 @@ test('full queues fit into a message', (t) => {
 
 test('another version is refused before anything else of it is believed', (t) => {
   t.regex(problemOf({ version: 2 }), /^a saved connection with a bad version/);
+  t.regex(problem(plain.pack([2])), /^a saved connection with a bad version/);
+  t.regex(problem(plain.pack({ ...some })), /^a saved connection with a bad shape: not an array/);
+  const items = plain.unpack(encodeSaved(some)) as unknown[];
+  t.regex(problem(plain.pack(items.slice(0, -1))), /^a saved connection with a bad shape: not 21 items/);
+  t.regex(problem(plain.pack([...items, 0])), /^a saved connection with a bad shape: not 21 items/);
 });
 
 test('what is out of bounds is refused, by name', (t) => {

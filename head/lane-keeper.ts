@@ -111,12 +111,8 @@ export class LaneKeeper {
 
   /** There are deliveries, and each has connections that it has not taken. */
   get allBusy(): boolean {
-    let allBusy = false;
-    for (const { isBusy } of this.#desk.open) {
-      if (!isBusy) return false;
-      allBusy = true;
-    }
-    return allBusy;
+    const { open } = this.#desk;
+    return open.length > 0 && open.every(({ isBusy }) => isBusy);
   }
 
   /** Routes a connection anew that no application has seen. */

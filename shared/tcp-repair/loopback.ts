@@ -21,10 +21,10 @@ const AT_MOST_MS = 1000;
 const ANY_PORT = { address: Uint8Array.of(127, 0, 0, 1), port: 0 };
 
 /**
- * Calls `work` with the server's fd of a connection over loopback on which `request` waits to be read; all is closed when
+ * Calls `work` with the server's fd of a connection over loopback on which a request waits to be read; all is closed when
  * it returns. Does nothing when there can be no such connection.
  */
-function withLoopbackConnection(request: string, work: (fd: number) => void): void {
+function withLoopbackConnection(work: (fd: number) => void): void {
   const fds: number[] = [];
   const memory = allocate(4096);
   /** Throws the Refusal of a call that failed, otherwise keeps what it opened. */
@@ -46,7 +46,7 @@ function withLoopbackConnection(request: string, work: (fd: number) => void): vo
     const connected = connectTo(client, server);
     if (connected !== EINPROGRESS) need('connect', connected);
     const fd = opened('accept', acceptNonBlocking(listener));
-    const length = memory.bytes.write(request);
+    const length = memory.bytes.write(REQUEST);
     need('send', write(client, memory, 0, length));
     work(fd);
   } catch (error) {
@@ -63,7 +63,7 @@ function withLoopbackConnection(request: string, work: (fd: number) => void): vo
  */
 export function rehearseOverLoopback(begin: (fd: number) => (() => boolean) | undefined): void {
   const until = performance.now() + AT_MOST_MS;
-  withLoopbackConnection(REQUEST, (fd) => {
+  withLoopbackConnection((fd) => {
     const round = begin(fd);
     for (let rounds = 0; round && rounds < ROUNDS && performance.now() < until; rounds++)
       if (!round()) return;

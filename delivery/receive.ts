@@ -234,13 +234,14 @@ function directAddress(server: Server): string | null {
   return formatHostPort({ host: address.address, port: address.port });
 }
 
-/** A head that is not there yet may come; a head that says no goes on saying it, unless it has just known us. */
+/**
+ * A head that is not there yet may come; a head that says no goes on saying it. Not to one that it knew: whatever its
+ * successor has against it may pass, and somebody who mends it does not think of restarting a delivery.
+ */
 function isFinal(error: unknown, welcomed: boolean): boolean {
+  if (welcomed) return false;
   if (error instanceof SystemError)
     return error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED' && error.code !== 'EAGAIN';
-  if (error instanceof BatonError && error.code === 'HEAD_REFUSED') {
-    return !(welcomed && error.details.code === 'NAME_TAKEN');
-  }
-  if (error instanceof BatonError && error.code === 'LINK_REFUSED') return !welcomed;
-  return !(error instanceof BatonError);
+  if (error instanceof BatonError) return error.code === 'HEAD_REFUSED' || error.code === 'LINK_REFUSED';
+  return true;
 }

@@ -56,9 +56,8 @@ export class Holdings {
     this.#wakeAt(ending.lookAt);
   }
 
-  /** Reports go to the new link from now on; `hello` says how things stand before the first. */
-  attach(report: Report): { active: number; holdings: { ids: number[]; keys: Buffer }[] } {
-    this.#report = report;
+  /** How things stand, for a head that is to be told; what changes from now on is kept for `attach`. */
+  describe(): { active: number; holdings: { ids: number[]; keys: Buffer }[] } {
     this.#closed = 0;
     this.#gone = [];
     const all = [
@@ -79,6 +78,12 @@ export class Holdings {
     return { active: this.#open.size, holdings };
   }
 
+  /** The head has welcomed us: it hears what has changed, and what will. */
+  attach(report: Report): void {
+    this.#report = report;
+    this.flush();
+  }
+
   /** The link has ended. */
   detach(): void {
     this.#report = undefined;
@@ -86,10 +91,11 @@ export class Holdings {
 
   /** Says what is due at once. */
   flush(): void {
-    const gone = this.#gone.splice(0, IDS_MAX);
-    if (this.#report && (this.#closed > 0 || gone.length > 0)) this.#report(this.#closed, gone);
-    this.#closed = 0;
-    if (this.#gone.length > 0) this.flush();
+    if (!this.#report) return;
+    while (this.#closed > 0 || this.#gone.length > 0) {
+      this.#report(this.#closed, this.#gone.splice(0, IDS_MAX));
+      this.#closed = 0;
+    }
   }
 
   #wakeAt(at: number): void {

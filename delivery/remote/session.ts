@@ -73,9 +73,7 @@ class RemoteSession implements Session {
         onEnd: (reason) => this.#end(reason),
       },
     );
-    const { active, holdings } = this.#holdings.attach((closed, gone) =>
-      this.#send({ type: 'ended', closed, gone }),
-    );
+    const { active, holdings } = this.#holdings.describe();
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     this.#send({ ...introduction, type: 'hello', version: REMOTE_VERSION, active, flows });
     for (const some of holdings) this.#send({ type: 'holding', ...some });
@@ -110,6 +108,7 @@ class RemoteSession implements Session {
     if (message.type !== 'welcome')
       throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
     this.#isWelcome = true;
+    this.#holdings.attach((closed, gone) => this.#send({ type: 'ended', closed, gone }));
     this.#welcomed.resolve();
   }
 

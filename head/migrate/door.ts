@@ -136,7 +136,8 @@ export class RemoteDelivery implements LinkHandlers {
     try {
       const hop = await resolveNextHop(parseHostPort(this.#link.peer)!.host);
       const membership = await registry.register(this.#applicant(hello, hop));
-      if (!membership) return;
+      // It has gone, or the head stops: there is nothing to say to it.
+      if (!membership) return this.cutOff();
       this.#membership = membership;
       migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), hop);
       this.#ids = [];

@@ -188,9 +188,12 @@ export function connectLink(
       reject(new BatonError(code, { address: formatHostPort(address), problem: explain(error) }, error));
     };
     socket.setTimeout(HANDSHAKE_WITHIN_MS, () => fail(new Error('no answer in time')));
+    const cut = () => fail(new Error('it was cut'));
     socket.once('error', fail);
+    socket.once('close', cut);
     socket.once('secureConnect', () => {
       socket.off('error', fail);
+      socket.off('close', cut);
       resolve(openLink(socket, idleMs, handlers));
     });
   });

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Service } from '../../../infra/lab/lab.ts';
 import { baton } from '../../../infra/lab/service.ts';
@@ -34,6 +35,8 @@ interface Stage {
   next<T extends FromRemote['type']>(type: T): Promise<FromRemote & { type: T }>;
   /** Freezes the connection and offers it. */
   offer(withinMs: number): Promise<FrozenConnection>;
+  /** The client's packets go to the delivery from now on. */
+  steer(): Promise<void>;
 }
 
 /** A client with a connection to a head that is this file, and a real delivery that has registered with it. */
@@ -122,6 +125,13 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
       t.is((await next('adopted')).id, 1);
       return frozen;
     },
+    async steer() {
+      const shown = await network.host('d1').run(['ip', '-json', 'link', 'show', 'eth0']);
+      const [{ address }] = JSON.parse(shown) as [{ address: string }];
+      await network
+        .host('client')
+        .run(['ip', 'neigh', 'replace', vip, 'lladdr', address, 'dev', 'eth0', 'nud', 'permanent']);
+    },
   };
 }
 
@@ -189,6 +199,38 @@ for (const [what, message] of [
     t.false(stage.link.send({}));
   });
 }
+
+labTest('what ends while a delivery registers again is told after the welcome', async (t) => {
+  const stage = await setUp(t);
+  const frozen = await stage.offer(10_000);
+  frozen.closeSilently();
+  await stage.steer();
+  stage.say({ type: 'commit', id: 1 });
+  await stage.next('live');
+  await untilSeen(stage, 'an answer', ({ text }) => text.endsWith('\r\n\r\nabcdefghij'));
+  stage.link.close();
+  t.like(await stage.next('hello'), { active: 1, flows: 1 });
+  t.deepEqual((await stage.next('holding')).ids, [1]);
+  stage.client.destroy();
+  // Far longer than it takes a delivery to see that and to say so to a head that knows it.
+  await delay(300);
+  stage.say({ type: 'welcome', version: 1 });
+  t.deepEqual(await stage.next('ended'), { type: 'ended', closed: 1, gone: [1] });
+});
+
+labTest('a head that rejects a delivery that it knew is asked again', async (t) => {
+  const stage = await setUp(t);
+  for (const code of ['NOT_ON_SEGMENT', 'VERSION_MISMATCH']) {
+    stage.link.close();
+    t.is((await stage.next('hello')).name, 'd1');
+    stage.say({ type: 'rejected', code, reason: 'not now' });
+  }
+  stage.link.close();
+  await stage.next('hello');
+  stage.say({ type: 'welcome', version: 1 });
+  stage.say({ type: 'ping' });
+  await stage.next('pong');
+});
 
 labTest('a connection to an address that the delivery does not share is refused', async (t) => {
   const stage = await setUp(t);

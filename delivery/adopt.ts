@@ -6,6 +6,8 @@
  */
 import { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import { EAGAIN } from '../shared/sys/libc.ts';
+import type { FirstInput } from './read-ahead.ts';
 
 interface TcpHandle {
   /** Takes over a connected socket; 0 or a negative errno. */
@@ -19,11 +21,45 @@ const SOCKET = 0;
 
 let Handle: HandleClass | undefined;
 
+/** A socket whose first input was read before it was made. */
+export class AdoptedSocket extends Socket {
+  ahead = 0;
+
+  /**
+   * Calls `use` when what was read can be read from the socket; what failed then fails for it, as it would for somebody
+   * who reads himself.
+   */
+  begin(input: FirstInput, use: () => void): void {
+    if (typeof input !== 'number') {
+      this.ahead = input.length;
+      this.push(input);
+    }
+    use();
+    // The end of input is found again by the next read; an error is told only once.
+    if (typeof input === 'number' && input < 0 && input !== EAGAIN) this.destroy(readError(input));
+  }
+}
+
+/** A property by its typings, which a class could not make an accessor; Node's is an accessor of the prototype. */
+const ofHandle = Object.getOwnPropertyDescriptor(Socket.prototype, 'bytesRead')!.get!;
+Object.defineProperty(AdoptedSocket.prototype, 'bytesRead', {
+  configurable: true,
+  get(this: AdoptedSocket) {
+    return ofHandle.call(this) + this.ahead;
+  },
+});
+
+/** As Node makes it of a read that fails. */
+function readError(errno: number): Error {
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`read ${code}`), { errno, code, syscall: 'read' });
+}
+
 /** Throws when the fd cannot be adopted; it is the caller's then. */
-export function adoptSocket(fd: number, allowHalfOpen: boolean): Socket {
+export function adoptSocket(fd: number, allowHalfOpen: boolean): AdoptedSocket {
   const options = { readable: true, writable: true, allowHalfOpen };
   if (!Handle) {
-    const socket = new Socket({ ...options, fd });
+    const socket = new AdoptedSocket({ ...options, fd });
     Handle = classOfHandle(socket);
     return socket;
   }
@@ -34,7 +70,7 @@ export function adoptSocket(fd: number, allowHalfOpen: boolean): Socket {
     throw new Error(`cannot open fd ${fd}: ${getSystemErrorName(error)}`);
   }
   // `handle` is how net.Server makes sockets of what it accepts; the typings do not say so.
-  return new Socket({ ...options, handle } as object);
+  return new AdoptedSocket({ ...options, handle } as object);
 }
 
 function classOfHandle(socket: Socket): HandleClass | undefined {

@@ -22,8 +22,8 @@ import {
 } from '../shared/wire/lane.ts';
 
 export interface DeliveryLaneEvents {
-  /** A connection is this process's own from now on; `id` is unique within the lane. */
-  onConnection(fd: number, id: number): void;
+  /** Connections are this process's own from now on; their ids, counted from `first`, are unique within the lane. */
+  onConnections(fds: readonly number[], first: number): void;
   /** The lane has ended, or what came over it made no sense (`problem`). */
   onEnd(problem?: string): void;
 }
@@ -96,7 +96,7 @@ export class DeliveryLane {
       if (sent === 'later') return false;
       this.#held.shift();
       if (sent === 'never') held.fds.forEach(closeFd);
-      else for (const [i, fd] of held.fds.entries()) this.#events.onConnection(fd, (held.first + i) >>> 0);
+      else this.#events.onConnections(held.fds, held.first);
     }
     for (let range = this.#refused[0]; range; range = this.#refused[0]) {
       if (this.#send(writeRange(outbox.bytes, RETURNED, range[0], range[1])) === 'later') return false;

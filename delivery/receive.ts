@@ -5,7 +5,7 @@
  */
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
@@ -15,9 +15,10 @@ import { openFilesLimit } from '../shared/sys/limits.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { formatHostPort } from '../shared/units.ts';
 import { type Introduction, introduction } from '../shared/wire/control.ts';
-import { adoptSocket } from './adopt.ts';
+import { type AdoptedSocket, adoptSocket } from './adopt.ts';
 import { type Arrival, Connections } from './connections.ts';
 import { findHead, type HeadAddress } from './head-address.ts';
+import { type FirstInput, ReadAhead } from './read-ahead.ts';
 import type { Session } from './session.ts';
 
 export interface ReceiveOptions {
@@ -75,6 +76,7 @@ class Receiving implements Receiver {
   readonly #introduction: Introduction;
   readonly #log: Logger;
   readonly #connections: Connections;
+  readonly #readAhead: ReadAhead;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #session: Session | undefined;
@@ -89,6 +91,7 @@ class Receiving implements Receiver {
     this.name = this.#introduction.name;
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
     this.#head = findHead(options, this.#log);
+    this.#readAhead = new ReadAhead();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ready = promise;
     // Whoever does not wait for `ready` still finds the reason in the log.
@@ -136,7 +139,8 @@ class Receiving implements Receiver {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#unreported = 0;
     const session = await this.#head.open(this.#introduction, this.#connections.count, {
-      onConnection: (fd, arrival) => this.#adopt(fd, arrival),
+      onConnections: (fds, arrivalOf) =>
+        this.#readAhead.read(fds, (fd, input, index) => this.#adopt(fd, input, arrivalOf(index))),
       countDirect: (answer) => this.#server.getConnections((error, count) => answer(error ? 0 : count)),
       onEnd: (reason) => {
         this.#session = undefined;
@@ -149,8 +153,8 @@ class Receiving implements Receiver {
     return { ended: promise };
   }
 
-  #adopt(fd: number, arrival: Arrival): void {
-    let socket: Socket;
+  #adopt(fd: number, input: FirstInput, arrival: Arrival): void {
+    let socket: AdoptedSocket;
     try {
       const { allowHalfOpen } = this.#server as Server & { allowHalfOpen?: boolean };
       socket = adoptSocket(fd, allowHalfOpen ?? false);
@@ -161,7 +165,7 @@ class Receiving implements Receiver {
       return;
     }
     this.#connections.add(socket, arrival);
-    this.#server.emit('connection', socket);
+    socket.begin(input, () => this.#server.emit('connection', socket));
   }
 
   #onClosed(arrival: Arrival): void {
@@ -190,6 +194,7 @@ class Receiving implements Receiver {
     }
     done.abort();
     await this.#running;
+    this.#readAhead.end();
   }
 
   /** Only an HTTP server knows which of its connections are between two requests. */

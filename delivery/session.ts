@@ -19,8 +19,8 @@ import { DeliveryLane } from './lane.ts';
 const WELCOME_WITHIN_MS = 5000;
 
 export interface SessionEvents {
-  /** A connection is this process's own from now on. */
-  onConnection(fd: number, arrival: Arrival): void;
+  /** Connections are this process's own from now on; `arrivalOf` is asked once for each. */
+  onConnections(fds: readonly number[], arrivalOf: (index: number) => Arrival): void;
   /** Calls back with the number of connections that came to the direct address. */
   countDirect(answer: (count: number) => void): void;
   /** The head has gone, has let this delivery go, or `close` was called; every lane is closed. */
@@ -113,7 +113,8 @@ class Registered implements Session {
     this.#lanes = lanes.map(
       (lane, index) =>
         new DeliveryLane(lane, {
-          onConnection: (fd, number) => events.onConnection(fd, new FdArrival(this, index, number)),
+          onConnections: (fds, first) =>
+            events.onConnections(fds, (at) => new FdArrival(this, index, (first + at) >>> 0)),
           // The control channel says why; a lane alone ends only when the head is in trouble.
           onEnd: (problem) => problem && this.#end(problem),
         }),

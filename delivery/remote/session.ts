@@ -11,6 +11,7 @@ import {
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
+import type { Arrival } from '../connections.ts';
 import type { Session, SessionEvents } from '../session.ts';
 import { Adoptions } from './adoptions.ts';
 import type { Holdings } from './holdings.ts';
@@ -138,14 +139,15 @@ class RemoteSession implements Session {
     this.#live.push(id);
     if (this.#live.length === IDS_MAX) this.#sayLive();
     else this.#liveTimer ??= setTimeout(() => this.#sayLive(), SAY_LIVE_MS);
-    this.#events.onConnection(adopted.fd, {
+    const arrival: Arrival = {
       id: id.toString(36),
       transport: 'migrate',
       closed: () => {
         this.#holdings.closed(id);
         return true;
       },
-    });
+    };
+    this.#events.onConnections([adopted.fd], () => arrival);
   }
 
   /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */

@@ -1,0 +1,42 @@
+/**
+ * What clients had sent before their connection came here, read for a whole batch of connections at once. The head has
+ * seen that there is something: to have the event loop wait for it would cost each connection a call to be watched, an
+ * event and a read of its own.
+ */
+import { allocate } from '../shared/sys/memory.ts';
+import { PlainCalls } from '../shared/sys/plain-calls.ts';
+import { openRing } from '../shared/sys/ring.ts';
+
+/** The first bytes of a connection; or why there are none: 0 for the end of input, else a negative errno. */
+export type FirstInput = Buffer | number;
+
+/** Of each connection, bytes: a request's head, nearly always. What does not fit is read as if it came later. */
+const LENGTH = 4096;
+const AT_ONCE = 64;
+
+export class ReadAhead {
+  readonly #calls = openRing() ?? new PlainCalls();
+  readonly #memory = allocate(AT_ONCE * LENGTH);
+
+  /** Calls `use` once for each fd, in their order. */
+  read(fds: readonly number[], use: (fd: number, input: FirstInput, index: number) => void): void {
+    for (let first = 0; first < fds.length; first += AT_ONCE) {
+      const some = fds.slice(first, first + AT_ONCE);
+      const tickets = some.map((fd, at) => this.#calls.receive(fd, this.#memory, at * LENGTH, LENGTH));
+      this.#calls.run();
+      // All before the first is used: whoever is told may read in turn.
+      const inputs = tickets.map((ticket, at) => this.#take(this.#calls.result(ticket), at * LENGTH));
+      for (const [at, fd] of some.entries()) use(fd, inputs[at]!, first + at);
+    }
+  }
+
+  /** A copy: the next batch is read into the same memory. */
+  #take(result: number, offset: number): FirstInput {
+    return result > 0 ? Buffer.from(this.#memory.bytes.subarray(offset, offset + result)) : result;
+  }
+
+  end(): void {
+    this.#calls.end();
+    this.#memory.free();
+  }
+}

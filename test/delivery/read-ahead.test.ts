@@ -1,0 +1,113 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import test, { type ExecutionContext } from 'ava';
+import { type AdoptedSocket, adoptSocket } from '../../delivery/adopt.ts';
+import { ReadAhead } from '../../delivery/read-ahead.ts';
+import { allocate } from '../../shared/sys/memory.ts';
+import { bindReuseport } from '../../shared/sys/reuseport.ts';
+import { acceptNonBlocking, closeFd, listen, peek } from '../../shared/sys/sockets.ts';
+import { until } from '../support/until.ts';
+
+const scratch = allocate(65_536);
+
+/** Clients with a connection each, and the server's ends of these. */
+async function connections(t: ExecutionContext, count: number) {
+  const { fds: listeners, bound } = await bindReuseport({ host: '127.0.0.1', port: 0 }, 1);
+  listen(listeners[0]!, count);
+  const clients: Socket[] = [];
+  const fds: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const client = connect(bound.port, bound.host);
+    t.teardown(() => client.destroy());
+    await once(client, 'connect');
+    clients.push(client);
+    fds.push(acceptNonBlocking(listeners[0]!));
+  }
+  closeFd(listeners[0]!);
+  return { clients, fds };
+}
+
+const arrived = (fd: number, bytes: number) =>
+  until(
+    'what was sent',
+    () => peek(fd, scratch, 0, 65_536),
+    (n) => n === bytes,
+  );
+
+/** Adopts them; `use` is the listener that a server would have. */
+function adoptAll(
+  t: ExecutionContext,
+  fds: readonly number[],
+  use: (socket: AdoptedSocket, index: number) => void,
+) {
+  const readAhead = new ReadAhead();
+  t.teardown(() => readAhead.end());
+  readAhead.read(fds, (fd, input, index) => {
+    const socket = adoptSocket(fd, true);
+    t.teardown(() => socket.destroy());
+    socket.begin(input, () => use(socket, index));
+  });
+}
+
+test('each of a large batch gets what its client had sent, and what comes later after it', async (t) => {
+  const { clients, fds } = await connections(t, 150);
+  for (const [i, client] of clients.entries()) if (i % 3 !== 0) client.write(`first ${i}, `);
+  for (const [i, fd] of fds.entries()) if (i % 3 !== 0) await arrived(fd, `first ${i}, `.length);
+  const seen: Promise<string>[] = [];
+  const sockets: AdoptedSocket[] = [];
+  adoptAll(t, fds, (socket, index) => {
+    sockets[index] = socket;
+    seen[index] = text(socket);
+  });
+  for (const [i, client] of clients.entries()) client.end(`later ${i}`);
+  t.deepEqual(
+    await Promise.all(seen),
+    clients.map((_, i) => (i % 3 === 0 ? `later ${i}` : `first ${i}, later ${i}`)),
+  );
+  t.deepEqual(
+    sockets.map(({ bytesRead }) => bytesRead),
+    clients.map(({ bytesWritten }) => bytesWritten),
+  );
+});
+
+test('what is more than is read ahead arrives whole, and a listener that reads late gets it all', async (t) => {
+  const { clients, fds } = await connections(t, 1);
+  const sent = 'abcdefgh'.repeat(2000);
+  clients[0]!.end(sent);
+  await arrived(fds[0]!, sent.length);
+  let socket!: AdoptedSocket;
+  adoptAll(t, fds, (adopted) => {
+    socket = adopted;
+  });
+  await new Promise(setImmediate);
+  t.is(await text(socket), sent);
+});
+
+test('a client that has ended its side is an end of input', async (t) => {
+  const { clients, fds } = await connections(t, 1);
+  clients[0]!.end();
+  await arrived(fds[0]!, 0);
+  let seen!: Promise<string>;
+  adoptAll(t, fds, (socket) => {
+    seen = text(socket);
+  });
+  t.is(await seen, '');
+});
+
+test('a client that has reset its connection is an error of the socket, as of one that was accepted', async (t) => {
+  const { clients, fds } = await connections(t, 1);
+  // Over loopback the reset has arrived when it has been sent; to look for it would be to hear of it.
+  await once(clients[0]!.resetAndDestroy(), 'close');
+  const errors: NodeJS.ErrnoException[] = [];
+  let closed!: Promise<unknown>;
+  adoptAll(t, fds, (socket) => {
+    socket.on('error', (error) => errors.push(error));
+    closed = new Promise((resolve) => socket.once('close', resolve));
+  });
+  await closed;
+  t.deepEqual(
+    errors.map(({ message, code, syscall }) => ({ message, code, syscall })),
+    [{ message: 'read ECONNRESET', code: 'ECONNRESET', syscall: 'read' }],
+  );
+});

@@ -165,7 +165,8 @@ class Receiving implements Receiver {
       return;
     }
     this.#connections.add(socket, arrival);
-    socket.begin(input, () => this.#server.emit('connection', socket));
+    // Not so a TLS server: it takes what the socket has read when it gets it, and reads for itself from then on.
+    socket.begin(input, () => this.#server.emit('connection', socket), this.#server instanceof HttpServer);
   }
 
   #onClosed(arrival: Arrival): void {

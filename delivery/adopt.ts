@@ -6,13 +6,16 @@
  */
 import { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { EAGAIN } from '../shared/sys/libc.ts';
+import { EAGAIN, ENOTCONN } from '../shared/sys/libc.ts';
+import { endWriting } from '../shared/sys/sockets.ts';
 import type { FirstInput } from './read-ahead.ts';
 
 interface TcpHandle {
   /** Takes over a connected socket; 0 or a negative errno. */
   open(fd: number): number;
   close(): void;
+  /** Negative when it has none. */
+  readonly fd: number;
 }
 type HandleClass = new (type: number) => TcpHandle;
 
@@ -21,7 +24,7 @@ const SOCKET = 0;
 
 let Handle: HandleClass | undefined;
 
-/** A socket whose first input was read before it was made. */
+/** A socket whose first input was read before it was made, and that is ended for less. */
 export class AdoptedSocket extends Socket {
   ahead = 0;
 
@@ -36,7 +39,19 @@ export class AdoptedSocket extends Socket {
     use();
     if (isRead && listens && !this.destroyed) this.push(input);
     // The end of input is found again by the next read; an error is told only once.
-    if (!isRead && input < 0 && input !== EAGAIN) this.destroy(readError(input));
+    if (!isRead && input < 0 && input !== EAGAIN) this.destroy(callError('read', input));
+  }
+
+  /**
+   * All is written. As Node's own, but for what it costs: here nothing is left in libuv's queue, so that the end of input
+   * can be sent at once, without a request, and a turn of the event loop until that is answered. (To leave it to close(2)
+   * would be cheaper still, and would make the client wait for everybody who has a copy of the fd, the head for one.)
+   */
+  override _final(callback: (error?: Error | null) => void): void {
+    const fd = handleOf(this)?.fd ?? -1;
+    if (fd < 0) return super._final(callback);
+    const result = endWriting(fd);
+    callback(result === 0 || result === ENOTCONN ? null : callError('shutdown', result));
   }
 }
 
@@ -49,10 +64,10 @@ Object.defineProperty(AdoptedSocket.prototype, 'bytesRead', {
   },
 });
 
-/** As Node makes it of a read that fails. */
-function readError(errno: number): Error {
+/** As Node makes it of a call that fails. */
+function callError(syscall: string, errno: number): Error {
   const code = getSystemErrorName(errno);
-  return Object.assign(new Error(`read ${code}`), { errno, code, syscall: 'read' });
+  return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
 }
 
 /** Throws when the fd cannot be adopted; it is the caller's then. */
@@ -73,8 +88,10 @@ export function adoptSocket(fd: number, allowHalfOpen: boolean): AdoptedSocket {
   return new AdoptedSocket({ ...options, handle } as object);
 }
 
+const handleOf = (socket: Socket) => (socket as Socket & { _handle?: Partial<TcpHandle> & object })._handle;
+
 function classOfHandle(socket: Socket): HandleClass | undefined {
-  const { _handle: handle } = socket as Socket & { _handle?: Partial<TcpHandle> & object };
+  const handle = handleOf(socket);
   return handle?.constructor.name === 'TCP' && typeof handle.open === 'function'
     ? (handle.constructor as HandleClass)
     : undefined;

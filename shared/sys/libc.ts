@@ -44,6 +44,7 @@ export const EMFILE = -24;
 export const EPIPE = -32;
 export const ECONNABORTED = -103;
 export const ECONNRESET = -104;
+export const ENOTCONN = -107;
 export const EINPROGRESS = -115;
 
 /** The name of a negative errno, for logs. */

@@ -35,6 +35,29 @@ test.serial(
   },
 );
 
+test.serial(
+  'a socket that is to be closed soon still sends all, and then the end and no reset',
+  async (t) => {
+    const { client, fd } = await connection(t);
+    const socket = adoptSocket(fd, true);
+    const sent = Buffer.alloc(5_000_000, 'abc');
+    socket.write(sent);
+    socket.destroySoon();
+    t.is(await text(client), sent.toString());
+    if (!socket.destroyed) await once(socket, 'close');
+  },
+);
+
+test.serial('a socket that ends its side goes on reading', async (t) => {
+  const { client, fd } = await connection(t);
+  const socket = adoptSocket(fd, true);
+  client.allowHalfOpen = true;
+  socket.end('answer');
+  t.is(await text(client), 'answer');
+  client.end('late question');
+  t.is(await text(socket), 'late question');
+});
+
 test.serial('what is no open fd cannot be adopted', async (t) => {
   const { fd } = await connection(t);
   adoptSocket(fd, false).destroy();

@@ -3,6 +3,7 @@
  * seen that there is something: to have the event loop wait for it would cost each connection a call to be watched, an
  * event and a read of its own.
  */
+import type { Ticket } from '../shared/sys/calls.ts';
 import { allocate } from '../shared/sys/memory.ts';
 import { PlainCalls } from '../shared/sys/plain-calls.ts';
 import { openRing } from '../shared/sys/ring.ts';
@@ -17,16 +18,24 @@ const AT_ONCE = 64;
 export class ReadAhead {
   readonly #calls = openRing() ?? new PlainCalls();
   readonly #memory = allocate(AT_ONCE * LENGTH);
+  readonly #tickets: Ticket[] = [];
 
-  /** Calls `use` once for each fd, in their order. */
+  /** Calls `use` once for each fd, in their order. Not to be called from there. */
   read(fds: readonly number[], use: (fd: number, input: FirstInput, index: number) => void): void {
     for (let first = 0; first < fds.length; first += AT_ONCE) {
-      const some = fds.slice(first, first + AT_ONCE);
-      const tickets = some.map((fd, at) => this.#calls.receive(fd, this.#memory, at * LENGTH, LENGTH));
+      const end = Math.min(first + AT_ONCE, fds.length);
+      for (let at = first; at < end; at++)
+        this.#tickets[at - first] = this.#calls.receive(
+          fds[at]!,
+          this.#memory,
+          (at - first) * LENGTH,
+          LENGTH,
+        );
       this.#calls.run();
-      // All before the first is used: whoever is told may read in turn.
-      const inputs = tickets.map((ticket, at) => this.#take(this.#calls.result(ticket), at * LENGTH));
-      for (const [at, fd] of some.entries()) use(fd, inputs[at]!, first + at);
+      for (let at = first; at < end; at++) {
+        const result = this.#calls.result(this.#tickets[at - first]!);
+        use(fds[at]!, this.#take(result, (at - first) * LENGTH), at);
+      }
     }
   }
 

@@ -5,8 +5,7 @@
  * should ever hide it.
  */
 import { Socket } from 'node:net';
-import { getSystemErrorName } from 'node:util';
-import { EAGAIN, ENOTCONN } from '../shared/sys/libc.ts';
+import { EAGAIN, ENOTCONN, errnoName } from '../shared/sys/libc.ts';
 import { endWriting } from '../shared/sys/sockets.ts';
 import type { FirstInput } from './read-ahead.ts';
 
@@ -33,13 +32,16 @@ export class AdoptedSocket extends Socket {
    * `listens`: whoever uses it listens to its data from then on, which costs less than to find it there.
    */
   begin(input: FirstInput, use: () => void, listens: boolean): void {
-    const isRead = typeof input !== 'number';
-    if (isRead) this.ahead = input.length;
-    if (isRead && !listens) this.push(input);
+    if (typeof input === 'number') {
+      use();
+      // The end of input is found again by the next read; an error is told only once.
+      if (input < 0 && input !== EAGAIN) this.destroy(callError('read', input));
+      return;
+    }
+    this.ahead = input.length;
+    if (!listens) this.push(input);
     use();
-    if (isRead && listens && !this.destroyed) this.push(input);
-    // The end of input is found again by the next read; an error is told only once.
-    if (!isRead && input < 0 && input !== EAGAIN) this.destroy(callError('read', input));
+    if (listens && !this.destroyed) this.push(input);
   }
 
   /**
@@ -66,7 +68,7 @@ Object.defineProperty(AdoptedSocket.prototype, 'bytesRead', {
 
 /** As Node makes it of a call that fails. */
 function callError(syscall: string, errno: number): Error {
-  const code = getSystemErrorName(errno);
+  const code = errnoName(errno);
   return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
 }
 
@@ -82,7 +84,7 @@ export function adoptSocket(fd: number, allowHalfOpen: boolean): AdoptedSocket {
   const error = handle.open(fd);
   if (error < 0) {
     handle.close();
-    throw new Error(`cannot open fd ${fd}: ${getSystemErrorName(error)}`);
+    throw new Error(`cannot open fd ${fd}: ${errnoName(error)}`);
   }
   // `handle` is how net.Server makes sockets of what it accepts; the typings do not say so.
   return new AdoptedSocket({ ...options, handle } as object);

@@ -1,20 +1,13 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { adoptSocket } from '../../delivery/adopt.ts';
-import { bindReuseport } from '../../shared/sys/reuseport.ts';
-import { acceptNonBlocking, closeFd, listen } from '../../shared/sys/sockets.ts';
+import { acceptedConnections } from '../support/accepted.ts';
 
 /** A client, and the fd of its connection. */
 async function connection(t: ExecutionContext) {
-  const { fds, bound } = await bindReuseport({ host: '127.0.0.1', port: 0 }, 1);
-  t.teardown(() => closeFd(fds[0]!));
-  listen(fds[0]!, 8);
-  const client = connect(bound.port, bound.host);
-  t.teardown(() => client.destroy());
-  await once(client, 'connect');
-  return { client, fd: acceptNonBlocking(fds[0]!) };
+  const { clients, fds } = await acceptedConnections(t, 1);
+  return { client: clients[0]!, fd: fds[0]! };
 }
 
 // The first is made in another way than those after it.

@@ -1,32 +1,14 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { type AdoptedSocket, adoptSocket } from '../../delivery/adopt.ts';
 import { ReadAhead } from '../../delivery/read-ahead.ts';
 import { allocate } from '../../shared/sys/memory.ts';
-import { bindReuseport } from '../../shared/sys/reuseport.ts';
-import { acceptNonBlocking, closeFd, listen, peek } from '../../shared/sys/sockets.ts';
+import { peek } from '../../shared/sys/sockets.ts';
+import { acceptedConnections } from '../support/accepted.ts';
 import { until } from '../support/until.ts';
 
 const scratch = allocate(65_536);
-
-/** Clients with a connection each, and the server's ends of these. */
-async function connections(t: ExecutionContext, count: number) {
-  const { fds: listeners, bound } = await bindReuseport({ host: '127.0.0.1', port: 0 }, 1);
-  listen(listeners[0]!, count);
-  const clients: Socket[] = [];
-  const fds: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const client = connect(bound.port, bound.host);
-    t.teardown(() => client.destroy());
-    await once(client, 'connect');
-    clients.push(client);
-    fds.push(acceptNonBlocking(listeners[0]!));
-  }
-  closeFd(listeners[0]!);
-  return { clients, fds };
-}
 
 const arrived = (fd: number, bytes: number) =>
   until(
@@ -56,7 +38,7 @@ for (const [how, listens] of [
   ['told of', true],
 ] as const) {
   test(`each of a large batch gets what its client had sent, and what comes later after it, ${how}`, async (t) => {
-    const { clients, fds } = await connections(t, 150);
+    const { clients, fds } = await acceptedConnections(t, 150);
     for (const [i, client] of clients.entries()) if (i % 3 !== 0) client.write(`first ${i}, `);
     for (const [i, fd] of fds.entries()) if (i % 3 !== 0) await arrived(fd, `first ${i}, `.length);
     const seen: Promise<string>[] = [];
@@ -82,7 +64,7 @@ for (const [how, listens] of [
   });
 
   test(`what is more than is read ahead arrives whole, and a listener that reads late gets it all, ${how}`, async (t) => {
-    const { clients, fds } = await connections(t, 1);
+    const { clients, fds } = await acceptedConnections(t, 1);
     const sent = 'abcdefgh'.repeat(2000);
     clients[0]!.end(sent);
     await arrived(fds[0]!, sent.length);
@@ -101,7 +83,7 @@ for (const [how, listens] of [
 }
 
 test('a client that has ended its side is an end of input', async (t) => {
-  const { clients, fds } = await connections(t, 1);
+  const { clients, fds } = await acceptedConnections(t, 1);
   clients[0]!.end();
   await arrived(fds[0]!, 0);
   let seen!: Promise<string>;
@@ -112,7 +94,7 @@ test('a client that has ended its side is an end of input', async (t) => {
 });
 
 test('a client that has reset its connection is an error of the socket, as of one that was accepted', async (t) => {
-  const { clients, fds } = await connections(t, 1);
+  const { clients, fds } = await acceptedConnections(t, 1);
   // Over loopback the reset has arrived when it has been sent; to look for it would be to hear of it.
   await once(clients[0]!.resetAndDestroy(), 'close');
   const errors: NodeJS.ErrnoException[] = [];

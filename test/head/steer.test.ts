@@ -232,28 +232,20 @@ steer('what cannot be steered to is refused with the reason', async (t) => {
   await t.throwsAsync(head.attach('eth7'), { code: 'NO_INTERFACE', message: /eth7/ });
 });
 
-/** What the empty call of `emptyCallCost` takes where an update was allowed 5 us. */
-const EMPTY_CALL_MICROS = 2;
-
 asRoot([], test.serial)('an update takes at most 5 us of CPU', async (t) => {
   const network = await startNetwork(t, 1);
   const head = startAgent(t, network.host('head'));
   await head.attach('eth0');
   const hop = await head.resolve('10.77.0.11');
   // Compiled first.
-  await head.emptyCallCost(10_000);
   await head.updateCost('10.77.0.1', 10_000, hop);
   for (const host of ['10.77.0.1', 'fd77::1:2:3']) {
-    // The least of some: what else runs at the same time shares the processor's caches. A machine on which every system
-    // call takes longer is given longer.
-    const tries: { micros: number; allowed: number }[] = [];
-    do {
-      const slowness = (await head.emptyCallCost(10_000)) / EMPTY_CALL_MICROS;
-      tries.push({ micros: await head.updateCost(host, 10_000, hop), allowed: 5 * Math.max(1, slowness) });
-    } while (tries.length < 10 && tries.at(-1)!.micros > tries.at(-1)!.allowed);
-    const { micros, allowed } = tries.at(-1)!;
-    t.log(`${host}: ${micros.toFixed(2)} us, allowed ${allowed.toFixed(2)}`);
-    t.true(micros <= allowed, JSON.stringify(tries));
+    // The least of some: what else runs at the same time shares the processor's caches.
+    let micros = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 10 && micros > 5; i++)
+      micros = Math.min(micros, await head.updateCost(host, 10_000, hop));
+    t.log(`${host}: ${micros.toFixed(2)} us`);
+    t.true(micros <= 5, `${host}: ${micros.toFixed(2)} us`);
   }
 });
 

@@ -14,22 +14,10 @@ import {
   type Steering,
   type SteeringOptions,
 } from '../../head/steer/index.ts';
-import { allocate } from '../../shared/sys/memory.ts';
-import { peek } from '../../shared/sys/sockets.ts';
-
-const nowhere = allocate(4096);
 
 let steering: Steering | undefined;
 const servers: Server[] = [];
 const sockets: { socket: Socket; input: string; error: string }[] = [];
-
-/** Microseconds of this process's CPU for each of `rounds` calls. */
-function cpuMicros(rounds: number, work: (round: number) => void): number {
-  const before = process.cpuUsage();
-  for (let i = 0; i < rounds; i++) work(i);
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / rounds;
-}
 
 const calls = {
   async attach(interfaceName: string, options?: SteeringOptions) {
@@ -49,19 +37,18 @@ const calls = {
   /** Microseconds of CPU that one update takes, over `rounds` of hold, forward and forget. */
   updateCost(host: string, rounds: number, hop: NextHop) {
     const server = { host, port: 80 };
-    const flows = Array.from({ length: 500 }, (_, i) => keyOf({ client: { host, port: 1024 + i }, server }));
-    return (
-      cpuMicros(rounds, (i) => {
-        const flow = flows[i % flows.length]!;
-        steering!.hold(flow);
-        steering!.forward(flow, hop);
-        steering!.forget(flow);
-      }) / 3
+    const flows = Array.from({ length: rounds }, (_, i) =>
+      keyOf({ client: { host, port: 1024 + (i % 50_000) }, server }),
     );
+    const before = process.cpuUsage();
+    for (const flow of flows) {
+      steering!.hold(flow);
+      steering!.forward(flow, hop);
+      steering!.forget(flow);
+    }
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / (3 * rounds);
   },
-
-  /** Microseconds of CPU that a system call takes which does nothing. */
-  emptyCallCost: (rounds: number) => cpuMicros(rounds, () => peek(-1, nowhere, 0, 0)),
 
   /** A TCP server that sends everything back. */
   async echo(host: string, port: number) {

@@ -126,11 +126,9 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
       return frozen;
     },
     async steer() {
-      const shown = await network.host('d1').run(['ip', '-json', 'link', 'show', 'eth0']);
-      const [{ address }] = JSON.parse(shown) as [{ address: string }];
-      await network
-        .host('client')
-        .run(['ip', 'neigh', 'replace', vip, 'lladdr', address, 'dev', 'eth0', 'nud', 'permanent']);
+      const { mac } = network.host('d1').spec;
+      const neighbour = [vip, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent'];
+      await network.host('client').run(['ip', 'neigh', 'replace', ...neighbour]);
     },
   };
 }

@@ -21,7 +21,7 @@ export interface Segment {
   /** Where the client's packets to the VIP go; `nobody` holds them. */
   steer(to: 'head' | 'delivery' | 'nobody'): void;
   /** Settings of the client's namespace. */
-  sysctl(settings: Readonly<Record<string, number>>): void;
+  sysctl(settings: Readonly<Record<string, number | string>>): void;
   /** The largest packet on the client's way to the VIP, which is also what it announces. */
   setMtu(mtu: number): void;
 }
@@ -64,7 +64,7 @@ export function segmentForFile(): Segment {
         `neigh replace ${vip.v6} lladdr ${macOf[to]} dev eth0 nud permanent`,
       );
     },
-    sysctl(settings: Record<string, number>) {
+    sysctl(settings: Record<string, number | string>) {
       const pairs = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
       execFileSync('ip', ['netns', 'exec', namespaces.client, 'sysctl', '-qw', ...pairs]);
     },
@@ -103,6 +103,7 @@ export function segmentForFile(): Segment {
       'net.ipv4.tcp_timestamps': 1,
       'net.ipv4.tcp_sack': 1,
       'net.ipv4.tcp_window_scaling': 1,
+      'net.ipv4.tcp_rmem': '4096 131072 6291456',
     });
   });
   test.serial.after.always(async () => {

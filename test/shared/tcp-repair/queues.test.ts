@@ -5,7 +5,10 @@ import { digestOf, pattern } from './support/pattern.ts';
 import { type Family, netTest, segmentForFile, vip } from './support/segment.ts';
 
 const segment = segmentForFile();
-/** For a client that must not have room for all that is sent: without it the kernel may make room, read or not (tcp_clamp_window in net/ipv4/tcp_input.c). */
+/**
+ * For a client that must not have room for all that is sent: without it the kernel may make room, read or not
+ * (net/ipv4/tcp_input.c, tcp_clamp_window).
+ */
 const littleRoom = { 'net.ipv4.tcp_rmem': '4096 131072 131072' };
 const families = Object.keys(vip) as Family[];
 

@@ -54,7 +54,7 @@ export class Acceptor {
   readonly #addresses: Memory | undefined;
   /** Connections that the next wake-up asks for: as many as there will be, it is hoped. */
   #appetite = 1;
-  readonly #moderation = new Moderation();
+  readonly #moderation = new Moderation(ACCEPT_BATCH);
   /** In this wake-up. */
   #accepted = 0;
   #listening = true;
@@ -134,7 +134,9 @@ export class Acceptor {
 
   /** Sleeps until something happens, at most `sleep` milliseconds; how many events there are. */
   #wait(sleep: number): number {
-    if (!this.#moderation.isBusy) {
+    // A wake-up for what deliveries took: the head's copies go at once, so that the last of each, whose closing is dear,
+    // is the delivery's (measured at a full accept queue: 4.7 us a connection with all of them kept, 3.8 so).
+    if (!this.#moderation.isBusy || this.#accepted === 0) {
       this.#calls.run();
       return this.#epoll.wait(sleep);
     }

@@ -40,11 +40,10 @@ export function visitCommand(): Command {
     )
     .argument('<url...>', 'http URLs, visited in turns')
     .option('--rate <number>', 'visits per second', number('--rate', 0.01, 100_000), 100)
-    .option(
-      '--duration <seconds>',
-      'how long to begin visits: 10, 90s, 2m',
-      seconds('--duration', 0.05),
-      10_000,
+    .addOption(
+      new Option('--duration <seconds>', 'how long to begin visits: 10, 90s, 2m')
+        .default(10_000, '10s')
+        .argParser(seconds('--duration', 0.05)),
     )
     .option('--warm-up <seconds>', 'visit this long before measuring', seconds('--warm-up', 0), 0)
     .option('--requests-per-visit <number>', 'on one connection', whole('--requests-per-visit', 1, 10_000), 1)
@@ -54,7 +53,11 @@ export function visitCommand(): Command {
         .argParser((text) => oneOf('--arrivals', arrivalKinds, text)),
     )
     .option('--seed <number>', 'of poisson arrivals', whole('--seed', 0, 2 ** 32 - 1), 1)
-    .option('--timeout <seconds>', 'of a whole visit: 5, 500ms', seconds('--timeout', 0.01), 10_000)
+    .addOption(
+      new Option('--timeout <seconds>', 'of a whole visit: 5, 500ms')
+        .default(10_000, '10s')
+        .argParser(seconds('--timeout', 0.01)),
+    )
     .option('--max-in-flight <number>', 'visits going on at once', whole('--max-in-flight', 1, 60_000), 4000)
     .option('--start-at <time>', 'wait until then: 2026-11-25T08:00:00.500Z', instant)
     .option('--samples', 'keep every visit in the JSON')
@@ -63,11 +66,13 @@ export function visitCommand(): Command {
       '--hgrm <file>',
       "write the percentiles of the whole visit, in ms, as HdrHistogram's plotters read them",
     )
-    .option(
-      '--fail-if <limit>',
-      "exit with 3 when it is true: 'p99>50ms', 'failures>0', 'late>1%' (may be repeated)",
-      (text: string, before: readonly string[]) => [...before, text],
-      [] as readonly string[],
+    .addOption(
+      new Option(
+        '--fail-if <limit>',
+        "exit with 3 when it is true: 'p99>50ms', 'failures>0', 'late>1%' (may be repeated)",
+      )
+        .default([], 'none')
+        .argParser((text: string, before: readonly string[]) => [...before, text]),
     )
     .action(visit);
 }

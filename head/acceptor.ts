@@ -52,8 +52,6 @@ export class Acceptor {
   readonly #accepts: Ticket[] = new Array(ACCEPT_BATCH).fill(0);
   /** Clients' addresses, where the policy needs them: one for each accept of a batch. */
   readonly #addresses: Memory | undefined;
-  /** Connections that the next wake-up asks for: as many as there will be, it is hoped. */
-  #appetite = 1;
   readonly #moderation = new Moderation(ACCEPT_BATCH);
   /** In this wake-up. */
   #accepted = 0;
@@ -191,7 +189,9 @@ export class Acceptor {
       this.#pauseAccepting();
       return 0;
     }
-    const wanted = Math.min(this.#appetite, Math.max(room, 1));
+    // To accept in vain costs the kernel as much as to accept: it makes the socket first (net/socket.c, do_accept).
+    const queued = sockets.queuedConnections(this.#settings.listener);
+    const wanted = Math.min(Math.max(queued, 1), ACCEPT_BATCH, Math.max(room, 1));
     for (let i = 0; i < wanted; i++) {
       this.#accepts[i] = this.#calls.accept(
         this.#settings.listener,
@@ -210,7 +210,6 @@ export class Acceptor {
         // The client gave up while it was queued; accept(2) also passes on errors of the connection itself.
       } else if (fd !== EAGAIN && fd !== ECONNABORTED && fd !== EINTR) failure = fd;
     }
-    this.#appetite = count === wanted ? Math.min(ACCEPT_BATCH, wanted * 2) : Math.max(1, count);
     this.#accepted += count;
     if (failure !== 0) this.#onAcceptFailure(failure);
     return count;

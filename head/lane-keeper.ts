@@ -3,6 +3,7 @@
  * have something to say, and watched for deliveries that leave connections untaken.
  */
 import { type Epoll, READABLE } from '../shared/sys/epoll.ts';
+import { ENDED } from '../shared/wire/lane.ts';
 import type { Row } from './board.ts';
 import { makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
@@ -87,7 +88,8 @@ export class LaneKeeper {
     const lane = this.#desk.lanes[slot];
     if (!(lane instanceof FdLane) || this.#reported.has(slot)) return;
     try {
-      lane.read();
+      // Behind the word of what has ended there may be a *taken*, and until that is read the delivery seems busy.
+      if (lane.read() === ENDED) lane.read();
     } catch (error) {
       this.#report(lane, { type: 'broken', slot, problem: (error as Error).message });
     }

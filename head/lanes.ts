@@ -152,12 +152,12 @@ export class FdLane implements Lane {
   }
 
   /**
-   * Reads one message of the delivery. True when there was one; false when there was none. Throws a RangeError that
-   * says what was wrong with it.
+   * Reads one message of the delivery. Its kind, TAKEN, RETURNED or ENDED; 0 when there was none. Throws a RangeError
+   * that says what was wrong with it.
    */
-  read(): boolean {
+  read(): number {
     const n = receive(this.fd, inbox, 0, inbox.bytes.length);
-    if (n === EAGAIN || n === EINTR) return false;
+    if (n === EAGAIN || n === EINTR) return 0;
     if (n === 0) throw new RangeError('it ended its lane');
     if (n < 0) throw new RangeError(`its lane broke: ${errnoName(n)}`);
     if (!readLane(inbox.bytes, n)) throw new RangeError('a lane message that is none');
@@ -171,7 +171,7 @@ export class FdLane implements Lane {
     } else {
       throw new RangeError(`a lane message of kind ${kind}`);
     }
-    return true;
+    return kind;
   }
 
   /** Connections `first` and `count - 1` after it are taken or returned. */
@@ -204,7 +204,7 @@ export class FdLane implements Lane {
   close(broken: boolean, onUntaken: (fd: number) => void): void {
     endReading(this.fd);
     try {
-      while (!broken && this.read());
+      while (!broken && this.read() !== 0);
     } catch {
       // Nothing that it says counts from here on.
     }

@@ -49,6 +49,16 @@ const small = allocate(4096);
 
 // --- the hot path: a value >= 0, or -errno ---
 
+/**
+ * How many connections wait to be accepted. For a listener TCP_INFO has sk_ack_backlog in tcpi_unacked (offset 24) and
+ * sk_max_ack_backlog in tcpi_sacked (offset 28): net/ipv4/tcp.c, tcp_get_info.
+ */
+export function queuedConnections(listener: number): number {
+  small.view.setUint32(512, 28, true);
+  const n = c.getsockopt(listener, IPPROTO_TCP, TCP_INFO, small.address + 516, small.address + 512);
+  return n < 0 ? -lastErrno() : small.view.getUint32(516 + 24, true);
+}
+
 /** Takes one connection off a non-blocking listener; the new socket is non-blocking and close-on-exec (accept4(2)). */
 export function acceptNonBlocking(listener: number): number {
   const fd = c.accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -168,10 +178,7 @@ export const deferAccept = (listener: number, seconds: number): void =>
 /** The kernel doubles it and caps it at net.core.wmem_max (socket(7)). */
 export const setSendBuffer = (fd: number, bytes: number): void => setOption(fd, SOL_SOCKET, SO_SNDBUF, bytes);
 
-/**
- * How many connections wait to be accepted, and the limit. For a listener TCP_INFO puts sk_ack_backlog in
- * tcpi_unacked (offset 24) and sk_max_ack_backlog in tcpi_sacked (offset 28): net/ipv4/tcp.c, tcp_get_info.
- */
+/** How many connections wait to be accepted, as `queuedConnections`, and the limit. */
 export function listenQueue(listener: number): { queued: number; backlog: number } {
   const info = getOption(listener, IPPROTO_TCP, TCP_INFO, 104);
   return { queued: info.getUint32(24, true), backlog: info.getUint32(28, true) };

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import test, { type ExecutionContext } from 'ava';
 import { BatonError } from '../../../shared/errors.ts';
-import { EAGAIN, ECONNRESET, EPIPE, SystemError } from '../../../shared/sys/libc.ts';
+import { EAGAIN, EBADF, ECONNRESET, EPIPE, SystemError } from '../../../shared/sys/libc.ts';
 import { allocate } from '../../../shared/sys/memory.ts';
 import { watchReadable } from '../../../shared/sys/readiness.ts';
 import { bindReuseport, listenError } from '../../../shared/sys/reuseport.ts';
@@ -135,8 +135,11 @@ test.serial('a listener tells how many wait and how many may', async (t) => {
   await connected(t, at);
   await connected(t, at);
   t.is(sockets.listenQueue(at.fd).queued, 2);
+  t.is(sockets.queuedConnections(at.fd), 2);
   sockets.closeFd(sockets.acceptNonBlocking(at.fd));
   t.is(sockets.listenQueue(at.fd).queued, 1);
+  t.is(sockets.queuedConnections(at.fd), 1);
+  t.is(sockets.queuedConnections(-1), EBADF);
 });
 
 test.serial('listeners that share an address each get some of the connections', async (t) => {

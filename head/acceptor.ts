@@ -1,40 +1,35 @@
 /**
- * A worker's loop: accept, inspect, act, and look after what takes longer. It sleeps in epoll_wait and nowhere else,
- * so the thread has no event loop of Node's; the main thread reaches it through an eventfd.
+ * A worker's loop: accept, inspect, act, and look after what takes longer. It sleeps in epoll_wait, and rests for moments
+ * when connections come fast, so the thread has no event loop of Node's; the main thread reaches it through an eventfd.
  *
- *     listener -> accept -> reader: the request head -> mode -> lane (handoff) or answer and linger
+ *     listener -> intake -> reader: the request head -> mode -> lane (handoff) or answer and linger
  *                              ^ more input                          ^ taken, returned, ended
  */
 
-import type { Calls, Ticket } from '../shared/sys/calls.ts';
+import type { Calls } from '../shared/sys/calls.ts';
 import { BROKEN, createEpoll, type Epoll, PEER_ENDED, READABLE } from '../shared/sys/epoll.ts';
-import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE } from '../shared/sys/libc.ts';
-import { allocate, type Memory } from '../shared/sys/memory.ts';
 import { PlainCalls } from '../shared/sys/plain-calls.ts';
 import { openRing } from '../shared/sys/ring.ts';
 import { sharpenTimers, sleepMicros } from '../shared/sys/sleep.ts';
-import * as sockets from '../shared/sys/sockets.ts';
+import { closeFd } from '../shared/sys/sockets.ts';
 import { clearWake } from '../shared/sys/wake.ts';
 import { Board, Row } from './board.ts';
 import * as connection from './connections.ts';
 import { Connections, makeTag } from './connections.ts';
 import { WorkerDesk } from './desk.ts';
+import { ACCEPT_BATCH, Intake } from './intake.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { Linger } from './linger.ts';
 import { Moderation } from './moderation.ts';
 import { RequestReader } from './reader.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts';
 
-/** Connections accepted before the others get their turn. */
-const ACCEPT_BATCH = 64;
 /** Events of one wait. */
 const EVENTS = 512;
 /** The longest sleep, milliseconds: a bound for what no event announces. */
 const LONGEST_SLEEP_MS = 1000;
 /** While connections come fast, the longest time that closing one is put off, milliseconds. */
 const BUSY_SLEEP_MS = 1;
-/** With no fd left, how long until accepting is tried again, milliseconds. */
-const ACCEPT_PAUSE_MS = 20;
 
 export class Acceptor {
   readonly #settings: WorkerSettings;
@@ -49,14 +44,10 @@ export class Acceptor {
   readonly #linger: Linger;
   readonly #reader: RequestReader;
   readonly #lanes: LaneKeeper;
-  readonly #accepts: Ticket[] = new Array(ACCEPT_BATCH).fill(0);
-  /** Clients' addresses, where the policy needs them: one for each accept of a batch. */
-  readonly #addresses: Memory | undefined;
+  readonly #intake: Intake;
   readonly #moderation = new Moderation(ACCEPT_BATCH);
   /** In this wake-up. */
   #accepted = 0;
-  #listening = true;
-  #acceptAgainAt = Number.POSITIVE_INFINITY;
   #stopBy = Number.POSITIVE_INFINITY;
   #now = performance.now();
 
@@ -102,17 +93,23 @@ export class Acceptor {
       stallTimeoutMs: settings.stallTimeoutMs,
       tell,
     });
-    if (this.#desk.policy.needs === 'address')
-      this.#addresses = allocate(ACCEPT_BATCH * sockets.ADDRESS_BYTES);
+    this.#intake = new Intake({
+      listener: settings.listener,
+      epoll: this.#epoll,
+      calls: this.#calls,
+      row: this.#row,
+      maxConnections: settings.maxConnections,
+      withAddress: this.#desk.policy.needs === 'address',
+      onConnection: (fd, addressHash) => this.#open(fd, addressHash),
+      makeRoom: () => this.#makeRoom(),
+    });
   }
 
   /** Serves until it is told to stop. */
   run(): void {
-    const { listener, wake, backlog, deferAcceptMs } = this.#settings;
+    const { wake, backlog, deferAcceptMs } = this.#settings;
     sharpenTimers();
-    if (deferAcceptMs > 0) sockets.deferAccept(listener, deferAcceptMs / 1000);
-    sockets.listen(listener, backlog);
-    this.#epoll.add(listener, READABLE, makeTag(connection.TAG_LISTENER, 0));
+    this.#intake.listen(backlog, deferAcceptMs);
     this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));
     this.#tell({ type: 'listening', ioUring: this.#calls.together });
     while (!this.#isDone()) {
@@ -173,7 +170,8 @@ export class Acceptor {
       case connection.TAG_LANE:
         return this.#lanes.read(value);
       case connection.TAG_LISTENER:
-        return void this.#acceptSome();
+        this.#accepted += this.#intake.accept(this.#now);
+        return;
       case connection.TAG_WAKE:
         return this.#obey();
     }
@@ -181,54 +179,9 @@ export class Acceptor {
 
   // --- accept ---
 
-  /** How many it accepted; what they lead to comes with `#settle`. */
-  #acceptSome(): number {
-    if (!this.#listening) return 0;
-    const room = this.#settings.maxConnections - this.#row.get('open');
-    if (room <= 0 && !this.#makeRoom()) {
-      this.#pauseAccepting();
-      return 0;
-    }
-    // To accept in vain costs the kernel as much as to accept: it makes the socket first (net/socket.c, do_accept).
-    const queued = sockets.queuedConnections(this.#settings.listener);
-    const wanted = Math.min(Math.max(queued, 1), ACCEPT_BATCH, Math.max(room, 1));
-    for (let i = 0; i < wanted; i++) {
-      this.#accepts[i] = this.#calls.accept(
-        this.#settings.listener,
-        this.#addresses,
-        i * sockets.ADDRESS_BYTES,
-      );
-    }
-    this.#calls.run();
-    let count = 0;
-    let failure = 0;
-    for (let i = 0; i < wanted; i++) {
-      const fd = this.#calls.result(this.#accepts[i]!);
-      if (fd >= 0) {
-        this.#open(fd, i);
-        count++;
-        // The client gave up while it was queued; accept(2) also passes on errors of the connection itself.
-      } else if (fd !== EAGAIN && fd !== ECONNABORTED && fd !== EINTR) failure = fd;
-    }
-    this.#accepted += count;
-    if (failure !== 0) this.#onAcceptFailure(failure);
-    return count;
-  }
-
-  #open(fd: number, at: number): void {
-    this.#connections.open(fd, this.#board.mode, this.#now);
-    if (this.#addresses) {
-      const hash = sockets.addressHash(this.#addresses, at * sockets.ADDRESS_BYTES);
-      this.#connections.addressHash[fd] = hash;
-    }
+  #open(fd: number, addressHash: number): void {
+    this.#connections.open(fd, this.#board.mode, this.#now, addressHash);
     this.#reader.begin(fd);
-  }
-
-  /** Accepting is tried again at the next wake-up where that may help, else after a pause. */
-  #onAcceptFailure(errno: number): void {
-    this.#row.add('accept_failures');
-    if ((errno === EMFILE || errno === ENFILE) && this.#makeRoom()) return;
-    this.#pauseAccepting();
   }
 
   /** Ends the connection that can best be spared; false when there is none. */
@@ -240,18 +193,6 @@ export class Acceptor {
     // It has its answer now, and lingers.
     this.#desk.outbox.flush();
     return this.#linger.evict();
-  }
-
-  #pauseAccepting(): void {
-    if (this.#acceptAgainAt === Number.POSITIVE_INFINITY) this.#epoll.remove(this.#settings.listener);
-    this.#acceptAgainAt = this.#now + ACCEPT_PAUSE_MS;
-  }
-
-  #resumeAccepting(): void {
-    this.#acceptAgainAt = Number.POSITIVE_INFINITY;
-    if (this.#listening) {
-      this.#epoll.add(this.#settings.listener, READABLE, makeTag(connection.TAG_LISTENER, 0));
-    }
   }
 
   // --- inspect and act ---
@@ -295,12 +236,9 @@ export class Acceptor {
 
   /** Passes on what is queued, then refuses more. */
   #stop(withinMs: number): void {
-    if (!this.#listening) return;
+    if (!this.#intake.isOpen) return;
     this.#stopBy = this.#now + withinMs;
-    while (this.#acceptSome() > 0);
-    this.#listening = false;
-    // Closing it takes it out of the epoll set as well.
-    sockets.closeFd(this.#settings.listener);
+    this.#intake.close(this.#now);
   }
 
   // --- time ---
@@ -312,21 +250,20 @@ export class Acceptor {
     const untilTooSlow = this.#reader.tick(now);
     this.#desk.outbox.flush();
     const untilUnread = this.#desk.outbox.tick(now);
-    if (this.#acceptAgainAt <= now) this.#resumeAccepting();
     const next = Math.min(
       LONGEST_SLEEP_MS,
       untilTooSlow,
       this.#linger.tick(now),
       this.#stopBy - now,
       untilUnread,
-      this.#acceptAgainAt - now,
+      this.#intake.tick(now),
       this.#lanes.tick(now),
     );
     return Math.max(0, Math.ceil(next));
   }
 
   #isDone(): boolean {
-    if (this.#listening) return false;
+    if (this.#intake.isOpen) return false;
     if (this.#now >= this.#stopBy) return true;
     return this.#row.get('open') === 0;
   }
@@ -338,7 +275,7 @@ export class Acceptor {
     while (this.#linger.evict());
     this.#lanes.close();
     this.#calls.end();
-    sockets.closeFd(this.#epoll.fd);
+    closeFd(this.#epoll.fd);
     this.#tell({ type: 'stopped' });
   }
 }

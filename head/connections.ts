@@ -65,10 +65,10 @@ export class Connections {
     this.#row = row;
   }
 
-  open(fd: number, mode: number, now: number): void {
+  open(fd: number, mode: number, now: number, addressHash: number): void {
     this.mode[fd] = mode;
     this.acceptedAt[fd] = now;
-    this.addressHash[fd] = 0;
+    this.addressHash[fd] = addressHash;
     this.attempts[fd] = 0;
     this.mayClose[fd] = 0;
     this.discarded[fd] = 0;

@@ -192,8 +192,9 @@ export class RemoteDelivery implements LinkHandlers {
       case 'live':
         return migrations.onLive(message.ids);
       case 'refused':
-        if (migrations.onRefused(message.id, message.reason)) this.#close(1, member);
-        return;
+        // The credit first: the client, when it is told, may come again at once.
+        if (migrations.isCommitted(message.id)) this.#close(1, member);
+        return migrations.onRefused(message.id, message.reason);
       case 'ended':
         this.#parts.migration.flows.ended(message.gone, this.#hello!.name);
         return this.#close(message.closed, member);

@@ -152,13 +152,17 @@ export class Migrations {
     return true;
   }
 
-  /** The delivery could not take it; after commit that means that nobody has it, and the answer is true. */
-  onRefused(id: number, reason: string): boolean {
+  /** The delivery has the head's word for it, and has not said that it lives. */
+  isCommitted(id: number): boolean {
+    return this.#unconfirmed.has(id);
+  }
+
+  /** The delivery could not take it; after commit that means that nobody has it. */
+  onRefused(id: number, reason: string): void {
     const moving = this.#moving.get(id);
     if (moving) this.#takeBack(moving, 'refused', reason);
     const committed = this.#unconfirmed.get(id);
     if (committed) this.#resetAway(id, committed, reason);
-    return committed !== undefined;
   }
 
   onLive(ids: readonly number[]): void {

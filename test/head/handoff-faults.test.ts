@@ -308,7 +308,7 @@ test.serial(
     const socket = await open(cluster.listen);
     const answer = text(socket);
     socket.write('POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\nfirst');
-    await cluster.untilStatus('it is taken', ({ deliveries }) => deliveries[0]!.inUse === 1);
+    await cluster.untilStatus('it is taken', ({ deliveries }) => deliveries[0]!.taken === 1);
     process.kill(cluster.head.pid, 'SIGKILL');
     await cluster.head.stop();
     await cluster.restartHead();

@@ -6,7 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { figures, type Suite } from './contender.ts';
-import { chooseCores, pin } from './cpu.ts';
+import { chooseCores } from './cpu.ts';
 import {
   burstLoad,
   keepaliveLoad,
@@ -54,8 +54,6 @@ async function main(name: string | undefined, options: Options): Promise<void> {
     cores,
   };
   for (const suite of chosen) {
-    // What is started from here inherits these cores; where the subject is apart it is moved to its own.
-    await pin(process.pid, suite.apart === 'subject' ? cores.rest : `${cores.head},${cores.rest}`);
     await runSuite(only(suite, options.only), settings, options);
   }
 }

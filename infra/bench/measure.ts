@@ -53,11 +53,14 @@ export async function measureSuite(
   settings: Settings,
   onRound: (round: number, result: Result) => void,
 ): Promise<readonly Result[]> {
+  const { head, rest } = settings.cores;
+  // What is started from here inherits these cores; where the subject is apart it is moved to its own.
+  await pin(process.pid, suite.apart === 'subject' ? rest : `${head},${rest}`);
   const everyone: Running[] = [];
   for (const contender of suite.contenders) {
     const running = await contender.start(stage);
     everyone.push(running);
-    if (suite.apart === 'subject') await pin(running.subject, settings.cores.head);
+    if (suite.apart === 'subject') await pin(running.subject, head);
   }
   for (const running of everyone) await settings.warmUp.run(stage, { ...running, status: suite.status });
 

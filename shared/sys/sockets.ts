@@ -45,18 +45,24 @@ const FD_CLOEXEC = 1;
 /** sun_path with its terminating zero (unix(7)). */
 const UNIX_PATH_MAX = 108;
 
+/** In struct tcp_info (include/uapi/linux/tcp.h). */
+const TCPI_UNACKED = 24;
+const TCPI_SACKED = 28;
+
 const small = allocate(4096);
+/** Where getsockopt finds a length, and puts an option. */
+const LENGTH_AT = 256;
+const OPTION_AT = 260;
 
 // --- the hot path: a value >= 0, or -errno ---
 
 /**
- * How many connections wait to be accepted. For a listener TCP_INFO has sk_ack_backlog in tcpi_unacked (offset 24) and
- * sk_max_ack_backlog in tcpi_sacked (offset 28): net/ipv4/tcp.c, tcp_get_info.
+ * How many connections wait to be accepted, without an object made for the answer. For a listener TCP_INFO has
+ * sk_ack_backlog in tcpi_unacked and sk_max_ack_backlog in tcpi_sacked: net/ipv4/tcp.c, tcp_get_info.
  */
 export function queuedConnections(listener: number): number {
-  small.view.setUint32(512, 28, true);
-  const n = c.getsockopt(listener, IPPROTO_TCP, TCP_INFO, small.address + 516, small.address + 512);
-  return n < 0 ? -lastErrno() : small.view.getUint32(516 + 24, true);
+  const n = readOption(listener, IPPROTO_TCP, TCP_INFO, TCPI_UNACKED + 4);
+  return n < 0 ? -lastErrno() : small.view.getUint32(OPTION_AT + TCPI_UNACKED, true);
 }
 
 /** Takes one connection off a non-blocking listener; the new socket is non-blocking and close-on-exec (accept4(2)). */
@@ -159,10 +165,15 @@ function setOption(fd: number, level: number, option: number, value: number): vo
   check('setsockopt', c.setsockopt(fd, level, option, small.address + 256, 4));
 }
 
+/** The option's first `length` bytes go to OPTION_AT of `small`. Negative when there are none, with lastErrno(). */
+function readOption(fd: number, level: number, option: number, length: number): number {
+  small.view.setUint32(LENGTH_AT, length, true);
+  return c.getsockopt(fd, level, option, small.address + OPTION_AT, small.address + LENGTH_AT);
+}
+
 function getOption(fd: number, level: number, option: number, length: number): DataView {
-  small.view.setUint32(256, length, true);
-  check('getsockopt', c.getsockopt(fd, level, option, small.address + 260, small.address + 256));
-  return new DataView(small.view.buffer, 260, length);
+  check('getsockopt', readOption(fd, level, option, length));
+  return new DataView(small.view.buffer, OPTION_AT, length);
 }
 
 /** On a listener, every accepted socket inherits it (tcp(7)). */
@@ -181,7 +192,7 @@ export const setSendBuffer = (fd: number, bytes: number): void => setOption(fd, 
 /** How many connections wait to be accepted, as `queuedConnections`, and the limit. */
 export function listenQueue(listener: number): { queued: number; backlog: number } {
   const info = getOption(listener, IPPROTO_TCP, TCP_INFO, 104);
-  return { queued: info.getUint32(24, true), backlog: info.getUint32(28, true) };
+  return { queued: info.getUint32(TCPI_UNACKED, true), backlog: info.getUint32(TCPI_SACKED, true) };
 }
 
 /** Who is at the other end of a connected Unix socket, as the kernel saw it at connect (SO_PEERCRED, unix(7)). */

@@ -46,8 +46,6 @@ for (const suite of suites) {
   declare(`${suite.name}: a connection costs what it did beside C`, async (t) => {
     const cores = await chooseCores();
     const stage = await openStage(new AbortController().signal);
-    // What is started from here inherits these cores; the heads are moved to their own.
-    await pin(process.pid, cores.rest);
     try {
       const settings = { rounds: 5, loads: [burstLoad(4)], warmUp: burstLoad(16), cores };
       const [result] = await measureSuite(suite, stage, settings, () => {});
@@ -59,6 +57,7 @@ for (const suite of suites) {
         t.true(met, `${ratio.median.toFixed(2)} times ${against}, above ${atMost}`);
       }
     } finally {
+      // Measuring leaves this process on the load's cores.
       await pin(process.pid, `${cores.head},${cores.rest}`);
       await stage.close();
     }

@@ -9,10 +9,19 @@ export interface Threshold {
   check(result: VisitResult): string | undefined;
 }
 
-const percentiles = ['mean', 'p50', 'p90', 'p99', 'p999', 'max'] as const;
+/** What a person writes, and the figure's name in a result. */
+const percentiles = {
+  mean: 'mean',
+  p50: 'p50',
+  p90: 'p90',
+  p99: 'p99',
+  'p99.9': 'p999',
+  p999: 'p999',
+  max: 'max',
+} as const;
 const places = ['total', 'connect', 'firstByte', 'lastByte', 'redirectHop', 'moreRequests'] as const;
 
-const help = `a limit reads FIGURE>VALUE or FIGURE<VALUE: ${percentiles.join(', ')} (or e.g. connect.p99) with a duration, failures or late with a number or a percentage, rate with a number`;
+const help = `a limit reads FIGURE>VALUE or FIGURE<VALUE: mean, p50, p90, p99, p99.9, max (or e.g. connect.p99; of ${places.join(', ')}) with a duration, failures or late with a number or a percentage, rate with a number`;
 
 /** Throws BAD_OPTION for what it cannot read. */
 export function parseThreshold(text: string): Threshold {
@@ -51,15 +60,18 @@ function figureFor(name: string, value: string): Figure | undefined {
         }
       : undefined;
   }
-  const [place, percentile] = name.includes('.') ? name.split('.', 2) : ['total', name];
-  const at = percentiles.find((known) => known === percentile);
-  const where = places.find((known) => known === place);
+  // The whole name is read: p99.9 has a point of its own.
+  const where = places.find((place) => name.startsWith(`${place}.`));
+  const percentile = where === undefined ? name : name.slice(where.length + 1);
+  const at = Object.hasOwn(percentiles, percentile)
+    ? percentiles[percentile as keyof typeof percentiles]
+    : undefined;
   const limit = parseDuration(value);
-  if (!at || !where || limit === undefined) return undefined;
+  if (!at || limit === undefined) return undefined;
   return {
     limit: limit * 1000,
     read: (result) => {
-      const measure = where === 'total' ? result.latency : result.phases[where];
+      const measure = where === undefined || where === 'total' ? result.latency : result.phases[where];
       return measure.count === 0 ? undefined : measure[at];
     },
     show: (micros) => `${(micros / 1000).toFixed(3)} ms`,

@@ -27,6 +27,12 @@ const table: [string, boolean][] = [
   ['mean>100us', true],
   ['connect.p50>10s', false],
   ['firstByte.p50>19', true],
+  ['p99.9>19ms', true],
+  ['p99.9>5s', false],
+  ['total.p99.9>19ms', true],
+  ['connect.p99.9>10s', false],
+  ['connect.p99.9<10s', true],
+  ['firstByte.p999>19ms', true],
   ['failures>0', true],
   ['failures>10', false],
   ['failures>49.9%', true],
@@ -49,6 +55,16 @@ for (const text of [
   'p98>1ms',
   'p99=1ms',
   'nowhere.p99>1ms',
+  'connect.p99.anything>10s',
+  'connect.p99.9.9>10s',
+  'connect.p99.99>10s',
+  'connect.>10s',
+  '.p99>10s',
+  'total.total.p99>10s',
+  'connect>10s',
+  'toString>10s',
+  'connect.constructor>10s',
+  'p99.>10s',
   'failures>1ms',
   'rate>5%',
 ]) {
@@ -56,6 +72,18 @@ for (const text of [
     t.throws(() => parseThreshold(text), { code: 'BAD_OPTION' });
   });
 }
+
+test('a limit on the last of a thousand reads that figure and no other', (t) => {
+  const slow = {
+    ...result,
+    latency: { ...result.latency, p99: 1000, p999: 9000 },
+    phases: { ...result.phases, connect: { ...result.phases.connect, p99: 100, p999: 900 } },
+  };
+  t.regex(parseThreshold('p99.9>5ms').check(slow) ?? '', /^p99\.9 is 9\.000 ms/);
+  t.regex(parseThreshold('connect.p99.9>500us').check(slow) ?? '', /^connect\.p99\.9 is 0\.900 ms/);
+  t.is(parseThreshold('p99>5ms').check(slow), undefined);
+  t.is(parseThreshold('connect.p99>500us').check(slow), undefined);
+});
 
 test('a limit on times is crossed when no visit succeeded', (t) => {
   const none = { ...result, latency: { ...result.latency, count: 0 } };

@@ -3,8 +3,12 @@
  * has to know that all of it came. One parser reads answer after answer on the same connection.
  */
 
-/** The most bytes of status line and fields, and of a chunked body's trailer: what Node's own server accepts. */
+/** The most bytes of status line and fields, and of a chunked body's trailers together: what Node's own server accepts. */
 export const maxHeadBytes = 16 * 1024;
+/** The most bytes of all chunk extensions of one answer together, as in Node. */
+export const maxExtensionBytes = 16 * 1024;
+/** The most interim answers before the final one: far more than a server has a use for. */
+export const maxInterim = 32;
 /** The most bytes of one chunk's size line, extensions included. */
 const maxChunkLine = 1024;
 
@@ -35,6 +39,11 @@ export class ResponseParser {
   #text = '';
   /** Body bytes still to come, of the whole or of this chunk. */
   #remaining = 0;
+  /** Interim answers so far. */
+  #interim = 0;
+  /** Bytes of all trailers, and of all chunk extensions, so far. */
+  #trailerBytes = 0;
+  #extensionBytes = 0;
 
   get complete(): boolean {
     return this.#state === 'done';
@@ -54,6 +63,9 @@ export class ResponseParser {
     this.#state = 'head';
     this.#text = '';
     this.#remaining = 0;
+    this.#interim = 0;
+    this.#trailerBytes = 0;
+    this.#extensionBytes = 0;
   }
 
   /** Reads bytes `start` to `end` and returns where it stopped: less than `end` when the answer ended before, or is bad. */
@@ -110,7 +122,9 @@ export class ResponseParser {
 
   /** Answers what is wrong with it, or undefined. */
   #parseHead(head: string): string | undefined {
-    const lines = head.split('\r\n');
+    // A field may go on in a line that begins with a blank; clients read that as blanks (RFC 9112 section 5.2).
+    const lines = head.replace(/\r\n[ \t]+/g, ' ').split('\r\n');
+    if (/^[^\r]*\r\n[ \t]/.test(head)) return 'a line before the first field';
     const start = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/.exec(lines[0]!);
     if (!start) return 'no HTTP/1.x status line';
     const status = Number(start[2]);
@@ -122,7 +136,7 @@ export class ResponseParser {
       const line = lines[index]!;
       const colon = line.indexOf(':');
       if (colon < 1 || !fieldName.test(line.slice(0, colon))) return 'a malformed header field';
-      const value = line.slice(colon + 1).trim();
+      const value = trimBlanks(line.slice(colon + 1));
       switch (line.slice(0, colon).toLowerCase()) {
         case 'content-length':
           if (!/^\d{1,15}$/.test(value) || (length !== undefined && length !== value)) {
@@ -137,17 +151,22 @@ export class ResponseParser {
           connection = `${connection},${value.toLowerCase()}`;
           break;
         case 'location':
-          location ??= value;
+          location ??= escapeBytes(value);
           break;
       }
     }
     if (status === 101) return 'an upgrade that was not asked for';
-    if (status < 200) return undefined; // An interim answer: the final one follows (RFC 9110 section 15.2).
+    if (status < 200) {
+      // The final one follows (RFC 9110 section 15.2).
+      return ++this.#interim > maxInterim ? 'too many interim answers' : undefined;
+    }
     if (coding !== undefined && length !== undefined) return 'two lengths for one body';
     this.status = status;
     this.location = location;
     const tokens = connection.split(',').map((token) => token.trim());
-    this.keepAlive = start[1] === '1' ? !tokens.includes('close') : tokens.includes('keep-alive');
+    // HTTP/1.0 has no transfer codings: where such an answer ends is not to be relied on (RFC 9112 section 6.1).
+    this.keepAlive =
+      start[1] === '1' ? !tokens.includes('close') : tokens.includes('keep-alive') && coding === undefined;
     this.#frame(status, length, coding);
     return undefined;
   }
@@ -176,11 +195,15 @@ export class ResponseParser {
   }
 
   #readLine(bytes: Buffer, at: number, end: number): number {
-    const limit = this.#state === 'trailer' ? maxHeadBytes : maxChunkLine;
+    const limit = this.#state === 'trailer' ? maxHeadBytes - this.#trailerBytes : maxChunkLine;
     const newline = bytes.indexOf(0x0a, at);
     const found = newline >= 0 && newline < end;
     const stop = found ? newline + 1 : end;
-    if (this.#text.length + stop - at > limit) return this.#fail('a line of a chunked body is too long', at);
+    if (this.#text.length + stop - at > limit) {
+      const what =
+        this.#state === 'trailer' ? 'the trailers are too large' : 'a line of a chunked body is too long';
+      return this.#fail(what, at);
+    }
     this.#text += bytes.toString('latin1', at, stop);
     if (!found) return end;
     if (!this.#text.endsWith('\r\n')) return this.#fail('a malformed line in a chunked body', at);
@@ -194,10 +217,14 @@ export class ResponseParser {
       if (line !== '') return this.#fail('a chunk is longer than it says', after);
       this.#state = 'chunk-size';
     } else if (this.#state === 'trailer') {
+      this.#trailerBytes += line.length + 2;
       if (line === '') this.#state = 'done';
     } else {
       const size = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(line);
       if (!size) return this.#fail('a malformed chunk size', after);
+      this.#extensionBytes += line.length - size[1]!.length;
+      if (this.#extensionBytes > maxExtensionBytes)
+        return this.#fail('the chunk extensions are too large', after);
       this.#remaining = Number.parseInt(size[1]!, 16);
       this.#state = this.#remaining === 0 ? 'trailer' : 'chunk-data';
     }
@@ -213,3 +240,10 @@ export class ResponseParser {
 
 /** RFC 9110 section 5.6.2. */
 const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Around a field's value; String.trim would also take a no-break space, which may be half of a UTF-8 character. */
+const trimBlanks = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '');
+
+/** Bytes that no URL has, one character each, as browsers and curl ask for them: é in UTF-8 becomes %C3%A9. */
+const escapeBytes = (text: string): string =>
+  text.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);

@@ -1,6 +1,11 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { maxHeadBytes, ResponseParser } from '../../../infra/visits/response.ts';
+import {
+  maxExtensionBytes,
+  maxHeadBytes,
+  maxInterim,
+  ResponseParser,
+} from '../../../infra/visits/response.ts';
 
 interface Reading {
   status: number;
@@ -26,6 +31,10 @@ function read(text: string, sizes: readonly number[] = [text.length || 1], end =
   const { status, complete, bad, bodyBytes, keepAlive, location } = parser;
   return { status, complete, bad, bodyBytes, keepAlive, location, left: bad ? 0 : bytes.length - at };
 }
+
+/** One character a byte. */
+const utf8 = (text: string) => Buffer.from(text).toString('latin1');
+const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 
 const good: [string, string, Partial<Reading>][] = [
   [
@@ -63,6 +72,41 @@ const good: [string, string, Partial<Reading>][] = [
     'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx',
     { bodyBytes: 1, keepAlive: true },
   ],
+  [
+    'a Location in raw UTF-8, as browsers and curl do',
+    `HTTP/1.1 307 Go\r\nLocation: ${utf8('http://h/é/日本?ü=ß à')}\r\nContent-Length: 0\r\n\r\n`,
+    { status: 307, location: 'http://h/%C3%A9/%E6%97%A5%E6%9C%AC?%C3%BC=%C3%9F %C3%A0' },
+  ],
+  [
+    'a Location in bytes that are no UTF-8',
+    'HTTP/1.1 307 Go\r\nLocation: /caf\xe9\r\nContent-Length: 0\r\n\r\n',
+    { status: 307, location: '/caf%E9' },
+  ],
+  [
+    'a field that goes on in the next line',
+    'HTTP/1.1 307 Go\r\nA: b\r\n\t: c\r\nLocation:\r\n  /x\r\n \r\nContent-Length: 0\r\n\r\n',
+    { status: 307, location: '/x' },
+  ],
+  [
+    'HTTP/1.0 with chunks, after which it asks nothing more there',
+    'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
+    { bodyBytes: 1, keepAlive: false },
+  ],
+  [
+    'as many interim answers as it takes',
+    `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(maxInterim)}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n`,
+    { status: 200 },
+  ],
+  [
+    'trailers and chunk extensions up to the limit',
+    `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${`1;${'e'.repeat(1000)}\r\nx\r\n`.repeat(16)}0\r\n${`T: ${'t'.repeat(1000)}\r\n`.repeat(16)}\r\n`,
+    { bodyBytes: 16 },
+  ],
+  [
+    '304 with the length of what it leaves out',
+    'HTTP/1.1 304 Same\r\nContent-Length: 5\r\n\r\n',
+    { bodyBytes: 0 },
+  ],
   ['a status line without a reason', 'HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n', { status: 200 }],
 ];
 for (const [name, text, expected] of good) {
@@ -78,7 +122,22 @@ const bad: [string, string][] = [
   ['HTTP/2', 'HTTP/2 200 OK\r\n\r\n'],
   ['a status that is no number', 'HTTP/1.1 2x0 OK\r\n\r\n'],
   ['a field without a colon', 'HTTP/1.1 200 OK\r\nnonsense\r\n\r\n'],
-  ['a folded field', 'HTTP/1.1 200 OK\r\nA: b\r\n c: d\r\n\r\n'],
+  ['a folded status line', 'HTTP/1.1 200 OK\r\n A: b\r\nContent-Length: 0\r\n\r\n'],
+  ['a list of two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nab'],
+  ['lengths that differ by a zero', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 01\r\n\r\na'],
+  ['a length that no number holds', `HTTP/1.1 200 OK\r\nContent-Length: ${'9'.repeat(16)}\r\n\r\n`],
+  ['chunk sizes without an end', `${chunked}${'0'.repeat(1100)}`],
+  ['a chunk size that no number holds', `${chunked}${'f'.repeat(13)}\r\n`],
+  ['trailers that are too large in all', `${chunked}0\r\n${'T: t\r\n'.repeat(maxHeadBytes / 6 + 1)}\r\n`],
+  [
+    'trailers that are too large in all, in long lines',
+    `${chunked}0\r\n${`T: ${'t'.repeat(9000)}\r\n`.repeat(2)}\r\n`,
+  ],
+  [
+    'chunk extensions that are too large in all',
+    `${chunked}${`1;${'e'.repeat(1000)}\r\nx\r\n`.repeat(maxExtensionBytes / 1000 + 1)}`,
+  ],
+  ['interim answers without an end', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(maxInterim + 1)],
   ['a space before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 3\r\n\r\nabc'],
   ['a negative length', 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n'],
   ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
@@ -117,7 +176,7 @@ test('a parser that was reset reads the next answer as a new one does', (t) => {
   const parser = new ResponseParser();
   for (const [, text] of good) {
     parser.reset();
-    const bytes = Buffer.from(text);
+    const bytes = Buffer.from(text, 'latin1');
     parser.read(bytes, 0, bytes.length);
     parser.end();
     const { status, complete, bodyBytes, keepAlive, location } = parser;

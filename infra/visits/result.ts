@@ -38,7 +38,7 @@ export const phaseNames = [
 export type PhaseName = (typeof phaseNames)[number];
 
 export const visitResultSchema = z.object({
-  urls: z.array(z.string()).describe('visited in turns'),
+  urls: z.array(z.string()).describe('visited in turns; without user and password'),
   arrivals: z.enum(arrivalKinds),
   seed: count.describe('of Poisson arrivals: the same seed gives the same arrivals'),
   offeredRate: z.number().describe('visits per second, as asked for'),
@@ -76,7 +76,9 @@ export const visitResultSchema = z.object({
     redirectHop: measureSchema.describe(
       'start to the end of the last redirecting answer; 0 without a redirect',
     ),
-    connect: measureSchema.describe('until the final connection is established'),
+    connect: measureSchema.describe(
+      'until the final connection is established; other addresses of the name that were tried before are part of it',
+    ),
     firstByte: measureSchema.describe('until the first byte of its answer'),
     lastByte: measureSchema.describe('until the last byte of that answer'),
     moreRequests: measureSchema.describe('all further requests of the visit'),

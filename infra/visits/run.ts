@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createAlarm } from './alarm.ts';
 import { type ArrivalKind, pacerFor } from './arrivals.ts';
 import { Clients, now } from './clients.ts';
+import { withoutCredentials } from './credentials.ts';
 import type { VisitResult } from './result.ts';
 import { Tally } from './tally.ts';
 import { Redirects, resolveTarget, type Target } from './target.ts';
@@ -212,7 +213,7 @@ class Run {
     const planned = this.#aborted ? wall : options.durationMs * 1000;
     const took = Math.max(planned, this.#lastBegun - this.#origin);
     return {
-      urls: [...options.urls],
+      urls: options.urls.map(withoutCredentials),
       arrivals: options.arrivals ?? 'constant',
       seed: options.seed ?? 1,
       offeredRate: options.rate,

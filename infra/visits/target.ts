@@ -3,39 +3,59 @@ import { isIP } from 'node:net';
 import { addressBytes } from '../../shared/addresses.ts';
 import { BatonError } from '../../shared/errors.ts';
 import type { Endpoint } from '../../shared/sys/tcp-repair-endpoints.ts';
+import { takeTurns } from './addresses.ts';
 import { REQUEST_MAX } from './clients.ts';
+import { authorizationOf, withoutCredentials } from './credentials.ts';
 
 /** Where one request goes and its bytes, made once for all the visits that send it. */
 export interface Target {
+  /** Without user and password: this is what reports show. */
   readonly url: string;
   /** An address or a name. */
   readonly host: string;
   readonly port: number;
-  /** Undefined for a name, which is looked up at each connection. */
-  readonly endpoint: Endpoint | undefined;
+  /** In the order in which they are tried; undefined for a name, which is looked up at each connection. */
+  readonly endpoints: readonly Endpoint[] | undefined;
+  /** The field's value, for a URL with a user or a password; the request has it. */
+  readonly authorization: string | undefined;
   readonly request: Buffer;
 }
 
 /** An absolute http URL, or undefined. Only http: what a visit measures is the connection, not TLS. */
-function parseTarget(text: string, base?: string): Target | undefined {
-  if (!URL.canParse(text, base)) return undefined;
-  const url = new URL(text, base);
+function parseTarget(text: string, from?: Target): Target | undefined {
+  if (!URL.canParse(text, from?.url)) return undefined;
+  const url = new URL(text, from?.url);
   if (url.protocol !== 'http:' || url.hostname === '') return undefined;
   // URL keeps the brackets of an IPv6 literal in hostname; connect() wants it without.
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  // As browsers and curl do: a password is not for another server than the one that it was given for.
+  const stays = from !== undefined && new URL(from.url).host === url.host;
+  const authorization = authorizationOf(url) ?? (stays ? from.authorization : undefined);
   const request = Buffer.from(
-    `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nUser-Agent: baton-visit\r\nAccept: */*\r\n\r\n`,
+    [
+      `GET ${url.pathname}${url.search} HTTP/1.1`,
+      `Host: ${url.host}`,
+      'User-Agent: baton-visit',
+      'Accept: */*',
+      ...(authorization === undefined ? [] : [`Authorization: ${authorization}`]),
+      '\r\n',
+    ].join('\r\n'),
     'latin1',
   );
   if (request.length > REQUEST_MAX) return undefined;
   const port = url.port === '' ? 80 : Number(url.port);
-  const endpoint = isIP(host) ? { address: addressBytes(host), port } : undefined;
-  return { url: url.href, host, port, endpoint, request };
+  const endpoints = isIP(host) ? [{ address: addressBytes(host), port }] : undefined;
+  return { url: withoutCredentials(url.href), host, port, endpoints, authorization, request };
 }
 
-/** Rejects as dns.lookup does. */
-export async function endpointOf({ endpoint, host, port }: Target): Promise<Endpoint> {
-  return endpoint ?? { address: addressBytes((await lookup(host)).address), port };
+/** Never none. Rejects as dns.lookup does. */
+export async function endpointsOf({ endpoints, host, port }: Target): Promise<readonly Endpoint[]> {
+  if (endpoints) return endpoints;
+  const found = await lookup(host, { all: true, order: 'verbatim' });
+  return takeTurns(found.map(({ address }) => address)).map((address) => ({
+    address: addressBytes(address),
+    port,
+  }));
 }
 
 /** Looks a name up once, before the visits start, so that no visit waits for the resolver. */
@@ -45,11 +65,11 @@ export async function resolveTarget(text: string): Promise<Target> {
     throw new BatonError('BAD_OPTION', {
       option: 'URL',
       problem: 'give an http://HOST[:PORT]/PATH',
-      value: text,
+      value: withoutCredentials(text),
     });
   }
   try {
-    return { ...target, endpoint: await endpointOf(target) };
+    return { ...target, endpoints: await endpointsOf(target) };
   } catch (error) {
     throw new BatonError(
       'USAGE',
@@ -64,9 +84,9 @@ export class Redirects {
   readonly #known = new Map<string, Target | undefined>();
 
   follow(location: string, from: Target): Target | undefined {
-    const key = `${from.url} ${location}`;
+    const key = `${from.url} ${from.authorization ?? ''} ${location}`;
     if (this.#known.has(key)) return this.#known.get(key);
-    const target = parseTarget(location, from.url);
+    const target = parseTarget(location, from);
     // Bounded: a server that invents a Location per visit must not fill the memory.
     if (this.#known.size < 1024) this.#known.set(key, target);
     return target;

@@ -1,8 +1,9 @@
 import { errnoName } from '../../shared/sys/libc.ts';
 import type { Endpoint } from '../../shared/sys/tcp-repair-endpoints.ts';
+import { connectToAny } from './addresses.ts';
 import { type Client, type Clients, now } from './clients.ts';
 import { ResponseParser } from './response.ts';
-import { endpointOf, type Redirects, type Target } from './target.ts';
+import { endpointsOf, type Redirects, type Target } from './target.ts';
 
 /** How many redirects one visit follows before it gives up: as many as the fetch standard allows. */
 const maxRedirects = 20;
@@ -78,18 +79,18 @@ export class Visit {
   #connect(): void {
     this.connections++;
     this.#parser.reset();
-    const { endpoint } = this.#target;
-    if (endpoint) return this.#connectTo(endpoint);
+    const { endpoints } = this.#target;
+    if (endpoints) return this.#connectTo(endpoints);
     // A name in a Location: looked up at each connection, as clients do.
-    endpointOf(this.#target).then(
+    endpointsOf(this.#target).then(
       (found) => this.done === 0 && this.#connectTo(found),
       (error: NodeJS.ErrnoException) => this.#finish(nameOf(error.code ?? 'unknown')),
     );
   }
 
-  #connectTo(endpoint: Endpoint): void {
+  #connectTo(endpoints: readonly Endpoint[]): void {
     // Handlers are not called any more once the visit has left the connection.
-    const client = this.#plan.clients.connect(endpoint, {
+    const client = connectToAny(this.#plan.clients, endpoints, {
       onConnect: (at) => {
         if (this.#answers === 0) this.connected = at;
         this.#ask();

@@ -202,6 +202,12 @@ const catalogue = {
     text: '{address} cannot be steered to: {problem}; head and delivery must share a layer-2 segment',
   },
   LAB_FAILED: { fault: 'head', retry: true, exit: 1, text: '{problem}' },
+  NO_VISIT_SUCCEEDED: {
+    fault: 'user',
+    retry: true,
+    exit: 1,
+    text: 'every visit failed ({failures}); see what answers there: curl -i {url}',
+  },
   LIMIT_EXCEEDED: { fault: 'user', retry: false, exit: 3, text: '{problem}' },
   CALL_FAILED: { fault: 'kernel', retry: false, exit: 1, text: '{call} failed: {errno} {problem}' },
 } as const satisfies Record<string, Entry>;

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { type Compared, compareReports, figures } from '../report/compare.ts';
@@ -6,11 +6,15 @@ import { renderComparePage } from '../report/compare-page.ts';
 import { type Report, reportSchema } from '../report/schema.ts';
 import { formatTable } from '../report/table.ts';
 import { comparisonTable } from '../report/terminal.ts';
+import { needFile, save } from './save.ts';
 
 interface CompareFlags {
   readonly html?: string;
   readonly json?: string;
 }
+
+/** Bytes, more than a comparison takes. */
+const ROOM = 1024 * 1024;
 
 /** `baton compare A.json B.json ...` */
 export function compareCommand(): Command {
@@ -31,6 +35,9 @@ async function compare(paths: readonly string[], flags: CompareFlags): Promise<v
     const problem = `reports of different experiments cannot be compared: ${experiments.join(', ')}`;
     throw new BatonError('USAGE', { problem });
   }
+  // Before anything is shown: a person would take half an answer for all of it.
+  await needFile('--json', flags.json, ROOM);
+  await needFile('--html', flags.html, ROOM);
   const compared = compareReports(files);
   if (flags.json === '-') process.stdout.write(asJson(compared));
   else process.stdout.write(`${asText(compared)}\n`);
@@ -72,13 +79,4 @@ function asText(compared: Compared): string {
         : [],
     ),
   ].join('\n');
-}
-
-async function save(option: string, file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    const problem = `cannot write ${file}: ${error instanceof Error ? error.message : error}; name another with ${option}`;
-    throw new BatonError('USAGE', { problem }, error);
-  }
 }

@@ -8,7 +8,7 @@ import { createProgress } from '../lab/progress.ts';
 import { reportJsonSchema } from '../report/schema.ts';
 import { formatTable } from '../report/table.ts';
 import { renderTerminal } from '../report/terminal.ts';
-import { type WrittenReport, writeIndex, writeReport } from '../report/write.ts';
+import { needReports, type WrittenReport, writeIndex, writeReport } from '../report/write.ts';
 import { labDown, labUp, type NetworkFlags } from './lab-network.ts';
 import { vagrantDown, vagrantUp } from './lab-vagrant.ts';
 
@@ -49,7 +49,9 @@ async function lab(name: string, flags: LabFlags): Promise<void> {
   if (name === 'list') return void process.stdout.write(`${list()}\n`);
   if (name === 'schema')
     return void process.stdout.write(`${JSON.stringify(reportJsonSchema(), undefined, 2)}\n`);
-  await runAll(name === 'all' ? experiments : [findExperiment(name)], flags);
+  const wanted = name === 'all' ? experiments : [findExperiment(name)];
+  await needReports(flags.out);
+  await runAll(wanted, flags);
 }
 
 const list = () =>

@@ -1,13 +1,15 @@
-import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { runFirst } from '../../shared/sys/realtime.ts';
 import { parseDuration } from '../../shared/units.ts';
+import { formatLeft } from '../lab/progress.ts';
+import { formatCounts } from '../report/table.ts';
 import { type ArrivalKind, arrivalKinds } from '../visits/arrivals.ts';
 import { formatHgrm } from '../visits/histogram.ts';
-import { runVisits } from '../visits/run.ts';
+import { runVisits, type VisitProgress } from '../visits/run.ts';
 import { summarise } from '../visits/summary.ts';
 import { parseThreshold } from '../visits/threshold.ts';
+import { needFile, save } from './save.ts';
 
 /**
  * Where it is allowed (root), the generator runs before everything else: its clock is what is read, and must not wait for
@@ -15,6 +17,10 @@ import { parseThreshold } from '../visits/threshold.ts';
  * Below the lab's delay lines, which have 40.
  */
 const PRIORITY = 30;
+
+/** What a result takes at most in a file, and each visit that is kept in it. */
+const RESULT_BYTES = 256 * 1024;
+const SAMPLE_BYTES = 48;
 
 interface VisitFlags {
   readonly rate: number;
@@ -79,6 +85,9 @@ export function visitCommand(): Command {
 
 async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> {
   const thresholds = flags.failIf.map(parseThreshold);
+  const samples = flags.samples ? Math.ceil((flags.rate * flags.duration) / 1000) : 0;
+  await needFile('--json', flags.json, RESULT_BYTES + samples * SAMPLE_BYTES);
+  await needFile('--hgrm', flags.hgrm, RESULT_BYTES);
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
@@ -112,24 +121,18 @@ async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> 
   for (const warning of result.generator.warnings) process.stderr.write(`baton: ${warning}\n`);
   const crossed = thresholds.map((threshold) => threshold.check(result)).filter((text) => text !== undefined);
   if (crossed.length > 0) throw new BatonError('LIMIT_EXCEEDED', { problem: crossed.join('; ') });
-}
-
-function showProgress(progress: { elapsedMs: number; totalMs: number; done: number; failed: number }): void {
-  const left = Math.max(0, Math.ceil((progress.totalMs - progress.elapsedMs) / 1000));
-  process.stderr.write(`\r\x1b[K${progress.done} visits, ${progress.failed} failed, ${left} s left`);
-}
-
-async function save(option: string, file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new BatonError(
-      'USAGE',
-      { problem: `cannot write ${file}: ${problem}; name another with ${option}` },
-      error,
-    );
+  if (result.visits > 0 && result.succeeded === 0) {
+    throw new BatonError('NO_VISIT_SUCCEEDED', {
+      failures: formatCounts(result.failures),
+      url: result.urls[0]!,
+    });
   }
+}
+
+function showProgress({ elapsedMs, totalMs, done, failed, inFlight }: VisitProgress): void {
+  const left = Math.ceil((totalMs - elapsedMs) / 1000);
+  const rest = left > 0 ? formatLeft(left * 1000) : `waiting for ${inFlight} more`;
+  process.stderr.write(`\r\x1b[K${done} ${done === 1 ? 'visit' : 'visits'}, ${failed} failed, ${rest}`);
 }
 
 function number(option: string, least: number, most: number) {

@@ -3,13 +3,19 @@ import type { Link } from './delay/wire.ts';
 
 /** A lab: a running head with its deliveries and a place for clients, wherever those are. */
 
+export interface HostRunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Exit codes beside 0 of a command that has written its answer: not failures where it has. Default none. */
+  readonly answers?: readonly number[];
+}
+
 /** A place where commands run. Each command is a program and its arguments. */
 export interface Host {
   readonly name: string;
   /** How `baton` is called there; its arguments follow. */
   readonly baton: readonly string[];
   /** Runs a command to its end and answers its standard output. An abort sends SIGTERM and still waits for the end. */
-  run(command: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<string>;
+  run(command: readonly string[], options?: HostRunOptions): Promise<string>;
   /** Starts a command as a service and waits for its line of JSON that says it is ready. */
   start(command: readonly string[]): Promise<Service>;
   /**

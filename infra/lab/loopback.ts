@@ -9,7 +9,7 @@ import { baton, runToEnd, startService } from './service.ts';
 const host: Host = {
   name: 'loopback',
   baton,
-  run: (command, options) => runToEnd(command, options?.signal),
+  run: (command, options) => runToEnd(command, options),
   start: startService,
   async setLink() {
     throw new BatonError('LAB_FAILED', {

@@ -23,9 +23,11 @@ export function createProgress(screen: Screen, laterMs = 0): Progress {
   let past = 0;
   const show = (label: string, doneMs: number) => {
     const share = total > 0 ? Math.min(1, doneMs / total) : 0;
-    const left = formatLeft(Math.max(0, total - doneMs) + laterMs);
+    // Nothing is said before anybody knows, nor once it takes longer than it was expected to.
+    const leftMs = total === 0 ? 0 : Math.max(0, total - doneMs) + laterMs;
+    const left = leftMs === 0 ? '' : formatLeft(leftMs);
     if (!tty) {
-      screen.write(`${label}, ${left}\n`);
+      screen.write(`${left === '' ? label : `${label}, ${left}`}\n`);
       return;
     }
     const filled = Math.round(share * 24);
@@ -55,7 +57,8 @@ export function createProgress(screen: Screen, laterMs = 0): Progress {
   };
 }
 
-function formatLeft(ms: number): string {
+/** `90 s left`, `2 min 0 s left` */
+export function formatLeft(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   if (seconds < 120) return `${seconds} s left`;
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s left`;

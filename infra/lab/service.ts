@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { BatonError } from '../../shared/errors.ts';
-import type { Service } from './lab.ts';
+import type { HostRunOptions, Service } from './lab.ts';
 
 /** The command line beside this file: TypeScript in a checkout, JavaScript in an installed package. */
 const main = fileURLToPath(new URL(`../cli/main${extname(import.meta.url)}`, import.meta.url));
@@ -109,7 +109,7 @@ function parseReady(line: string, what: string): Record<string, unknown> {
   }
 }
 
-export interface RunOptions {
+export interface RunOptions extends HostRunOptions {
   /** What an abort does: SIGTERM, or for what signals do not reach the end of its standard input. */
   readonly endedBy?: 'signal' | 'input';
   /** For a message that it failed. */
@@ -119,8 +119,7 @@ export interface RunOptions {
 /** Runs a command to its end and answers its standard output. */
 export async function runToEnd(
   command: readonly string[],
-  signal?: AbortSignal,
-  { endedBy = 'signal', name = nameOf(command) }: RunOptions = {},
+  { signal, answers = [], endedBy = 'signal', name = nameOf(command) }: RunOptions = {},
 ): Promise<string> {
   const { child, ended } = launch(command, endedBy === 'input' ? 'pipe' : 'ignore');
   // It may end before its input does.
@@ -135,7 +134,8 @@ export async function runToEnd(
   if (signal?.aborted) stop();
   const result = await ended;
   signal?.removeEventListener('abort', stop);
-  if (result.failed && !signal?.aborted) {
+  const answered = text !== '' && answers.includes(result.exitCode ?? 0);
+  if (result.failed && !answered && !signal?.aborted) {
     throw new BatonError('LAB_FAILED', { problem: `${name} failed (${why(result, log())})` });
   }
   return text;

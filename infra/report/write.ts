@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BatonError } from '../../shared/errors.ts';
 import { renderIndex } from './index-page.ts';
+import { makeFolder, needRoomInNew, writeWhole } from './output.ts';
 import { renderPage } from './page.ts';
 import { type Report, reportSchema } from './schema.ts';
 
@@ -33,16 +33,26 @@ export async function writeIndex(written: readonly WrittenReport[], directory: s
 /** 2026-11-23T03-19-05Z: sorts by time and is a file name everywhere. */
 const fileTime = ({ startedAt }: Report) => startedAt.replace(/\.\d+Z$/, 'Z').replaceAll(':', '-');
 
+/** Bytes, more than the reports of all experiments take together. */
+const ROOM = 8 * 1024 * 1024;
+
+/** To be called before the experiments, whose reports would be lost. Makes the folder. */
+export async function needReports(directory: string): Promise<void> {
+  await needRoomInNew(directory, ROOM).catch((error: unknown) => {
+    throw unwritable(`cannot write reports in ${directory}`, error);
+  });
+}
+
 async function write(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
-    for (const [file, text] of Object.entries(files)) await writeFile(file, text);
+    await makeFolder(directory);
+    for (const [file, text] of Object.entries(files)) await writeWhole(file, text);
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new BatonError(
-      'LAB_FAILED',
-      { problem: `cannot write the report (${problem}); name a place with --out` },
-      error,
-    );
+    throw unwritable('cannot write the report', error);
   }
+}
+
+function unwritable(what: string, error: unknown): BatonError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new BatonError('LAB_FAILED', { problem: `${what} (${reason}); name a place with --out` }, error);
 }

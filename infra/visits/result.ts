@@ -58,7 +58,7 @@ export const visitResultSchema = z.object({
   failed: count,
   interrupted: count.describe('still going on when the run was interrupted; neither succeeded nor failed'),
   failures: counts.describe(
-    'failed visits by name, e.g. refused, reset, timeout, bad_answer, status_5xx, over_cap',
+    'failed visits by name, e.g. refused, reset, timeout, bad_answer, status_5xx; not_sent, over_cap, no_port, no_file_descriptor, no_memory and not_permitted are of the generating machine',
   ),
   statuses: counts.describe('final answers by status'),
   redirects: counts.describe(

@@ -38,7 +38,7 @@ export interface VisitOptions {
   readonly onProgress?: ((progress: VisitProgress) => void) | undefined;
 }
 
-interface VisitProgress {
+export interface VisitProgress {
   readonly elapsedMs: number;
   readonly totalMs: number;
   readonly done: number;
@@ -82,6 +82,8 @@ class Run {
   readonly #origin: number;
   readonly #end: number;
   readonly #startedAt: string;
+  /** When time limits were looked at last. */
+  #swept = 0;
   #next: number;
   #turn = 0;
   #allBegun = false;
@@ -171,7 +173,11 @@ class Run {
 
   #sweep(): void {
     this.#plan.clients.syncClocks();
-    const limit = now() - this.#timeout;
+    const at = now();
+    // setInterval is due so long after the turn before, whatever that one took.
+    if (this.#swept >= this.#origin) this.#tally.turned(at - this.#swept - sweepMs * 1000);
+    this.#swept = at;
+    const limit = at - this.#timeout;
     for (const visit of this.#inFlight) {
       if (visit.intended > limit) return;
       visit.abandon('timeout');

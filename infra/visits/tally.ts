@@ -1,12 +1,8 @@
 import type { Histogram } from 'hdr-histogram-js';
 import { createHistogram, encodeHistogram, spread } from './histogram.ts';
+import { lateAfterMicros, ownLimits } from './own-limits.ts';
 import type { Measure, PhaseName, VisitResult } from './result.ts';
 import type { Visit } from './visit.ts';
-
-/** A visit begun later than this is late: ten times what the alarm needs at its worst on an idle machine. */
-const lateAfterMicros = 2000;
-/** Beyond this at p99, the generator's own delay is too large a part of what is measured. */
-const maxLatenessMicros = 10_000;
 
 /** Counts what became of the visits of one run. */
 export class Tally {
@@ -22,6 +18,8 @@ export class Tally {
   readonly #failedAfter = createHistogram();
   /** Of every visit, also those that failed. */
   readonly #lateness = createHistogram();
+  /** How much later than it was due the event loop came to a turn. */
+  readonly #loop = createHistogram();
   readonly #failures: Record<string, number> = {};
   readonly #statuses: Record<string, number> = {};
   readonly #redirects: Record<string, number> = {};
@@ -46,6 +44,10 @@ export class Tally {
 
   get failed(): number {
     return this.#failed;
+  }
+
+  turned(lateMicros: number): void {
+    record(this.#loop, Math.max(0, lateMicros));
   }
 
   begun(visit: Visit): void {
@@ -92,20 +94,13 @@ export class Tally {
   /** What this tally knows of the result. `cpuMicros` and `wallMicros` are those of the measurement. */
   figures(cpuMicros: number, wallMicros: number, realtime: boolean) {
     const lateness = spread(this.#lateness);
-    const warnings: string[] = [];
-    if (lateness.p99 > maxLatenessMicros) {
-      warnings.push(
-        `the generator could not keep up: 1 % of the visits began more than ${(lateness.p99 / 1000).toFixed(1)} ms late; lower the rate or free a core`,
-      );
-    }
-    if (this.#failures.not_sent) {
-      warnings.push(`the generator could not keep up: ${this.#failures.not_sent} visits were never begun`);
-    }
-    if (this.#failures.over_cap) {
-      warnings.push(
-        `${this.#failures.over_cap} visits were not begun because too many were going on at once`,
-      );
-    }
+    const warnings = ownLimits({
+      failures: this.#failures,
+      lateMicros: lateness.p99,
+      loopMicros: spread(this.#loop).p99,
+      cpuMicros,
+      wallMicros,
+    });
     const phases: Record<PhaseName, Measure> = {
       late: measure(this.#phases.late),
       redirectHop: measure(this.#phases.redirectHop),

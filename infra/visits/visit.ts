@@ -2,6 +2,7 @@ import { errnoName } from '../../shared/sys/libc.ts';
 import type { Endpoint } from '../../shared/sys/tcp-repair-endpoints.ts';
 import { connectToAny } from './addresses.ts';
 import { type Client, type Clients, now } from './clients.ts';
+import { ownErrors } from './own-limits.ts';
 import { ResponseParser } from './response.ts';
 import { endpointsOf, type Redirects, type Target } from './target.ts';
 
@@ -190,10 +191,7 @@ const names: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'connect_timeout',
   EHOSTUNREACH: 'unreachable',
   ENETUNREACH: 'unreachable',
-  // These three are this machine's limits, not the server's.
-  EADDRNOTAVAIL: 'no_port',
-  EMFILE: 'no_file_descriptor',
-  ENFILE: 'no_file_descriptor',
+  ...ownErrors,
   ENOTFOUND: 'name_unknown',
   EAI_AGAIN: 'name_unknown',
 };

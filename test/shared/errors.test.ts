@@ -41,6 +41,7 @@ const pinned: Record<
   STEERING_FAILED: [1, 'kernel', false, 'interface', 'problem'],
   NOT_ON_SEGMENT: [1, 'user', false, 'address', 'problem'],
   LAB_FAILED: [1, 'head', true, 'problem'],
+  NO_VISIT_SUCCEEDED: [1, 'user', true, 'failures', 'url'],
   LIMIT_EXCEEDED: [3, 'user', false, 'problem'],
   CALL_FAILED: [1, 'kernel', false, 'call', 'errno', 'problem'],
 };

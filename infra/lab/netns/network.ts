@@ -155,7 +155,7 @@ function createHost(record: LabRecord, bridge: string, spec: LabHost, netem: boo
       if (netem) await applyNetem(link, [bridge, portOf(spec.name)], [namespace, 'eth0']);
       else writeLinkFile(linkFile(record, spec.name), link);
     },
-    run: (command, options) => runToEnd(inside(command), options?.signal),
+    run: (command, options) => runToEnd(inside(command), options),
     start: (command) => startService(inside(command)),
   };
 }

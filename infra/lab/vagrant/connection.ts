@@ -1,6 +1,6 @@
 /** One ssh connection to a machine, which every command there shares. It ends with this process. */
 import { join } from 'node:path';
-import type { Service } from '../lab.ts';
+import type { HostRunOptions, Service } from '../lab.ts';
 import { runToEnd, startService } from '../service.ts';
 import type { SshConfig } from './machines.ts';
 
@@ -10,7 +10,7 @@ export interface Connection {
    * Runs a command there as root, to its end; its standard output. An abort ends it there and still waits for it. `name`
    * is what a message calls it when it fails.
    */
-  run(command: readonly string[], name: string, signal?: AbortSignal): Promise<string>;
+  run(command: readonly string[], name: string, options?: HostRunOptions): Promise<string>;
   /** What rsync calls ssh with. */
   readonly ssh: readonly string[];
   close(): Promise<void>;
@@ -55,9 +55,13 @@ export async function connect(
   return {
     machine,
     ssh,
-    run(command, name, signal) {
+    run(command, name, options) {
       const remote = ['sudo', '-n', `${guest}/attached`, ...command].map(quote).join(' ');
-      return runToEnd([...ssh, machine, remote], signal, { endedBy: 'input', name: `${name} on ${machine}` });
+      return runToEnd([...ssh, machine, remote], {
+        ...options,
+        endedBy: 'input',
+        name: `${name} on ${machine}`,
+      });
     },
     close: () => master.stop(),
   };

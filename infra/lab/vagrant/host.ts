@@ -33,7 +33,7 @@ export async function createHost(connection: Connection, admin?: string): Promis
     interface: facts.BATON_INTERFACE,
     connection,
     baton,
-    run: (command, options) => connection.run(toGuest(command), nameOf(command), options?.signal),
+    run: (command, options) => connection.run(toGuest(command), nameOf(command), options),
     start: (command) => startUnit(connection, command, admin),
     async setLink(link) {
       if (name === 'head') {

@@ -88,7 +88,7 @@ test('a command that fails is an error, and one that is ended early is not', asy
     message: /exit code 3/,
   });
   const stop = new AbortController();
-  const running = runToEnd([node, '-e', 'setInterval(() => {}, 1000)'], stop.signal);
+  const running = runToEnd([node, '-e', 'setInterval(() => {}, 1000)'], { signal: stop.signal });
   stop.abort();
   t.is(await running, '');
 });

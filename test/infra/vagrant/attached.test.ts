@@ -57,7 +57,7 @@ test('an aborted run ends the standard input of what signals do not reach, and a
   const loud = waiting.map((word) =>
     word.replace('console.log("up")', `require("fs").writeFileSync("${fifo}", "up\\n")`),
   );
-  const running = runToEnd([script, ...loud], stop.signal, { endedBy: 'input' });
+  const running = runToEnd([script, ...loud], { signal: stop.signal, endedBy: 'input' });
   await ready;
   stop.abort();
   t.is(await running, 'ended\n');

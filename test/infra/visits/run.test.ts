@@ -147,13 +147,8 @@ for (const [name, what, behave] of failing) {
 }
 
 test('a refused connection is counted as refused', async (t) => {
-  const server = createTcpServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  const result = await runVisits({ urls: [`http://127.0.0.1:${port}/`], ...short });
+  // Where nobody listens, and which the kernel gives to no test beside this one.
+  const result = await runVisits({ urls: ['http://127.0.0.1:1/'], ...short });
   t.deepEqual(result.failures, { refused: 20 });
 });
 
@@ -180,14 +175,20 @@ test('an aborted run keeps what it measured and counts apart what was going on',
   let answered = 0;
   const url = await serve(t, (_, answer) => {
     // The eleventh is never answered: it is going on when the run ends.
-    if (answered === 10) return stop.abort();
+    if (answered === 10) return;
     answered++;
     answer.end();
   });
-  const result = await runVisits({ urls: [url], rate: 20, durationMs: 60_000, signal: stop.signal });
+  const result = await runVisits({
+    urls: [url],
+    rate: 20,
+    durationMs: 60_000,
+    signal: stop.signal,
+    onProgress: ({ done, inFlight }) => done === 10 && inFlight > 0 && stop.abort(),
+  });
   t.like(result, { complete: false, succeeded: 10, failed: 0 });
-  // A busy machine may begin some more before the abort is seen: 20 a second, and it is seen within half of one.
-  t.true(result.interrupted >= 1 && result.interrupted <= 10, `${result.interrupted} interrupted`);
+  // It is looked at four times a second; a busy machine may take longer.
+  t.true(result.interrupted >= 1 && result.interrupted <= 40, `${result.interrupted} interrupted`);
 });
 
 test('results can be added together as if they had been one run', async (t) => {
@@ -196,21 +197,6 @@ test('results can be added together as if they had been one run', async (t) => {
   const other = await runVisits({ urls: [url], ...short });
   const both = mergeHistograms([one.latency.histogram, other.latency.histogram]);
   t.is(both.totalCount, 40);
-});
-
-test.serial('a server that freezes is reported as slow as it was for those who came meanwhile', async (t) => {
-  // Answers at once, but for half a second from 500 ms on: the visitors of that time wait until its end.
-  const begun = performance.now();
-  const url = await serve(t, (_, answer) => {
-    const at = performance.now() - begun;
-    setTimeout(() => answer.end(), at >= 500 && at < 1000 ? 1000 - at : 0);
-  });
-  const result = await runVisits({ urls: [url], rate: 200, durationMs: 2500 });
-  // 100 of 500 visits wait 500 ms down to 0: the slowest 1 % of all are the first 5 of them, 25 ms long, so p99 is about
-  // 475 ms, and p90 (half of the 100) about 250 ms. A closed loop would have seen one slow answer in 400.
-  t.is(result.succeeded, 500);
-  t.true(result.latency.p99 > 455_000 && result.latency.p99 < 560_000, String(result.latency.p99));
-  t.true(result.latency.p90 > 230_000 && result.latency.p90 < 340_000, String(result.latency.p90));
 });
 
 test.serial('a generator that is held up begins every visit and says how late it was', async (t) => {

@@ -37,8 +37,8 @@ const table: [string, boolean][] = [
   ['failures>10', false],
   ['failures>49.9%', true],
   ['failures>50%', false],
-  ['rate<99', false],
-  ['rate>99', true],
+  ['rate<30', false],
+  ['rate>30', true],
   ['late>100%', false],
 ];
 for (const [text, crossed] of table) {

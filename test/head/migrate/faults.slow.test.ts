@@ -109,7 +109,7 @@ labTest('a delivery that does not answer in time loses the connection, and is to
     t.is(withinMs, ADOPT_TIMEOUT_MS);
     await isRedirected(t, reply);
     const took = performance.now() - began;
-    t.true(took >= ADOPT_TIMEOUT_MS && took < ADOPT_TIMEOUT_MS + 700, `${took} ms`);
+    t.true(took >= ADOPT_TIMEOUT_MS && took < ADOPT_TIMEOUT_MS + 2000, `${took} ms`);
     t.is((await rogue.next('abort')).id, id);
     // Late: the head has spoken for the connection, so it gives no word to speak as well.
     rogue.say({ type: 'adopted', id, micros: 1 });

@@ -26,7 +26,7 @@ export function labCommand(): Command {
     .addOption(new Option('--on <lab>', 'where its hosts are').default('loopback').argParser(parseLab))
     .option('--out <dir>', 'where the reports go', 'reports')
     .option('--quick', 'a shorter run, with less to say')
-    .option('--deliveries <n>', 'up: how many delivery hosts (default: 2)')
+    .option('--deliveries <n>', 'up: how many delivery hosts, at most 64 (default: 2)')
     .option('--rtt <duration>', "up: the round trip of the client's cable (default: none to speak of)")
     .addHelpText('after', otherHelp)
     .action(lab);

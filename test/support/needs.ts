@@ -17,6 +17,7 @@ const packages = {
   setpriv: 'util-linux',
   shellcheck: 'shellcheck',
   vagrant: 'vagrant',
+  ruby: 'ruby',
 } as const;
 export type Tool = keyof typeof packages;
 

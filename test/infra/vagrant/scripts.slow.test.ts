@@ -1,8 +1,20 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { execa } from 'execa';
+import { SLOTS } from '../../../head/board.ts';
+import { baton } from '../../../infra/lab/service.ts';
 import { needing } from '../../support/needs.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -73,5 +85,92 @@ needing('vagrant', test.serial)('a variable that makes no sense is told by its n
     const { exitCode, stderr } = await vagrant({ [name]: value });
     t.not(exitCode, 0);
     t.true(stderr.includes(name), stderr);
+  }
+});
+
+/** What a Vagrantfile asks of Vagrant, as `name=value` lines: this stands where Vagrant does and writes down what it is told. */
+const recorder = `
+class Recorder < BasicObject
+  def method_missing(name, *args, **named, &block)
+    [*args, *named.map { |key, value| "#{key}=#{value}" }].each { |value| ::STDOUT.puts "#{name} #{value}" }
+    block&.call(self)
+    self
+  end
+  def respond_to_missing?(*) = true
+end
+module Vagrant
+  def self.configure(_) = yield(Recorder.new)
+end
+load ARGV[0]
+`;
+async function namesOf(checkout: string) {
+  const { stdout } = await execa('ruby', ['-e', recorder, join(checkout, 'Vagrantfile')]);
+  const all = (pattern: RegExp) => [...new Set([...stdout.matchAll(pattern)].map(([, value]) => value!))];
+  return {
+    segments: all(/^network (?:libvirt__network_name|virtualbox__intnet)=(.*)$/gm),
+    prefixes: all(/^default_prefix= (.*)$/gm),
+    machines: all(/^define (.*)$/gm),
+  };
+}
+
+needing('ruby')(
+  'checkouts on one machine have networks and machines of their own, of the same addresses',
+  async (t) => {
+    const place = mkdtempSync(join(tmpdir(), 'baton-test-'));
+    t.teardown(async () => rmSync(place, { recursive: true }));
+    const checkouts = ['one/baton', 'two/baton', 'three'].map((name) => join(place, name));
+    const clone = (checkout: string) => {
+      mkdirSync(checkout, { recursive: true });
+      cpSync(join(root, 'Vagrantfile'), join(checkout, 'Vagrantfile'));
+    };
+    for (const checkout of checkouts) clone(checkout);
+    const found = await Promise.all(checkouts.map(namesOf));
+    for (const { segments, prefixes } of found) {
+      t.is(segments.length, 1, 'one segment, whichever the provider');
+      t.is(prefixes.length, 1);
+      // IFNAMSIZ does not bind it: the bridge has a name of its own. A domain's name may be long.
+      t.regex(segments[0]!, /^baton-10\.77\.0-[0-9a-f]{8}$/);
+    }
+    t.is(new Set(found.map(({ segments }) => segments[0])).size, 3);
+    t.is(new Set(found.map(({ prefixes }) => prefixes[0])).size, 3);
+
+    // A copy that takes the first one's notes with it is another checkout all the same.
+    const copy = join(place, 'copy');
+    cpSync(checkouts[0]!, copy, { recursive: true });
+    t.notDeepEqual((await namesOf(copy)).segments, found[0]!.segments);
+
+    // Machines that were made find their network again, wherever the folder is.
+    const made = join(checkouts[2]!, '.vagrant/machines/head/libvirt');
+    mkdirSync(made, { recursive: true });
+    writeFileSync(join(made, 'id'), 'x');
+    const moved = join(place, 'moved');
+    renameSync(checkouts[2]!, moved);
+    t.deepEqual((await namesOf(moved)).segments, found[2]!.segments);
+  },
+);
+
+needing('ruby')('the lab makes no more deliveries than a head takes', async (t) => {
+  const place = mkdtempSync(join(tmpdir(), 'baton-test-'));
+  t.teardown(async () => rmSync(place, { recursive: true }));
+  cpSync(join(root, 'Vagrantfile'), join(place, 'Vagrantfile'));
+  const withDeliveries = (count: number) =>
+    execa('ruby', ['-e', recorder, join(place, 'Vagrantfile')], {
+      env: { BATON_DELIVERIES: String(count) },
+      reject: false,
+    });
+  const most = await withDeliveries(SLOTS);
+  t.is(most.exitCode, 0, most.stderr);
+  t.true(most.stdout.includes(`define delivery${SLOTS}\n`));
+  const more = await withDeliveries(SLOTS + 1);
+  t.not(more.exitCode, 0);
+  t.regex(more.stderr, new RegExp(`from 1 to ${SLOTS}`));
+  for (const on of ['netns', 'vagrant']) {
+    const { exitCode, stderr } = await execa(
+      baton[0]!,
+      [...baton.slice(1), 'lab', 'up', '--on', on, '--deliveries', String(SLOTS + 1)],
+      { reject: false, env: { PATH: '/nowhere' } },
+    );
+    t.is(exitCode, 2, stderr);
+    t.regex(stderr, new RegExp(`--deliveries: give a number from 1 to ${SLOTS}, as many as a head takes`));
   }
 });

@@ -12,7 +12,8 @@ import { closeFd, endReading } from '../../shared/sys/sockets.ts';
 
 /** An intake at a loopback address, and what it accepted. `room`: connections that it may hold; it can not make more. */
 async function openIntake(t: ExecutionContext, calls: Calls, room: number, withAddress = false) {
-  const { fds, bound } = await bindReuseport({ host: '127.0.0.1', port: 0 }, 1);
+  // An address of its own: a test beside this one may be given the port when it is closed.
+  const { fds, bound } = await bindReuseport({ host: '127.0.9.1', port: 0 }, 1);
   const listener = fds[0]!;
   const epoll = createEpoll(8);
   const row = new Row(createBoardMemory(1), 0);

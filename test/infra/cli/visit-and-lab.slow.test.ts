@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { experiments } from '../../../infra/experiments/index.ts';
+import { startLoopbackLab } from '../../../infra/lab/loopback.ts';
+import { visitFrom } from '../../../infra/lab/visit-from.ts';
 import { reportSchema } from '../../../infra/report/schema.ts';
 import { visitResultSchema } from '../../../infra/visits/result.ts';
 
@@ -60,6 +62,38 @@ test('baton visit ends with 3 when a limit is crossed, and with 0 when all hold'
   t.regex(crossed.stdout, /^total /m);
 });
 
+test('baton visit ends with 1 when every visit failed, after it has told all it knows', async (t) => {
+  const flags = ['visit', 'http://visitor:secret@127.0.0.1:1/', '--rate', '50', '--duration', '200ms'];
+  const file = join(await temporary(t), 'result.json');
+  const [table, json, limited] = await Promise.all([
+    baton(...flags, '--json', file),
+    baton(...flags, '--json', '-'),
+    baton(...flags, '--fail-if', 'failures>0'),
+  ]);
+  t.is(table.exitCode, 1);
+  t.regex(table.stdout, /^failed +refused 10$/m);
+  t.is(
+    table.stderr,
+    'baton: every visit failed (refused 10); see what answers there: curl -i http://127.0.0.1:1/',
+  );
+  t.is(visitResultSchema.parse(JSON.parse(await readFile(file, 'utf8'))).failed, 10);
+  t.is(json.exitCode, 1);
+  t.is(visitResultSchema.parse(JSON.parse(json.stdout)).failed, 10);
+  t.is(limited.exitCode, 3, 'a limit that is crossed says more');
+  t.false([table, json, limited].some(({ stdout, stderr }) => `${stdout}${stderr}`.includes('secret')));
+});
+
+test('visits that all failed are an answer for an experiment', async (t) => {
+  const lab = await startLoopbackLab({ mode: 'redirect', deliveries: 1 });
+  t.teardown(lab.stop);
+  const result = await visitFrom(lab.client, { urls: ['http://127.0.0.1:1/'], rate: 50, durationMs: 200 });
+  t.deepEqual(result?.failures, { refused: 10 });
+  await t.throwsAsync(visitFrom(lab.client, { urls: ['nonsense'], rate: 50, durationMs: 200 }), {
+    code: 'LAB_FAILED',
+    message: /http:\/\/HOST/,
+  });
+});
+
 const wrong: [string[], RegExp][] = [
   [['visit', 'https://example.org/'], /http:\/\/HOST/],
   [['visit', 'http://127.0.0.1/', '--rate', 'many'], /--rate/],
@@ -68,6 +102,7 @@ const wrong: [string[], RegExp][] = [
   [['visit', 'http://127.0.0.1/', '--arrivals', 'never'], /constant, poisson, burst/],
   [['visit', 'http://127.0.0.1/', '--requests-per-visit', '1.5'], /--requests-per-visit/],
   [['visit', 'http://127.0.0.1/', '--fail-if', 'p99'], /--fail-if/],
+  [['visit', 'http://127.0.0.1/', '--fail-if', 'connect.p99.anything>10s'], /--fail-if.*p99\.9/],
   [['visit', 'http://127.0.0.1/', '--start-at', 'soon'], /--start-at/],
   [['visit'], /url/],
   [['compare', 'one.json'], /two or more/],

@@ -108,9 +108,13 @@ async function beSilent(t: ExecutionContext, host: string, port: number): Promis
 
 test('an address that refuses is passed over at once', async (t) => {
   const port = portOf(await sayWhere(t, '127.0.0.1'));
-  const { at, tookMs } = await tryAll(t, ['127.0.0.3', '127.0.0.4', '127.0.0.1'], port);
+  const { at, tookMs } = await tryAll(
+    t,
+    [...Array.from({ length: 8 }, (_, i) => `127.0.0.${i + 3}`), '127.0.0.1'],
+    port,
+  );
   t.is(at, '127.0.0.1');
-  t.true(tookMs < 450, `${tookMs} ms`);
+  t.true(tookMs < 1500, `${tookMs} ms`);
 });
 
 test('an address that this machine cannot reach is passed over at once', async (t) => {

@@ -1,21 +1,14 @@
 /** Experiments on the netns lab, whose answers are known beforehand. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { cpus, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
-import { execa } from 'execa';
+import { cpus, loadavg } from 'node:os';
+import test from 'ava';
 import type { Experiment } from '../../../infra/experiments/experiment.ts';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
 import { runExperiment } from '../../../infra/experiments/run.ts';
 import { allowedMicros, selfcheck } from '../../../infra/experiments/selfcheck.ts';
 import { storm } from '../../../infra/experiments/storm.ts';
 import { createProgress } from '../../../infra/lab/progress.ts';
-import { type Report, reportSchema } from '../../../infra/report/schema.ts';
+import type { Report } from '../../../infra/report/schema.ts';
 import { asRoot } from '../../support/netns.ts';
-
-const main = fileURLToPath(new URL('../../../infra/cli/main.ts', import.meta.url));
 
 const runQuick = (experiment: Experiment): Promise<Report> =>
   runExperiment(experiment, {
@@ -83,36 +76,3 @@ asRoot([], test.serial)(
     }
   },
 );
-
-asRoot([], test.serial)(
-  'an interrupted set keeps what it has and leaves no process or namespace',
-  async (t) => {
-    const out = await temporary(t);
-    const child = execa(process.execPath, [main, 'lab', 'all', '--on', 'netns', '--quick', '--out', out], {
-      reject: false,
-    });
-    t.teardown(async () => void child.kill('SIGKILL'));
-    let seen = 0;
-    for await (const line of createInterface({ input: child.stderr })) {
-      // Well into the first experiment.
-      if (line.startsWith('round 1 of 1') && ++seen === 3) break;
-    }
-    child.kill('SIGINT');
-    const { exitCode } = await child;
-    t.is(exitCode, 130);
-    const { stdout: namespaces } = await execa('ip', ['netns', 'list']);
-    t.false(namespaces.includes(`baton-${child.pid}-`), namespaces);
-    const files = await readdir(out);
-    t.is(files.filter((name) => name.endsWith('.json')).length, 1, files.join(' '));
-    const json = files.find((name) => name.endsWith('.json'))!;
-    const report = reportSchema.parse(JSON.parse(await readFile(join(out, json), 'utf8')));
-    t.false(report.complete);
-    t.true(report.cases.filter(({ rounds }) => rounds.length > 0).length >= 2);
-  },
-);
-
-async function temporary(t: ExecutionContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));
-  t.teardown(() => rm(directory, { recursive: true }));
-  return directory;
-}

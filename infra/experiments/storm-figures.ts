@@ -66,7 +66,7 @@ export function crowdTable(outcomes: readonly Outcome[]): Table {
   };
 }
 
-function failuresOf({ visits }: Outcome): Record<string, number> {
+export function failuresOf({ visits }: Outcome): Record<string, number> {
   const failures: Record<string, number> = {};
   for (const result of visits)
     for (const [name, count] of Object.entries(result.failures))

@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab } from '../lab/lab.ts';
 import { visitFrom } from '../lab/visit-from.ts';
+import { ownShortages } from '../visits/own-limits.ts';
 import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
 import {
   type Crowd,
   connectChart,
   crowdTable,
+  failuresOf,
   type Listeners,
   nameOf,
   type Outcome,
@@ -121,6 +123,11 @@ async function run(context: ExperimentContext): Promise<Findings> {
     ],
     warnings: [
       ...warnings,
+      ...outcomes.flatMap((outcome) =>
+        ownShortages(failuresOf(outcome)).map(
+          (text) => `${outcome.clients} clients, ${nameOf(outcome)}: ${text}`,
+        ),
+      ),
       ...outcomes
         .filter((outcome) => outcome.lateMs > lateMs)
         .map(

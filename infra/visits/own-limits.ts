@@ -59,12 +59,18 @@ export function ownLimits({ failures, lateMicros, loopMicros, cpuMicros, wallMic
     all.push(
       `it used ${(share * 100).toFixed(0)} % of a core, all that one generator has; lower the rate or run several`,
     );
-  for (const [name, tell] of Object.entries(ownFailures)) {
-    const count = failures[name];
-    if (count !== undefined) all.push(tell(count === 1 ? '1 visit was' : `${count} visits were`));
-  }
-  return all.map((text) => `the generator could not keep up: ${text}`);
+  return [...all.map(keptBehind), ...ownShortages(failures)];
 }
+
+/** Of these only, for crowds whose members are late because they come all at once. */
+export function ownShortages(failures: VisitResult['failures']): string[] {
+  return Object.entries(ownFailures)
+    .filter(([name]) => failures[name] !== undefined)
+    .map(([name, tell]) => tell(failures[name] === 1 ? '1 visit was' : `${failures[name]} visits were`))
+    .map(keptBehind);
+}
+
+const keptBehind = (text: string) => `the generator could not keep up: ${text}`;
 
 /** As the kernel has it for this process's network; nothing where it does not say. */
 function portRange(): string {

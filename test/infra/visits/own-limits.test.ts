@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { execa } from 'execa';
 import { baton } from '../../../infra/lab/service.ts';
-import { ownLimits } from '../../../infra/visits/own-limits.ts';
+import { ownLimits, ownShortages } from '../../../infra/visits/own-limits.ts';
 import { type VisitResult, visitResultSchema } from '../../../infra/visits/result.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
 import { asRoot } from '../../support/netns.ts';
@@ -92,4 +92,9 @@ test('a generator that is held up between its visits says so', async (t) => {
   t.is(succeeded, 2);
   t.false(generator.keptUp);
   t.regex(generator.warnings[0]!, /could not keep up/);
+});
+
+test('of a crowd that comes at once only what it lacked is told, not that it was late', (t) => {
+  t.deepEqual(ownShortages({ refused: 3, timeout: 2 }), []);
+  t.is(ownShortages({ refused: 3, no_port: 2, over_cap: 1 }).length, 2);
 });

@@ -44,7 +44,10 @@ export function visitCommand(): Command {
     .description(
       'visit a server at a steady rate, whatever it answers, and measure how long each visit takes',
     )
-    .argument('<url...>', 'http URLs, visited in turns')
+    .argument(
+      '<url...>',
+      'http URLs, visited in turns; a user and password in one are sent, and shown nowhere',
+    )
     .option('--rate <number>', 'visits per second', number('--rate', 0.01, 100_000), 100)
     .addOption(
       new Option('--duration <seconds>', 'how long to begin visits: 10, 90s, 2m')

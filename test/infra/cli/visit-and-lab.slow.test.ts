@@ -72,8 +72,9 @@ test('baton visit ends with 1 when every visit failed, after it has told all it 
   ]);
   t.is(table.exitCode, 1);
   t.regex(table.stdout, /^failed +refused 10$/m);
+  // On a busy machine it also says that it could not keep up.
   t.is(
-    table.stderr,
+    table.stderr.split('\n').at(-1),
     'baton: every visit failed (refused 10); see what answers there: curl -i http://127.0.0.1:1/',
   );
   t.is(visitResultSchema.parse(JSON.parse(await readFile(file, 'utf8'))).failed, 10);

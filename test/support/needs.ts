@@ -17,6 +17,7 @@ const packages = {
   setpriv: 'util-linux',
   shellcheck: 'shellcheck',
   vagrant: 'vagrant',
+  spin: 'spin',
 } as const;
 export type Tool = keyof typeof packages;
 

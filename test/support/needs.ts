@@ -18,6 +18,7 @@ const packages = {
   shellcheck: 'shellcheck',
   vagrant: 'vagrant',
   ruby: 'ruby',
+  spin: 'spin',
 } as const;
 export type Tool = keyof typeof packages;
 

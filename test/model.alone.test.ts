@@ -1,0 +1,55 @@
+/** The models of docs/model/ hold, and each check that they name is needed: without it the checker finds a fault. */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import { needing } from './support/needs.ts';
+
+const models = ['handoff'] as const;
+const pathOf = (model: string) => fileURLToPath(new URL(`../docs/model/${model}.pml`, import.meta.url));
+
+interface Verdict {
+  readonly errors: number;
+  readonly states: number;
+  /** The whole state space was searched. */
+  readonly isComplete: boolean;
+}
+
+/** Searches every state of a model, compiled with a check left out where `without` names one. */
+async function check(t: ExecutionContext, model: string, without?: string): Promise<Verdict> {
+  const cwd = await mkdtemp(join(tmpdir(), 'baton-model-'));
+  t.teardown(() => rm(cwd, { recursive: true, force: true }));
+  const define = without === undefined ? [] : [`-D${without}`];
+  await execa('spin', [...define, '-a', pathOf(model)], { cwd });
+  await execa('cc', ['-O2', '-w', '-DSAFETY', '-DCOLLAPSE', '-o', 'pan', 'pan.c'], { cwd });
+  const { stdout } = await execa(join(cwd, 'pan'), ['-m10000'], { cwd, reject: false });
+  const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1]);
+  return {
+    errors: number(/errors: (\d+)/),
+    states: number(/(\d+) states, stored/),
+    isComplete: !/Search not completed|max search depth too small/.test(stdout),
+  };
+}
+
+const declare = needing(['spin', 'cc'], test.serial);
+
+for (const model of models) {
+  declare(`the model of ${model} holds in every state`, async (t) => {
+    const { errors, states, isComplete } = await check(t, model);
+    t.is(errors, 0);
+    t.true(isComplete);
+    t.true(states > 100_000, `${states} states: most of the model is out of reach`);
+  });
+
+  const text = readFileSync(pathOf(model), 'utf8');
+  const checks = [...new Set([...text.matchAll(/^#ifn?def ([A-Z_]+)$/gm)].map(([, name]) => name!))];
+  for (const name of checks) {
+    declare(`the model of ${model} fails without ${name}`, async (t) => {
+      t.regex(text, new RegExp(`^ \\*   ${name} `, 'm'), 'it is explained at the top');
+      t.is((await check(t, model, name)).errors, 1);
+    });
+  }
+}

@@ -35,6 +35,11 @@ export interface SteeredFlow extends Flow {
 export const KEY_SIZE = FLOW_KEY_SIZE;
 export const FLOW_SIZE = 56;
 
+/** datagram and way in steer.bpf.c, and how many of the last datagrams that came in pieces are known. */
+export const DATAGRAM_SIZE = 36;
+export const WAY_SIZE = 16;
+export const DATAGRAMS = 4096;
+
 const HOLD = 1;
 const FORWARD = 2;
 

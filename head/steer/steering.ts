@@ -2,8 +2,8 @@
  * Steering: the head's kernel sends a migrated connection's packets on to the host that adopted it (see steer.bpf.c). Flows
  * are named by their keys (shared/wire/remote/flow-key.ts).
  *
- *     attach -> hold(flow) -> forward(flow, hop) -> forget(flow) -> close, or detach
- *                        `--> forget(flow)
+ *     attach -> mark(flow) -> hold(flow) -> forward(flow, hop) -> forget(flow) -> close, or detach
+ *                   `--------------`--> forget(flow)
  *
  * The filter on the interface owns the program and the table of flows, so both outlive the head: `close` leaves them at
  * work, and the next `attach` finds them through the filter. `detach` removes everything.
@@ -39,11 +39,19 @@ export interface Steering {
   readonly path: string;
   /** A table with its flows was found at work. */
   readonly adopted: boolean;
+  /** The filter is at its place, as far as is known. */
+  readonly isAttached: boolean;
+  /** The filter may have gone. */
+  distrust(): void;
+  /** Attaches the filter again where it has gone; true when it had. Throws STEERING_FAILED and STEERING_FOREIGN. */
+  repair(): Promise<boolean>;
   /**
    * Drops the flow's packets, which TCP sends again, for at most `forMs`: past that they reach the head's stack, so that
    * the client of a head that died meanwhile gets a reset. Throws STEERING_FULL.
    */
   hold(key: Uint8Array, forMs?: number): void;
+  /** Leaves the flow's packets alone: the entry tells the next head that this one was at it. Throws STEERING_FULL. */
+  mark(key: Uint8Array): void;
   /** Sends the flow's packets to another host. Throws STEERING_FULL, which a held flow never meets. */
   forward(key: Uint8Array, hop: layout.NextHop): void;
   /** The flow's packets are the head's again. False when it was not in the table. */
@@ -200,6 +208,8 @@ function openIfNamed(
 function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean): Steering {
   const flows = bpf.accessMap(flowsFd, layout.KEY_SIZE, layout.FLOW_SIZE);
   const capacity = bpf.mapInfo(flowsFd).maxEntries;
+  let card = device;
+  let attached = true;
   let open = true;
 
   function update(): void {
@@ -209,13 +219,42 @@ function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean
   }
 
   const steering: Steering = {
-    interface: device,
+    get interface() {
+      return card;
+    },
     capacity,
     path: pins.flows,
     adopted,
+    get isAttached() {
+      return attached;
+    },
+    distrust() {
+      attached = false;
+    },
+    async repair() {
+      card = await findInterface(device.name);
+      const filter = withName(await findFilter(card.name), pins);
+      if (!open) return false;
+      if (filter && filter.programName !== PROGRAM) {
+        attached = false;
+        throw new BatonError('STEERING_FOREIGN', {
+          interface: card.name,
+          pref: PREF,
+          found: filter.programName,
+        });
+      }
+      if (!filter) await attachFilter(card.name, pins.program);
+      attached = true;
+      return filter === undefined;
+    },
     hold(key, forMs = DEFAULT_HOLD_MS) {
       flows.key.set(key);
       layout.writeHold(flows.value, process.hrtime.bigint() + BigInt(Math.round(forMs * 1e6)));
+      update();
+    },
+    mark(key) {
+      flows.key.set(key);
+      layout.writeMark(flows.value);
       update();
     },
     forward(key, hop) {

@@ -24,13 +24,18 @@ interface Prepared {
 
 export class Adoptions {
   readonly #vips: readonly Uint8Array[];
+  readonly #makeWay: (ends: Ends) => boolean;
   readonly #prepared = new Map<number, Prepared>();
   /** The latest that was offered: heads count upwards. */
   #last = -1;
 
-  /** `vips`: connections to other addresses are none of ours. */
-  constructor(vips: readonly Uint8Array[]) {
+  /**
+   * `vips`: connections to other addresses are none of ours. `makeWay`: ends what this host still has of an earlier
+   * connection with these ends; false when it stays.
+   */
+  constructor(vips: readonly Uint8Array[], makeWay: (ends: Ends) => boolean) {
     this.#vips = vips;
+    this.#makeWay = makeWay;
   }
 
   /** Makes the connection here, all but its coming to life; what to answer. Throws PROTOCOL. */
@@ -41,7 +46,9 @@ export class Adoptions {
     const saved = decodeSaved(state);
     if (!this.#vips.some((vip) => Buffer.compare(vip, saved.server.address) === 0))
       return { type: 'refused', id, reason: 'address-not-here' };
-    const connection = prepare(saved);
+    let connection = prepare(saved);
+    if (connection instanceof Refusal && connection.reason === 'connection-exists' && this.#makeWay(saved))
+      connection = prepare(saved);
     if (connection instanceof Refusal) return { type: 'refused', id, reason: connection.reason };
     const { client, server } = saved;
     this.#prepared.set(id, { connection, ends: { client, server }, until: began + withinMs });

@@ -9,9 +9,10 @@
  * forgotten without its kernel having ended it, is told.
  */
 import { FLOWS_LISTED, type FlowStatus } from '../../shared/status.ts';
+import { type Conntrack, openConntrack } from '../../shared/sys/conntrack.ts';
 import { prepare, Refusal, type SavedConnection } from '../../shared/tcp-repair/index.ts';
 import { formatHostPort } from '../../shared/units.ts';
-import { FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
+import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
 import { answersNow, type NextHop, neighbourWith, readKey, type Steering } from '../steer/index.ts';
 import { Teller } from './teller.ts';
 
@@ -30,6 +31,8 @@ const SAME_HOST_MS = 5000;
  */
 const SILENT_MS = 3 * 3_600_000;
 const TIDY_EVERY_MS = 250;
+/** How often it is found out whether the kernel tracks connections here: a firewall may come later, milliseconds. */
+const CONNTRACK_EVERY_MS = 1000;
 
 /** A connection that was committed and not said to live: enough of it to tell its client. */
 export interface Unconfirmed {
@@ -74,6 +77,9 @@ export class Flows {
   /** In the order in which they end. */
   readonly #ending: { readonly flow: Flow; readonly at: number }[] = [];
   readonly #timer: NodeJS.Timeout;
+  readonly #conntrack: Conntrack | undefined = openConntrack();
+  #isTracked = false;
+  #askedConntrackAt = Number.NEGATIVE_INFINITY;
 
   constructor(steering: Steering) {
     this.#steering = steering;
@@ -86,6 +92,7 @@ export class Flows {
     });
     for (const key of frozen) this.#tell(key);
     for (const { mac } of this.#unclaimed.values()) this.#expect(mac);
+    this.#tidy(performance.now());
     this.#timer = setInterval(() => this.#tidy(performance.now()), TIDY_EVERY_MS);
     this.#timer.unref();
   }
@@ -125,6 +132,8 @@ export class Flows {
     const flow = { id, key, owner };
     this.#byName.set(nameOf(key), flow);
     this.#byId.set(id, flow);
+    // From here on the head's kernel sees nothing of it, its end neither: a firewall's entry would stay for five days.
+    if (this.#isTracked) this.#conntrack?.forget(endsOfKey(key));
   }
 
   /** Its owner has gone, and may live: whether the connection does shows when it registers again. */
@@ -217,6 +226,10 @@ export class Flows {
   }
 
   #tidy(now: number): void {
+    if (now - this.#askedConntrackAt >= CONNTRACK_EVERY_MS) {
+      this.#askedConntrackAt = now;
+      this.#isTracked = this.#conntrack?.isInUse() ?? false;
+    }
     while (this.#ending.length > 0 && this.#ending[0]!.at <= now) this.#forget(this.#ending.shift()!.flow);
     for (const all of [this.#orphansOfOwner, this.#orphansOfHost]) {
       for (const [name, orphans] of all) {
@@ -277,6 +290,7 @@ export class Flows {
   close(): void {
     clearInterval(this.#timer);
     this.#teller.close();
+    this.#conntrack?.close();
     // All that is ending is over: nothing but these flows keeps the table in use.
     for (const { flow } of this.#ending.splice(0)) this.#forget(flow);
   }

@@ -37,11 +37,12 @@ export async function resolveNextHop(address: string, withinMs = RESOLVE_MS): Pr
   const gateway = route.gateway ?? route.via?.host;
   if (gateway !== undefined) throw refuse(`it is behind the router ${gateway}`);
 
-  const { ifindex, mac: sourceMac, name } = await findInterface(route.dev);
+  // Both are asked at once: a delivery waits for it.
+  const lookUp = () => listJson<Neighbour>('ip', 'neigh', 'show', 'to', address, 'dev', route.dev);
+  const [{ ifindex, mac: sourceMac, name }, first] = await Promise.all([findInterface(route.dev), lookUp()]);
   const deadline = performance.now() + withinMs;
   for (let provoked = false; ; provoked = true) {
-    const show = ['neigh', 'show', 'to', address, 'dev', name];
-    const [neighbour] = await listJson<Neighbour>('ip', ...show);
+    const [neighbour] = provoked ? await lookUp() : first;
     if (neighbour?.lladdr && neighbour.state.some((state) => known.includes(state)))
       return { mac: neighbour.lladdr, ifindex, sourceMac };
     if (performance.now() > deadline || (provoked && neighbour?.state.includes('FAILED')))

@@ -84,6 +84,12 @@ export function bindTo(fd: number, endpoint: Endpoint): number {
   return c.bind(fd, address, size) < 0 ? -lastErrno() : 0;
 }
 
+/** Ends the socket's connection; in repair mode without a word to the peer. Whoever reads it finds ECONNABORTED (connect(2)). */
+export function disconnect(fd: number): number {
+  bytes.fill(0, 0, SIZE_V4);
+  return c.connect(fd, address, SIZE_V4) < 0 ? -lastErrno() : 0;
+}
+
 export function connectTo(fd: number, endpoint: Endpoint): number {
   const size = write(endpoint);
   return c.connect(fd, address, size) < 0 ? -lastErrno() : 0;

@@ -20,7 +20,15 @@ import {
   setTimestamp,
   setWindow,
 } from '../sys/tcp-repair.ts';
-import { bindTo, connectTo, EAFNOSUPPORT, type Endpoint, tcpSocketFor } from '../sys/tcp-repair-endpoints.ts';
+import {
+  bindTo,
+  connectTo,
+  disconnect,
+  EAFNOSUPPORT,
+  type Endpoint,
+  tcpSocketFor,
+} from '../sys/tcp-repair-endpoints.ts';
+import { type Ends, endsOf } from './ends.ts';
 import { queueMemory } from './queue-memory.ts';
 import { Refusal, refusalOf } from './refusal.ts';
 import type { SavedConnection } from './saved.ts';
@@ -56,6 +64,19 @@ export function prepare(state: SavedConnection): PreparedConnection | Refusal {
 }
 
 const unmapped = ({ address, port }: Endpoint): Endpoint => ({ address, port });
+
+/**
+ * Ends a live connection that its client has long ended, as a new one with the same ends shows; the client hears nothing
+ * of it, and who has the fd finds it aborted. False when `fd` is not that connection (any more).
+ */
+export function endOutdated(fd: number, ends: Ends): boolean {
+  const found = endsOf(fd);
+  if (found instanceof Refusal) return false;
+  const isSame = (a: Endpoint, b: Endpoint) =>
+    a.port === b.port && Buffer.compare(a.address, b.address) === 0;
+  if (!isSame(found.client, ends.client) || !isSame(found.server, ends.server)) return false;
+  return enterRepair(fd) === 0 && disconnect(fd) === 0 && leaveRepairQuietly(fd) === 0;
+}
 
 /** See `index.ts` for the sequence. A call out of it throws. */
 export class PreparedConnection {

@@ -6,7 +6,8 @@
  * those that it still holds when it registers. A flow is forgotten when its delivery says so, when the delivery has
  * registered and does not hold it, or when the host that it is steered to has gone: never because time has passed
  * without a word, for a delivery that the head cannot hear may serve its connections all the same. Whose flow is
- * forgotten without its kernel having ended it, is told.
+ * forgotten without its kernel having ended it, is told; and the clients of those that nobody speaks for are made to
+ * send something, to which the kernel of a host whose process has died says what there is to say.
  */
 import { FLOWS_LISTED, type FlowStatus } from '../../shared/status.ts';
 import { type Conntrack, openConntrack } from '../../shared/sys/conntrack.ts';
@@ -57,7 +58,7 @@ interface Orphans {
   readonly keys: () => Iterable<Buffer>;
   /** Forgets one of them, and tells its client. */
   readonly drop: (key: Buffer) => void;
-  /** When each had how many packets; filled from the second time on that their host was there. */
+  /** When each had how many packets. */
   readonly seen: Map<string, { packets: number; at: number }>;
 }
 
@@ -66,6 +67,7 @@ const nameOf = (key: Buffer): string => key.toString('latin1');
 
 export class Flows {
   readonly #steering: Steering;
+  readonly #claimWithinMs: number;
   readonly #teller = new Teller();
   readonly #byName = new Map<string, Flow>();
   readonly #byId = new Map<number, Flow>();
@@ -81,8 +83,9 @@ export class Flows {
   #isTracked = false;
   #askedConntrackAt = Number.NEGATIVE_INFINITY;
 
-  constructor(steering: Steering) {
+  constructor(steering: Steering, claimWithinMs = CLAIM_WITHIN_MS) {
     this.#steering = steering;
+    this.#claimWithinMs = claimWithinMs;
     const frozen: Buffer[] = [];
     steering.walk(({ action, mac }, key) => {
       const own = Buffer.from(key);
@@ -106,7 +109,7 @@ export class Flows {
     if (this.#orphansOfHost.has(mac)) return;
     const keys = () => [...this.#unclaimed.values()].filter((one) => one.mac === mac).map(({ key }) => key);
     this.#orphansOfHost.set(mac, {
-      until: performance.now() + CLAIM_WITHIN_MS,
+      until: performance.now() + this.#claimWithinMs,
       isAsking: false,
       address: () => neighbourWith(mac),
       keys,
@@ -194,7 +197,7 @@ export class Flows {
   /** A delivery's link has ended. It may live on, and its connections with it. `address`: of its host. */
   left(owner: string, address: string): void {
     this.#orphansOfOwner.set(owner, {
-      until: performance.now() + CLAIM_WITHIN_MS,
+      until: performance.now() + this.#claimWithinMs,
       isAsking: false,
       address: () => Promise.resolve(address),
       keys: () => [...this.#byName.values()].filter((flow) => flow.owner === owner).map(({ key }) => key),
@@ -237,7 +240,7 @@ export class Flows {
         orphans.isAsking = true;
         void this.#look(orphans).then((isOver) => {
           orphans.isAsking = false;
-          orphans.until = performance.now() + CLAIM_WITHIN_MS;
+          orphans.until = performance.now() + this.#claimWithinMs;
           // Another may have come in its place meanwhile.
           if (isOver && all.get(name) === orphans) {
             all.delete(name);
@@ -253,12 +256,14 @@ export class Flows {
     const host = await address();
     if (host === undefined || !(await answersNow(host).catch(() => true))) return true;
     const now = performance.now();
+    const mayAsk = this.#teller.isIdle;
     for (const key of keys()) {
       const name = nameOf(key);
       const packets = this.#steering.find(key)?.packets ?? 0;
       const before = seen.get(name);
       if (before?.packets !== packets) seen.set(name, { packets, at: now });
       else if (now - before.at > SILENT_MS) drop(key);
+      if (mayAsk && (before === undefined || before.packets === packets)) this.#teller.ask(key);
     }
     return false;
   }

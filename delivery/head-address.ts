@@ -15,9 +15,14 @@ import { openSession, type Session, type SessionEvents } from './session.ts';
 export interface HeadAddress {
   /** The path, or HOST:PORT. */
   readonly name: string;
+  /** Between two tries to register, milliseconds; undefined where it does not matter. */
+  readonly longestRetryMs?: number;
   /** Registers. `active`: connections of earlier registrations that are open. */
   open(introduction: Introduction, active: number, events: SessionEvents): Promise<Session>;
 }
+
+/** A head that starts again is to find its deliveries at once; to be refused costs a delivery half a millisecond. */
+const RETRY_MS = 50;
 
 /** Throws what the options lack, or this host, for a head on another one; what may go wrong is logged. */
 export function findHead(
@@ -49,6 +54,7 @@ export function findHead(
   const holdings = new Holdings();
   return {
     name: formatHostPort(address),
+    longestRetryMs: RETRY_MS,
     open: (introduction, _active, events) => openRemoteSession(head, introduction, holdings, events),
   };
 }

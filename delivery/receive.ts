@@ -129,7 +129,7 @@ class Receiving implements Receiver {
         told = problem;
       }
       await delay(wait, undefined, { signal: this.#stop.signal }).catch(() => {});
-      wait = Math.min(wait * 2, LONGEST_RETRY_MS);
+      wait = Math.min(wait * 2, this.#head.longestRetryMs ?? LONGEST_RETRY_MS);
     }
     onRefused(new BatonError('NOT_RUNNING', { path: this.#head.name }));
   }

@@ -59,7 +59,10 @@ export class LaneKeeper {
     if (!(lane instanceof RemoteLane) || !lane.settle(fd)) return this.#parts.row.add('late_messages');
     if (how === 'taken') this.#desk.taken(slot, fd);
     else if (how === 'lost') this.#desk.lost(slot, fd);
-    else this.#handAgain(slot, fd);
+    else if (how === 'gone') {
+      this.#desk.takeBack(slot);
+      this.#desk.abandon(fd, 'client_gone');
+    } else this.#handAgain(slot, fd);
   }
 
   leave(slot: number, broken: boolean): void {

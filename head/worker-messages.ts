@@ -51,8 +51,11 @@ export type ToWorker =
   /** Serve what is queued, then end, at the latest after `withinMs`. */
   | { readonly type: 'stop'; readonly withinMs: number };
 
-/** `returned`: it is the head's again, and no application has seen it. `lost`: it was reset. */
-export type Settlement = 'taken' | 'returned' | 'lost';
+/**
+ * `returned`: it is the head's again, and no application has seen it. `gone`: the same, but its client has reset it.
+ * `lost`: it was reset, because it could not be known who had it.
+ */
+export type Settlement = 'taken' | 'returned' | 'gone' | 'lost';
 
 export type FromWorker =
   /** These connections are to move to another host: hands off until each is `settled`. */

@@ -39,7 +39,7 @@ export interface FlowStatus {
   /** Who has it; null for a flow that no delivery has claimed since the head's start. */
   readonly delivery: string | null;
   /** `held` while it moves, `gone` when it has gone from the table by itself. */
-  readonly action: 'hold' | 'forward' | 'gone';
+  readonly action: 'hold' | 'mark' | 'forward' | 'gone';
   /** Sent on since it moved. */
   readonly packets: number;
   readonly bytes: number;

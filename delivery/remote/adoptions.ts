@@ -24,21 +24,31 @@ interface Prepared {
 
 export class Adoptions {
   readonly #vips: readonly Uint8Array[];
+  readonly #makeWay: (ends: Ends) => boolean;
   readonly #prepared = new Map<number, Prepared>();
+  /** The latest that was offered: heads count upwards. */
+  #last = -1;
 
-  /** `vips`: connections to other addresses are none of ours. */
-  constructor(vips: readonly Uint8Array[]) {
+  /**
+   * `vips`: connections to other addresses are none of ours. `makeWay`: ends what this host still has of an earlier
+   * connection with these ends; false when it stays.
+   */
+  constructor(vips: readonly Uint8Array[], makeWay: (ends: Ends) => boolean) {
     this.#vips = vips;
+    this.#makeWay = makeWay;
   }
 
   /** Makes the connection here, all but its coming to life; what to answer. Throws PROTOCOL. */
   adopt({ id, withinMs, state }: ToRemote & { type: 'adopt' }): FromRemote {
     if (this.#prepared.has(id)) throw new BatonError('PROTOCOL', { problem: `a second adopt of ${id}` });
+    this.#last = Math.max(this.#last, id);
     const began = performance.now();
     const saved = decodeSaved(state);
     if (!this.#vips.some((vip) => Buffer.compare(vip, saved.server.address) === 0))
       return { type: 'refused', id, reason: 'address-not-here' };
-    const connection = prepare(saved);
+    let connection = prepare(saved);
+    if (connection instanceof Refusal && connection.reason === 'connection-exists' && this.#makeWay(saved))
+      connection = prepare(saved);
     if (connection instanceof Refusal) return { type: 'refused', id, reason: connection.reason };
     const { client, server } = saved;
     this.#prepared.set(id, { connection, ends: { client, server }, until: began + withinMs });
@@ -52,8 +62,9 @@ export class Adoptions {
     return fd instanceof Refusal ? fd : { fd, ends };
   }
 
-  /** It stays with the head. */
+  /** It stays with the head. What was refused may have been late with that: the head has not read it yet. Throws PROTOCOL. */
   abort(id: number): void {
+    if (id <= this.#last && !this.#prepared.has(id)) return;
     this.#take(id, 'abort').connection.abandon();
   }
 

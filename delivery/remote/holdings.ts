@@ -4,7 +4,7 @@
  * They outlive the link to the head, and even the head: whoever is the head next is told of all that is left.
  */
 import { openSocketDiagnosis, type SocketDiagnosis } from '../../shared/sys/sock-diag.ts';
-import type { Ends } from '../../shared/tcp-repair/index.ts';
+import { type Ends, endOutdated } from '../../shared/tcp-repair/index.ts';
 import { FLOW_KEY_SIZE, flowKey } from '../../shared/wire/remote/flow-key.ts';
 import { IDS_MAX } from '../../shared/wire/remote/messages.ts';
 
@@ -15,6 +15,13 @@ const FIRST_LOOK_MS = 5;
 const LONGEST_LOOK_MS = 1000;
 /** Where the kernel cannot be asked: as long as TIME_WAIT (include/net/tcp.h, TCP_TIMEWAIT_LEN). */
 const BLIND_MS = 60_000;
+
+interface Open {
+  readonly ends: Ends;
+  readonly fd: number;
+  /** A new connection with the same ends has shown that it is over. */
+  isOutdated: boolean;
+}
 
 interface Ending {
   readonly id: number;
@@ -28,7 +35,7 @@ interface Ending {
 type Report = (closed: number, gone: number[]) => void;
 
 export class Holdings {
-  readonly #open = new Map<number, Ends>();
+  readonly #open = new Map<number, Open>();
   /** By the name of their ends: a new connection with the same ends shows that the old one is over. */
   readonly #ending = new Map<string, Ending>();
   readonly #diagnosis: SocketDiagnosis | undefined = tryToDiagnose();
@@ -39,21 +46,43 @@ export class Holdings {
   #timerAt = 0;
 
   /** A connection lives here from now on. */
-  add(id: number, ends: Ends): void {
+  add(id: number, ends: Ends, fd: number): void {
     const before = this.#ending.get(nameOf(ends));
     if (before) this.#over(before);
-    this.#open.set(id, ends);
+    this.#open.set(id, { ends, fd, isOutdated: false });
   }
 
   /** Its socket has been closed. */
   closed(id: number): void {
-    const ends = this.#open.get(id)!;
+    const { ends, isOutdated } = this.#open.get(id)!;
     this.#open.delete(id);
     this.#closed++;
+    if (isOutdated) {
+      this.#gone.push(id);
+      return this.#wakeAt(performance.now() + FIRST_LOOK_MS);
+    }
     const since = performance.now();
     const ending: Ending = { id, ends, since, wait: FIRST_LOOK_MS, lookAt: since + FIRST_LOOK_MS };
     this.#ending.set(nameOf(ends), ending);
     this.#wakeAt(ending.lookAt);
+  }
+
+  /**
+   * A connection with these ends is offered, so that the one that this host has is over, though nobody has told it: it makes
+   * room. False when it stays in the way.
+   */
+  makeWay(ends: Ends): boolean {
+    const name = nameOf(ends);
+    for (const open of this.#open.values()) {
+      if (nameOf(open.ends) !== name || !endOutdated(open.fd, open.ends)) continue;
+      open.isOutdated = true;
+      return true;
+    }
+    try {
+      return this.#diagnosis?.clear(ends.server, ends.client) ?? false;
+    } catch {
+      return false;
+    }
   }
 
   /** How things stand, for a head that is to be told; what changes from now on is kept for `attach`. */
@@ -61,7 +90,7 @@ export class Holdings {
     this.#closed = 0;
     this.#gone = [];
     const all = [
-      ...this.#open.entries(),
+      ...[...this.#open].map(([id, { ends }]) => [id, ends] as const),
       ...[...this.#ending.values()].map(({ id, ends }) => [id, ends] as const),
     ];
     const holdings = [];

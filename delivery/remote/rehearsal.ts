@@ -21,7 +21,7 @@ export function rehearse(): void {
 }
 
 function rehearsalOf(saved: SavedConnection): () => boolean {
-  const adoptions = new Adoptions([saved.server.address]);
+  const adoptions = new Adoptions([saved.server.address], () => false);
   const reader = new FrameReader();
   const frame = encodeFrame({ type: 'adopt', id: 0, withinMs: 1000, state: encodeSaved(saved) });
   return () => {

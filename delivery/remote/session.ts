@@ -59,7 +59,7 @@ class RemoteSession implements Session {
   constructor(head: RemoteHead, holdings: Holdings, events: SessionEvents) {
     this.#holdings = holdings;
     this.#events = events;
-    this.#adoptions = new Adoptions(head.vips);
+    this.#adoptions = new Adoptions(head.vips, (ends) => holdings.makeWay(ends));
   }
 
   async open(
@@ -135,7 +135,7 @@ class RemoteSession implements Session {
   #commit(id: number): void {
     const adopted = this.#adoptions.commit(id);
     if (adopted instanceof Refusal) return this.#send({ type: 'refused', id, reason: adopted.reason });
-    this.#holdings.add(id, adopted.ends);
+    this.#holdings.add(id, adopted.ends, adopted.fd);
     this.#live.push(id);
     if (this.#live.length === IDS_MAX) this.#sayLive();
     else this.#liveTimer ??= setTimeout(() => this.#sayLive(), SAY_LIVE_MS);

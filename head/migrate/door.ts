@@ -2,6 +2,7 @@
  * Deliveries of other hosts: who has the secret, says hello in time and is on the head's layer-2 segment is registered.
  * Every message is checked before anybody acts on it.
  */
+import { addressBytes } from '../../shared/addresses.ts';
 import { BatonError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import { parseHostPort } from '../../shared/units.ts';
@@ -16,7 +17,7 @@ import {
 import type { Applicant, Membership, Registry } from '../registry.ts';
 import { type NextHop, resolveNextHop } from '../steer/index.ts';
 import type { Settlement, ToWorker } from '../worker-messages.ts';
-import { type MigrationParts, Migrations } from './migrations.ts';
+import { type Fate, type MigrationParts, Migrations } from './migrations.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
 const HELLO_WITHIN_MS = 5000;
@@ -27,6 +28,9 @@ export interface DoorParts {
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
 }
+
+/** An IPv4 peer of a dual-stack socket. */
+const unmapped = (host: string): string => host.replace(/^::ffff:(?=\d+\.)/i, '');
 
 /** One delivery, from its first word to its end. */
 export class RemoteDelivery implements LinkHandlers {
@@ -43,8 +47,9 @@ export class RemoteDelivery implements LinkHandlers {
   #migrations: Migrations | undefined;
   /** Connections that it holds and that have not been said to be closed. */
   #held = 0;
-  /** It cannot speak for what is under way: it is told before the link ends, or its process has ended. */
-  #isTold = true;
+  /** Where its host is. */
+  #hop: NextHop | undefined;
+  #fate: Fate = 'told';
   #gone = false;
 
   /** `onEnd`: it has gone, and nothing of it is under way any more. */
@@ -68,7 +73,7 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   begin(worker: number, fds: readonly number[]): void {
-    this.#link.together(fds, (fd) => this.#migrations!.begin(worker, fd));
+    this.#migrations!.begin(worker, fds);
   }
 
   quiet(): Promise<void> {
@@ -91,7 +96,7 @@ export class RemoteDelivery implements LinkHandlers {
   onEnd(reason: string, byPeer: boolean): void {
     if (this.#gone) return;
     if (!this.#hello) this.#parts.log.warn({ peer: this.#link.peer }, `left before its hello: ${reason}`);
-    this.#isTold = byPeer;
+    this.#fate = byPeer ? 'dead' : 'silent';
     // The registry first: what comes back from it is not sent to its direct address.
     this.#membership?.end(reason, false);
     this.#finish();
@@ -100,6 +105,35 @@ export class RemoteDelivery implements LinkHandlers {
   cutOff(): void {
     this.#link.close();
     this.#finish();
+  }
+
+  /** Numeric. */
+  get #host(): string {
+    return parseHostPort(this.#link.peer)!.host;
+  }
+
+  /** A neighbour of the head is at this MAC address now. */
+  neighbourIs(address: Uint8Array, mac: string): void {
+    if (!this.#hop || this.#hop.mac === mac || this.#gone) return;
+    if (Buffer.compare(addressBytes(unmapped(this.#host)), address) === 0)
+      this.#moveTo({ ...this.#hop, mac });
+  }
+
+  /** The head's cards have changed: how its host is reached is found out again. */
+  async lookAgain(): Promise<void> {
+    const before = this.#hop;
+    if (!before || this.#gone) return;
+    const hop = await resolveNextHop(this.#host).catch(() => before);
+    const isSame =
+      hop.mac === before.mac && hop.ifindex === before.ifindex && hop.sourceMac === before.sourceMac;
+    if (!isSame && !this.#gone) this.#moveTo(hop);
+  }
+
+  #moveTo(hop: NextHop): void {
+    this.#hop = hop;
+    const { name } = this.#hello!;
+    this.#parts.log.info({ delivery: name, mac: hop.mac }, 'its host is reached in another way now');
+    this.#parts.migration.flows.move(name, hop);
   }
 
   #send(message: ToRemote): boolean {
@@ -134,12 +168,12 @@ export class RemoteDelivery implements LinkHandlers {
   async #register(hello: RemoteHello): Promise<void> {
     const { registry, migration, log } = this.#parts;
     try {
-      const hop = await resolveNextHop(parseHostPort(this.#link.peer)!.host);
-      const membership = await registry.register(this.#applicant(hello, hop));
+      this.#hop = await resolveNextHop(this.#host);
+      const membership = await registry.register(this.#applicant(hello));
       // It has gone, or the head stops: there is nothing to say to it.
       if (!membership) return this.cutOff();
       this.#membership = membership;
-      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), hop);
+      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), this.#hop);
       this.#ids = [];
       this.#keys = [];
       if (this.#gone) membership.end('it went away', false);
@@ -149,7 +183,7 @@ export class RemoteDelivery implements LinkHandlers {
     }
   }
 
-  #applicant(hello: RemoteHello, hop: NextHop): Applicant {
+  #applicant(hello: RemoteHello): Applicant {
     const delivery = this;
     return {
       introduction: hello,
@@ -164,7 +198,7 @@ export class RemoteDelivery implements LinkHandlers {
         this.#migrations = new Migrations(this.#parts.migration, {
           name: hello.name,
           link: this.#link,
-          hop,
+          hop: () => this.#hop!,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });
         return this.#send({ type: 'welcome', version: REMOTE_VERSION });
@@ -224,8 +258,8 @@ export class RemoteDelivery implements LinkHandlers {
     if (this.#gone) return;
     this.#gone = true;
     clearTimeout(this.#timer);
-    this.#migrations?.end(this.#isTold);
-    if (this.#membership) this.#parts.migration.flows.left(this.#hello!.name);
+    this.#migrations?.end(this.#fate);
+    if (this.#membership) this.#parts.migration.flows.left(this.#hello!.name, this.#host);
     this.#onEnd();
   }
 }

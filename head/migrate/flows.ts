@@ -3,33 +3,63 @@
  * when a client uses a port again, what is said late about the old connection must not touch the new one.
  *
  * The kernel's table outlives the head, and so do the flows in it. A new head finds them unclaimed; each delivery claims
- * those that it still holds when it registers, and what nobody has claimed after a while is forgotten.
+ * those that it still holds when it registers. A flow is forgotten when its delivery says so, when the delivery has
+ * registered and does not hold it, or when the host that it is steered to has gone: never because time has passed
+ * without a word, for a delivery that the head cannot hear may serve its connections all the same. Whose flow is
+ * forgotten without its kernel having ended it, is told; and the clients of those that nobody speaks for are made to
+ * send something, to which the kernel of a host whose process has died says what there is to say.
  */
 import { FLOWS_LISTED, type FlowStatus } from '../../shared/status.ts';
+import { type Conntrack, openConntrack } from '../../shared/sys/conntrack.ts';
+import { prepare, Refusal, type SavedConnection } from '../../shared/tcp-repair/index.ts';
 import { formatHostPort } from '../../shared/units.ts';
-import { FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
-import { type NextHop, readKey, type Steering } from '../steer/index.ts';
+import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
+import { answersNow, type NextHop, neighbourWith, readKey, type Steering } from '../steer/index.ts';
+import { Teller } from './teller.ts';
 
 /** A client's last packets are on their way for less than this long, milliseconds, on any path that can be used. */
 const LATE_PACKETS_MS = 1000;
-/** Deliveries that live register again within this time of a head's start or of a broken link, milliseconds. */
+/**
+ * Deliveries that can be heard register again within this time of a head's start or of a broken link, milliseconds. Then
+ * their host is asked whether it is there, so often.
+ */
 const CLAIM_WITHIN_MS = 30_000;
 /** And within this time of the first one of their host. */
 const SAME_HOST_MS = 5000;
+/**
+ * A flow that nobody has claimed and that has had no packet for so long, milliseconds, is over: kernels ask whether an idle
+ * connection is alive after two hours, and for eleven minutes (net.ipv4.tcp_keepalive_time).
+ */
+const SILENT_MS = 3 * 3_600_000;
 const TIDY_EVERY_MS = 250;
+/** How often it is found out whether the kernel tracks connections here: a firewall may come later, milliseconds. */
+const CONNTRACK_EVERY_MS = 1000;
 
-/** Found in the table at the start. */
-interface Unclaimed {
+/** A connection that was committed and not said to live: enough of it to tell its client. */
+export interface Unconfirmed {
   readonly key: Buffer;
-  /** Of the host that its packets go to. */
-  readonly mac: string | undefined;
-  until: number;
+  readonly saved: SavedConnection;
 }
 
 interface Flow {
   readonly id: number;
   readonly key: Buffer;
   readonly owner: string;
+  /** Its delivery is gone and has not said that it lives. */
+  doubt?: Unconfirmed;
+}
+
+/** Flows of which nobody who can be heard says that they live. */
+interface Orphans {
+  /** Milliseconds of performance.now(): when their host is asked for. */
+  until: number;
+  isAsking: boolean;
+  address: () => Promise<string | undefined>;
+  readonly keys: () => Iterable<Buffer>;
+  /** Forgets one of them, and tells its client. */
+  readonly drop: (key: Buffer) => void;
+  /** When each had how many packets. */
+  readonly seen: Map<string, { packets: number; at: number }>;
 }
 
 /** A key as a Map's key: one character a byte. */
@@ -37,18 +67,35 @@ const nameOf = (key: Buffer): string => key.toString('latin1');
 
 export class Flows {
   readonly #steering: Steering;
+  readonly #claimWithinMs: number;
+  readonly #teller = new Teller();
   readonly #byName = new Map<string, Flow>();
   readonly #byId = new Map<number, Flow>();
-  readonly #unclaimed = new Map<string, Unclaimed>();
-  /** Deliveries whose link has ended, and until when they may come back for their flows. */
-  readonly #absent = new Map<string, number>();
+  /** Found in the table at the start, with the MAC address of the host that its packets go to. */
+  readonly #unclaimed = new Map<string, { readonly key: Buffer; readonly mac: string }>();
+  /** By MAC address: the unclaimed flows of a host. By name: those of a delivery whose link has ended. */
+  readonly #orphansOfHost = new Map<string, Orphans>();
+  readonly #orphansOfOwner = new Map<string, Orphans>();
   /** In the order in which they end. */
   readonly #ending: { readonly flow: Flow; readonly at: number }[] = [];
   readonly #timer: NodeJS.Timeout;
-  constructor(steering: Steering) {
+  readonly #conntrack: Conntrack | undefined = openConntrack();
+  #isTracked = false;
+  #askedConntrackAt = Number.NEGATIVE_INFINITY;
+
+  constructor(steering: Steering, claimWithinMs = CLAIM_WITHIN_MS) {
     this.#steering = steering;
-    const until = performance.now() + CLAIM_WITHIN_MS;
-    steering.walk(({ mac }, key) => this.#unclaimed.set(nameOf(key), { key: Buffer.from(key), mac, until }));
+    this.#claimWithinMs = claimWithinMs;
+    const frozen: Buffer[] = [];
+    steering.walk(({ action, mac }, key) => {
+      const own = Buffer.from(key);
+      // An earlier head died while it moved them, and their sockets with it.
+      if (action === 'forward') this.#unclaimed.set(nameOf(own), { key: own, mac: mac! });
+      else frozen.push(own);
+    });
+    for (const key of frozen) this.#tell(key);
+    for (const { mac } of this.#unclaimed.values()) this.#expect(mac);
+    this.#tidy(performance.now());
     this.#timer = setInterval(() => this.#tidy(performance.now()), TIDY_EVERY_MS);
     this.#timer.unref();
   }
@@ -57,11 +104,30 @@ export class Flows {
     return this.#byName.size + this.#unclaimed.size;
   }
 
+  /** Its deliveries are expected to claim what is steered to this host. */
+  #expect(mac: string): void {
+    if (this.#orphansOfHost.has(mac)) return;
+    const keys = () => [...this.#unclaimed.values()].filter((one) => one.mac === mac).map(({ key }) => key);
+    this.#orphansOfHost.set(mac, {
+      until: performance.now() + this.#claimWithinMs,
+      isAsking: false,
+      address: () => neighbourWith(mac),
+      keys,
+      drop: (key) => {
+        if (this.#unclaimed.delete(nameOf(key))) this.#tell(key);
+      },
+      seen: new Map(),
+    });
+  }
+
   /** A new connection has these ends: whatever had them before is over. */
   supersede(key: Buffer): void {
     const name = nameOf(key);
     this.#unclaimed.delete(name);
+    const flow = this.#byName.get(name);
+    if (!flow) return;
     this.#byName.delete(name);
+    this.#byId.delete(flow.id);
   }
 
   /** A connection lives with `owner` now, and its packets are sent there. */
@@ -69,6 +135,23 @@ export class Flows {
     const flow = { id, key, owner };
     this.#byName.set(nameOf(key), flow);
     this.#byId.set(id, flow);
+    // From here on the head's kernel sees nothing of it, its end neither: a firewall's entry would stay for five days.
+    if (this.#isTracked) this.#conntrack?.forget(endsOfKey(key));
+  }
+
+  /** Its owner has gone, and may live: whether the connection does shows when it registers again. */
+  doubt(id: number, owner: string, committed: Unconfirmed): void {
+    const flow = this.#byId.get(id);
+    if (flow?.owner === owner) flow.doubt = committed;
+  }
+
+  /** Nobody has it: what was saved is enough to tell the client. */
+  resetAway({ key, saved }: Unconfirmed): void {
+    this.supersede(key);
+    this.#steering.forget(key);
+    const copy = prepare(saved);
+    if (copy instanceof Refusal) this.#teller.tell(key);
+    else copy.reset();
   }
 
   /** Its owner's kernel is done with it: it is forgotten when late packets can no longer come. */
@@ -82,10 +165,11 @@ export class Flows {
 
   /** A delivery has registered: these are all the flows that it still has. */
   claim(owner: string, ids: readonly number[], keys: Buffer, hop: NextHop): void {
-    this.#absent.delete(owner);
+    this.#orphansOfOwner.delete(owner);
     const held = new Set(ids);
+    const ending = new Set(this.#ending.map(({ flow }) => flow));
     for (const flow of [...this.#byId.values()]) {
-      if (flow.owner === owner && !held.has(flow.id)) this.#forget(flow);
+      if (flow.owner === owner && !held.has(flow.id) && !ending.has(flow)) this.#drop(flow);
     }
     for (const [index, id] of ids.entries()) {
       const key = Buffer.from(keys.subarray(index * FLOW_KEY_SIZE, (index + 1) * FLOW_KEY_SIZE));
@@ -96,15 +180,33 @@ export class Flows {
       this.#steering.forward(key, hop);
       this.add(id, key, owner);
     }
-    const until = performance.now() + SAME_HOST_MS;
-    for (const unclaimed of this.#unclaimed.values()) {
-      if (unclaimed.mac === hop.mac) unclaimed.until = Math.min(unclaimed.until, until);
+    const orphans = this.#orphansOfHost.get(hop.mac);
+    if (!orphans) return;
+    // What the others of its host hold they claim as soon; what is left then is nobody's.
+    orphans.until = Math.min(orphans.until, performance.now() + SAME_HOST_MS);
+    orphans.address = () => Promise.resolve(undefined);
+  }
+
+  /** A delivery's host has another card. */
+  move(owner: string, hop: NextHop): void {
+    for (const flow of this.#byName.values()) {
+      if (flow.owner === owner) this.#steering.forward(flow.key, hop);
     }
   }
 
-  /** A delivery's link has ended. It may live on, and its connections with it. */
-  left(owner: string): void {
-    this.#absent.set(owner, performance.now() + CLAIM_WITHIN_MS);
+  /** A delivery's link has ended. It may live on, and its connections with it. `address`: of its host. */
+  left(owner: string, address: string): void {
+    this.#orphansOfOwner.set(owner, {
+      until: performance.now() + this.#claimWithinMs,
+      isAsking: false,
+      address: () => Promise.resolve(address),
+      keys: () => [...this.#byName.values()].filter((flow) => flow.owner === owner).map(({ key }) => key),
+      drop: (key) => {
+        const flow = this.#byName.get(nameOf(key));
+        if (flow?.owner === owner) this.#drop(flow);
+      },
+      seen: new Map(),
+    });
   }
 
   /** The first flows, for people. */
@@ -127,17 +229,59 @@ export class Flows {
   }
 
   #tidy(now: number): void {
+    if (now - this.#askedConntrackAt >= CONNTRACK_EVERY_MS) {
+      this.#askedConntrackAt = now;
+      this.#isTracked = this.#conntrack?.isInUse() ?? false;
+    }
     while (this.#ending.length > 0 && this.#ending[0]!.at <= now) this.#forget(this.#ending.shift()!.flow);
-    for (const [owner, until] of this.#absent) {
-      if (until > now) continue;
-      this.#absent.delete(owner);
-      for (const flow of [...this.#byId.values()]) if (flow.owner === owner) this.#forget(flow);
+    for (const all of [this.#orphansOfOwner, this.#orphansOfHost]) {
+      for (const [name, orphans] of all) {
+        if (orphans.until > now || orphans.isAsking) continue;
+        orphans.isAsking = true;
+        void this.#look(orphans).then((isOver) => {
+          orphans.isAsking = false;
+          orphans.until = performance.now() + this.#claimWithinMs;
+          // Another may have come in its place meanwhile.
+          if (isOver && all.get(name) === orphans) {
+            all.delete(name);
+            for (const key of orphans.keys()) orphans.drop(key);
+          }
+        });
+      }
     }
-    for (const [name, { key, until }] of this.#unclaimed) {
-      if (until > now) continue;
-      this.#unclaimed.delete(name);
-      this.#steering.forget(key);
+  }
+
+  /** Whether nobody can have these flows: their host does not answer, or (no address) has nobody left to claim them. */
+  async #look({ address, keys, drop, seen }: Orphans): Promise<boolean> {
+    const host = await address();
+    if (host === undefined || !(await answersNow(host).catch(() => true))) return true;
+    const now = performance.now();
+    const mayAsk = this.#teller.isIdle;
+    for (const key of keys()) {
+      const name = nameOf(key);
+      const packets = this.#steering.find(key)?.packets ?? 0;
+      const before = seen.get(name);
+      if (before?.packets !== packets) seen.set(name, { packets, at: now });
+      else if (now - before.at > SILENT_MS) drop(key);
+      if (mayAsk && (before === undefined || before.packets === packets)) this.#teller.ask(key);
     }
+    return false;
+  }
+
+  /** Nobody has it, and its client may not know. */
+  #drop(flow: Flow): void {
+    const { doubt, id, key } = flow;
+    this.#byId.delete(id);
+    const name = nameOf(key);
+    if (this.#byName.get(name) !== flow) return;
+    this.#byName.delete(name);
+    if (doubt) this.resetAway(doubt);
+    else this.#tell(key);
+  }
+
+  #tell(key: Buffer): void {
+    this.#steering.forget(key);
+    this.#teller.tell(key);
   }
 
   #forget(flow: Flow): void {
@@ -150,6 +294,8 @@ export class Flows {
 
   close(): void {
     clearInterval(this.#timer);
+    this.#teller.close();
+    this.#conntrack?.close();
     // All that is ending is over: nothing but these flows keeps the table in use.
     for (const { flow } of this.#ending.splice(0)) this.#forget(flow);
   }

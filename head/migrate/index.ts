@@ -3,6 +3,7 @@
  * deliveries register, and the way from workers to their migrations.
  */
 import { randomInt } from 'node:crypto';
+import { readMac } from '../../shared/addresses.ts';
 import { BatonError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import type { MigrationStatus } from '../../shared/status.ts';
@@ -11,7 +12,7 @@ import { formatHostPort, type HostPort } from '../../shared/units.ts';
 import { type LinkServer, listenForLinks } from '../../shared/wire/remote/link.ts';
 import { readSecret } from '../../shared/wire/remote/secret.ts';
 import type { Registry } from '../registry.ts';
-import { attachSteering, type Steering } from '../steer/index.ts';
+import { attachSteering, guard, type Steering } from '../steer/index.ts';
 import type { FromWorker, ToWorker } from '../worker-messages.ts';
 import { RemoteDelivery } from './door.ts';
 import { Flows } from './flows.ts';
@@ -43,6 +44,7 @@ export class RemoteSide {
   readonly #links: LinkServer;
   readonly #deliveries: Set<RemoteDelivery>;
   readonly #log: Logger;
+  readonly #stopGuarding: () => void;
 
   private constructor(own: {
     steering: Steering;
@@ -51,6 +53,7 @@ export class RemoteSide {
     links: LinkServer;
     deliveries: Set<RemoteDelivery>;
     log: Logger;
+    stopGuarding: () => void;
   }) {
     this.#steering = own.steering;
     this.#flows = own.flows;
@@ -58,6 +61,7 @@ export class RemoteSide {
     this.#links = own.links;
     this.#deliveries = own.deliveries;
     this.#log = own.log;
+    this.#stopGuarding = own.stopGuarding;
   }
 
   /** Throws a BatonError that says what this host lacks. */
@@ -97,7 +101,15 @@ export class RemoteSide {
       const { adopted, capacity } = steering;
       const control = formatHostPort(links.address);
       log.info({ control, interface: parts.interface, adopted, flows: flows.count, capacity }, 'steering');
-      return new RemoteSide({ steering, flows, measures, links, deliveries, log });
+      const stopGuarding = guard(steering, log, {
+        onNeighbour(address, mac) {
+          for (const delivery of deliveries) delivery.neighbourIs(address, readMac(Buffer.from(mac), 0));
+        },
+        onCards() {
+          for (const delivery of deliveries) void delivery.lookAgain();
+        },
+      });
+      return new RemoteSide({ steering, flows, measures, links, deliveries, log, stopGuarding });
     } catch (error) {
       flows.close();
       await release(steering, flows);
@@ -141,6 +153,7 @@ export class RemoteSide {
 
   /** Leaves the steering at work for connections that live elsewhere; without any it is removed. */
   async close(): Promise<void> {
+    this.#stopGuarding();
     for (const delivery of this.#deliveries) delivery.cutOff();
     await this.#links.close();
     this.#flows.close();

@@ -5,14 +5,12 @@
 import type { Lane } from '../lanes.ts';
 import type { FromWorker } from '../worker-messages.ts';
 
-/** The most connections of one worker that are on their way at once: beyond it the delivery counts as full. */
-const WINDOW = 1024;
-
 export class RemoteLane implements Lane {
   readonly slot: number;
   /** The main thread keeps the deadlines. */
   readonly isWatched = false;
-  /** What it is given goes to the main thread, which never lets it wait. */
+  /** What it is given goes to the main thread, where it waits for its turn: the delivery's credits are the limit. */
+  readonly isFull = false;
   readonly isBusy = false;
   readonly #registration: number;
   readonly #tell: (message: FromWorker) => void;
@@ -24,10 +22,6 @@ export class RemoteLane implements Lane {
     this.slot = slot;
     this.#registration = registration;
     this.#tell = tell;
-  }
-
-  get isFull(): boolean {
-    return this.#untaken.size >= WINDOW;
   }
 
   get untaken(): number {

@@ -54,6 +54,8 @@ export class Measures {
   readonly outcomes: Record<Outcome, number> = all(outcomes, () => 0);
   /** Why connections stayed with the head, by reason. */
   readonly reasons = new Map<string, number>();
+  /** Copies that were worth nothing, because the client's packets came meanwhile. */
+  recopied = 0;
   readonly stages: Record<Stage, Histogram> = all(stages, () => new Histogram());
 
   count(outcome: Outcome, reason?: string): void {

@@ -3,16 +3,22 @@
  * can speak for the connection, and never none without the client being told.
  *
  *     head                                                   delivery
- *     hold the flow, freeze, save ---- adopt{state} -------> prepare: all but coming to life
- *     unchanged? forward the flow, <--- adopted ------------
- *     close silently -------------------- commit ----------> activate: the application has it
+ *     mark the flow, freeze, save ---- adopt{state} -------> prepare: all but coming to life
+ *     hold the flow; unchanged?    <--- adopted ------------
+ *     forward it, close silently -------- commit ----------> activate: the application has it
  *                                <----- live ---------------
+ *
+ * The copy is made first and packets are held last, as virtual machines are moved: a frozen socket goes on receiving and
+ * acknowledging, and what it has received meanwhile shows when it is looked at again. Then the copy is worth nothing, and
+ * another is made. Only a client that never pauses is held for the whole time, which costs it a retransmission.
  *
  * Until `commit` has left, the connection is the head's whatever happens: a refusal, a deadline that passes, a delivery
  * that dies. It is thawed and goes on here. From `commit` to `live` it cannot be known who has it when the delivery dies:
- * the head has kept what it saved, and resets the connection with it. When a link breaks without a word, so that the
- * delivery may live and might reset what it has prepared, what is under way is reset here too. The delivery's half is in
- * delivery/remote/adoptions.ts.
+ * the head has kept what it saved, and resets the connection with it. A delivery that may live says what it has when it
+ * registers again (flows.ts). When a link breaks without a word, so that the delivery might reset what it has prepared,
+ * that is reset here too. The delivery's half is in delivery/remote/adoptions.ts.
+ *
+ * Not all is begun at once: what waits for its turn is not frozen. See window.ts.
  */
 
 import { vacateFd } from '../../shared/sys/vacate.ts';
@@ -22,7 +28,6 @@ import {
   endsOf,
   type FrozenConnection,
   freeze,
-  prepare,
   Refusal,
   type SavedConnection,
 } from '../../shared/tcp-repair/index.ts';
@@ -31,11 +36,18 @@ import type { Link } from '../../shared/wire/remote/link.ts';
 import type { ToRemote } from '../../shared/wire/remote/messages.ts';
 import type { NextHop, Steering } from '../steer/index.ts';
 import type { Settlement } from '../worker-messages.ts';
-import type { Flows } from './flows.ts';
+import type { Flows, Unconfirmed } from './flows.ts';
 import type { Measures, Outcome } from './measures.ts';
+import { Window } from './window.ts';
 
 /** A packet that was past the hold when it was set arrives within microseconds: a second try finds a quiet socket. */
 const TRIES = 3;
+/** Copies that a client's packets may outdate before it is held while one is made. */
+const COPIES = 4;
+/** A hold for the moment between the last look and the end lasts this long at most, milliseconds. */
+const MOMENT_MS = 1000;
+/** How often a busy delivery may be late with one connection before that goes another way. */
+const LATE_MAX = 8;
 /** The hold ends by itself this long (milliseconds) after the deadline, so that a dead head's clients learn of it. */
 const HOLD_MARGIN_MS = 1000;
 
@@ -53,16 +65,26 @@ export interface MigrationParts {
 export interface Destination {
   readonly name: string;
   readonly link: Link;
-  readonly hop: NextHop;
+  /** Where its host is now. */
+  readonly hop: () => NextHop;
   /** Tells the worker that the connection came from. */
   readonly settle: (worker: number, fd: number, how: Settlement) => void;
 }
 
-interface Moving {
-  readonly id: number;
+/** A connection that has been given to this delivery and has not gone anywhere. */
+interface Waiting {
   readonly worker: number;
   readonly fd: number;
+  /** Copies that its client's packets have outdated, and deadlines that have passed. */
+  readonly outdated: number;
+  readonly late: number;
+}
+
+interface Moving extends Waiting {
+  readonly id: number;
   readonly key: Buffer;
+  /** Its packets are dropped while it moves. */
+  readonly isHeld: boolean;
   readonly frozen: FrozenConnection;
   readonly saved: SavedConnection;
   /** Milliseconds of performance.now(). */
@@ -70,10 +92,14 @@ interface Moving {
   readonly dumped: number;
 }
 
-interface Unconfirmed {
-  readonly key: Buffer;
-  readonly saved: SavedConnection;
-}
+/** What is known of a delivery that is let go. */
+export type Fate =
+  /** Its process has ended: it speaks for nothing that it had not said to live. */
+  | 'dead'
+  /** It can be told so, and may live. */
+  | 'told'
+  /** It cannot be told, and may live. */
+  | 'silent';
 
 const micros = (from: number, to: number): number => (to - from) * 1000;
 
@@ -86,6 +112,11 @@ export class Migrations {
   readonly #unconfirmed = new Map<number, Unconfirmed>();
   #timer: NodeJS.Timeout | undefined;
   #whenQuiet: (() => void)[] = [];
+  /** In the order in which they came. */
+  readonly #waiting: Waiting[] = [];
+  readonly #window = new Window();
+  /** When the delivery last answered an adopt. */
+  #heardAt = 0;
 
   constructor(parts: MigrationParts, destination: Destination) {
     this.#parts = parts;
@@ -93,20 +124,39 @@ export class Migrations {
   }
 
   get count(): number {
-    return this.#moving.size;
+    return this.#moving.size + this.#waiting.length;
   }
 
-  /** Begins to move a connection of a worker, which leaves it alone until it is settled. */
-  begin(worker: number, fd: number): void {
+  /** Begins to move connections of a worker, which leaves them alone until they are settled. */
+  begin(worker: number, fds: readonly number[]): void {
+    for (const fd of fds) this.#waiting.push({ worker, fd, outdated: 0, late: 0 });
+    this.#beginMore();
+  }
+
+  /** What there is room for. */
+  #beginMore(): void {
+    // Again, where some of them could not be begun.
+    for (;;) {
+      const room = Math.min(this.#waiting.length, this.#window.size - this.#moving.size);
+      if (room <= 0) return;
+      this.#to.link.together(this.#waiting.splice(0, room), (waiting) => this.#begin(waiting));
+    }
+  }
+
+  #begin(waiting: Waiting): void {
     const { steering, flows, adoptTimeoutMs, nextId } = this.#parts;
+    const { worker, fd } = waiting;
+    if (!steering.isAttached) return this.#keep(worker, fd, 'not_movable', 'steering-gone');
     const ends = endsOf(fd);
     if (ends instanceof Refusal) return this.#keep(worker, fd, 'not_movable', ends.reason);
     const key = flowKey(ends);
     flows.supersede(key);
-    // From here on the client waits.
+    const isHeld = waiting.outdated >= COPIES;
     const began = performance.now();
     try {
-      steering.hold(key, adoptTimeoutMs + HOLD_MARGIN_MS);
+      // Should this head die while the connection is frozen, its successor knows whose client to tell.
+      if (isHeld) steering.hold(key, adoptTimeoutMs + HOLD_MARGIN_MS);
+      else steering.mark(key);
     } catch {
       // Full, or the kernel refuses: the connection stays as it was.
       return this.#keep(worker, fd, 'not_movable', 'steering-full');
@@ -119,7 +169,7 @@ export class Migrations {
     const id = nextId();
     const state = encodeSaved(copy.saved);
     const dumped = performance.now();
-    this.#moving.set(id, { ...copy, id, worker, fd, key, began, dumped });
+    this.#moving.set(id, { ...waiting, ...copy, id, key, isHeld, began, dumped });
     this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state });
     this.#timer ??= setTimeout(() => this.#expire(), adoptTimeoutMs);
   }
@@ -127,16 +177,18 @@ export class Migrations {
   /** It stands at the delivery, and waits for our word. True when the delivery has it now. */
   onAdopted(id: number, restoreMicros: number): boolean {
     const moving = this.#moving.get(id);
+    this.#heardAt = performance.now();
     // Too late: the delivery has been told, or is about to read it.
     if (!moving) return false;
-    const answered = performance.now();
-    if (!moving.frozen.isUnchanged()) {
-      this.#takeBack(moving, 'not_movable', 'changing');
+    const answered = this.#heardAt;
+    this.#window.took(answered - moving.began, this.#moving.size, answered);
+    if (!moving.frozen.isUnchanged() || !this.#holdStill(moving)) {
+      this.#copyAgain(moving);
       return false;
     }
     const { steering, flows, measures } = this.#parts;
     this.#moving.delete(id);
-    steering.forward(moving.key, this.#to.hop);
+    steering.forward(moving.key, this.#to.hop());
     moving.frozen.closeSilently();
     this.#unconfirmed.set(id, moving);
     flows.add(id, moving.key, this.#to.name);
@@ -149,7 +201,30 @@ export class Migrations {
     restore.add(restoreMicros);
     steer.add(micros(answered, performance.now()));
     adopted.add(micros(moving.began, answered));
+    this.#beginMore();
     return true;
+  }
+
+  /**
+   * Nothing reaches the socket any more, and nothing has since it was saved. The hold keeps packets from the host, the
+   * filter those that were past the hold already from the socket; the look takes the socket's lock, so that one which was
+   * past both is in by then.
+   */
+  #holdStill({ isHeld, key, frozen }: Moving): boolean {
+    if (isHeld) return true;
+    this.#parts.steering.hold(key, MOMENT_MS);
+    frozen.deafen();
+    return frozen.isUnchanged();
+  }
+
+  /** Its client went on sending. */
+  #copyAgain(moving: Moving): void {
+    const { worker, fd, late, outdated, isHeld } = moving;
+    if (isHeld) return this.#takeBack(moving, 'not_movable', 'changing');
+    this.#release(moving);
+    this.#parts.measures.recopied++;
+    this.#waiting.unshift({ worker, fd, late, outdated: outdated + 1 });
+    this.#beginMore();
   }
 
   /** The delivery has the head's word for it, and has not said that it lives. */
@@ -160,6 +235,7 @@ export class Migrations {
   /** The delivery could not take it; after commit that means that nobody has it. */
   onRefused(id: number, reason: string): void {
     const moving = this.#moving.get(id);
+    this.#heardAt = performance.now();
     if (moving) this.#takeBack(moving, 'refused', reason);
     const committed = this.#unconfirmed.get(id);
     if (committed) this.#resetAway(id, committed, reason);
@@ -179,7 +255,7 @@ export class Migrations {
   }
 
   #checkQuiet(): void {
-    if (this.#moving.size + this.#unconfirmed.size > 0) return;
+    if (this.#moving.size + this.#unconfirmed.size + this.#waiting.length > 0) return;
     for (const resolve of this.#whenQuiet.splice(0)) resolve();
   }
 
@@ -190,58 +266,73 @@ export class Migrations {
   /** It never left the worker. */
   #keep(worker: number, fd: number, outcome: Outcome, reason: string): void {
     this.#parts.measures.count(outcome, reason);
-    this.#to.settle(worker, fd, 'returned');
+    this.#to.settle(worker, fd, reason === 'closed' ? 'gone' : 'returned');
   }
 
   /** Before commit: it goes on here, and the delivery undoes what it has prepared. */
   #takeBack(moving: Moving, outcome: Outcome, reason: string): void {
-    this.#moving.delete(moving.id);
-    if (outcome !== 'refused') this.#tell({ type: 'abort', id: moving.id });
-    moving.frozen.thaw();
-    this.#parts.steering.forget(moving.key);
+    this.#release(moving, outcome !== 'refused');
     this.#keep(moving.worker, moving.fd, outcome, reason);
+    this.#beginMore();
     this.#checkQuiet();
+  }
+
+  /** It is as it was before it was begun. */
+  #release(moving: Moving, isToBeTold = true): void {
+    this.#moving.delete(moving.id);
+    if (isToBeTold) this.#tell({ type: 'abort', id: moving.id });
+    // A client that was held has sent what nobody got: the probe that thawing sends makes it send that again.
+    if (moving.isHeld) moving.frozen.thaw();
+    else moving.frozen.thawQuietly();
+    this.#parts.steering.forget(moving.key);
   }
 
   #expire(): void {
     this.#timer = undefined;
     const { adoptTimeoutMs } = this.#parts;
     const now = performance.now();
-    for (const moving of this.#moving.values()) {
+    for (const moving of [...this.#moving.values()]) {
       const left = moving.dumped + adoptTimeoutMs - now;
       // A timer may come a little early.
       if (left > 1) {
-        this.#timer = setTimeout(() => this.#expire(), left);
-        return;
+        this.#timer ??= setTimeout(() => this.#expire(), left);
+        break;
       }
-      this.#takeBack(moving, 'late', 'no answer in time');
+      this.#late(moving);
     }
+    this.#beginMore();
   }
 
-  /** Commit was sent, and nobody has it: what was saved is enough to tell the client. */
-  #resetAway(id: number, { key, saved }: Unconfirmed, reason: string): void {
-    const { steering, flows, measures } = this.#parts;
+  /** A delivery that has answered others meanwhile is busy, and not dead: the connection waits for it, and is not frozen. */
+  #late(moving: Moving): void {
+    const { worker, fd, late, outdated } = moving;
+    if (this.#heardAt <= moving.dumped || late === LATE_MAX)
+      return this.#takeBack(moving, 'late', 'no answer in time');
+    this.#window.shrink();
+    this.#release(moving);
+    this.#waiting.push({ worker, fd, outdated, late: late + 1 });
+  }
+
+  /** Commit was sent, and nobody has it. */
+  #resetAway(id: number, committed: Unconfirmed, reason: string): void {
     this.#unconfirmed.delete(id);
-    flows.supersede(key);
-    steering.forget(key);
-    const copy = prepare(saved);
-    // Without a copy the head's kernel answers the client's next packet with a reset.
-    if (!(copy instanceof Refusal)) copy.reset();
-    measures.count('unknown', reason);
+    this.#parts.flows.resetAway(committed);
+    this.#parts.measures.count('unknown', reason);
   }
 
-  /**
-   * The delivery is let go. `told`: it can be told so, or its process has ended, so that it cannot speak for what is under
-   * way; otherwise that is unknown. Everything is settled when this returns.
-   */
-  end(told: boolean): void {
+  /** The delivery is let go. Everything is settled when this returns, but for what waits, which nobody has touched. */
+  end(fate: Fate): void {
     clearTimeout(this.#timer);
+    this.#waiting.length = 0;
     for (const moving of [...this.#moving.values()]) {
-      if (told) this.#takeBack(moving, 'left', 'the delivery has gone');
-      else this.#lose(moving);
+      if (fate === 'silent') this.#lose(moving);
+      else this.#takeBack(moving, 'left', 'the delivery has gone');
     }
-    for (const [id, committed] of [...this.#unconfirmed])
-      this.#resetAway(id, committed, 'no word after commit');
+    for (const [id, committed] of [...this.#unconfirmed]) {
+      if (fate === 'dead') this.#resetAway(id, committed, 'no word after commit');
+      else this.#parts.flows.doubt(id, this.#to.name, committed);
+    }
+    this.#unconfirmed.clear();
     this.#checkQuiet();
   }
 

@@ -29,16 +29,16 @@ export function rehearse(parts: Omit<MigrationParts, 'measures'>): void {
   };
   const migrations = new Migrations(
     { ...parts, measures: new Measures() },
-    { name: 'rehearsal', link, hop: NOWHERE, settle: () => {} },
+    { name: 'rehearsal', link, hop: () => NOWHERE, settle: () => {} },
   );
   const hear = (message: FromRemote): unknown => checkFromRemote(reader.push(encodeFrame(message))[0]);
   rehearseOverLoopback((fd) => () => {
-    migrations.begin(0, fd);
+    migrations.begin(0, [fd]);
     if (!sent) return false;
     hear({ type: 'adopted', id: sent.id, micros: 1 });
     migrations.onRefused(sent.id, 'rehearsal');
     sent = undefined;
     return true;
   });
-  migrations.end(true);
+  migrations.end('dead');
 }

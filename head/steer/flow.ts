@@ -22,7 +22,8 @@ export interface NextHop {
 }
 
 export interface SteeredFlow extends Flow {
-  readonly action: 'hold' | 'forward';
+  /** `mark`: its packets pass. */
+  readonly action: 'hold' | 'forward' | 'mark';
   /** Of a forwarded flow. */
   readonly mac?: string;
   readonly ifindex?: number;
@@ -35,8 +36,15 @@ export interface SteeredFlow extends Flow {
 export const KEY_SIZE = FLOW_KEY_SIZE;
 export const FLOW_SIZE = 56;
 
+/** datagram and way in steer.bpf.c, and how many of the last datagrams that came in pieces are known. */
+export const DATAGRAM_SIZE = 36;
+export const WAY_SIZE = 16;
+export const DATAGRAMS = 4096;
+
 const HOLD = 1;
 const FORWARD = 2;
+/** None that the program acts on. */
+const MARK = 3;
 
 /** The key of a flow that is given as text. */
 export function keyOf({ client, server }: Flow): Buffer {
@@ -60,6 +68,11 @@ export function writeHold(value: Buffer, untilNanos: bigint): void {
   value.writeBigUInt64LE(untilNanos, 40);
 }
 
+export function writeMark(value: Buffer): void {
+  value.fill(0);
+  value.writeUInt32LE(MARK, 0);
+}
+
 export function writeForward(value: Buffer, hop: NextHop): void {
   value.fill(0);
   value.writeUInt32LE(FORWARD, 0);
@@ -69,10 +82,11 @@ export function writeForward(value: Buffer, hop: NextHop): void {
 }
 
 export function readFlow(key: Buffer, value: Buffer): SteeredFlow {
-  const forwarded = value.readUInt32LE(0) === FORWARD;
+  const action = value.readUInt32LE(0);
+  const forwarded = action === FORWARD;
   return {
     ...readKey(key),
-    action: forwarded ? 'forward' : 'hold',
+    action: forwarded ? 'forward' : action === HOLD ? 'hold' : 'mark',
     ...(forwarded ? { mac: readMac(value, 8), ifindex: value.readUInt32LE(4) } : {}),
     packets: Number(value.readBigUInt64LE(24)),
     bytes: Number(value.readBigUInt64LE(32)),

@@ -1,5 +1,6 @@
 /** What the head's other parts use of steering. */
 export { type Flow, keyOf, type NextHop, readKey, type SteeredFlow } from './flow.ts';
-export { resolveNextHop } from './next-hop.ts';
+export { guard } from './guard.ts';
+export { answersNow, neighbourWith, resolveNextHop } from './next-hop.ts';
 export { hasBpffs } from './pins.ts';
 export { attachSteering, findSteering, type Steering, type SteeringOptions, tryToSteer } from './steering.ts';

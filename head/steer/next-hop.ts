@@ -23,6 +23,7 @@ const RESOLVE_MS = 3500;
 const ASK_EVERY_MS = 20;
 /** Discard (RFC 863): whoever listens there throws it away. */
 const DISCARD_PORT = 9;
+const confirmed = ['REACHABLE', 'PERMANENT', 'NOARP'];
 const known = ['REACHABLE', 'STALE', 'DELAY', 'PROBE', 'PERMANENT', 'NOARP'];
 
 /** How to reach `address` (numeric) at layer 2. Throws NOT_ON_SEGMENT when it is this host, behind a router, or silent. */
@@ -36,11 +37,12 @@ export async function resolveNextHop(address: string, withinMs = RESOLVE_MS): Pr
   const gateway = route.gateway ?? route.via?.host;
   if (gateway !== undefined) throw refuse(`it is behind the router ${gateway}`);
 
-  const { ifindex, mac: sourceMac, name } = await findInterface(route.dev);
+  // Both are asked at once: a delivery waits for it.
+  const lookUp = () => listJson<Neighbour>('ip', 'neigh', 'show', 'to', address, 'dev', route.dev);
+  const [{ ifindex, mac: sourceMac, name }, first] = await Promise.all([findInterface(route.dev), lookUp()]);
   const deadline = performance.now() + withinMs;
   for (let provoked = false; ; provoked = true) {
-    const show = ['neigh', 'show', 'to', address, 'dev', name];
-    const [neighbour] = await listJson<Neighbour>('ip', ...show);
+    const [neighbour] = provoked ? await lookUp() : first;
     if (neighbour?.lladdr && neighbour.state.some((state) => known.includes(state)))
       return { mac: neighbour.lladdr, ifindex, sourceMac };
     if (performance.now() > deadline || (provoked && neighbour?.state.includes('FAILED')))
@@ -48,6 +50,29 @@ export async function resolveNextHop(address: string, withinMs = RESOLVE_MS): Pr
     if (!provoked) await provoke(address);
     await delay(ASK_EVERY_MS);
   }
+}
+
+/** As long as the kernel takes to find that a neighbour which it knew does not answer any more, and a little (arp(7)). */
+const PROBE_MS = 12_000;
+const LOOK_EVERY_MS = 250;
+
+/** Whether a host of the segment answers for its address right now, by asking it. */
+export async function answersNow(address: string, withinMs = PROBE_MS): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    await provoke(address);
+    await delay(LOOK_EVERY_MS);
+    const found = await listJson<Neighbour>('ip', 'neigh', 'show', 'to', address);
+    if (found.some(({ state }) => state.some((one) => confirmed.includes(one)))) return true;
+    // Reachable no more: what was known is asked for, three times, before it is given up.
+    if (performance.now() > deadline || found.every(({ state }) => state.includes('FAILED'))) return false;
+  }
+}
+
+/** The address of the neighbour with this MAC address; undefined when the kernel knows none. */
+export async function neighbourWith(mac: string): Promise<string | undefined> {
+  const found = await listJson<Neighbour & { dst: string }>('ip', 'neigh', 'show');
+  return found.find(({ lladdr }) => lladdr === mac)?.dst;
 }
 
 /** Any packet makes the kernel look for its neighbour; what becomes of the packet does not matter. */

@@ -10,13 +10,15 @@ const compiled = new URL('steer.bpf.o', import.meta.url);
 
 export interface SteeringObject {
   readonly code: Buffer;
-  /** Offsets of the instructions that load the map's address, a 64-bit immediate each. */
-  readonly mapUses: readonly number[];
+  /** The instructions that load a map's address, a 64-bit immediate each: where, and the map's name in the source. */
+  readonly mapUses: readonly { readonly at: number; readonly map: string }[];
 }
 
 const SECTION = 'tc';
-/** Elf64_Rel: offset, info. */
+/** Elf64_Rel: offset, info; the upper half of info is the symbol's index. */
 const REL_SIZE = 16;
+/** Elf64_Sym begins with the offset of its name. */
+const SYM_SIZE = 24;
 
 export function readSteeringObject(file: string | URL = compiled): SteeringObject {
   const elf = readFileSync(file);
@@ -25,11 +27,20 @@ export function readSteeringObject(file: string | URL = compiled): SteeringObjec
   const code = sections.get(SECTION);
   if (!code) throw new Error(`${file} has no section ${SECTION}`);
   const relocations = sections.get(`.rel${SECTION}`) ?? Buffer.alloc(0);
+  const symbols = sections.get('.symtab') ?? Buffer.alloc(0);
+  const names = sections.get('.strtab') ?? Buffer.alloc(0);
   const mapUses = [];
-  for (let at = 0; at < relocations.length; at += REL_SIZE)
-    mapUses.push(Number(relocations.readBigUInt64LE(at)));
+  for (let at = 0; at < relocations.length; at += REL_SIZE) {
+    const symbol = relocations.readUInt32LE(at + 12) * SYM_SIZE;
+    mapUses.push({
+      at: Number(relocations.readBigUInt64LE(at)),
+      map: readName(names, symbols.readUInt32LE(symbol)),
+    });
+  }
   return { code, mapUses };
 }
+
+const readName = (names: Buffer, at: number): string => names.toString('latin1', at, names.indexOf(0, at));
 
 /** Section headers: Elf64_Ehdr has their offset at 40, size at 58, number at 60 and the names' section at 62. */
 function readSections(elf: Buffer): Map<string, Buffer> {
@@ -45,21 +56,23 @@ function readSections(elf: Buffer): Map<string, Buffer> {
   const count = elf.readUInt16LE(60);
   return new Map(
     Array.from({ length: count }, (_, index) => section(index)).map(({ name, bytes }) => [
-      names.toString('latin1', name, names.indexOf(0, name)),
+      readName(names, name),
       bytes,
     ]),
   );
 }
 
 /**
- * The instructions with the map's fd in place: BPF_LD_IMM64 with src_reg = BPF_PSEUDO_MAP_FD (1), which is the upper half
+ * The instructions with the maps' fds in place: BPF_LD_IMM64 with src_reg = BPF_PSEUDO_MAP_FD (1), which is the upper half
  * of the instruction's second byte (linux/bpf.h).
  */
-export function linkMap({ code, mapUses }: SteeringObject, mapFd: number): Buffer {
+export function linkMaps({ code, mapUses }: SteeringObject, fds: Readonly<Record<string, number>>): Buffer {
   const linked = Buffer.from(code);
-  for (const at of mapUses) {
+  for (const { at, map } of mapUses) {
+    const fd = fds[map];
+    if (fd === undefined) throw new Error(`the steering program uses a map ${map}, which nobody has made`);
     linked[at + 1] = (linked[at + 1]! & 0x0f) | 0x10;
-    linked.writeInt32LE(mapFd, at + 4);
+    linked.writeInt32LE(fd, at + 4);
   }
   return linked;
 }

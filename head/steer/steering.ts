@@ -2,8 +2,8 @@
  * Steering: the head's kernel sends a migrated connection's packets on to the host that adopted it (see steer.bpf.c). Flows
  * are named by their keys (shared/wire/remote/flow-key.ts).
  *
- *     attach -> hold(flow) -> forward(flow, hop) -> forget(flow) -> close, or detach
- *                        `--> forget(flow)
+ *     attach -> mark(flow) -> hold(flow) -> forward(flow, hop) -> forget(flow) -> close, or detach
+ *                   `--------------`--> forget(flow)
  *
  * The filter on the interface owns the program and the table of flows, so both outlive the head: `close` leaves them at
  * work, and the next `attach` finds them through the filter. `detach` removes everything.
@@ -19,10 +19,11 @@ import { closeFd } from '../../shared/sys/sockets.ts';
 import { attachFilter, type Filter, findFilter, PREF, removeFilter } from './filter.ts';
 import * as layout from './flow.ts';
 import { findInterface, type Interface } from './iproute.ts';
-import { linkMap, readSteeringObject } from './object.ts';
+import { linkMaps, readSteeringObject } from './object.ts';
 import { defaultName, ensureBpffs, type Pins, pin, pinsOf, unpin } from './pins.ts';
 
 const PROGRAM = 'baton_steer';
+const FLOWS = 'flows';
 
 export interface SteeringOptions {
   /** Flows at once, whose memory (about 200 bytes each) is taken at the start. An adopted table keeps its own. */
@@ -38,11 +39,19 @@ export interface Steering {
   readonly path: string;
   /** A table with its flows was found at work. */
   readonly adopted: boolean;
+  /** The filter is at its place, as far as is known. */
+  readonly isAttached: boolean;
+  /** The filter may have gone. */
+  distrust(): void;
+  /** Attaches the filter again where it has gone; true when it had. Throws STEERING_FAILED and STEERING_FOREIGN. */
+  repair(): Promise<boolean>;
   /**
    * Drops the flow's packets, which TCP sends again, for at most `forMs`: past that they reach the head's stack, so that
    * the client of a head that died meanwhile gets a reset. Throws STEERING_FULL.
    */
   hold(key: Uint8Array, forMs?: number): void;
+  /** Leaves the flow's packets alone: the entry tells the next head that this one was at it. Throws STEERING_FULL. */
+  mark(key: Uint8Array): void;
   /** Sends the flow's packets to another host. Throws STEERING_FULL, which a held flow never meets. */
   forward(key: Uint8Array, hop: layout.NextHop): void;
   /** The flow's packets are the head's again. False when it was not in the table. */
@@ -77,7 +86,7 @@ export async function attachSteering(
       ? openFlows(device, found, pins)
       : createFlows(options.capacity ?? DEFAULT_CAPACITY);
     fds.push(flowsFd);
-    const programFd = bpf.loadClassifier(PROGRAM, linkMap(readSteeringObject(), flowsFd));
+    const programFd = loadProgram(flowsFd);
     fds.push(programFd);
     await ensureBpffs();
     pin(pins, flowsFd, programFd);
@@ -110,7 +119,7 @@ export function tryToSteer(): void {
   const fds: number[] = [];
   try {
     fds.push(createFlows(1));
-    fds.push(bpf.loadClassifier(PROGRAM, linkMap(readSteeringObject(), fds[0]!)));
+    fds.push(loadProgram(fds[0]!));
   } catch (error) {
     throw explain(error, 'any network card');
   } finally {
@@ -119,7 +128,24 @@ export function tryToSteer(): void {
 }
 
 const createFlows = (capacity: number) =>
-  bpf.createHashMap('flows', layout.KEY_SIZE, layout.FLOW_SIZE, capacity);
+  bpf.createHashMap(FLOWS, layout.KEY_SIZE, layout.FLOW_SIZE, capacity);
+
+/** With a table of fragments of its own: what an earlier program had in its is over within moments. */
+function loadProgram(flowsFd: number): number {
+  const fragmentsFd = bpf.createLruHashMap(
+    'fragments',
+    layout.DATAGRAM_SIZE,
+    layout.WAY_SIZE,
+    layout.DATAGRAMS,
+  );
+  try {
+    const code = linkMaps(readSteeringObject(), { flows: flowsFd, fragments: fragmentsFd });
+    return bpf.loadClassifier(PROGRAM, code);
+  } finally {
+    // The program has it.
+    closeFd(fragmentsFd);
+  }
+}
 
 /** The table of the program that a filter runs. Throws STEERING_FOREIGN when it is none that this release can use. */
 function openFlows(device: Interface, filter: NamedFilter, pins: Pins): number {
@@ -127,15 +153,24 @@ function openFlows(device: Interface, filter: NamedFilter, pins: Pins): number {
     new BatonError('STEERING_FOREIGN', { interface: device.name, pref: PREF, found });
   if (filter.programName !== PROGRAM) throw foreign(filter.programName);
   const programFd =
-    openIfNamed(pins.program, filter.programId, bpf.programInfo) ?? bpf.openProgram(filter.programId);
+    openIfNamed(pins.program, [filter.programId], bpf.programInfo) ?? bpf.openProgram(filter.programId);
   const { mapIds } = bpf.programInfo(programFd);
   closeFd(programFd);
-  if (mapIds.length !== 1) throw foreign(`a program with ${mapIds.length} maps`);
-  const flowsFd = openIfNamed(pins.flows, mapIds[0]!, bpf.mapInfo) ?? bpf.openMap(mapIds[0]!);
+  const flowsFd = openIfNamed(pins.flows, mapIds, bpf.mapInfo) ?? openFlowsAmong(mapIds);
+  if (flowsFd === undefined) throw foreign('a program without a table of flows');
   const { keySize, valueSize } = bpf.mapInfo(flowsFd);
   if (keySize === layout.KEY_SIZE && valueSize === layout.FLOW_SIZE) return flowsFd;
   closeFd(flowsFd);
   throw foreign('another layout of its table');
+}
+
+function openFlowsAmong(mapIds: readonly number[]): number | undefined {
+  for (const id of mapIds) {
+    const fd = bpf.openMap(id);
+    if (bpf.mapInfo(fd).name === FLOWS) return fd;
+    closeFd(fd);
+  }
+  return undefined;
 }
 
 type NamedFilter = Filter & { readonly programName: string };
@@ -145,7 +180,7 @@ function withName(filter: Filter | undefined, pins: Pins): NamedFilter | undefin
   if (!filter) return undefined;
   const { programName, programId } = filter;
   if (programName !== undefined) return { ...filter, programName };
-  const fd = openIfNamed(pins.program, programId, bpf.programInfo);
+  const fd = openIfNamed(pins.program, [programId], bpf.programInfo);
   if (fd === undefined) return { ...filter, programName: `program ${programId}, which is not pinned here` };
   const { name } = bpf.programInfo(fd);
   closeFd(fd);
@@ -153,7 +188,11 @@ function withName(filter: Filter | undefined, pins: Pins): NamedFilter | undefin
 }
 
 /** By its name, which takes no more than may read the file, where by its id takes CAP_SYS_ADMIN. */
-function openIfNamed(path: string, id: number, info: (fd: number) => { id: number }): number | undefined {
+function openIfNamed(
+  path: string,
+  ids: readonly number[],
+  info: (fd: number) => { id: number },
+): number | undefined {
   let fd: number;
   try {
     fd = bpf.openPinned(path);
@@ -161,7 +200,7 @@ function openIfNamed(path: string, id: number, info: (fd: number) => { id: numbe
     if (error instanceof SystemError) return undefined;
     throw error;
   }
-  if (info(fd).id === id) return fd;
+  if (ids.includes(info(fd).id)) return fd;
   closeFd(fd);
   return undefined;
 }
@@ -169,6 +208,8 @@ function openIfNamed(path: string, id: number, info: (fd: number) => { id: numbe
 function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean): Steering {
   const flows = bpf.accessMap(flowsFd, layout.KEY_SIZE, layout.FLOW_SIZE);
   const capacity = bpf.mapInfo(flowsFd).maxEntries;
+  let card = device;
+  let attached = true;
   let open = true;
 
   function update(): void {
@@ -178,13 +219,42 @@ function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean
   }
 
   const steering: Steering = {
-    interface: device,
+    get interface() {
+      return card;
+    },
     capacity,
     path: pins.flows,
     adopted,
+    get isAttached() {
+      return attached;
+    },
+    distrust() {
+      attached = false;
+    },
+    async repair() {
+      card = await findInterface(device.name);
+      const filter = withName(await findFilter(card.name), pins);
+      if (!open) return false;
+      if (filter && filter.programName !== PROGRAM) {
+        attached = false;
+        throw new BatonError('STEERING_FOREIGN', {
+          interface: card.name,
+          pref: PREF,
+          found: filter.programName,
+        });
+      }
+      if (!filter) await attachFilter(card.name, pins.program);
+      attached = true;
+      return filter === undefined;
+    },
     hold(key, forMs = DEFAULT_HOLD_MS) {
       flows.key.set(key);
       layout.writeHold(flows.value, process.hrtime.bigint() + BigInt(Math.round(forMs * 1e6)));
+      update();
+    },
+    mark(key) {
+      flows.key.set(key);
+      layout.writeMark(flows.value);
       update();
     },
     forward(key, hop) {

@@ -23,6 +23,7 @@ const OBJ_GET_INFO_BY_FD = 15;
 const MAP_LOOKUP_BATCH = 24;
 
 const MAP_TYPE_HASH = 1;
+const MAP_TYPE_LRU_HASH = 9;
 const PROG_TYPE_SCHED_CLS = 3;
 const ATTR_SIZE = 64;
 const NAME_SIZE = 16;
@@ -58,9 +59,26 @@ function readText(at: number): string {
 }
 
 /** A new hash map that refuses what exceeds `maxEntries`; all its memory is taken now. */
-export function createHashMap(name: string, keySize: number, valueSize: number, maxEntries: number): number {
+export const createHashMap = (name: string, keySize: number, valueSize: number, maxEntries: number): number =>
+  createMap(MAP_TYPE_HASH, name, keySize, valueSize, maxEntries);
+
+/** As createHashMap, but what has not been used for longest makes room for what exceeds `maxEntries`. */
+export const createLruHashMap = (
+  name: string,
+  keySize: number,
+  valueSize: number,
+  maxEntries: number,
+): number => createMap(MAP_TYPE_LRU_HASH, name, keySize, valueSize, maxEntries);
+
+function createMap(
+  type: number,
+  name: string,
+  keySize: number,
+  valueSize: number,
+  maxEntries: number,
+): number {
   const attr = begin();
-  attr.setUint32(0, MAP_TYPE_HASH, true);
+  attr.setUint32(0, type, true);
   attr.setUint32(4, keySize, true);
   attr.setUint32(8, valueSize, true);
   attr.setUint32(12, maxEntries, true);
@@ -72,8 +90,7 @@ export function createHashMap(name: string, keySize: number, valueSize: number, 
 export function loadClassifier(name: string, code: Buffer): number {
   const program = allocate(code.length);
   const log = allocate(LOG_SIZE);
-  try {
-    program.bytes.set(code);
+  const load = (): number => {
     const attr = begin();
     writeText('GPL', DATA, 8);
     attr.setUint32(0, PROG_TYPE_SCHED_CLS, true);
@@ -85,6 +102,10 @@ export function loadClassifier(name: string, code: Buffer): number {
     attr.setBigUint64(32, BigInt(log.address), true);
     writeText(name, 48, NAME_SIZE);
     return call('PROG_LOAD', PROG_LOAD);
+  };
+  try {
+    program.bytes.set(code);
+    return retried(load);
   } catch (error) {
     const said = log.bytes.toString('latin1', 0, log.bytes.indexOf(0)).trim();
     if (said !== '') (error as Error).message += `: ${said.split('\n').slice(-3).join('; ')}`;
@@ -92,6 +113,19 @@ export function loadClassifier(name: string, code: Buffer): number {
   } finally {
     program.free();
     log.free();
+  }
+}
+
+/** The verifier gives up with EAGAIN when a signal comes (kernel/bpf/verifier.c, do_check); libbpf tries 5 times as well. */
+const LOAD_TRIES = 5;
+
+function retried(load: () => number): number {
+  for (let tries = 1; ; tries++) {
+    try {
+      return load();
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== 'EAGAIN' || tries === LOAD_TRIES) throw error;
+    }
   }
 }
 

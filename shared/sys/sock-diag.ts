@@ -19,12 +19,15 @@ const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const NETLINK_SOCK_DIAG = 4;
 const SOCK_DIAG_BY_FAMILY = 20;
+const SOCK_DESTROY = 21;
 const NLM_F_REQUEST = 1;
+const NLM_F_ACK = 4;
 const NLMSG_ERROR = 2;
 const IPPROTO_TCP = 6;
 const MSG_DONTWAIT = 0x40;
 const ENOENT = -2;
 /** include/net/tcp_states.h */
+const ESTABLISHED = 1;
 const TIME_WAIT = 6;
 const CLOSED = 7;
 const LISTENING = 10;
@@ -42,6 +45,11 @@ export interface SocketDiagnosis {
    * and both sides have ended. What may remain is TIME_WAIT, or a listener that takes the place of a socket which is gone.
    */
   isOver(local: Endpoint, peer: Endpoint): boolean;
+  /**
+   * Ends what is left of a connection that nobody has open any more; its peer may be sent a reset. False when it stays: it
+   * is established, or the kernel cannot do it (CONFIG_INET_DIAG_DESTROY).
+   */
+  clear(local: Endpoint, peer: Endpoint): boolean;
   close(): void;
 }
 
@@ -50,11 +58,11 @@ export function openSocketDiagnosis(): SocketDiagnosis {
   const fd = check('socket(NETLINK_SOCK_DIAG)', c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG));
   const { address, bytes, view, free } = allocate(4096);
 
-  function ask(local: Endpoint, peer: Endpoint): void {
+  function ask(type: number, flags: number, local: Endpoint, peer: Endpoint): void {
     bytes.fill(0, 0, REQUEST_SIZE);
     view.setUint32(0, REQUEST_SIZE, true);
-    view.setUint16(4, SOCK_DIAG_BY_FAMILY, true);
-    view.setUint16(6, NLM_F_REQUEST, true);
+    view.setUint16(4, type, true);
+    view.setUint16(6, NLM_F_REQUEST | flags, true);
     view.setUint8(REQUEST_AT, local.address.length === 4 ? AF_INET : AF_INET6);
     view.setUint8(REQUEST_AT + 1, IPPROTO_TCP);
     view.setUint32(REQUEST_AT + 4, 0xffffffff, true);
@@ -67,18 +75,32 @@ export function openSocketDiagnosis(): SocketDiagnosis {
     check('send(NETLINK_SOCK_DIAG)', Number(c.send(fd, address, REQUEST_SIZE, MSG_DONTWAIT)));
   }
 
+  /** The errno of the answer, or 0. */
+  function readAnswer(): number {
+    const n = Number(c.recv(fd, address + ANSWER_AT, ANSWER_SIZE, MSG_DONTWAIT));
+    if (n < 0) throw new SystemError('recv(NETLINK_SOCK_DIAG)', lastErrno());
+    const isError = view.getUint16(ANSWER_AT + 4, true) === NLMSG_ERROR;
+    return isError ? view.getInt32(ANSWER_AT + 16, true) : 0;
+  }
+
+  /** CLOSED where there is none. */
+  function stateOf(local: Endpoint, peer: Endpoint): number {
+    ask(SOCK_DIAG_BY_FAMILY, 0, local, peer);
+    const error = readAnswer();
+    if (error === ENOENT) return CLOSED;
+    if (error < 0) throw new SystemError('sock_diag', -error);
+    // struct inet_diag_msg: family 0, state 1.
+    return view.getUint8(ANSWER_AT + 17);
+  }
+
   return {
+    clear(local, peer) {
+      if (stateOf(local, peer) === ESTABLISHED) return false;
+      ask(SOCK_DESTROY, NLM_F_ACK, local, peer);
+      return readAnswer() === 0;
+    },
     isOver(local, peer) {
-      ask(local, peer);
-      const n = Number(c.recv(fd, address + ANSWER_AT, ANSWER_SIZE, MSG_DONTWAIT));
-      if (n < 0) throw new SystemError('recv(NETLINK_SOCK_DIAG)', lastErrno());
-      if (view.getUint16(ANSWER_AT + 4, true) === NLMSG_ERROR) {
-        const error = view.getInt32(ANSWER_AT + 16, true);
-        if (error === ENOENT) return true;
-        throw new SystemError('sock_diag', -error);
-      }
-      // struct inet_diag_msg: family 0, state 1.
-      const state = view.getUint8(ANSWER_AT + 17);
+      const state = stateOf(local, peer);
       return state === TIME_WAIT || state === CLOSED || state === LISTENING;
     },
     close() {

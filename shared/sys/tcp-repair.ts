@@ -36,6 +36,7 @@ const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_RD = 0;
+const POLLPRI = 0x2;
 const POLLRDHUP = 0x2000;
 
 const REPAIR_OFF = 0;
@@ -153,16 +154,20 @@ export function readInfo(fd: number): number {
   return 0;
 }
 
-/** Whether reading ends after what is in the receive queue: 1 or 0 (POLLRDHUP, poll(2)). */
-export function isInputEnded(fd: number): number {
+/** Reading ends after what is in the receive queue; there is an urgent byte. Bits of what `inputState` answers. */
+export const INPUT_ENDED = POLLRDHUP;
+export const INPUT_URGENT = POLLPRI;
+
+/** INPUT_ENDED and INPUT_URGENT, where they are so (POLLRDHUP and POLLPRI, poll(2)). */
+export function inputState(fd: number): number {
   view.setInt32(POLL_AT, fd, true);
-  view.setInt16(POLL_AT + 4, POLLRDHUP, true);
+  view.setInt16(POLL_AT + 4, POLLRDHUP | POLLPRI, true);
   view.setInt16(POLL_AT + 6, 0, true);
   if (c.poll(scratch.address + POLL_AT, 1, 0) < 0) {
     const result = -lastErrno();
-    return result === EINTR ? isInputEnded(fd) : result;
+    return result === EINTR ? inputState(fd) : result;
   }
-  return (view.getInt16(POLL_AT + 6, true) & POLLRDHUP) === 0 ? 0 : 1;
+  return view.getInt16(POLL_AT + 6, true) & (POLLRDHUP | POLLPRI);
 }
 
 /** Ends reading after the receive queue; nothing is sent (net/ipv4/tcp.c, tcp_shutdown). */

@@ -1,4 +1,5 @@
 /** The side that gives a connection away: freeze, save, and then either thaw, closeSilently or reset. */
+import { deafen, hearAgain } from '../sys/socket-filter.ts';
 import { closeFd } from '../sys/sockets.ts';
 import {
   enterRepair,
@@ -6,7 +7,9 @@ import {
   getQueueSeq,
   getTimestamp,
   getWindow,
-  isInputEnded,
+  INPUT_ENDED,
+  INPUT_URGENT,
+  inputState,
   leaveRepair,
   leaveRepairQuietly,
   MSS_MIN,
@@ -80,6 +83,7 @@ export class FrozenConnection {
   #stage: 'frozen' | 'saved' | 'over' = 'frozen';
   #state = tcpInfo.state;
   #received = tcpInfo.received;
+  #deaf = false;
 
   constructor(fd: number, { ends, close = closeFd }: FreezeOptions) {
     this.#fd = fd;
@@ -109,10 +113,28 @@ export class FrozenConnection {
     return readInfo(this.#fd) >= 0 && tcpInfo.state === this.#state && tcpInfo.received === this.#received;
   }
 
+  /**
+   * Nothing that arrives reaches the socket any more: it is dropped. For the moments between the last look at it and its
+   * end, in which a packet may still be under way to it. `thaw` and `thawQuietly` end it.
+   */
+  deafen(): void {
+    this.#expect('deafen', 'saved');
+    this.#deaf = deafen(this.#fd) === 0;
+  }
+
+  /** As `thaw`, but nothing is sent: no packet of the client has been held back. */
+  thawQuietly(): void {
+    this.#expect('thawQuietly', 'frozen', 'saved');
+    this.#stage = 'over';
+    if (this.#deaf) hearAgain(this.#fd);
+    leaveRepairQuietly(this.#fd);
+  }
+
   /** The connection goes on here, and the fd is the caller's again. */
   thaw(): void {
     this.#expect('thaw', 'frozen', 'saved');
     this.#stage = 'over';
+    if (this.#deaf) hearAgain(this.#fd);
     leaveRepair(this.#fd);
   }
 
@@ -150,8 +172,10 @@ function saveFrom(fd: number, known: Ends | undefined): SavedConnection | Refusa
   const { client, server } = ends;
   if (isLinkLocal(client) || isLinkLocal(server)) return new Refusal('link-local');
   // A connection that was restored after its client's FIN is in state ESTABLISHED, with its input ended.
-  const ended = state === 'close-wait' ? 1 : isInputEnded(fd);
-  if (ended < 0) return refusalOf('poll', ended);
+  const input = inputState(fd);
+  if (input < 0) return refusalOf('poll', input);
+  // Peeking ends before an urgent byte, and what is behind it would be lost.
+  if ((input & INPUT_URGENT) !== 0) return new Refusal('urgent-data');
   const mss = getMss(fd);
   if (mss < 0) return refusalOf('TCP_MAXSEG', mss);
   if (mss < MSS_MIN) return new Refusal('tiny-mss');
@@ -176,7 +200,7 @@ function saveFrom(fd: number, known: Ends | undefined): SavedConnection | Refusa
     receiveSeq: receive.seq,
     sendSeq: send.seq,
     window,
-    inputEnded: ended === 1,
+    inputEnded: state === 'close-wait' || (input & INPUT_ENDED) !== 0,
     received: receive.bytes,
     sent: send.bytes.subarray(0, sent),
     unsent: send.bytes.subarray(sent),
@@ -184,11 +208,14 @@ function saveFrom(fd: number, known: Ends | undefined): SavedConnection | Refusa
 }
 
 /**
- * The kernel gives the timestamp with its lowest bit overwritten: set when the unit is a microsecond, clear when it is a
- * millisecond. Cleared, it may lie one before the last that was sent, and an answer within the same millisecond
- * would look too old to be taken (PAWS, RFC 7323 section 5; a Linux client forgives a step of one, others need not).
+ * A frozen socket goes on acknowledging what arrives, by its own clock, and the copy's clock starts where this says: it
+ * must not lie before any that was sent meanwhile, or what the copy sends would look too old to be taken (PAWS, RFC 7323
+ * section 5). How far ahead it lies does no harm. The kernel overwrites the lowest bit: set when the unit is a
+ * microsecond, clear when it is a millisecond.
  */
-const notEarlier = (timestamp: number): number => ((timestamp & 1) === 1 ? timestamp : (timestamp + 2) >>> 0);
+const AHEAD_MS = 65_536;
+const notEarlier = (timestamp: number): number =>
+  (timestamp + ((timestamp & 1) === 1 ? AHEAD_MS * 1000 : AHEAD_MS)) >>> 0;
 
 function saveQueue(
   fd: number,

@@ -44,8 +44,9 @@
 export { canRepair } from './can-repair.ts';
 export { type Ends, endsOf } from './ends.ts';
 export { FrozenConnection, freeze } from './freeze.ts';
+export { type Telling, tellHalfOpen } from './half-open.ts';
 export { Refusal, type RefusalReason, refusalReasons } from './refusal.ts';
-export { PreparedConnection, prepare } from './restore.ts';
+export { endOutdated, PreparedConnection, prepare } from './restore.ts';
 export {
   decodeSaved,
   encodeSaved,

@@ -16,6 +16,7 @@ const reasons = {
   'tiny-mss':
     'the client takes segments of less than 88 bytes, which the kernel does not let a restored socket send',
   'link-local': 'a link-local address means something only on its own host',
+  'urgent-data': 'an urgent byte waits to be read, which cannot be taken to another socket',
   changing: 'a packet arrived while the connection was saved: it was not held',
   'address-not-here': 'the address is not (or, for IPv6, not yet) one of this host; add it to lo',
   'port-in-use': 'the port is taken',
@@ -56,6 +57,7 @@ const ENOMEM = -12;
 const EACCES = -13;
 const ENFILE = -23;
 const EMFILE = -24;
+const ENOTCONN = -107;
 const ENOPROTOOPT = -92;
 const EADDRINUSE = -98;
 const EADDRNOTAVAIL = -99;
@@ -75,6 +77,7 @@ const byErrno = new Map<number, RefusalReason>([
   [EACCES, 'port-forbidden'],
   [ENFILE, 'too-many-files'],
   [EMFILE, 'too-many-files'],
+  [ENOTCONN, 'closed'],
   [EADDRINUSE, 'port-in-use'],
   [EADDRNOTAVAIL, 'address-not-here'],
   [ENETDOWN, 'no-route'],

@@ -1,4 +1,5 @@
 /** The side that takes a connection over: prepare, and then activate, abandon or reset. */
+import { settleSegmentSize } from '../sys/segment-size.ts';
 import { closeFd } from '../sys/sockets.ts';
 import {
   endInput,
@@ -19,7 +20,15 @@ import {
   setTimestamp,
   setWindow,
 } from '../sys/tcp-repair.ts';
-import { bindTo, connectTo, tcpSocketFor } from '../sys/tcp-repair-endpoints.ts';
+import {
+  bindTo,
+  connectTo,
+  disconnect,
+  EAFNOSUPPORT,
+  type Endpoint,
+  tcpSocketFor,
+} from '../sys/tcp-repair-endpoints.ts';
+import { type Ends, endsOf } from './ends.ts';
 import { queueMemory } from './queue-memory.ts';
 import { Refusal, refusalOf } from './refusal.ts';
 import type { SavedConnection } from './saved.ts';
@@ -44,11 +53,29 @@ const failed = (call: string, result: number): Refusal | undefined =>
  */
 export function prepare(state: SavedConnection): PreparedConnection | Refusal {
   const fd = tcpSocketFor(state.server);
+  // Better with other words for its addresses than not at all.
+  if (fd === EAFNOSUPPORT && state.server.mapped)
+    return prepare({ ...state, client: unmapped(state.client), server: unmapped(state.server) });
   if (fd < 0) return refusalOf('socket', fd);
   const refusal = build(fd, state);
   if (!refusal) return new PreparedConnection(fd);
   closeInRepair(fd);
   return refusal;
+}
+
+const unmapped = ({ address, port }: Endpoint): Endpoint => ({ address, port });
+
+/**
+ * Ends a live connection that its client has long ended, as a new one with the same ends shows; the client hears nothing
+ * of it, and who has the fd finds it aborted. False when `fd` is not that connection (any more).
+ */
+export function endOutdated(fd: number, ends: Ends): boolean {
+  const found = endsOf(fd);
+  if (found instanceof Refusal) return false;
+  const isSame = (a: Endpoint, b: Endpoint) =>
+    a.port === b.port && Buffer.compare(a.address, b.address) === 0;
+  if (!isSame(found.client, ends.client) || !isSame(found.server, ends.server)) return false;
+  return enterRepair(fd) === 0 && disconnect(fd) === 0 && leaveRepairQuietly(fd) === 0;
 }
 
 /** See `index.ts` for the sequence. A call out of it throws. */
@@ -119,8 +146,18 @@ function build(fd: number, state: SavedConnection): Refusal | undefined {
     (state.inputEnded ? endReading(fd) : undefined) ??
     fillSendQueue(fd, state) ??
     // Only valid once the receive queue stands; and until now the peer's window of 0 kept `unsent` from leaving.
-    failed('TCP_REPAIR_WINDOW', setWindow(fd, state.window))
+    failed('TCP_REPAIR_WINDOW', setWindow(fd, state.window)) ??
+    settleSegments(fd, state)
   );
+}
+
+/**
+ * connect has settled the size of segments without knowing the client's window, and the kernel makes them no larger than half
+ * of it (tcp_bound_to_half_wnd): larger ones would wait for a window that never comes.
+ */
+function settleSegments(fd: number, { window, mss, client }: SavedConnection): Refusal | undefined {
+  if (window.sendWindowMax >= 2 * mss) return undefined;
+  return failed('IP_OPTIONS', settleSegmentSize(fd, client.address.length === 16));
 }
 
 const startQueue = (fd: number, queue: Queue, seq: number): Refusal | undefined =>

@@ -43,6 +43,12 @@ export const newSaved = (state: Omit<SavedConnection, 'version'>): SavedConnecti
   ...state,
 });
 
+/** An IPv4 address of an IPv6 socket travels as IPv6 writes it (RFC 4291 section 2.5.5.2). */
+const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+const written = ({ address, mapped }: Endpoint): Uint8Array =>
+  mapped ? Uint8Array.of(...MAPPED, ...address) : address;
+
 const packr = new Packr({ useRecords: false });
 
 /**
@@ -52,9 +58,9 @@ const packr = new Packr({ useRecords: false });
 export const encodeSaved = (state: SavedConnection): Buffer =>
   packr.pack([
     state.version,
-    state.client.address,
+    written(state.client),
     state.client.port,
-    state.server.address,
+    written(state.server),
     state.server.port,
     state.mss,
     state.sack,
@@ -111,13 +117,13 @@ function bytes(value: unknown, name: string, most: number): Uint8Array {
   throw wrong(name, `at most ${most} bytes`);
 }
 
-function address(value: unknown, name: string): Uint8Array {
-  const octets = bytes(value, name, 16);
-  if (octets.length === 4 || octets.length === 16) return octets;
-  throw wrong(name, '4 or 16 bytes');
+function endpoint(address: unknown, port: unknown, name: string): Endpoint {
+  const octets = bytes(address, `${name}.address`, 16);
+  if (octets.length !== 4 && octets.length !== 16) throw wrong(`${name}.address`, '4 or 16 bytes');
+  const at = { address: octets, port: integer(port, `${name}.port`, 1, 65_535) };
+  const isMapped = octets.length === 16 && MAPPED.every((byte, i) => octets[i] === byte);
+  return isMapped ? { ...at, address: octets.subarray(MAPPED.length), mapped: true } : at;
 }
-
-const port = (value: unknown, name: string): number => integer(value, name, 1, 65_535);
 
 /**
  * By hand, because a connection stands still meanwhile: a schema of zod took 40 us when it had not run for a while, this
@@ -127,9 +133,10 @@ function check(v: unknown): SavedConnection {
   if (!Array.isArray(v)) throw wrong('shape', 'an array');
   if (v[0] !== SAVED_VERSION) throw wrong('version', String(SAVED_VERSION));
   if (v.length !== ITEMS) throw wrong('shape', `${ITEMS} items`);
-  const client = { address: address(v[1], 'client.address'), port: port(v[2], 'client.port') };
-  const server = { address: address(v[3], 'server.address'), port: port(v[4], 'server.port') };
-  if (client.address.length !== server.address.length) throw wrong('shape', 'two ends of one family');
+  const client = endpoint(v[1], v[2], 'client');
+  const server = endpoint(v[3], v[4], 'server');
+  if (client.address.length !== server.address.length || client.mapped !== server.mapped)
+    throw wrong('shape', 'two ends of one family');
   return {
     version: SAVED_VERSION,
     client,

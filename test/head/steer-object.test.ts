@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { CLANG_MAJOR, clangMajor, compileSteering } from '../../head/steer/compile.ts';
-import { linkMap, readSteeringObject } from '../../head/steer/object.ts';
+import { linkMaps, readSteeringObject } from '../../head/steer/object.ts';
 import { readAddress, writeAddress } from '../../shared/addresses.ts';
 import { needing } from '../support/needs.ts';
 
@@ -26,13 +26,13 @@ needing('clang', other ? (name, body) => test.skip(`${name} ${hint}`, body) : te
   t.true(committed.mapUses.length > 0);
 });
 
-test('each use of the map gets its fd, and nothing else changes', (t) => {
+test('each use of a map gets its fd, and nothing else changes', (t) => {
   const object = readSteeringObject();
-  const linked = linkMap(object, 77);
-  for (const at of object.mapUses) {
+  const linked = linkMaps(object, { flows: 77, fragments: 78 });
+  for (const { at, map } of object.mapUses) {
     t.is(object.code[at], 0x18);
     t.is(linked[at + 1]! >> 4, 1);
-    t.is(linked.readInt32LE(at + 4), 77);
+    t.is(linked.readInt32LE(at + 4), map === 'flows' ? 77 : 78);
     linked[at + 1]! &= 0x0f;
     linked.writeInt32LE(0, at + 4);
   }

@@ -95,6 +95,16 @@ for i in range(count):
     await execa('python3', ['-c', script, host, String(count), String(perSecond)]);
   },
 
+  /** Puts frames onto the wire as they are. */
+  async sendFrames(...frames: string[]) {
+    const script = `
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('eth0', 0))
+for f in sys.argv[1:]: s.send(bytes.fromhex(f))`;
+    await execa('python3', ['-c', script, ...frames]);
+  },
+
   shell: async (command: string) => (await execa('sh', ['-c', command])).stdout,
   pins: () => readdirSync('/sys/fs/bpf').filter((name) => !name.endsWith('.debug')),
   sleep: (ms: number) => delay(ms),

@@ -11,6 +11,7 @@ const packages = {
   nginx: 'nginx-light',
   haproxy: 'haproxy',
   tc: 'iproute2',
+  nft: 'nftables',
   tcpdump: 'tcpdump',
   chromium: 'chromium',
   clang: 'clang libbpf-dev',

@@ -6,8 +6,8 @@
  * idle time is reported once, with a reason, and the connection is gone.
  */
 import { createHash } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
-import { connect, createServer, type TLSSocket } from 'node:tls';
+import type { AddressInfo, Socket } from 'node:net';
+import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { BatonError } from '../../errors.ts';
 import { listenError } from '../../sys/reuseport.ts';
 import { formatHostPort, type HostPort } from '../../units.ts';
@@ -19,8 +19,9 @@ const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ciphers: 'TLS_AES_12
 const HANDSHAKE_WITHIN_MS = 5000;
 /** Unsent bytes above which a peer that does not read is let go. */
 const UNSENT_MAX = 64 << 20;
-/** Connections that have not finished their handshake, and links. */
-const CONNECTIONS_MAX = 256;
+/** Links, and above them so many that have not shown that they have the secret: the oldest of those makes room. */
+const LINKS_MAX = 256;
+const STRANGERS_MAX = 64;
 
 export interface Link {
   /** HOST:PORT of the other side. */
@@ -140,7 +141,8 @@ export async function listenForLinks(
     handshakeTimeout: HANDSHAKE_WITHIN_MS,
     pskCallback: (_socket, identity) => (identity === IDENTITY ? psk : null),
   });
-  server.maxConnections = CONNECTIONS_MAX;
+  server.maxConnections = LINKS_MAX + STRANGERS_MAX;
+  limitStrangers(server);
   server.on('tlsClientError', (error, socket) => {
     const peer = formatHostPort({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
     handlers.onRefused(peer, explain(error));
@@ -164,6 +166,31 @@ export async function listenForLinks(
     address: { host, port },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
+}
+
+/**
+ * Anybody can connect and say nothing. Who has the secret has shown it after two round trips, and needs a place no longer
+ * than that: a place is taken from the one that has had it longest, and refused to nobody.
+ */
+function limitStrangers(server: Server): void {
+  const strangers = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    strangers.add(socket);
+    socket.once('close', () => strangers.delete(socket));
+    if (strangers.size <= STRANGERS_MAX) return;
+    const [oldest] = strangers;
+    strangers.delete(oldest!);
+    oldest!.destroy();
+  });
+  server.on('secureConnection', (socket: TLSSocket) => {
+    // It is made for a socket that was told of before; nothing but its ends says which.
+    for (const stranger of strangers) {
+      if (stranger.remotePort !== socket.remotePort || stranger.remoteAddress !== socket.remoteAddress)
+        continue;
+      strangers.delete(stranger);
+      return;
+    }
+  });
 }
 
 /** Connects to a head. Throws LINK_FAILED, and LINK_REFUSED for a wrong secret. */

@@ -3,10 +3,12 @@
  * this file plays by hand; `d1` is a real one, whose direct address the rogue claims as its own.
  */
 import test, { type ExecutionContext } from 'ava';
+import { decodeSaved } from '../../../shared/tcp-repair/index.ts';
+import { flowKey } from '../../../shared/wire/remote/flow-key.ts';
 import { visit } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';
 import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
-import { send } from '../../support/raw-client.ts';
+import { open, send } from '../../support/raw-client.ts';
 import { type RogueRemote, startRogueRemote } from '../../support/rogue-remote.ts';
 import { until } from '../../support/until.ts';
 
@@ -25,12 +27,18 @@ labTest('a lab whose only delivery is drained', async (t) => {
 });
 
 /** A rogue that the head has welcomed. It comes from d1's host, and this file is on the client again when it is there. */
-async function enlist(t: ExecutionContext, hello: object = {}): Promise<RogueRemote> {
+async function enlist(
+  t: ExecutionContext,
+  hello: object = {},
+  holding?: { ids: number[]; keys: Buffer },
+): Promise<RogueRemote> {
   lab.enter('d1');
   const rogue = await startRogueRemote(lab.control, lab.secret, {
     direct: lab.deliveries[0]!.direct,
     ...hello,
+    ...(holding ? { flows: holding.ids.length, active: holding.ids.length } : {}),
   });
+  if (holding) rogue.say({ type: 'holding', ...holding });
   lab.enter('client');
   t.teardown(async () => {
     rogue.die();
@@ -180,6 +188,41 @@ labTest(
   },
 );
 
+for (const holds of [true, false]) {
+  const what = holds ? 'stays its own when it comes back with it' : 'is reset when it comes back without it';
+  labTest(`what a frozen delivery was given and had not said to live ${what}`, async (t) => {
+    const rogue = await enlist(t);
+    const client = await open(lab.head.listen);
+    t.teardown(async () => void client.destroy());
+    let error = '';
+    client.on('error', ({ code }: NodeJS.ErrnoException) => {
+      error = code!;
+    });
+    client.write(REQUEST);
+    const { id, state } = await rogue.next('adopt');
+    rogue.say({ type: 'adopted', id, micros: 1 });
+    await rogue.next('commit');
+    rogue.playDead();
+    await rogue.next('dismissed');
+    t.is((await lab.head.status()).migration!.flows.count, 1);
+    t.is(error, '', 'nobody has spoken for it');
+    const outcomes = await outcomesDuring(async () => {
+      const keys = flowKey(decodeSaved(state));
+      const again = await enlist(t, {}, holds ? { ids: [id], keys } : undefined);
+      if (!holds)
+        await until(
+          'a reset',
+          () => error,
+          (code) => code === 'ECONNRESET',
+        );
+      t.is((await lab.head.status()).migration!.flows.count, holds ? 1 : 0);
+      t.is(error, holds ? '' : 'ECONNRESET');
+      if (holds) again.say({ type: 'ended', closed: 1, gone: [id] });
+    });
+    t.deepEqual(outcomes, {});
+  });
+}
+
 for (const [what, breakIt, problem] of [
   [
     'more closed than it had adopted',
@@ -217,6 +260,23 @@ for (const [what, breakIt, problem] of [
     },
   );
 }
+
+labTest('an urgent byte keeps a connection at its head', async (t) => {
+  const rogue = await enlist(t);
+  const outcomes = await outcomesDuring(async () => {
+    const script = `
+import socket
+s = socket.create_connection(('${lab.head.listen.split(':')[0]}', ${lab.head.listen.split(':')[1]}))
+s.send(b'GET /bytes/10 HTTP/1.1\\r\\nHost: lab\\r\\n\\r\\n')
+s.send(b'!', socket.MSG_OOB)
+s.send(b'GET /bytes/10 HTTP/1.1\\r\\nHost: lab\\r\\n\\r\\n')
+print(s.recv(100).split(b' ')[1].decode())`;
+    const answer = await lab.network.host('client').run(['python3', '-c', script]);
+    t.is(answer.trim(), '307');
+  });
+  t.deepEqual(outcomes, { not_movable: 1 });
+  t.deepEqual(rogue.inbox, []);
+});
 
 labTest('words about connections that it never got are ignored', async (t) => {
   const rogue = await enlist(t);

@@ -5,7 +5,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
-import { silentMs } from '../shared/sys/sockets.ts';
+import { EAGAIN } from '../shared/sys/libc.ts';
+import { allocate } from '../shared/sys/memory.ts';
+import { peek, silentMs } from '../shared/sys/sockets.ts';
 import { type AnyHttpServer, answerOn, fdOf, idleSocketsOf, isHttp, socketsOf } from './http-connections.ts';
 
 /**
@@ -14,6 +16,7 @@ import { type AnyHttpServer, answerOn, fdOf, idleSocketsOf, isHttp, socketsOf } 
  */
 const QUIET_MS = 250;
 const LOOK_EVERY_MS = 50;
+const oneByte = allocate(1);
 /** Also of requests that are answered without a `request` event, as those with Expect. */
 const REQUEST = 'http.server.request.start';
 
@@ -37,6 +40,8 @@ class HttpFarewell implements Farewell {
   readonly #server: AnyHttpServer;
   readonly #concerns: (socket: Socket) => boolean;
   readonly #timer: NodeJS.Timeout;
+  /** Connections that have never said a word, and when that was first seen. */
+  readonly #silentSince = new WeakMap<Socket, number>();
   /** Of each connection, the answer that was told to be its last. */
   readonly #last = new WeakMap<Socket, ServerResponse>();
 
@@ -67,14 +72,17 @@ class HttpFarewell implements Farewell {
     this.#last.set(socket, answer);
   }
 
-  /** After the poll for events: what has arrived by now has been read. */
   #look(): void {
-    setImmediate(() => {
-      const idle = idleSocketsOf(this.#server);
-      const silent = socketsOf(this.#server).filter((socket) => socket.bytesRead === 0);
-      for (const socket of new Set([...idle, ...silent]))
-        if (this.#concerns(socket) && isQuiet(socket)) socket.destroy();
-    });
+    for (const socket of idleSocketsOf(this.#server))
+      if (this.#concerns(socket) && isQuiet(socket)) socket.destroy();
+    const now = performance.now();
+    for (const socket of socketsOf(this.#server)) {
+      if (socket.bytesRead > 0 || !this.#concerns(socket)) continue;
+      // It may have waited in the accept queue while this process stood still, and its client as well.
+      const since = this.#silentSince.get(socket);
+      if (since === undefined) this.#silentSince.set(socket, now);
+      else if (now - since >= QUIET_MS && isQuiet(socket)) socket.destroy();
+    }
   }
 
   end(): void {
@@ -83,7 +91,8 @@ class HttpFarewell implements Farewell {
   }
 }
 
+/** For long enough, and nothing has arrived that this process has not read. */
 function isQuiet(socket: Socket): boolean {
   const fd = fdOf(socket);
-  return fd < 0 || silentMs(fd) >= QUIET_MS;
+  return fd < 0 || (silentMs(fd) >= QUIET_MS && peek(fd, oneByte, 0, 1) === EAGAIN);
 }

@@ -5,6 +5,7 @@
  */
 import { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger, type Logger } from '../shared/log.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import type { Introduction } from '../shared/wire/control.ts';
@@ -56,6 +57,8 @@ export interface Receiver {
   close(withinMs?: number): Promise<void>;
 }
 
+/** Sockets that were destroyed say so within a turn of the event loop, milliseconds. */
+const DESTROYED_WITHIN_MS = 100;
 /** The longest that a timer can wait, milliseconds. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -207,7 +210,10 @@ class Receiving implements Receiver {
     if (this.#connections.count > 0 && !returned.aborted) {
       const empty = new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
       await Promise.race([empty, late, back]);
-      if (!returned.aborted) this.#connections.destroyAll();
+      if (this.#connections.count > 0 && !returned.aborted) {
+        this.#connections.destroyAll();
+        await Promise.race([empty, delay(DESTROYED_WITHIN_MS)]);
+      }
     }
     farewell.end();
   }

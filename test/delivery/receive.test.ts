@@ -313,7 +313,7 @@ test('a WebSocket-like connection is not told, and ends when the time is over', 
   socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
   const [answer] = (await once(socket, 'data')) as [Buffer];
   t.regex(answer.toString(), /^HTTP\/1\.1 101 /);
-  const ended = once(socket, 'close');
+  const ended = once(socket.resume(), 'end');
   await receiver.close(200);
   await ended;
   t.is(receiver.connections, 0);

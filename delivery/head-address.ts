@@ -1,5 +1,6 @@
 /** Where a delivery's head is, and how to register with it: on this host by a Unix socket, on another by a link. */
 import { type Stats, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { addressBytes } from '../shared/addresses.ts';
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
@@ -105,10 +106,9 @@ function explain(error: SystemError, path: string): Error {
   switch (error.code) {
     case 'EACCES':
     case 'EPERM': {
-      const uid = statOf(path)?.uid;
+      const uid = ownerOf(path);
       const own = process.getuid!();
-      if (uid !== undefined && uid !== own)
-        return new BatonError('HEAD_FORBIDDEN', { path, uid, own }, error);
+      if (uid !== own) return new BatonError('HEAD_FORBIDDEN', { path, uid, own }, error);
       return new BatonError('SOCKET_UNUSABLE', { path, problem: `user ${own} may not go there` }, error);
     }
     case 'EPROTOTYPE':
@@ -129,6 +129,9 @@ function explain(error: SystemError, path: string): Error {
 
 const notAHead = (path: string, found: string, cause: Error): BatonError =>
   new BatonError('NOT_A_HEAD', { path, found, option: '--head' }, cause);
+
+/** Of the socket, or of the folder on the way to it that may be looked at last. */
+const ownerOf = (path: string): number => statOf(path)?.uid ?? ownerOf(dirname(resolve(path)));
 
 function statOf(path: string): Stats | undefined {
   try {

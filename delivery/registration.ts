@@ -10,7 +10,7 @@ import type { HeadAddress } from './head-address.ts';
 import type { Session, SessionEvents } from './session.ts';
 
 /** To find nobody costs next to nothing, and visits wait for the one that finds somebody, milliseconds. */
-const RETRY_MS = 50;
+const RETRY_MS = 25;
 /** A head that refuses has been asked for something, and says so in its log. */
 const REFUSED_RETRY_MS = 200;
 /** On another host nobody can be found at little cost for so long; from then on the network is spared. */

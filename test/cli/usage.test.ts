@@ -1,6 +1,6 @@
 /** Errors of use: one line that says what to do, the right exit code, and nothing lost. */
 import { once } from 'node:events';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -146,6 +146,33 @@ test.serial(
       deliveries.map(({ name, pid, state }) => [name, pid, state]),
       [['d1', second.pid, 'up']],
     );
+  },
+);
+
+(process.getuid!() === 0 ? test.serial : test.serial.skip)(
+  'a delivery of another user is told whose head it is, and what to do',
+  async (t) => {
+    const directory = await folder(t);
+    const socket = join(directory, 'head.sock');
+    await spawnBaton(t, 'head', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '1');
+    for (const [folderMode, socketMode] of [
+      [0o700, 0o600],
+      [0o755, 0o600],
+      [0o755, 0o666],
+    ] as const) {
+      chmodSync(directory, folderMode);
+      chmodSync(socket, socketMode);
+      const { stderr, exitCode } = await execa(baton[0]!, [...baton.slice(1), 'delivery', '--head', socket], {
+        reject: false,
+        uid: 65_534,
+        timeout: 20_000,
+      });
+      t.deepEqual([exitCode, stderr.split('\n').length], [1, 1], stderr);
+      t.regex(
+        stderr,
+        /^baton: .*(user 0, and this delivery of user 65534; run it as|only user 0 and root may)/,
+      );
+    }
   },
 );
 

@@ -12,13 +12,12 @@ import { createLogger, type Logger } from '../shared/log.ts';
 import { DEFAULT_CREDITS, deliveryFilesBesides } from '../shared/open-files.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { openFilesLimit } from '../shared/sys/limits.ts';
-import { closeFd } from '../shared/sys/sockets.ts';
 import { formatHostPort } from '../shared/units.ts';
 import { type Introduction, introduction } from '../shared/wire/control.ts';
-import { type AdoptedSocket, adoptSocket } from './adopt.ts';
+import { Admission } from './admit.ts';
 import { type Arrival, Connections } from './connections.ts';
+import { Feed } from './feed.ts';
 import { findHead, type HeadAddress } from './head-address.ts';
-import { type FirstInput, ReadAhead } from './read-ahead.ts';
 import type { Session } from './session.ts';
 
 export interface ReceiveOptions {
@@ -60,6 +59,8 @@ export interface Receiver {
 
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 1000;
+/** With fewer credits left the head hears of each connection's end at once. */
+const FEW_CREDITS = 64;
 /** While draining, how often connections that have become idle are looked for, milliseconds. */
 const IDLE_CHECK_MS = 50;
 
@@ -76,7 +77,8 @@ class Receiving implements Receiver {
   readonly #introduction: Introduction;
   readonly #log: Logger;
   readonly #connections: Connections;
-  readonly #readAhead: ReadAhead;
+  readonly #admission: Admission;
+  readonly #feed: Feed;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #session: Session | undefined;
@@ -91,7 +93,8 @@ class Receiving implements Receiver {
     this.name = this.#introduction.name;
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
     this.#head = findHead(options, this.#log);
-    this.#readAhead = new ReadAhead();
+    this.#admission = new Admission(server, this.#connections, this.#log);
+    this.#feed = new Feed(this.#admission, this.#connections);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ready = promise;
     // Whoever does not wait for `ready` still finds the reason in the log.
@@ -139,9 +142,9 @@ class Receiving implements Receiver {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#unreported = 0;
     const session = await this.#head.open(this.#introduction, this.#connections.count, {
-      onConnections: (fds, arrivalOf) =>
-        this.#readAhead.read(fds, (fd, input, index) => this.#adopt(fd, input, arrivalOf(index))),
-      countDirect: (answer) => this.#server.getConnections((error, count) => answer(error ? 0 : count)),
+      feed: this.#feed,
+      isShort: (unreported) => this.#isShort(unreported),
+      countDirect: (answer) => answer(this.#admission.direct),
       onEnd: (reason) => {
         this.#session = undefined;
         resolve(reason);
@@ -153,20 +156,9 @@ class Receiving implements Receiver {
     return { ended: promise };
   }
 
-  #adopt(fd: number, input: FirstInput, arrival: Arrival): void {
-    let socket: AdoptedSocket;
-    try {
-      const { allowHalfOpen } = this.#server as Server & { allowHalfOpen?: boolean };
-      socket = adoptSocket(fd, allowHalfOpen ?? false);
-    } catch (error) {
-      closeFd(fd);
-      arrival.closed();
-      this.#log.warn({ delivery: this.name }, `cannot adopt a connection: ${(error as Error).message}`);
-      return;
-    }
-    this.#connections.add(socket, arrival);
-    // Not so a TLS server: it takes what the socket has read when it gets it, and reads for itself from then on.
-    socket.begin(input, () => this.#server.emit('connection', socket), this.#server instanceof HttpServer);
+  #isShort(unreported: number): boolean {
+    const { credits } = this.#introduction;
+    return credits - this.#connections.count - unreported < Math.min(FEW_CREDITS, credits / 4);
   }
 
   #onClosed(arrival: Arrival): void {
@@ -195,7 +187,7 @@ class Receiving implements Receiver {
     }
     done.abort();
     await this.#running;
-    this.#readAhead.end();
+    this.#feed.end();
   }
 
   /** Only an HTTP server knows which of its connections are between two requests. */

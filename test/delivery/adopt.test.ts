@@ -1,8 +1,11 @@
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
-import { adoptSocket } from '../../delivery/adopt.ts';
+import { AdoptedSocket, adoptHandle } from '../../delivery/adopt.ts';
 import { acceptedConnections } from '../support/accepted.ts';
+
+const adoptSocket = (fd: number, allowHalfOpen: boolean) =>
+  new AdoptedSocket(adoptHandle(fd), { allowHalfOpen });
 
 /** A client, and the fd of its connection. */
 async function connection(t: ExecutionContext) {

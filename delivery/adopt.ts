@@ -127,12 +127,19 @@ export class AdoptedSocket extends Socket {
     callback(result === 0 || result === ENOTCONN ? null : callError('shutdown', result));
   }
 
+  /** The application has given a copy of it to another process, which goes on with it when this one closes its own. */
+  get #isShared(): boolean {
+    const { server } = this as { server?: { _usingWorkers?: boolean } | null };
+    if (server?._usingWorkers) return true;
+    return Object.getOwnPropertySymbols(this).some(({ description }) => description === 'kIsUsedAsStdio');
+  }
+
   /** The client hears of it now, and not when the last copy of the fd is closed: a head that stands still has one. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const handle = handleOf(this);
-    if (handle && handle.fd >= 0) {
+    if (handle && handle.fd >= 0 && !this.#hasEnded && !this.#isShared) {
       if ((this as { resetAndClosing?: boolean }).resetAndClosing) resetConnection(handle.fd);
-      else if (!this.#hasEnded) endConnection(handle.fd);
+      else endConnection(handle.fd);
     }
     super._destroy(error, callback);
     // Taken from the socket and moved to another thread, a handle is never closed here.

@@ -13,12 +13,8 @@ import type { Arrival, Connections } from './connections.ts';
 import type { FirstInput } from './read-ahead.ts';
 
 interface NetServer extends Server {
-  /** Connections that it counts, and whether it listens. */
+  /** Connections that it counts: a socket takes itself off when it is destroyed. */
   _connections: number;
-  readonly _handle: object | null;
-  /** Another one whenever it has been closed. */
-  readonly _listeningId: number;
-  _emitCloseIfDrained(): void;
   readonly allowHalfOpen: boolean;
   readonly pauseOnConnect: boolean;
   readonly noDelay: boolean;
@@ -29,8 +25,8 @@ interface NetServer extends Server {
   readonly blockList?: BlockList;
 }
 
-/** What a socket knows of the server that it belongs to: whom it takes itself off the account of when it is destroyed. */
-type ServedSocket = AdoptedSocket & { server: Server; _server: object };
+/** What a socket knows of the server that it belongs to. */
+type ServedSocket = AdoptedSocket & { server: Server; _server: Server };
 
 const accepted = channel('net.server.socket');
 /** The listener by which every HTTP server gets its connections. */
@@ -40,36 +36,11 @@ export class Admission {
   readonly #server: NetServer;
   readonly #connections: Connections;
   readonly #log: Logger;
-  readonly #account: object;
-  #idWhenEmpty: number;
 
   constructor(server: Server, connections: Connections, log: Logger) {
     this.#server = server as NetServer;
     this.#connections = connections;
     this.#log = log;
-    this.#idWhenEmpty = this.#server._listeningId;
-    this.#account = this.#makeAccount();
-  }
-
-  /**
-   * The server, as its sockets see it: Node takes a server without a listener for one that is being closed, and would
-   * say `close` whenever its last connection has ended. One that never listened is closed only when somebody does it.
-   */
-  #makeAccount(): object {
-    const server = this.#server;
-    return Object.create(server, {
-      _connections: {
-        get: () => server._connections,
-        set: (count: number) => {
-          server._connections = count;
-        },
-      },
-      _emitCloseIfDrained: {
-        value: () => {
-          if (server._listeningId !== this.#idWhenEmpty) server._emitCloseIfDrained();
-        },
-      },
-    });
   }
 
   /** Connections that the server has accepted itself. */
@@ -141,11 +112,9 @@ export class Admission {
 
   #count(socket: AdoptedSocket): void {
     const server = this.#server;
-    // Whoever had closed it has been told.
-    if (server._connections === 0 && !server._handle) this.#idWhenEmpty = server._listeningId;
     server._connections++;
     (socket as ServedSocket).server = server;
-    (socket as ServedSocket)._server = this.#account;
+    (socket as ServedSocket)._server = server;
   }
 
   #turnAway(handle: AdoptedHandle, arrival: Arrival): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
+import type { Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { AdoptedSocket, adoptHandle } from '../../delivery/adopt.ts';
 import { allocate } from '../../shared/sys/memory.ts';
@@ -10,6 +10,13 @@ import { until } from '../support/until.ts';
 
 const adoptSocket = (fd: number, allowHalfOpen: boolean) =>
   new AdoptedSocket(adoptHandle(fd), { allowHalfOpen });
+
+/** All that comes; the stream's own iterator would destroy both directions at the end of one. */
+function text(socket: Socket): Promise<string> {
+  const parts: Buffer[] = [];
+  socket.on('data', (part) => parts.push(part));
+  return once(socket, 'end').then(() => Buffer.concat(parts).toString());
+}
 
 /** A client, and the fd of its connection. */
 async function connection(t: ExecutionContext) {

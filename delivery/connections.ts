@@ -71,9 +71,9 @@ export class Connections {
     this.#onClosed(arrival);
   }
 
+  /** Each in a callback of its own: the application may have given a socket a `destroy` that throws. */
   destroyAll(): void {
-    // Each leaves the array when it is destroyed.
-    for (const place of [...this.#open]) place.destroy();
+    for (const place of this.#open) setImmediate(() => place.destroy());
   }
 
   /** The last one takes its place. */

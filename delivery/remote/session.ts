@@ -12,7 +12,7 @@ import {
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
 import type { Arrival } from '../connections.ts';
-import type { Session, SessionEvents } from '../session.ts';
+import { refused, type Session, type SessionEvents } from '../session.ts';
 import { Adoptions } from './adoptions.ts';
 import type { Holdings } from './holdings.ts';
 
@@ -104,8 +104,7 @@ class RemoteSession implements Session {
   }
 
   #greet(message: ToRemote): void {
-    if (message.type === 'rejected')
-      throw new BatonError('HEAD_REFUSED', { reason: message.reason, code: message.code });
+    if (message.type === 'rejected') throw refused(message);
     if (message.type !== 'welcome')
       throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
     this.#isWelcome = true;
@@ -174,6 +173,12 @@ class RemoteSession implements Session {
 
   close(): void {
     this.#end('closed');
+  }
+
+  /** When the head has seen the link's end is not known here. */
+  leave(): Promise<void> {
+    this.close();
+    return Promise.resolve();
   }
 
   #fail(error: Error): void {

@@ -45,10 +45,13 @@ const F_SETFL = 4;
 const FD_CLOEXEC = 1;
 /** sun_path with its terminating zero (unix(7)). */
 const UNIX_PATH_MAX = 108;
+export const UNIX_PATH_BYTES = UNIX_PATH_MAX - 1;
 
 /** In struct tcp_info (include/uapi/linux/tcp.h). */
 const TCPI_UNACKED = 24;
 const TCPI_SACKED = 28;
+const TCPI_LAST_DATA_SENT = 44;
+const TCPI_LAST_DATA_RECV = 52;
 
 const small = allocate(4096);
 /** struct sockaddr with the family AF_UNSPEC. */
@@ -213,6 +216,12 @@ export const setSendBuffer = (fd: number, bytes: number): void => setOption(fd, 
 export function listenQueue(listener: number): { queued: number; backlog: number } {
   const info = getOption(listener, IPPROTO_TCP, TCP_INFO, 104);
   return { queued: info.getUint32(TCPI_UNACKED, true), backlog: info.getUint32(TCPI_SACKED, true) };
+}
+
+/** Milliseconds since the last byte in either direction, or since it was connected; what waits unread counts as well. */
+export function silentMs(fd: number): number {
+  const info = getOption(fd, IPPROTO_TCP, TCP_INFO, 104);
+  return Math.min(info.getUint32(TCPI_LAST_DATA_SENT, true), info.getUint32(TCPI_LAST_DATA_RECV, true));
 }
 
 /** Who is at the other end of a connected Unix socket, as the kernel saw it at connect (SO_PEERCRED, unix(7)). */

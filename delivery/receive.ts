@@ -7,15 +7,14 @@ import { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger, type Logger } from '../shared/log.ts';
-import { closeFd } from '../shared/sys/sockets.ts';
 import type { Introduction } from '../shared/wire/control.ts';
-import { type AdoptedSocket, adoptSocket } from './adopt.ts';
+import { Admission } from './admit.ts';
 import { type Arrival, Connections, connectionInfo } from './connections.ts';
 import { sayFarewell } from './farewell.ts';
+import { Feed } from './feed.ts';
 import { findHead } from './head-address.ts';
 import { isHttp, trackConnections } from './http-connections.ts';
 import { directAddress, introduce } from './introduce.ts';
-import { type FirstInput, ReadAhead } from './read-ahead.ts';
 import { Registration } from './registration.ts';
 import { followServer, type ServerLife } from './server-life.ts';
 
@@ -57,6 +56,8 @@ export interface Receiver {
   close(withinMs?: number): Promise<void>;
 }
 
+/** With fewer credits left the head hears of each connection's end at once. */
+const FEW_CREDITS = 64;
 /** Sockets that were destroyed say so within a turn of the event loop, milliseconds. */
 const DESTROYED_WITHIN_MS = 100;
 /** The longest that a timer can wait, milliseconds. */
@@ -76,7 +77,8 @@ class Receiving implements Receiver {
   readonly #options: ReceiveOptions;
   readonly #log: Logger;
   readonly #connections: Connections;
-  readonly #readAhead: ReadAhead;
+  readonly #introduction: Introduction;
+  readonly #feed: Feed;
   readonly #registration: Registration;
   readonly #life: ServerLife;
   /** It takes leave because the server closes: so do the clients that came to the server itself. */
@@ -95,21 +97,22 @@ class Receiving implements Receiver {
     this.#server = server;
     this.#options = options;
     this.#log = options.log ?? createLogger('delivery');
-    const introduction = introduce(server, options);
-    this.name = introduction.name;
+    this.#introduction = introduce(server, options);
+    this.name = this.#introduction.name;
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
+    const admission = new Admission(server, this.#connections, this.#log);
+    this.#feed = new Feed(admission, this.#connections);
     this.#registration = new Registration({
       head: findHead(options, this.#log),
       log: this.#log,
-      introduce: () => this.#introduceNow(introduction),
+      introduce: () => this.#introduceNow(),
       countActive: () => this.#connections.count,
       events: {
-        onConnections: (fds, arrivalOf) =>
-          this.#readAhead.read(fds, (fd, input, index) => this.#adopt(fd, input, arrivalOf(index))),
-        countDirect: (answer) => this.#server.getConnections((error, count) => answer(error ? 0 : count)),
+        feed: this.#feed,
+        isShort: (unreported) => this.#isShort(unreported),
+        countDirect: (answer) => answer(admission.direct),
       },
     });
-    this.#readAhead = new ReadAhead();
     if (isHttp(server)) trackConnections(server);
     this.#life = followServer(server, {
       onListening: () => this.#onListening(),
@@ -134,25 +137,14 @@ class Receiving implements Receiver {
     return this.#registration.ready;
   }
 
-  #introduceNow(introduction: Introduction): Introduction {
-    if (this.#options.direct !== undefined) return introduction;
-    return { ...introduction, direct: directAddress(this.#server) };
+  #introduceNow(): Introduction {
+    if (this.#options.direct !== undefined) return this.#introduction;
+    return { ...this.#introduction, direct: directAddress(this.#server) };
   }
 
-  #adopt(fd: number, input: FirstInput, arrival: Arrival): void {
-    let socket: AdoptedSocket;
-    try {
-      const { allowHalfOpen } = this.#server as Server & { allowHalfOpen?: boolean };
-      socket = adoptSocket(fd, allowHalfOpen ?? false);
-    } catch (error) {
-      closeFd(fd);
-      arrival.closed();
-      this.#log.warn({ delivery: this.name }, `cannot adopt a connection: ${(error as Error).message}`);
-      return;
-    }
-    this.#connections.add(socket, arrival);
-    // Not so a TLS server: it takes what the socket has read when it gets it, and reads for itself from then on.
-    socket.begin(input, () => this.#server.emit('connection', socket), this.#server instanceof HttpServer);
+  #isShort(unreported: number): boolean {
+    const { credits } = this.#introduction;
+    return credits - this.#connections.count - unreported < Math.min(FEW_CREDITS, credits / 4);
   }
 
   #onClosed(arrival: Arrival): void {
@@ -188,7 +180,7 @@ class Receiving implements Receiver {
     await this.#leave();
     for (const deadline of this.#deadlines) clearTimeout(deadline);
     this.#life.end();
-    this.#readAhead.end();
+    this.#feed.end();
   }
 
   #leave(): Promise<void> {

@@ -26,7 +26,7 @@ export interface RegistrationParts {
   introduce(): Introduction;
   /** Connections that it holds. */
   countActive(): number;
-  readonly events: Pick<SessionEvents, 'onConnections' | 'countDirect'>;
+  readonly events: Pick<SessionEvents, 'feed' | 'isShort' | 'countDirect'>;
 }
 
 export class Registration {

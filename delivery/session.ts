@@ -13,6 +13,7 @@ import {
   type Hello,
 } from '../shared/wire/control.ts';
 import type { Arrival } from './connections.ts';
+import type { Feed } from './feed.ts';
 import { DeliveryLane } from './lane.ts';
 
 /** How long a head may take to answer hello, milliseconds. */
@@ -21,8 +22,10 @@ const WELCOME_WITHIN_MS = 5000;
 const LEFT_WITHIN_MS = 1000;
 
 export interface SessionEvents {
-  /** Connections are this process's own from now on; `arrivalOf` is asked once for each. */
-  onConnections(fds: readonly number[], arrivalOf: (index: number) => Arrival): void;
+  /** Gets the connections that are this process's own. */
+  readonly feed: Feed;
+  /** Few credits are left as the head sees it, which has not heard of `unreported` connections that have ended. */
+  isShort(unreported: number): boolean;
   /** Calls back with the number of connections that came to the direct address. */
   countDirect(answer: (count: number) => void): void;
   /** The head has gone, has let this delivery go, or `close` was called; every lane is closed. */
@@ -147,9 +150,9 @@ class Registered implements Session {
     });
     this.#lanes = lanes.map(
       (lane, index) =>
-        new DeliveryLane(lane, {
-          onConnections: (fds, first) =>
-            events.onConnections(fds, (at) => new FdArrival(this, index, (first + at) >>> 0)),
+        new DeliveryLane(lane, events.feed, {
+          arrivalOf: (id) => new FdArrival(this, index, id),
+          isShort: (unreported) => events.isShort(unreported),
           // The control channel says why; a lane alone ends only when the head is in trouble.
           onEnd: (problem) => (problem ? this.#end(problem) : this.#laneEnded()),
         }),

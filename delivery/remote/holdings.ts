@@ -37,6 +37,7 @@ export class Holdings {
   #gone: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
+  #immediate: NodeJS.Immediate | undefined;
 
   /** A connection lives here from now on. */
   add(id: number, ends: Ends): void {
@@ -45,8 +46,13 @@ export class Holdings {
     this.#open.set(id, ends);
   }
 
-  /** Its socket has been closed. */
-  closed(id: number): void {
+  /** Closed, and the head has not been told. */
+  get unreported(): number {
+    return this.#closed;
+  }
+
+  /** Its socket has been closed; `soon`: somebody may be waiting for its credit. */
+  closed(id: number, soon: boolean): void {
     const ends = this.#open.get(id)!;
     this.#open.delete(id);
     this.#closed++;
@@ -54,6 +60,7 @@ export class Holdings {
     const ending: Ending = { id, ends, since, wait: FIRST_LOOK_MS, lookAt: since + FIRST_LOOK_MS };
     this.#ending.set(nameOf(ends), ending);
     this.#wakeAt(ending.lookAt);
+    if (soon) this.#flushSoon();
   }
 
   /** How things stand, for a head that is to be told; what changes from now on is kept for `attach`. */
@@ -96,6 +103,13 @@ export class Holdings {
       this.#report(this.#closed, this.#gone.splice(0, IDS_MAX));
       this.#closed = 0;
     }
+  }
+
+  #flushSoon(): void {
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined;
+      this.flush();
+    });
   }
 
   #wakeAt(at: number): void {

@@ -142,11 +142,13 @@ class RemoteSession implements Session {
       id: id.toString(36),
       transport: 'migrate',
       closed: () => {
-        this.#holdings.closed(id);
+        this.#holdings.closed(id, this.#events.isShort(this.#holdings.unreported + 1));
         return true;
       },
     };
-    this.#events.onConnections([adopted.fd], () => arrival);
+    this.#events.feed.add([adopted.fd], () => arrival);
+    this.#events.feed.serve();
+    if (this.#events.isShort(this.#holdings.unreported)) this.#holdings.flush();
   }
 
   /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */

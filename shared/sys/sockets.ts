@@ -37,6 +37,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_MORE = 0x8000;
 const SHUT_RD = 0;
 const SHUT_WR = 1;
+const SHUT_RDWR = 2;
 const F_GETFD = 1;
 const F_SETFD = 2;
 const F_GETFL = 3;
@@ -53,6 +54,8 @@ const TCPI_LAST_DATA_SENT = 44;
 const TCPI_LAST_DATA_RECV = 52;
 
 const small = allocate(4096);
+/** struct sockaddr with the family AF_UNSPEC. */
+const nowhere = Buffer.alloc(16);
 /** Where getsockopt finds a length, and puts an option. */
 const LENGTH_AT = 256;
 const OPTION_AT = 260;
@@ -136,6 +139,23 @@ export function writeLast(fd: number, from: Memory, offset: number, length: numb
 
 /** Sends FIN after what was written; reading goes on (shutdown(2)). */
 export const endWriting = (fd: number): number => (c.shutdown(fd, SHUT_WR) < 0 ? -lastErrno() : 0);
+
+/**
+ * Ends a TCP connection at once, whoever has another copy of the fd, with a reset (tcp_disconnect in net/ipv4/tcp.c, by
+ * connect(2) with AF_UNSPEC). The fd stays open.
+ */
+export function resetConnection(fd: number): void {
+  c.connect(fd, nowhere, nowhere.length);
+}
+
+/**
+ * What close(2) does to a TCP connection of which nobody else has a copy, done at once whoever has one: a reset when
+ * input is left that nobody has read, else FIN. The fd stays open.
+ */
+export function endConnection(fd: number): void {
+  if (peek(fd, small, 0, 1) > 0) resetConnection(fd);
+  else c.shutdown(fd, SHUT_RDWR);
+}
 
 /**
  * Refuses all that the peer has not sent yet: for a Unix socket its next send fails with EPIPE, while what already

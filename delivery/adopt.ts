@@ -1,47 +1,117 @@
 /**
  * A connected TCP fd as a net.Socket, for what an accepted connection costs. `new Socket({ fd })` first asks the kernel
  * four times what kind of file the fd is, before it opens a TCP handle; here that is known. The class of such handles
- * is not public: it is learned from the first socket, which is made the public way, and so is every other one if Node
- * should ever hide it.
+ * is not public: it is learned from a socket that is made the public way.
+ *
+ * Who counts a connection is told of its end by the handle, as which it is open: a socket's `close` event is the
+ * application's, who may remove the listeners of it, give the handle to a child process, or take it away from the socket.
  */
-import { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import { EAGAIN, ENOTCONN, errnoName } from '../shared/sys/libc.ts';
-import { endWriting } from '../shared/sys/sockets.ts';
+import { endConnection, endWriting, resetConnection } from '../shared/sys/sockets.ts';
+import { tcpSocketFor } from '../shared/sys/tcp-repair-endpoints.ts';
 import type { FirstInput } from './read-ahead.ts';
 
+/** What Node has of a TCP socket. */
 interface TcpHandle {
   /** Takes over a connected socket; 0 or a negative errno. */
   open(fd: number): number;
-  close(): void;
+  close(callback?: () => void): void;
+  /** Closes with a reset; 0 or a negative errno. */
+  reset(callback?: () => void): number;
+  setNoDelay(on: boolean): number;
+  /** `delay` in seconds. */
+  setKeepAlive(on: boolean, delay: number): number;
+  getsockname(into: Endpoint): number;
+  getpeername(into: Endpoint): number;
   /** Negative when it has none. */
   readonly fd: number;
 }
 type HandleClass = new (type: number) => TcpHandle;
 
+export interface Endpoint {
+  address?: string;
+  port?: number;
+  family?: string;
+}
+
+/** Who is told, once, that a connection is over for this process. */
+export interface Holder {
+  closed(): void;
+}
+
 /** TCP.SOCKET, as against a server's handle. */
 const SOCKET = 0;
 
-let Handle: HandleClass | undefined;
+const handleOf = (socket: Socket) => (socket as Socket & { _handle?: TcpHandle | null })._handle;
 
-/** A socket whose first input was read before it was made, and that is ended for less. */
+function learnHandleClass(): HandleClass {
+  const fd = tcpSocketFor({ address: new Uint8Array(4), port: 0 });
+  if (fd < 0) throw new Error(`cannot make a TCP socket: ${errnoName(fd)}`);
+  const socket = new Socket({ fd, readable: false, writable: false });
+  const handle = handleOf(socket)!;
+  socket.destroy();
+  return handle.constructor as HandleClass;
+}
+
+/** A handle that tells its holder when it is closed, whoever closes it. */
+export class AdoptedHandle extends learnHandleClass() {
+  holder: Holder | undefined = undefined;
+
+  override close(callback?: () => void): void {
+    super.close(callback);
+    this.over();
+  }
+
+  override reset(callback?: () => void): number {
+    const result = super.reset(callback);
+    if (result === 0) this.over();
+    return result;
+  }
+
+  over(): void {
+    const { holder } = this;
+    this.holder = undefined;
+    holder?.closed();
+  }
+}
+
+/** Takes over the fd. Throws when it cannot be adopted; it is the caller's then. */
+export function adoptHandle(fd: number): AdoptedHandle {
+  const handle = new AdoptedHandle(SOCKET);
+  const error = handle.open(fd);
+  if (error === 0) return handle;
+  handle.close();
+  throw new Error(`cannot open fd ${fd}: ${errnoName(error)}`);
+}
+
+/** A socket whose first input was read before it was made, and that is ended for less, and at once. */
 export class AdoptedSocket extends Socket {
+  /** Bytes that were read before it was made. */
   ahead = 0;
+  readonly #handle: AdoptedHandle;
+  #hasEnded = false;
 
-  /**
-   * Lets `use` have it, and it that input. What failed to be read fails for it, as it would for somebody who reads himself.
-   * `listens`: whoever uses it listens to its data from then on, which costs less than to find it there.
-   */
-  begin(input: FirstInput, use: () => void, listens: boolean): void {
-    if (typeof input === 'number') {
-      use();
+  constructor(handle: AdoptedHandle, options: SocketConstructorOpts & { pauseOnCreate?: boolean } = {}) {
+    // `handle` is how net.Server makes sockets of what it accepts; the typings do not say so.
+    super({ readable: true, writable: true, ...options, handle } as object);
+    this.#handle = handle;
+  }
+
+  /** False once the application has taken the handle from it. */
+  get ownsHandle(): boolean {
+    return handleOf(this) === this.#handle;
+  }
+
+  /** What was read for it. What failed to be read fails for it, as it would for somebody who reads himself. */
+  give(input: FirstInput): void {
+    if (typeof input === 'object') {
+      this.ahead = input.length;
+      if (!this.destroyed) this.push(input);
+    } else if (input < 0 && input !== EAGAIN) {
       // The end of input is found again by the next read; an error is told only once.
-      if (input < 0 && input !== EAGAIN) this.destroy(callError('read', input));
-      return;
+      this.destroy(callError('read', input));
     }
-    this.ahead = input.length;
-    if (!listens) this.push(input);
-    use();
-    if (listens && !this.destroyed) this.push(input);
   }
 
   /**
@@ -53,7 +123,27 @@ export class AdoptedSocket extends Socket {
     const fd = handleOf(this)?.fd ?? -1;
     if (fd < 0) return super._final(callback);
     const result = endWriting(fd);
+    this.#hasEnded = result === 0;
     callback(result === 0 || result === ENOTCONN ? null : callError('shutdown', result));
+  }
+
+  /** The application has given a copy of it to another process, which goes on with it when this one closes its own. */
+  get #isShared(): boolean {
+    const { server } = this as { server?: { _usingWorkers?: boolean } | null };
+    if (server?._usingWorkers) return true;
+    return Object.getOwnPropertySymbols(this).some(({ description }) => description === 'kIsUsedAsStdio');
+  }
+
+  /** The client hears of it now, and not when the last copy of the fd is closed: a head that stands still has one. */
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const handle = handleOf(this);
+    if (handle && handle.fd >= 0 && !this.#hasEnded && !this.#isShared) {
+      if ((this as { resetAndClosing?: boolean }).resetAndClosing) resetConnection(handle.fd);
+      else endConnection(handle.fd);
+    }
+    super._destroy(error, callback);
+    // Taken from the socket and moved to another thread, a handle is never closed here.
+    if (!handle && this.#handle.fd < 0) this.#handle.over();
   }
 }
 
@@ -70,31 +160,4 @@ Object.defineProperty(AdoptedSocket.prototype, 'bytesRead', {
 function callError(syscall: string, errno: number): Error {
   const code = errnoName(errno);
   return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
-}
-
-/** Throws when the fd cannot be adopted; it is the caller's then. */
-export function adoptSocket(fd: number, allowHalfOpen: boolean): AdoptedSocket {
-  const options = { readable: true, writable: true, allowHalfOpen };
-  if (!Handle) {
-    const socket = new AdoptedSocket({ ...options, fd });
-    Handle = classOfHandle(socket);
-    return socket;
-  }
-  const handle = new Handle(SOCKET);
-  const error = handle.open(fd);
-  if (error < 0) {
-    handle.close();
-    throw new Error(`cannot open fd ${fd}: ${errnoName(error)}`);
-  }
-  // `handle` is how net.Server makes sockets of what it accepts; the typings do not say so.
-  return new AdoptedSocket({ ...options, handle } as object);
-}
-
-const handleOf = (socket: Socket) => (socket as Socket & { _handle?: Partial<TcpHandle> & object })._handle;
-
-function classOfHandle(socket: Socket): HandleClass | undefined {
-  const handle = handleOf(socket);
-  return handle?.constructor.name === 'TCP' && typeof handle.open === 'function'
-    ? (handle.constructor as HandleClass)
-    : undefined;
 }

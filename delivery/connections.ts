@@ -7,8 +7,8 @@
  * collection of young objects. (Measured at 10,000 connections a second: 5 MB of sockets survive each collection, which
  * takes 7 to 35 ms; with the array 1 ms.)
  */
-import type { Socket } from 'node:net';
 import type { Transport } from '../shared/status.ts';
+import type { AdoptedHandle, AdoptedSocket, Holder } from './adopt.ts';
 
 export interface ConnectionInfo {
   /** One of a kind among all connections of the head, its earlier runs included. */
@@ -23,26 +23,18 @@ export interface Arrival {
   /** One of a kind among all connections of the head. */
   readonly id: string;
   readonly transport: Transport;
-  /** Its socket has been closed. False when what it came by is gone, and somebody else must be told. */
+  /** It has been closed. False when what it came by is gone, and somebody else must be told. */
   closed(): boolean;
 }
 
 /** A connection's place is on its socket: every socket has one shape, and no table is looked into. */
 const PLACE = Symbol('baton');
 
-interface Place {
-  readonly socket: Socket;
-  readonly arrival: Arrival;
-  readonly among: Connections;
-  index: number;
-}
-
-type PlacedSocket = Socket & { [PLACE]?: Place };
-
 export class Connections {
   readonly delivery: string;
   readonly #onClosed: (arrival: Arrival) => void;
   readonly #open: Place[] = [];
+  #waiting = 0;
 
   /** `onClosed` is called for each when it has closed and is not counted any more. */
   constructor(delivery: string, onClosed: (arrival: Arrival) => void) {
@@ -50,19 +42,38 @@ export class Connections {
     this.#onClosed = onClosed;
   }
 
+  /** What this process holds: what the server has, and what waits for it. */
   get count(): number {
+    return this.#open.length + this.#waiting;
+  }
+
+  /** The server has them, or had them and they are open. */
+  get open(): number {
     return this.#open.length;
   }
 
-  add(socket: PlacedSocket, arrival: Arrival): void {
-    const place = { socket, arrival, among: this, index: this.#open.length };
-    socket[PLACE] = place;
-    this.#open.push(place);
-    socket.on('close', closed);
+  /** Taken, and not yet the server's: `count` more. Each is to be added or turned away. */
+  expect(count: number): void {
+    this.#waiting += count;
   }
 
+  add(socket: AdoptedSocket & { [PLACE]?: Place }, handle: AdoptedHandle, arrival: Arrival): void {
+    this.#waiting--;
+    const place = new Place(socket, handle, arrival, this, this.#open.length);
+    socket[PLACE] = place;
+    handle.holder = place;
+    this.#open.push(place);
+  }
+
+  /** It has been closed without having been the server's. */
+  turnAway(arrival: Arrival): void {
+    this.#waiting--;
+    this.#onClosed(arrival);
+  }
+
+  /** Each in a callback of its own: the application may have given a socket a `destroy` that throws. */
   destroyAll(): void {
-    for (const { socket } of this.#open) socket.destroy();
+    for (const place of this.#open) setImmediate(() => place.destroy());
   }
 
   /** The last one takes its place. */
@@ -76,14 +87,42 @@ export class Connections {
   }
 }
 
-function closed(this: PlacedSocket): void {
-  const place = this[PLACE]!;
-  place.among.remove(place);
+class Place implements Holder {
+  readonly #socket: AdoptedSocket;
+  readonly #handle: AdoptedHandle;
+  readonly arrival: Arrival;
+  readonly among: Connections;
+  index: number;
+
+  constructor(
+    socket: AdoptedSocket,
+    handle: AdoptedHandle,
+    arrival: Arrival,
+    among: Connections,
+    index: number,
+  ) {
+    this.#socket = socket;
+    this.#handle = handle;
+    this.arrival = arrival;
+    this.among = among;
+    this.index = index;
+  }
+
+  closed(): void {
+    this.among.remove(this);
+  }
+
+  /** With the handle, where the application has taken that from the socket. */
+  destroy(): void {
+    const isWhole = this.#socket.ownsHandle;
+    this.#socket.destroy();
+    if (!isWhole) this.#handle.close();
+  }
 }
 
 /** Undefined for a connection that did not come from a head. */
 export function connectionInfo(socket: object): ConnectionInfo | undefined {
-  const place = (socket as PlacedSocket)[PLACE];
+  const place = (socket as { [PLACE]?: Place })[PLACE];
   if (!place) return undefined;
   const { id, transport } = place.arrival;
   return { id, transport, delivery: place.among.delivery };

@@ -1,8 +1,12 @@
 /** Where a delivery's head is, and how to register with it: on this host by a Unix socket, on another by a link. */
+import { type Stats, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { addressBytes } from '../shared/addresses.ts';
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { defaultSocketPath } from '../shared/paths.ts';
+import { SystemError } from '../shared/sys/libc.ts';
+import { UNIX_PATH_BYTES } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { type Introduction, PROTOCOL_VERSION } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';
@@ -15,14 +19,16 @@ import { openSession, type Session, type SessionEvents } from './session.ts';
 export interface HeadAddress {
   /** The path, or HOST:PORT. */
   readonly name: string;
-  /** Between two tries to register, milliseconds; undefined where it does not matter. */
-  readonly longestRetryMs?: number;
-  /** Registers. `active`: connections of earlier registrations that are open. */
-  open(introduction: Introduction, active: number, events: SessionEvents): Promise<Session>;
+  /** It is on another host. */
+  readonly isFar: boolean;
+  /** Registers. `active`: connections of earlier registrations that are open. Rejects when `stop` comes first. */
+  open(
+    introduction: Introduction,
+    active: number,
+    events: SessionEvents,
+    stop: AbortSignal,
+  ): Promise<Session>;
 }
-
-/** A head that starts again is to find its deliveries at once; to be refused costs a delivery half a millisecond. */
-const RETRY_MS = 50;
 
 /** Throws what the options lack, or this host, for a head on another one; what may go wrong is logged. */
 export function findHead(
@@ -36,8 +42,7 @@ export function findHead(
   const name = options.head ?? defaultSocketPath();
   // A path with a colon has a slash as well, unless somebody is out for trouble.
   const address = name.includes('/') ? undefined : parseHostPort(name);
-  if (!address)
-    return { name, open: (introduction, active, events) => openLocal(name, introduction, active, events) };
+  if (!address) return localHead(name);
   const { secret: file, vip } = options;
   const need = (option: string, problem: string) =>
     new BatonError('BAD_OPTION', {
@@ -54,10 +59,85 @@ export function findHead(
   const holdings = new Holdings();
   return {
     name: formatHostPort(address),
-    longestRetryMs: RETRY_MS,
-    open: (introduction, _active, events) => openRemoteSession(head, introduction, holdings, events),
+    isFar: true,
+    open: (introduction, _active, events, stop) =>
+      unlessStopped(openRemoteSession(head, introduction, holdings, events), stop),
   };
 }
 
-const openLocal = (path: string, introduction: Introduction, active: number, events: SessionEvents) =>
-  openSession(path, { ...introduction, type: 'hello', version: PROTOCOL_VERSION, active }, events);
+/** A session that comes too late is closed. */
+function unlessStopped(opening: Promise<Session>, stop: AbortSignal): Promise<Session> {
+  return new Promise((resolve, reject) => {
+    const onStop = () => reject(stop.reason as Error);
+    stop.addEventListener('abort', onStop);
+    opening
+      .finally(() => stop.removeEventListener('abort', onStop))
+      .then((session) => {
+        if (stop.aborted) session.close();
+        resolve(session);
+      }, reject);
+  });
+}
+
+/** Throws SOCKET_UNUSABLE for a path that no socket can have. */
+function localHead(path: string): HeadAddress {
+  if (Buffer.byteLength(path) > UNIX_PATH_BYTES || path.includes('\0')) {
+    throw new BatonError('SOCKET_UNUSABLE', {
+      path,
+      problem: `a path has at most the ${UNIX_PATH_BYTES} bytes that Linux allows (unix(7)), and no zero; name the head's with --head`,
+    });
+  }
+  return {
+    name: path,
+    isFar: false,
+    async open(introduction, active, events, stop) {
+      const hello = { ...introduction, type: 'hello', version: PROTOCOL_VERSION, active } as const;
+      try {
+        return await openSession(path, hello, events, stop);
+      } catch (error) {
+        throw error instanceof SystemError && error.call === 'connect' ? explain(error, path) : error;
+      }
+    },
+  };
+}
+
+/** Why nobody can be reached at `path`, where somebody has to do something about it. */
+function explain(error: SystemError, path: string): Error {
+  switch (error.code) {
+    case 'EACCES':
+    case 'EPERM': {
+      const uid = ownerOf(path);
+      const own = process.getuid!();
+      if (uid !== own) return new BatonError('HEAD_FORBIDDEN', { path, uid, own }, error);
+      return new BatonError('SOCKET_UNUSABLE', { path, problem: `user ${own} may not go there` }, error);
+    }
+    case 'EPROTOTYPE':
+      return notAHead(path, 'a socket of another type', error);
+    case 'ECONNREFUSED': {
+      const kind = statOf(path);
+      if (!kind || kind.isSocket()) return error;
+      return notAHead(path, kind.isDirectory() ? 'a directory' : 'a file', error);
+    }
+    case 'ENOTDIR':
+    case 'ELOOP':
+    case 'ENAMETOOLONG':
+      return new BatonError('SOCKET_UNUSABLE', { path, problem: error.message }, error);
+    default:
+      return error;
+  }
+}
+
+const notAHead = (path: string, found: string, cause: Error): BatonError =>
+  new BatonError('NOT_A_HEAD', { path, found, option: '--head' }, cause);
+
+/** Of the socket, or of the folder on the way to it that may be looked at last. */
+const ownerOf = (path: string): number => statOf(path)?.uid ?? ownerOf(dirname(resolve(path)));
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    // Nor may its folder be read.
+    return undefined;
+  }
+}

@@ -20,10 +20,14 @@ import {
   writeEnded,
   writeRange,
 } from '../shared/wire/lane.ts';
+import type { Arrival } from './connections.ts';
+import type { Feed } from './feed.ts';
 
 export interface DeliveryLaneEvents {
-  /** Connections are this process's own from now on; their ids, counted from `first`, are unique within the lane. */
-  onConnections(fds: readonly number[], first: number): void;
+  /** Whom to tell of a connection's end, and how it is called: its id is unique within the lane. */
+  arrivalOf(id: number): Arrival;
+  /** Few credits are left as the head sees it, which has not heard of `unreported` connections that have ended. */
+  isShort(unreported: number): boolean;
   /** The lane has ended, or what came over it made no sense (`problem`). */
   onEnd(problem?: string): void;
 }
@@ -37,14 +41,15 @@ const REPORT_ENDED_AT = 64;
 const messenger = createFdMessenger(LANE_MESSAGE_MAX);
 const outbox = allocate(4096);
 
-/** Connections whose *taken* could not leave yet, because the head does not read. */
+/** Connections that have come and were not taken yet: the head does not read, or those before them are enough for now. */
 interface Held {
-  readonly first: number;
-  readonly fds: readonly number[];
+  first: number;
+  fds: readonly number[];
 }
 
 export class DeliveryLane {
   readonly #fd: number;
+  readonly #feed: Feed;
   readonly #events: DeliveryLaneEvents;
   readonly #ready: Readiness;
   readonly #held: Held[] = [];
@@ -52,18 +57,26 @@ export class DeliveryLane {
   readonly #refused: [number, number][] = [];
   #ended = 0;
   #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
   #open = true;
 
   /** Takes over `fd`. */
-  constructor(fd: number, events: DeliveryLaneEvents) {
+  constructor(fd: number, feed: Feed, events: DeliveryLaneEvents) {
     this.#fd = fd;
+    this.#feed = feed;
     this.#events = events;
-    this.#ready = watchReadable(fd, () => this.#onReady());
+    this.#ready = watchReadable(fd, () => {
+      this.#read();
+      // The application may run in there, so nothing comes after it.
+      this.#feed.serveFirst();
+    });
   }
 
-  #onReady(): void {
+  /** What is not read now makes the fd readable still. */
+  #read(): void {
     if (!this.#sendHeld()) return;
     for (let i = 0; i < MESSAGES_A_TURN && this.#open && this.#held.length === 0; i++) {
+      if (this.#feed.room === 0) return;
       const n = messenger.receive(this.#fd);
       if (n === EAGAIN || n === EINTR) return;
       // The head is gone with messages of ours unread; what it had sent can still be read.
@@ -89,14 +102,25 @@ export class DeliveryLane {
     this.#sendHeld();
   }
 
-  /** Says what is due about connections, oldest first, and lets the application have those it said *taken* of. */
+  /** Says what is due about connections, oldest first, and passes on those that it said *taken* of. */
   #sendHeld(): boolean {
     for (let held = this.#held[0]; held; held = this.#held[0]) {
-      const sent = this.#send(writeRange(outbox.bytes, TAKEN, held.first, held.fds.length));
+      const { room } = this.#feed;
+      if (room === 0) {
+        this.#feed.whenRoom(this.#takeMore);
+        return false;
+      }
+      const fds = held.fds.length > room ? held.fds.slice(0, room) : held.fds;
+      const sent = this.#send(writeRange(outbox.bytes, TAKEN, held.first, fds.length));
       if (sent === 'later') return false;
-      this.#held.shift();
-      if (sent === 'never') held.fds.forEach(closeFd);
-      else this.#events.onConnections(held.fds, held.first);
+      const { first } = held;
+      if (fds === held.fds) this.#held.shift();
+      else {
+        held.first = (first + fds.length) >>> 0;
+        held.fds = held.fds.slice(fds.length);
+      }
+      if (sent === 'never') fds.forEach(closeFd);
+      else this.#pass(first, fds);
     }
     for (let range = this.#refused[0]; range; range = this.#refused[0]) {
       if (this.#send(writeRange(outbox.bytes, RETURNED, range[0], range[1])) === 'later') return false;
@@ -105,6 +129,15 @@ export class DeliveryLane {
     if (this.#open) this.#ready.watchWritable(false);
     return this.#open;
   }
+
+  #pass(first: number, fds: readonly number[]): void {
+    this.#feed.add(fds, (at) => this.#events.arrivalOf((first + at) >>> 0));
+    if (this.#ended > 0 && this.#events.isShort(this.#ended)) this.#reportSoon();
+  }
+
+  readonly #takeMore = (): void => {
+    if (this.#open) this.#sendHeld();
+  };
 
   #send(length: number): 'sent' | 'later' | 'never' {
     if (!this.#open) return 'never';
@@ -123,19 +156,29 @@ export class DeliveryLane {
     if (!this.#open) return;
     this.#ended++;
     if (this.#ended >= REPORT_ENDED_AT) this.#reportEnded();
-    else this.#timer ??= setTimeout(() => this.#reportEnded(), REPORT_ENDED_MS);
+    else if (this.#events.isShort(this.#ended)) this.#reportSoon();
+    else this.#timer ??= setTimeout(this.#report, REPORT_ENDED_MS);
   }
+
+  /** Somebody may be waiting for a credit: with the others that end in this turn of the event loop. */
+  #reportSoon(): void {
+    this.#immediate ??= setImmediate(this.#report);
+  }
+
+  readonly #report = (): void => this.#reportEnded();
 
   #reportEnded(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
     this.#timer = undefined;
+    this.#immediate = undefined;
     const count = this.#ended;
     if (count === 0 || !this.#open) return;
     // Before it is sent: a lane that breaks here is closed here, and closing reports what is left.
     this.#ended = 0;
     if (this.#send(writeEnded(outbox.bytes, count)) === 'later') {
       this.#ended = count;
-      this.#timer = setTimeout(() => this.#reportEnded(), REPORT_ENDED_MS);
+      this.#timer = setTimeout(this.#report, REPORT_ENDED_MS);
     }
   }
 
@@ -152,6 +195,7 @@ export class DeliveryLane {
     if (!this.#open) return;
     this.#open = false;
     clearTimeout(this.#timer);
+    this.#feed.forget(this.#takeMore);
     this.#ready.close();
     for (const held of this.#held.splice(0)) held.fds.forEach(closeFd);
     closeFd(this.#fd);

@@ -20,7 +20,7 @@ export class ReadAhead {
   readonly #memory = allocate(AT_ONCE * LENGTH);
   readonly #tickets: Ticket[] = [];
 
-  /** Calls `use` once for each fd, in their order. Not to be called from there. */
+  /** Calls `use` once for each fd, in their order. Not to be called from there, nor may that throw. */
   read(fds: readonly number[], use: (fd: number, input: FirstInput, index: number) => void): void {
     for (let first = 0; first < fds.length; first += AT_ONCE) {
       const end = Math.min(first + AT_ONCE, fds.length);

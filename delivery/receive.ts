@@ -4,22 +4,19 @@
  * Koa or plain `http.Server` serves it unchanged.
  */
 import { Server as HttpServer } from 'node:http';
-import { Server as HttpsServer } from 'node:https';
-import type { AddressInfo, Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
-import { DEFAULT_CREDITS, deliveryFilesBesides } from '../shared/open-files.ts';
-import { SystemError } from '../shared/sys/libc.ts';
-import { openFilesLimit } from '../shared/sys/limits.ts';
-import { closeFd } from '../shared/sys/sockets.ts';
-import { formatHostPort } from '../shared/units.ts';
-import { type Introduction, introduction } from '../shared/wire/control.ts';
-import { type AdoptedSocket, adoptSocket } from './adopt.ts';
-import { type Arrival, Connections } from './connections.ts';
-import { findHead, type HeadAddress } from './head-address.ts';
-import { type FirstInput, ReadAhead } from './read-ahead.ts';
-import type { Session } from './session.ts';
+import type { Introduction } from '../shared/wire/control.ts';
+import { Admission } from './admit.ts';
+import { type Arrival, Connections, connectionInfo } from './connections.ts';
+import { sayFarewell } from './farewell.ts';
+import { Feed } from './feed.ts';
+import { findHead } from './head-address.ts';
+import { isHttp, trackConnections } from './http-connections.ts';
+import { directAddress, introduce } from './introduce.ts';
+import { Registration } from './registration.ts';
+import { followServer, type ServerLife } from './server-life.ts';
 
 export interface ReceiveOptions {
   /**
@@ -31,7 +28,7 @@ export interface ReceiveOptions {
   readonly secret?: string | undefined;
   /** Addresses that clients connect to, and that this host has as well (on `lo`); several as `A,B`. */
   readonly vip?: string | undefined;
-  /** One of a kind under the head: 1 to 64 letters, digits, ".", "_", "-". Default: `delivery-PID`. */
+  /** One of a kind under the head: 1 to 64 letters, digits, ".", "_", "-". Default: one made up. */
   readonly name?: string | undefined;
   /** Connections that it holds at once, 1 to 1,000,000. Default: what the limit on open files allows, at most 10,000. */
   readonly credits?: number | undefined;
@@ -39,7 +36,7 @@ export interface ReceiveOptions {
   readonly weight?: number | undefined;
   /**
    * HOST:PORT at which clients reach the server without the head, for 307 and 201; null: nowhere. Default: the
-   * server's own address if it is listening, unless that is a wildcard.
+   * server's own address while it is listening, unless that is a wildcard.
    */
   readonly direct?: string | null | undefined;
   readonly log?: Logger | undefined;
@@ -49,205 +46,172 @@ export interface Receiver {
   readonly name: string;
   /** Connections that were handed over and are open. */
   readonly connections: number;
-  /** Resolves when a head has welcomed this delivery for the first time; rejects when it refuses it. */
+  /** Resolves when a head has welcomed this delivery for the first time; rejects when it refuses it for good. */
   readonly ready: Promise<void>;
   /**
-   * Takes leave: the head gives nothing more, requests in progress end, idle connections are closed, and after
-   * `withinMs` (default 10,000) whatever is left is closed too. The server itself is not closed.
+   * Takes leave: the head gives nothing more, requests in progress end, and their answers say `Connection: close`; idle
+   * connections are closed, and after `withinMs` (default 10,000) whatever is left is closed too. Resolves when the head
+   * knows and no connection is left. The server itself is not closed. Called again it may shorten the time.
    */
   close(withinMs?: number): Promise<void>;
 }
 
-const FIRST_RETRY_MS = 50;
-const LONGEST_RETRY_MS = 1000;
-/** While draining, how often connections that have become idle are looked for, milliseconds. */
-const IDLE_CHECK_MS = 50;
+/** With fewer credits left the head hears of each connection's end at once. */
+const FEW_CREDITS = 64;
+/** Sockets that were destroyed say so within a turn of the event loop, milliseconds. */
+const DESTROYED_WITHIN_MS = 100;
+/** The longest that a timer can wait, milliseconds. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** Attaches a head to `server`. Keeps trying until there is a head, and again whenever the head restarts. */
+/**
+ * Attaches a head to `server`. Keeps trying until there is a head, and again whenever the head restarts. When the server is
+ * closed it takes leave, and when it listens again it comes back.
+ */
 export function receiveConnections(server: Server, options: ReceiveOptions = {}): Receiver {
   return new Receiving(server, options);
 }
 
 class Receiving implements Receiver {
   readonly name: string;
-  readonly ready: Promise<void>;
   readonly #server: Server;
-  readonly #head: HeadAddress;
-  readonly #introduction: Introduction;
+  readonly #options: ReceiveOptions;
   readonly #log: Logger;
   readonly #connections: Connections;
-  readonly #readAhead: ReadAhead;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
-  #session: Session | undefined;
-  /** Connections that the last hello called active and that ended before there was a session to say so. */
-  #unreported = 0;
-  #whenEmpty: (() => void) | undefined;
+  readonly #introduction: Introduction;
+  readonly #feed: Feed;
+  readonly #registration: Registration;
+  readonly #life: ServerLife;
+  /** It takes leave because the server closes: so do the clients that came to the server itself. */
+  #serverCloses = false;
+  #leaving: Promise<void> | undefined;
+  /** Ends a leave whose server has come back. */
+  #return = new AbortController();
+  #closed: Promise<void> | undefined;
+  /** Whatever is left then is closed. */
+  readonly #late = Promise.withResolvers<void>();
+  readonly #deadlines: NodeJS.Timeout[] = [];
+  #whenEmpty: (() => void)[] = [];
+  #readyIsAwaited = false;
 
   constructor(server: Server, options: ReceiveOptions) {
     this.#server = server;
+    this.#options = options;
     this.#log = options.log ?? createLogger('delivery');
     this.#introduction = introduce(server, options);
     this.name = this.#introduction.name;
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
-    this.#head = findHead(options, this.#log);
-    this.#readAhead = new ReadAhead();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.ready = promise;
-    // Whoever does not wait for `ready` still finds the reason in the log.
-    promise.catch(() => {});
-    this.#running = this.#keepRegistered(resolve, reject);
+    const admission = new Admission(server, this.#connections, this.#log);
+    this.#feed = new Feed(admission, this.#connections);
+    this.#registration = new Registration({
+      head: findHead(options, this.#log),
+      log: this.#log,
+      introduce: () => this.#introduceNow(),
+      countActive: () => this.#connections.count,
+      events: {
+        feed: this.#feed,
+        isShort: (unreported) => this.#isShort(unreported),
+        countDirect: (answer) => answer(admission.direct),
+      },
+    });
+    if (isHttp(server)) trackConnections(server);
+    this.#life = followServer(server, {
+      onListening: () => this.#onListening(),
+      onClosing: () => this.#onClosing(),
+      isBusy: () => this.#registration.isIn || this.#leaving !== undefined || this.#connections.count > 0,
+    });
+    this.#registration.ready.catch((error: Error) => {
+      if (!this.#readyIsAwaited && !this.#closed && !this.#serverCloses)
+        this.#log.error({ delivery: this.name }, error.message);
+    });
+    // A server that was told to listen right before does so by then.
+    setImmediate(() => !this.#closed && !this.#serverCloses && this.#registration.start());
   }
 
   get connections(): number {
     return this.#connections.count;
   }
 
-  async #keepRegistered(onReady: () => void, onRefused: (error: unknown) => void): Promise<void> {
-    let wait = FIRST_RETRY_MS;
-    let welcomed = false;
-    let told = '';
-    while (!this.#stop.signal.aborted) {
-      try {
-        const { ended } = await this.#register();
-        welcomed = true;
-        wait = FIRST_RETRY_MS;
-        told = '';
-        onReady();
-        this.#log.info({ delivery: this.name, head: this.#head.name }, 'registered with the head');
-        const reason = await ended;
-        if (!this.#stop.signal.aborted)
-          this.#log.warn({ delivery: this.name }, `${reason}; registering again`);
-      } catch (error) {
-        if (isFinal(error, welcomed)) {
-          this.#log.error({ delivery: this.name }, (error as Error).message);
-          return onRefused(error);
-        }
-        // Once is enough for the same trouble.
-        const problem = (error as Error).message;
-        if (problem !== told) this.#log.warn({ head: this.#head.name }, `waiting for a head: ${problem}`);
-        told = problem;
-      }
-      await delay(wait, undefined, { signal: this.#stop.signal }).catch(() => {});
-      wait = Math.min(wait * 2, this.#head.longestRetryMs ?? LONGEST_RETRY_MS);
-    }
-    onRefused(new BatonError('NOT_RUNNING', { path: this.#head.name }));
+  /** Who asks for it is told by it what is wrong, and the log need not. */
+  get ready(): Promise<void> {
+    this.#readyIsAwaited = true;
+    return this.#registration.ready;
   }
 
-  /** Resolves when the head has welcomed us; `ended` resolves with the reason when the session is over. */
-  async #register(): Promise<{ ended: Promise<string> }> {
-    const { promise, resolve } = Promise.withResolvers<string>();
-    this.#unreported = 0;
-    const session = await this.#head.open(this.#introduction, this.#connections.count, {
-      onConnections: (fds, arrivalOf) =>
-        this.#readAhead.read(fds, (fd, input, index) => this.#adopt(fd, input, arrivalOf(index))),
-      countDirect: (answer) => this.#server.getConnections((error, count) => answer(error ? 0 : count)),
-      onEnd: (reason) => {
-        this.#session = undefined;
-        resolve(reason);
-      },
-    });
-    this.#session = session;
-    if (this.#unreported > 0) session.formerEnded(this.#unreported);
-    if (this.#stop.signal.aborted) session.close();
-    return { ended: promise };
+  #introduceNow(): Introduction {
+    if (this.#options.direct !== undefined) return this.#introduction;
+    return { ...this.#introduction, direct: directAddress(this.#server) };
   }
 
-  #adopt(fd: number, input: FirstInput, arrival: Arrival): void {
-    let socket: AdoptedSocket;
-    try {
-      const { allowHalfOpen } = this.#server as Server & { allowHalfOpen?: boolean };
-      socket = adoptSocket(fd, allowHalfOpen ?? false);
-    } catch (error) {
-      closeFd(fd);
-      arrival.closed();
-      this.#log.warn({ delivery: this.name }, `cannot adopt a connection: ${(error as Error).message}`);
-      return;
-    }
-    this.#connections.add(socket, arrival);
-    // Not so a TLS server: it takes what the socket has read when it gets it, and reads for itself from then on.
-    socket.begin(input, () => this.#server.emit('connection', socket), this.#server instanceof HttpServer);
+  #isShort(unreported: number): boolean {
+    const { credits } = this.#introduction;
+    return credits - this.#connections.count - unreported < Math.min(FEW_CREDITS, credits / 4);
   }
 
   #onClosed(arrival: Arrival): void {
-    if (!arrival.closed()) {
-      if (this.#session) this.#session.formerEnded(1);
-      else this.#unreported++;
-    }
-    if (this.#connections.count === 0) this.#whenEmpty?.();
+    if (!arrival.closed()) this.#registration.formerEnded();
+    if (this.#connections.count > 0) return;
+    for (const resolve of this.#whenEmpty.splice(0)) resolve();
+    this.#life.check();
   }
 
-  async close(withinMs = 10_000): Promise<void> {
-    const done = new AbortController();
-    const deadline = delay(withinMs, undefined, { signal: done.signal }).catch(() => {});
-    await Promise.race([this.#session?.drain(), deadline]);
-    this.#stop.abort();
-    this.#session?.close();
-    if (this.#connections.count > 0) {
-      const empty = new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve;
-      });
-      const closeIdle = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS);
-      this.#closeIdle();
-      await Promise.race([empty, deadline]);
-      clearInterval(closeIdle);
-      this.#connections.destroyAll();
-    }
-    done.abort();
-    await this.#running;
-    this.#readAhead.end();
+  /** Its address is another one now; or it was closed, and is back. */
+  #onListening(): void {
+    if (this.#closed) return;
+    this.#serverCloses = false;
+    this.#return.abort();
+    this.#return = new AbortController();
+    this.#leaving = undefined;
+    if (this.#registration.isIn) void this.#registration.renew();
+    else this.#registration.start();
   }
 
-  /** Only an HTTP server knows which of its connections are between two requests. */
-  #closeIdle(): void {
-    if (this.#server instanceof HttpServer || this.#server instanceof HttpsServer)
-      this.#server.closeIdleConnections();
+  #onClosing(): void {
+    this.#serverCloses = true;
+    void this.#leave();
   }
-}
 
-function introduce(server: Server, options: ReceiveOptions): Introduction {
-  const limit = openFilesLimit() - deliveryFilesBesides;
-  const credits = options.credits ?? Math.max(1, Math.min(DEFAULT_CREDITS, limit));
-  if (credits > limit) {
-    throw new BatonError('FD_LIMIT', {
-      limit: openFilesLimit(),
-      need: credits + deliveryFilesBesides,
-      option: '--credits',
+  close(withinMs = 10_000): Promise<void> {
+    if (withinMs <= TIMER_MAX_MS) this.#deadlines.push(setTimeout(() => this.#late.resolve(), withinMs));
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#leave();
+    for (const deadline of this.#deadlines) clearTimeout(deadline);
+    this.#life.end();
+    this.#feed.end();
+  }
+
+  #leave(): Promise<void> {
+    if (this.#leaving) return this.#leaving;
+    const leaving = this.#takeLeave(this.#return.signal).finally(() => {
+      if (this.#leaving === leaving) this.#leaving = undefined;
+      this.#life.check();
     });
+    this.#leaving = leaving;
+    return leaving;
   }
-  const wanted = {
-    name: options.name ?? `delivery-${process.pid}`,
-    pid: process.pid,
-    credits,
-    weight: options.weight ?? 1,
-    direct: options.direct === undefined ? directAddress(server) : options.direct,
-  };
-  const parsed = introduction.safeParse(wanted);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const option = String(issue.path[0]);
-  throw new BatonError('BAD_OPTION', {
-    option,
-    problem: issue.message,
-    value: JSON.stringify(wanted[option as keyof typeof wanted]),
-  });
-}
 
-function directAddress(server: Server): string | null {
-  const address = server.address() as AddressInfo | string | null;
-  if (address === null || typeof address === 'string') return null;
-  if (address.address === '::' || address.address === '0.0.0.0') return null;
-  return formatHostPort({ host: address.address, port: address.port });
-}
+  async #takeLeave(returned: AbortSignal): Promise<void> {
+    const farewell = sayFarewell(this.#server, (socket) => this.#serverCloses || this.#isOurs(socket));
+    const back = new Promise<void>((resolve) => returned.addEventListener('abort', () => resolve()));
+    void back.then(() => farewell.end());
+    const { promise: late } = this.#late;
+    await this.#registration.leave(late);
+    if (this.#connections.count > 0 && !returned.aborted) {
+      const empty = new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+      await Promise.race([empty, late, back]);
+      if (this.#connections.count > 0 && !returned.aborted) {
+        this.#connections.destroyAll();
+        await Promise.race([empty, delay(DESTROYED_WITHIN_MS)]);
+      }
+    }
+    farewell.end();
+  }
 
-/**
- * A head that is not there yet may come; a head that says no goes on saying it. Not to one that it knew: whatever its
- * successor has against it may pass, and somebody who mends it does not think of restarting a delivery.
- */
-function isFinal(error: unknown, welcomed: boolean): boolean {
-  if (welcomed) return false;
-  if (error instanceof SystemError)
-    return error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED' && error.code !== 'EAGAIN';
-  if (error instanceof BatonError) return error.code === 'HEAD_REFUSED' || error.code === 'LINK_REFUSED';
-  return true;
+  /** A TLS server speaks through sockets of its own. */
+  #isOurs(socket: Socket): boolean {
+    return !(this.#server instanceof HttpServer) || connectionInfo(socket)?.delivery === this.name;
+  }
 }

@@ -1,14 +1,19 @@
 /** A delivery as a command: an HTTP server on its direct address, and the same server fed by a head. */
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import { resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { type DeliverySettings, deliverySchema, resolveSettings } from '../shared/config.ts';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
+import { isReachable } from '../shared/reachable.ts';
 import { listenError } from '../shared/sys/reuseport.ts';
+import { listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
+import { sayFarewell } from './farewell.ts';
+import { fdOf } from './http-connections.ts';
+import { uniqueName } from './introduce.ts';
 import { labApp } from './lab-app.ts';
 import { type Receiver, receiveConnections } from './receive.ts';
 
@@ -40,15 +45,18 @@ export async function startDelivery(
 ): Promise<Delivery> {
   const settings = resolveSettings(deliverySchema, input, options.configFile);
   const log = options.log ?? createLogger('delivery');
-  const app = settings.app === undefined ? labApp(settings.name) : await loadApp(settings.app);
+  const name = settings.name ?? uniqueName();
+  const app = settings.app === undefined ? labApp(name) : await loadApp(settings.app);
   const server = createServer(app);
-  // A client may end its side after its request and still wait for the answer; undocumented, and false by default.
-  (server as Server & { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
+  // Undocumented, and false by default. A client that has ended its side cannot be told from one that has gone, until it
+  // is written to: an application that is silent for long would keep the connections of clients that left.
+  (server as Server & { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen =
+    (settings.halfOpen ?? (settings.app === undefined ? 'on' : 'off')) === 'on';
   const direct = await listenDirect(server, settings.direct);
   let receiver: Receiver;
   try {
     receiver = receiveConnections(server, {
-      name: settings.name,
+      name,
       head: settings.head,
       secret: settings.secret,
       vip: settings.vip,
@@ -83,13 +91,12 @@ async function listenDirect(server: Server, direct: string): Promise<string> {
   return formatHostPort({ host, port });
 }
 
-/** A wildcard is no address that a client could be sent to. */
+/** A wildcard, or an address with a zone, is none that a client could be sent to. */
 function advertised(direct: string): string {
-  const { host } = parseHostPort(direct)!;
-  if (host !== '0.0.0.0' && host !== '::') return direct;
+  if (isReachable(direct)) return direct;
   throw new BatonError('BAD_OPTION', {
     option: '--advertise',
-    problem: 'needed when --direct listens on every address: the HOST:PORT that clients can connect to',
+    problem: `needed when --direct is ${direct}: the HOST:PORT that clients can connect to`,
     value: 'nothing',
   });
 }
@@ -110,14 +117,29 @@ async function loadApp(file: string): Promise<RequestListener> {
 
 async function stop(server: Server, receiver: Receiver, { drainTimeout }: DeliverySettings): Promise<void> {
   const until = performance.now() + drainTimeout;
+  const farewell = sayFarewell(server, () => true);
   await Promise.all([receiver.close(drainTimeout), delay(Math.min(DIRECT_GRACE_MS, drainTimeout))]);
-  const closed = new Promise((onClosed) => server.close(onClosed));
+  await acceptQueued(server, until);
+  // Not the HTTP server's own: that closes at once what is idle, and with it requests that are on their way.
+  const closed = new Promise((onClosed) => NetServer.prototype.close.call(server, onClosed));
   const late = new AbortController();
   const deadline = delay(Math.max(0, until - performance.now()), undefined, { signal: late.signal }).catch(
     () => {},
   );
   await Promise.race([closed, deadline]);
   late.abort();
+  farewell.end();
   server.closeAllConnections();
   await closed;
+  // What else an HTTP server ends when it closes: the timer that looks at its connections.
+  server.close();
+}
+
+/** Clients that wait in the accept queue would be reset: a server that was busy has not taken them yet. */
+async function acceptQueued(server: Server, until: number): Promise<void> {
+  do {
+    // Between two of these the event loop accepts.
+    await delay(1);
+    await nextTurn();
+  } while (performance.now() < until && listenQueue(fdOf(server)).queued > 0);
 }

@@ -3,7 +3,7 @@ import { BatonError } from '../shared/errors.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { watchReadable } from '../shared/sys/readiness.ts';
-import { closeFd, connectSeqpacket } from '../shared/sys/sockets.ts';
+import { closeFd, connectSeqpacket, peerCredentials } from '../shared/sys/sockets.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
 import {
   CONTROL_MESSAGE_MAX,
@@ -13,14 +13,19 @@ import {
   type Hello,
 } from '../shared/wire/control.ts';
 import type { Arrival } from './connections.ts';
+import type { Feed } from './feed.ts';
 import { DeliveryLane } from './lane.ts';
 
 /** How long a head may take to answer hello, milliseconds. */
 const WELCOME_WITHIN_MS = 5000;
+/** And to end its lanes when the delivery leaves. */
+const LEFT_WITHIN_MS = 1000;
 
 export interface SessionEvents {
-  /** Connections are this process's own from now on; `arrivalOf` is asked once for each. */
-  onConnections(fds: readonly number[], arrivalOf: (index: number) => Arrival): void;
+  /** Gets the connections that are this process's own. */
+  readonly feed: Feed;
+  /** Few credits are left as the head sees it, which has not heard of `unreported` connections that have ended. */
+  isShort(unreported: number): boolean;
   /** Calls back with the number of connections that came to the direct address. */
   countDirect(answer: (count: number) => void): void;
   /** The head has gone, has let this delivery go, or `close` was called; every lane is closed. */
@@ -33,12 +38,22 @@ export interface Session {
   /** `count` connections of an earlier session have ended. */
   formerEnded(count: number): void;
   close(): void;
+  /** As `close`, and resolves when the head has let this delivery go, where that can be known: its name is free then. */
+  leave(): Promise<void>;
 }
 
 let messenger: ReturnType<typeof createFdMessenger> | undefined;
 
-/** Throws SystemError when there is no head at `path`, HEAD_REFUSED or PROTOCOL when it does not welcome us. */
-export async function openSession(path: string, hello: Hello, events: SessionEvents): Promise<Session> {
+/**
+ * Throws SystemError when there is no head at `path`, HEAD_REFUSED, HEAD_FORBIDDEN or PROTOCOL when it does not welcome us,
+ * and the reason of `stop` when that comes first.
+ */
+export async function openSession(
+  path: string,
+  hello: Hello,
+  events: SessionEvents,
+  stop: AbortSignal,
+): Promise<Session> {
   const fd = connectSeqpacket(path);
   messenger ??= createFdMessenger(CONTROL_MESSAGE_MAX);
   let welcome: { message: FromHead; fds: number[] };
@@ -46,8 +61,8 @@ export async function openSession(path: string, hello: Hello, events: SessionEve
     const bytes = encodeControl(hello);
     messenger.bytes.set(bytes);
     const sent = messenger.send(fd, bytes.length, 0);
-    if (sent < 0) throw new SystemError('sendmsg', -sent);
-    welcome = await receiveWelcome(fd);
+    if (sent < 0) throw closedBy(fd, path) ?? new SystemError('sendmsg', -sent);
+    welcome = await receiveWelcome(fd, path, stop);
   } catch (error) {
     closeFd(fd);
     throw error;
@@ -57,16 +72,32 @@ export async function openSession(path: string, hello: Hello, events: SessionEve
     return new Registered(fd, message.session, fds, events);
   fds.forEach(closeFd);
   closeFd(fd);
-  if (message.type === 'refused')
-    throw new BatonError('HEAD_REFUSED', { reason: message.reason, code: message.code });
+  if (message.type === 'refused') throw refused(message);
   throw new BatonError('PROTOCOL', {
     problem: `${message.type} with ${fds.length} fds where welcome was due`,
   });
 }
 
+/** A head's no, in its own words. */
+export const refused = ({ code, reason }: { code: string; reason: string }): BatonError =>
+  new BatonError('HEAD_REFUSED', { reason, code });
+
+/** Heads of other users close without a word. */
+function closedBy(fd: number, path: string): BatonError | undefined {
+  const own = process.getuid!();
+  const { uid } = peerCredentials(fd);
+  return uid === own ? undefined : new BatonError('HEAD_FORBIDDEN', { path, uid, own });
+}
+
 /** The one control message that carries fds, so it is read here and not by the channel. */
-function receiveWelcome(fd: number): Promise<{ message: FromHead; fds: number[] }> {
+function receiveWelcome(
+  fd: number,
+  path: string,
+  stop: AbortSignal,
+): Promise<{ message: FromHead; fds: number[] }> {
   return new Promise((resolve, reject) => {
+    const onStop = () => settle(stop.reason as Error);
+    stop.addEventListener('abort', onStop);
     const timer = setTimeout(
       () => settle(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
       WELCOME_WITHIN_MS,
@@ -75,7 +106,8 @@ function receiveWelcome(fd: number): Promise<{ message: FromHead; fds: number[] 
       const n = messenger!.receive(fd);
       if (n <= 0)
         return settle(
-          new BatonError('PROTOCOL', { problem: 'it closed the connection instead of a welcome' }),
+          closedBy(fd, path) ??
+            new BatonError('PROTOCOL', { problem: 'it closed the connection instead of a welcome' }),
         );
       const fds = [...messenger!.fds.subarray(0, messenger!.received)];
       try {
@@ -87,6 +119,7 @@ function receiveWelcome(fd: number): Promise<{ message: FromHead; fds: number[] 
     });
     function settle(result: { message: FromHead; fds: number[] } | Error): void {
       clearTimeout(timer);
+      stop.removeEventListener('abort', onStop);
       ready.close();
       if (result instanceof Error) reject(result);
       else resolve(result);
@@ -101,22 +134,27 @@ class Registered implements Session {
   readonly #channel: Channel;
   readonly #events: SessionEvents;
   #drained: (() => void)[] = [];
+  /** Lanes that the head has not ended. */
+  #lanesLeft: number;
+  readonly #left = Promise.withResolvers<void>();
+  #leaving = false;
   #open = true;
 
   constructor(fd: number, id: string, lanes: number[], events: SessionEvents) {
     this.id = id;
     this.#events = events;
+    this.#lanesLeft = lanes.length;
     this.#channel = openChannel(fd, {
       onMessage: (bytes) => this.#onMessage(bytes),
       onEnd: () => this.#end('the head has gone'),
     });
     this.#lanes = lanes.map(
       (lane, index) =>
-        new DeliveryLane(lane, {
-          onConnections: (fds, first) =>
-            events.onConnections(fds, (at) => new FdArrival(this, index, (first + at) >>> 0)),
+        new DeliveryLane(lane, events.feed, {
+          arrivalOf: (id) => new FdArrival(this, index, id),
+          isShort: (unreported) => events.isShort(unreported),
           // The control channel says why; a lane alone ends only when the head is in trouble.
-          onEnd: (problem) => problem && this.#end(problem),
+          onEnd: (problem) => (problem ? this.#end(problem) : this.#laneEnded()),
         }),
     );
   }
@@ -164,8 +202,24 @@ class Registered implements Session {
     this.#channel.send({ type: 'ended', count });
   }
 
+  #laneEnded(): void {
+    this.#lanesLeft--;
+    if (this.#leaving && this.#lanesLeft === 0) this.close();
+  }
+
   close(): void {
     this.#end('closed');
+  }
+
+  /** The head ends the lanes of a delivery after it has let it go. */
+  leave(): Promise<void> {
+    if (this.#open && !this.#leaving) {
+      this.#leaving = true;
+      this.#channel.close();
+      if (this.#lanesLeft === 0) this.close();
+      else setTimeout(() => this.close(), LEFT_WITHIN_MS).unref();
+    }
+    return this.#left.promise;
   }
 
   #end(reason: string): void {
@@ -174,6 +228,7 @@ class Registered implements Session {
     for (const lane of this.#lanes) lane.close();
     this.#channel.close();
     this.#settleDrain();
+    this.#left.resolve();
     this.#events.onEnd(reason);
   }
 }

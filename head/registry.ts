@@ -80,7 +80,7 @@ export class Registry {
 
   /**
    * Resolves when the delivery is in, or with undefined when it left meanwhile. One after the other: a registration may
-   * have to wait until its slot is free. Throws NAME_TAKEN and HEAD_REFUSED.
+   * have to wait until its slot is free. Throws NAME_TAKEN and HEAD_FULL.
    */
   register(applicant: Applicant): Promise<Membership | undefined> {
     const registered = this.#turn.then(() => this.#register(applicant));
@@ -103,8 +103,7 @@ export class Registry {
     if (!known && unused >= 0) return unused;
     const isNew = known === undefined;
     known ??= this.#slots.find((delivery) => delivery?.state === 'down' && delivery.whenSettled.length === 0);
-    if (!known)
-      throw new BatonError('HEAD_REFUSED', { reason: `it has ${SLOTS} deliveries, and no room for more` });
+    if (!known) throw new BatonError('HEAD_FULL', { limit: SLOTS });
     await this.#settled(known);
     if (known.state !== 'down') throw taken(known);
     if (isNew) for (const row of this.#parts.rows) row.clearSlot(known.slot);

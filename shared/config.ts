@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { BatonError } from './errors.ts';
+import { isReachable, REACHABLE } from './reachable.ts';
 import { modes } from './status.ts';
 import { parseBytes, parseDuration, parseHostPort } from './units.ts';
 import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/control.ts';
@@ -53,13 +54,7 @@ const address = z.string().refine((text) => parseHostPort(text) !== undefined, {
 });
 
 /** HOST:PORT with a host that a client can connect to. */
-const reachable = address.refine(
-  (text) => {
-    const parsed = parseHostPort(text);
-    return parsed !== undefined && parsed.port > 0 && !['0.0.0.0', '::'].includes(parsed.host);
-  },
-  { message: 'expected HOST:PORT that clients can connect to' },
-);
+const reachable = z.string().refine(isReachable, { message: REACHABLE });
 
 const path = z.string().min(1);
 const vips = z.string().refine((text) => text.split(',').every((one) => isIP(one) !== 0), {
@@ -138,7 +133,7 @@ export const headSchema = z
 
 export const deliverySchema = z
   .strictObject({
-    name: deliveryName.default(`delivery-${process.pid}`).describe('its name; one of a kind under a head'),
+    name: deliveryName.optional().describe('its name; one of a kind under a head (default: made up)'),
     head: path
       .optional()
       .describe("the head's Unix socket, or HOST:PORT of a head on another host (its --control)"),
@@ -153,6 +148,12 @@ export const deliverySchema = z
     app: path
       .optional()
       .describe('a module whose default export is a Node request listener (default: the lab application)'),
+    halfOpen: z
+      .enum(['on', 'off'])
+      .optional()
+      .describe(
+        'on: a client that has ended its side is still answered; off: as by any Node server, its connection ends (default: off with --app, on without)',
+      ),
     credits: whole(creditsRange)
       .optional()
       .describe(

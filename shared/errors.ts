@@ -98,6 +98,24 @@ const catalogue = {
     text: 'no head answers at {path}; start one with "baton head", or name its socket with --socket',
   },
   HEAD_REFUSED: { fault: 'user', retry: false, exit: 1, text: 'the head refused this delivery: {reason}' },
+  HEAD_FULL: {
+    fault: 'head',
+    retry: true,
+    exit: 1,
+    text: 'the head has {limit} deliveries, its limit; stop one of them',
+  },
+  HEAD_FORBIDDEN: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: 'the head at {path} is of user {uid}, and this delivery of user {own}; run it as that user or root, or let the head allow its group with --group',
+  },
+  NOT_A_HEAD: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: "{path} is {found} and no socket for deliveries; name the head's with {option}",
+  },
   NAME_TAKEN: {
     fault: 'user',
     retry: true,

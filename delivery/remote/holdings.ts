@@ -44,6 +44,7 @@ export class Holdings {
   #gone: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
+  #immediate: NodeJS.Immediate | undefined;
 
   /** A connection lives here from now on. */
   add(id: number, ends: Ends, fd: number): void {
@@ -52,19 +53,26 @@ export class Holdings {
     this.#open.set(id, { ends, fd, isOutdated: false });
   }
 
-  /** Its socket has been closed. */
-  closed(id: number): void {
+  /** Closed, and the head has not been told. */
+  get unreported(): number {
+    return this.#closed;
+  }
+
+  /** Its socket has been closed; `soon`: somebody may be waiting for its credit. */
+  closed(id: number, soon: boolean): void {
     const { ends, isOutdated } = this.#open.get(id)!;
     this.#open.delete(id);
     this.#closed++;
     if (isOutdated) {
       this.#gone.push(id);
+      if (soon) return this.#flushSoon();
       return this.#wakeAt(performance.now() + FIRST_LOOK_MS);
     }
     const since = performance.now();
     const ending: Ending = { id, ends, since, wait: FIRST_LOOK_MS, lookAt: since + FIRST_LOOK_MS };
     this.#ending.set(nameOf(ends), ending);
     this.#wakeAt(ending.lookAt);
+    if (soon) this.#flushSoon();
   }
 
   /**
@@ -125,6 +133,13 @@ export class Holdings {
       this.#report(this.#closed, this.#gone.splice(0, IDS_MAX));
       this.#closed = 0;
     }
+  }
+
+  #flushSoon(): void {
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined;
+      this.flush();
+    });
   }
 
   #wakeAt(at: number): void {

@@ -12,7 +12,7 @@ import {
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
 import type { Arrival } from '../connections.ts';
-import type { Session, SessionEvents } from '../session.ts';
+import { refused, type Session, type SessionEvents } from '../session.ts';
 import { Adoptions } from './adoptions.ts';
 import type { Holdings } from './holdings.ts';
 
@@ -104,8 +104,7 @@ class RemoteSession implements Session {
   }
 
   #greet(message: ToRemote): void {
-    if (message.type === 'rejected')
-      throw new BatonError('HEAD_REFUSED', { reason: message.reason, code: message.code });
+    if (message.type === 'rejected') throw refused(message);
     if (message.type !== 'welcome')
       throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
     this.#isWelcome = true;
@@ -143,11 +142,13 @@ class RemoteSession implements Session {
       id: id.toString(36),
       transport: 'migrate',
       closed: () => {
-        this.#holdings.closed(id);
+        this.#holdings.closed(id, this.#events.isShort(this.#holdings.unreported + 1));
         return true;
       },
     };
-    this.#events.onConnections([adopted.fd], () => arrival);
+    this.#events.feed.add([adopted.fd], () => arrival);
+    this.#events.feed.serve();
+    if (this.#events.isShort(this.#holdings.unreported)) this.#holdings.flush();
   }
 
   /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */
@@ -172,6 +173,12 @@ class RemoteSession implements Session {
 
   close(): void {
     this.#end('closed');
+  }
+
+  /** When the head has seen the link's end is not known here. */
+  leave(): Promise<void> {
+    this.close();
+    return Promise.resolve();
   }
 
   #fail(error: Error): void {

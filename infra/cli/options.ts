@@ -34,6 +34,7 @@ const placeholders: Record<string, string> = {
   mode: 'MODE',
   policy: 'POLICY',
   name: 'NAME',
+  halfOpen: 'on|off',
 };
 
 function placeholder(key: string): string {

@@ -8,17 +8,30 @@ export function announce(value: object): void {
   notifySystemd();
 }
 
-/** Calls `stop` on SIGTERM or SIGINT; a second signal ends the process at once. */
+/** People and supervisors stop a service with these, and mean it when they say it twice. */
+const STOP = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
+/**
+ * Each ends a process that does not listen to it: a terminal that closes, `timeout -s`, a watcher of files, a power supply.
+ * None is a word that a head or a delivery knows, so that they stop in order, and terminals may say it twice. SIGUSR1 is
+ * Node's own (its inspector); SIGPROF belongs to V8's profiler.
+ */
+const OTHERS = [
+  'SIGHUP',
+  'SIGALRM',
+  'SIGUSR2',
+  'SIGVTALRM',
+  'SIGIO',
+  'SIGPWR',
+  'SIGSTKFLT',
+  'SIGXCPU',
+] as const;
+
+/** Calls `stop` on a signal that would end the process; a second of those that mean it ends it at once. */
 export function stopOnSignal(stop: () => Promise<void>): void {
-  let signals = 0;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    signals++;
-    if (signals > 1) {
-      // Worker threads may be asleep in the kernel: exit() would wait for them, a signal's default action does not.
-      for (const name of ['SIGTERM', 'SIGINT'] as const) process.removeAllListeners(name);
-      process.kill(process.pid, signal);
-      return;
-    }
+  let stopping = false;
+  const begin = (): void => {
+    if (stopping) return;
+    stopping = true;
     stop().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -27,6 +40,13 @@ export function stopOnSignal(stop: () => Promise<void>): void {
       },
     );
   };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  for (const name of STOP) {
+    process.on(name, () => {
+      if (!stopping) return begin();
+      // Worker threads may be asleep in the kernel: exit() would wait for them, a signal's default action does not.
+      for (const one of STOP) process.removeAllListeners(one);
+      process.kill(process.pid, name);
+    });
+  }
+  for (const name of OTHERS) process.on(name, begin);
 }

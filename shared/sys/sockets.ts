@@ -37,6 +37,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_MORE = 0x8000;
 const SHUT_RD = 0;
 const SHUT_WR = 1;
+const SHUT_RDWR = 2;
 const F_GETFD = 1;
 const F_SETFD = 2;
 const F_GETFL = 3;
@@ -44,12 +45,17 @@ const F_SETFL = 4;
 const FD_CLOEXEC = 1;
 /** sun_path with its terminating zero (unix(7)). */
 const UNIX_PATH_MAX = 108;
+export const UNIX_PATH_BYTES = UNIX_PATH_MAX - 1;
 
 /** In struct tcp_info (include/uapi/linux/tcp.h). */
 const TCPI_UNACKED = 24;
 const TCPI_SACKED = 28;
+const TCPI_LAST_DATA_SENT = 44;
+const TCPI_LAST_DATA_RECV = 52;
 
 const small = allocate(4096);
+/** struct sockaddr with the family AF_UNSPEC. */
+const nowhere = Buffer.alloc(16);
 /** Where getsockopt finds a length, and puts an option. */
 const LENGTH_AT = 256;
 const OPTION_AT = 260;
@@ -135,6 +141,23 @@ export function writeLast(fd: number, from: Memory, offset: number, length: numb
 export const endWriting = (fd: number): number => (c.shutdown(fd, SHUT_WR) < 0 ? -lastErrno() : 0);
 
 /**
+ * Ends a TCP connection at once, whoever has another copy of the fd, with a reset (tcp_disconnect in net/ipv4/tcp.c, by
+ * connect(2) with AF_UNSPEC). The fd stays open.
+ */
+export function resetConnection(fd: number): void {
+  c.connect(fd, nowhere, nowhere.length);
+}
+
+/**
+ * What close(2) does to a TCP connection of which nobody else has a copy, done at once whoever has one: a reset when
+ * input is left that nobody has read, else FIN. The fd stays open.
+ */
+export function endConnection(fd: number): void {
+  if (peek(fd, small, 0, 1) > 0) resetConnection(fd);
+  else c.shutdown(fd, SHUT_RDWR);
+}
+
+/**
  * Refuses all that the peer has not sent yet: for a Unix socket its next send fails with EPIPE, while what already
  * arrived can still be read (net/unix/af_unix.c, unix_shutdown).
  */
@@ -193,6 +216,12 @@ export const setSendBuffer = (fd: number, bytes: number): void => setOption(fd, 
 export function listenQueue(listener: number): { queued: number; backlog: number } {
   const info = getOption(listener, IPPROTO_TCP, TCP_INFO, 104);
   return { queued: info.getUint32(TCPI_UNACKED, true), backlog: info.getUint32(TCPI_SACKED, true) };
+}
+
+/** Milliseconds since the last byte in either direction, or since it was connected; what waits unread counts as well. */
+export function silentMs(fd: number): number {
+  const info = getOption(fd, IPPROTO_TCP, TCP_INFO, 104);
+  return Math.min(info.getUint32(TCPI_LAST_DATA_SENT, true), info.getUint32(TCPI_LAST_DATA_RECV, true));
 }
 
 /** Who is at the other end of a connected Unix socket, as the kernel saw it at connect (SO_PEERCRED, unix(7)). */

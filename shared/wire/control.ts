@@ -5,7 +5,7 @@
 import { Packr } from 'msgpackr';
 import { z } from 'zod';
 import { BatonError } from '../errors.ts';
-import { parseHostPort } from '../units.ts';
+import { isReachable, REACHABLE } from '../reachable.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
 export const PROTOCOL_VERSION = 1;
@@ -21,10 +21,7 @@ export const creditsRange = z.int().min(1).max(1_000_000);
 export const weightRange = z.int().min(1).max(1000);
 
 /** HOST:PORT as it stands in a URL; the host is an IP address (IPv6 in brackets) or a DNS name. */
-const authority = z
-  .string()
-  .regex(/^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):\d{1,5}$/)
-  .refine((text) => (parseHostPort(text)?.port ?? 0) > 0, { message: 'a port is 1 to 65535' });
+const authority = z.string().refine(isReachable, { message: REACHABLE });
 const count = z.int().min(0).max(0xffffffff);
 
 /** What a delivery says of itself, however it comes to the head. */

@@ -1,10 +1,11 @@
 /** Errors of use: one line that says what to do, the right exit code, and nothing lost. */
 import { once } from 'node:events';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
@@ -12,7 +13,7 @@ import { getStatus } from '../../infra/admin-client.ts';
 import { baton } from '../../infra/lab/service.ts';
 import { startCluster } from '../support/cluster.ts';
 import { visit } from '../support/load.ts';
-import { open } from '../support/raw-client.ts';
+import { open, sendOn } from '../support/raw-client.ts';
 import { spawnBaton } from '../support/spawn.ts';
 import { until } from '../support/until.ts';
 
@@ -61,7 +62,11 @@ test.serial('wrong usage is one line and exit code 2', async (t) => {
     [/broken\.json: /, ['head', '--config', broken]],
     [/nowhere\.json: it does not exist/, ['head', '--config', join(directory, 'nowhere.json')]],
     [/--name: a name has 1 to 64/, ['delivery', '--name', 'a b']],
-    [/--advertise: /, ['delivery', '--direct', ':0']],
+    [/--advertise: needed when --direct is 0\.0\.0\.0:\d+/, ['delivery', '--direct', ':0']],
+    ...['[0::0]:80', '127.1:80'].map((address): [RegExp, string[]] => [
+      /--advertise: expected HOST:PORT that clients can connect to/,
+      ['delivery', '--advertise', address],
+    ]),
     [/nowhere\.mjs cannot be used as an application/, ['delivery', '--app', join(directory, 'nowhere.mjs')]],
     [/its default export is not a function/, ['delivery', '--app', app]],
   ];
@@ -93,6 +98,15 @@ test.serial(
         /longer than the 107 bytes/,
         ['head', '--listen', '127.0.0.1:0', '--socket', join(directory, 'x'.repeat(120))],
       ],
+      [
+        /^baton: .*\/file is a file and no socket for deliveries; name the head's with --head$/,
+        ['delivery', '--head', file],
+      ],
+      [/\.admin\.sock is a socket of another type/, ['delivery', '--head', cluster.admin]],
+      [
+        /^baton: cannot use the socket path .*107 bytes.*--head$/,
+        ['delivery', '--head', join('/', 'x'.repeat(107))],
+      ],
       [/already taken/, ['delivery', '--direct', `127.0.0.1:${port}`, '--head', cluster.socket]],
       [/no head answers at .*nowhere\.admin\.sock/, ['status', '--socket', join(directory, 'nowhere.sock')]],
       [/no head answers at/, ['mode', 'redirect', '--socket', join(directory, 'nowhere.sock')]],
@@ -105,16 +119,86 @@ test.serial(
     t.true(existsSync(file));
     t.false(existsSync(join(directory, 'head.sock')), 'a head that could not start leaves no socket behind');
     await cluster.addDelivery('d1');
-    await fails(t, 1, /a delivery called "d1" \(pid \d+\) is already registered/, [
-      'delivery',
-      '--name',
-      'd1',
-      '--head',
-      cluster.socket,
-    ]);
     t.is((await visit(cluster.listen, '/bytes/1')).status, 200, 'the running head did not notice');
   },
 );
+
+test.serial(
+  'a delivery whose name is taken says so once, waits, and comes in when the other has left',
+  async (t) => {
+    const cluster = await startCluster(t, [], ['d1']);
+    const args = ['delivery', '--name', 'd1', '--head', cluster.socket];
+    const second = execa(baton[0]!, [...baton.slice(1), ...args], { reject: false });
+    t.teardown(async () => {
+      second.kill('SIGKILL');
+      await second;
+    });
+    const said = createInterface({ input: second.stderr })[Symbol.asyncIterator]();
+    t.regex(
+      String((await said.next()).value),
+      /waiting for a head: .*"d1\\" \(pid \d+\) is already registered/,
+    );
+    await cluster.deliveries[0]!.stop();
+    t.regex(String((await said.next()).value), /registered with the head/);
+    t.is((await visit(cluster.listen, '/bytes/1')).status, 200);
+    const { deliveries } = await cluster.status();
+    t.deepEqual(
+      deliveries.map(({ name, pid, state }) => [name, pid, state]),
+      [['d1', second.pid, 'up']],
+    );
+  },
+);
+
+(process.getuid!() === 0 ? test.serial : test.serial.skip)(
+  'a delivery of another user is told whose head it is, and what to do',
+  async (t) => {
+    const directory = await folder(t);
+    const socket = join(directory, 'head.sock');
+    await spawnBaton(t, 'head', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '1');
+    for (const [folderMode, socketMode] of [
+      [0o700, 0o600],
+      [0o755, 0o600],
+      [0o755, 0o666],
+    ] as const) {
+      chmodSync(directory, folderMode);
+      chmodSync(socket, socketMode);
+      const { stderr, exitCode } = await execa(baton[0]!, [...baton.slice(1), 'delivery', '--head', socket], {
+        reject: false,
+        uid: 65_534,
+        timeout: 20_000,
+      });
+      t.deepEqual([exitCode, stderr.split('\n').length], [1, 1], stderr);
+      t.regex(
+        stderr,
+        /^baton: .*(user 0, and this delivery of user 65534; run it as|only user 0 and root may)/,
+      );
+    }
+  },
+);
+
+test.serial('whatever signal would end a delivery or a head lets it finish what it has', async (t) => {
+  for (const signal of ['SIGHUP', 'SIGQUIT', 'SIGALRM', 'SIGUSR2', 'SIGXCPU'] as const) {
+    const directory = await folder(t);
+    const socket = join(directory, 'head.sock');
+    const head = await spawnBaton(t, 'head', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '1');
+    const delivery = await spawnBaton(t, 'delivery', '--head', socket);
+    const clients = await Promise.all(Array.from({ length: 10 }, () => open(String(head.ready.listen))));
+    const answers = clients.map((client) => sendOn(client, 'GET /delay/700 HTTP/1.1\r\nHost: x\r\n\r\n'));
+    await until(
+      'all are taken',
+      () => getStatus(String(head.ready.admin)),
+      ({ deliveries }) => deliveries[0]!.taken === clients.length,
+    );
+    for (const service of [delivery, head]) service.signal(signal);
+    // A terminal that closes may say it twice.
+    if (signal === 'SIGHUP') delivery.signal(signal);
+    for (const { status, headers } of await Promise.all(answers))
+      t.deepEqual([status, headers.connection], [200, 'close'], signal);
+    t.deepEqual(await delivery.exited, [0, null], signal);
+    t.deepEqual(await head.exited, [0, null], signal);
+    t.false(existsSync(socket), signal);
+  }
+});
 
 test.serial('a limit on open files that is too low is said at the start', async (t) => {
   const directory = await folder(t);

@@ -1,18 +1,28 @@
 import { once } from 'node:events';
-import { Socket } from 'node:net';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { AdoptedSocket, adoptHandle } from '../../delivery/adopt.ts';
 import { type Arrival, Connections, connectionInfo } from '../../delivery/connections.ts';
+import { acceptedConnections } from '../support/accepted.ts';
 
 const arrival = (id: string): Arrival => ({ id, transport: 'fd', closed: () => true });
+
+/** Sockets of as many connections, all counted. */
+async function counted(t: ExecutionContext, connections: Connections, ids: readonly string[]) {
+  const { fds } = await acceptedConnections(t, ids.length);
+  connections.expect(ids.length);
+  return ids.map((id, at) => {
+    const handle = adoptHandle(fds[at]!);
+    const socket = new AdoptedSocket(handle);
+    t.teardown(() => socket.destroy());
+    connections.add(socket, handle, arrival(id));
+    return socket;
+  });
+}
 
 test('each is counted from its arrival until its socket has closed, in whatever order they close', async (t) => {
   const closed: string[] = [];
   const connections = new Connections('d1', ({ id }) => closed.push(`${id} of ${connections.count + 1}`));
-  const sockets = ['a', 'b', 'c', 'd'].map((id) => {
-    const socket = new Socket();
-    connections.add(socket, arrival(id));
-    return socket;
-  });
+  const sockets = await counted(t, connections, ['a', 'b', 'c', 'd']);
   t.is(connections.count, 4);
   for (const index of [1, 3, 0]) {
     sockets[index]!.destroy();
@@ -25,11 +35,8 @@ test('each is counted from its arrival until its socket has closed, in whatever 
   t.is(connections.count, 0);
 });
 
-test('an application can ask how a connection came, and whether it came from a head at all', (t) => {
-  const connections = new Connections('d1', () => {});
-  const [ours, other] = [new Socket(), new Socket()];
-  connections.add(ours, arrival('s-0-7'));
-  t.deepEqual(connectionInfo(ours), { id: 's-0-7', transport: 'fd', delivery: 'd1' });
-  t.is(connectionInfo(other), undefined);
-  ours.destroy();
+test('an application can ask how a connection came, and whether it came from a head at all', async (t) => {
+  const [ours] = await counted(t, new Connections('d1', () => {}), ['s-0-7']);
+  t.deepEqual(connectionInfo(ours!), { id: 's-0-7', transport: 'fd', delivery: 'd1' });
+  t.is(connectionInfo({}), undefined);
 });

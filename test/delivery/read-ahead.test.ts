@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
-import { type AdoptedSocket, adoptSocket } from '../../delivery/adopt.ts';
+import { AdoptedSocket, adoptHandle } from '../../delivery/adopt.ts';
 import { ReadAhead } from '../../delivery/read-ahead.ts';
 import { allocate } from '../../shared/sys/memory.ts';
 import { peek } from '../../shared/sys/sockets.ts';
@@ -22,65 +22,50 @@ function adoptAll(
   t: ExecutionContext,
   fds: readonly number[],
   use: (socket: AdoptedSocket, index: number) => void,
-  listens = false,
 ) {
   const readAhead = new ReadAhead();
   t.teardown(() => readAhead.end());
   readAhead.read(fds, (fd, input, index) => {
-    const socket = adoptSocket(fd, true);
+    const socket = new AdoptedSocket(adoptHandle(fd), { allowHalfOpen: true });
     t.teardown(() => socket.destroy());
-    socket.begin(input, () => use(socket, index), listens);
+    use(socket, index);
+    socket.give(input);
   });
 }
 
-for (const [how, listens] of [
-  ['found there', false],
-  ['told of', true],
-] as const) {
-  test(`each of a large batch gets what its client had sent, and what comes later after it, ${how}`, async (t) => {
-    const { clients, fds } = await acceptedConnections(t, 150);
-    for (const [i, client] of clients.entries()) if (i % 3 !== 0) client.write(`first ${i}, `);
-    for (const [i, fd] of fds.entries()) if (i % 3 !== 0) await arrived(fd, `first ${i}, `.length);
-    const seen: Promise<string>[] = [];
-    const sockets: AdoptedSocket[] = [];
-    adoptAll(
-      t,
-      fds,
-      (socket, index) => {
-        sockets[index] = socket;
-        seen[index] = text(socket);
-      },
-      listens,
-    );
-    for (const [i, client] of clients.entries()) client.end(`later ${i}`);
-    t.deepEqual(
-      await Promise.all(seen),
-      clients.map((_, i) => (i % 3 === 0 ? `later ${i}` : `first ${i}, later ${i}`)),
-    );
-    t.deepEqual(
-      sockets.map(({ bytesRead }) => bytesRead),
-      clients.map(({ bytesWritten }) => bytesWritten),
-    );
+test(`each of a large batch gets what its client had sent, and what comes later after it`, async (t) => {
+  const { clients, fds } = await acceptedConnections(t, 150);
+  for (const [i, client] of clients.entries()) if (i % 3 !== 0) client.write(`first ${i}, `);
+  for (const [i, fd] of fds.entries()) if (i % 3 !== 0) await arrived(fd, `first ${i}, `.length);
+  const seen: Promise<string>[] = [];
+  const sockets: AdoptedSocket[] = [];
+  adoptAll(t, fds, (socket, index) => {
+    sockets[index] = socket;
+    seen[index] = text(socket);
   });
+  for (const [i, client] of clients.entries()) client.end(`later ${i}`);
+  t.deepEqual(
+    await Promise.all(seen),
+    clients.map((_, i) => (i % 3 === 0 ? `later ${i}` : `first ${i}, later ${i}`)),
+  );
+  t.deepEqual(
+    sockets.map(({ bytesRead }) => bytesRead),
+    clients.map(({ bytesWritten }) => bytesWritten),
+  );
+});
 
-  test(`what is more than is read ahead arrives whole, and a listener that reads late gets it all, ${how}`, async (t) => {
-    const { clients, fds } = await acceptedConnections(t, 1);
-    const sent = 'abcdefgh'.repeat(2000);
-    clients[0]!.end(sent);
-    await arrived(fds[0]!, sent.length);
-    let socket!: AdoptedSocket;
-    adoptAll(
-      t,
-      fds,
-      (adopted) => {
-        socket = adopted;
-      },
-      listens,
-    );
-    await new Promise(setImmediate);
-    t.is(await text(socket), sent);
+test(`what is more than is read ahead arrives whole, and a listener that reads late gets it all`, async (t) => {
+  const { clients, fds } = await acceptedConnections(t, 1);
+  const sent = 'abcdefgh'.repeat(2000);
+  clients[0]!.end(sent);
+  await arrived(fds[0]!, sent.length);
+  let socket!: AdoptedSocket;
+  adoptAll(t, fds, (adopted) => {
+    socket = adopted;
   });
-}
+  await new Promise(setImmediate);
+  t.is(await text(socket), sent);
+});
 
 test('a client that has ended its side is an end of input', async (t) => {
   const { clients, fds } = await acceptedConnections(t, 1);

@@ -42,7 +42,6 @@ test('without a word everything has a default', (t) => {
     stallTimeout: 2000,
   });
   t.like(resolveSettings(deliverySchema, {}), {
-    name: `delivery-${process.pid}`,
     direct: '127.0.0.1:0',
     weight: 1,
     drainTimeout: 10_000,

@@ -1,0 +1,153 @@
+/**
+ * Lets a server have a connection, as net.Server does with one that it has accepted itself (lib/net.js, onconnection):
+ * the same options, the same accounts, the same events. What is read here of a server, and is not documented, is the same
+ * in every supported release of Node.
+ */
+import { channel } from 'node:diagnostics_channel';
+import { Server as HttpServer } from 'node:http';
+import { type BlockList, isIP, type Server } from 'node:net';
+import type { Logger } from '../shared/log.ts';
+import { closeFd, endConnection } from '../shared/sys/sockets.ts';
+import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint } from './adopt.ts';
+import type { Arrival, Connections } from './connections.ts';
+import type { FirstInput } from './read-ahead.ts';
+
+interface NetServer extends Server {
+  /** Connections that it counts: a socket takes itself off when it is destroyed. */
+  _connections: number;
+  readonly allowHalfOpen: boolean;
+  readonly pauseOnConnect: boolean;
+  readonly noDelay: boolean;
+  readonly keepAlive: boolean;
+  /** Seconds. */
+  readonly keepAliveInitialDelay: number;
+  readonly highWaterMark: number;
+  readonly blockList?: BlockList;
+}
+
+/** What a socket knows of the server that it belongs to. */
+type ServedSocket = AdoptedSocket & { server: Server; _server: Server };
+
+const accepted = channel('net.server.socket');
+/** The listener by which every HTTP server gets its connections. */
+const [serveHttp] = new HttpServer().listeners('connection');
+
+export class Admission {
+  readonly #server: NetServer;
+  readonly #connections: Connections;
+  readonly #log: Logger;
+
+  constructor(server: Server, connections: Connections, log: Logger) {
+    this.#server = server as NetServer;
+    this.#connections = connections;
+    this.#log = log;
+  }
+
+  /** Connections that the server has accepted itself. */
+  get direct(): number {
+    return Math.max(0, this.#server._connections - this.#connections.open);
+  }
+
+  /**
+   * Nothing of the application runs between a connection's arrival and its first input: that input may then be read
+   * before the server has the connection. Otherwise it might be for somebody else to read: a child process that is
+   * given the socket, a TLS server that reads for itself.
+   */
+  get mayReadAhead(): boolean {
+    const server = this.#server;
+    if (server.pauseOnConnect || accepted.hasSubscribers || !(server instanceof HttpServer)) return false;
+    const listeners = server.listeners('connection');
+    return listeners.length === 1 && listeners[0] === serveHttp;
+  }
+
+  /** The fd is the server's from now on. What the application throws is thrown, and all else has been done by then. */
+  admit(fd: number, input: FirstInput, arrival: Arrival): void {
+    let handle: AdoptedHandle;
+    try {
+      handle = adoptHandle(fd);
+    } catch (error) {
+      closeFd(fd);
+      this.#connections.turnAway(arrival);
+      const { delivery } = this.#connections;
+      return this.#log.warn({ delivery }, `cannot adopt a connection: ${(error as Error).message}`);
+    }
+    const server = this.#server;
+    // Nothing here without a limit; `!= null` as Node has it.
+    if (server.maxConnections != null && server._connections >= server.maxConnections)
+      return this.#drop(handle, arrival);
+    if (server.blockList && isBlocked(handle, server.blockList)) return this.#turnAway(handle, arrival);
+    const socket = this.#makeSocket(handle, arrival);
+    this.#count(socket);
+    try {
+      server.emit('connection', socket);
+      if (accepted.hasSubscribers) accepted.publish({ socket });
+    } finally {
+      socket.give(input);
+    }
+  }
+
+  #makeSocket(handle: AdoptedHandle, arrival: Arrival): AdoptedSocket {
+    const server = this.#server;
+    let socket: AdoptedSocket;
+    try {
+      socket = new AdoptedSocket(handle, {
+        allowHalfOpen: server.allowHalfOpen,
+        pauseOnCreate: server.pauseOnConnect,
+        readableHighWaterMark: server.highWaterMark,
+        writableHighWaterMark: server.highWaterMark,
+        noDelay: server.noDelay,
+        keepAlive: server.keepAlive,
+        keepAliveInitialDelay: server.keepAliveInitialDelay * 1000,
+      } as object);
+    } catch (error) {
+      this.#turnAway(handle, arrival);
+      throw error;
+    }
+    // The head has set TCP_NODELAY.
+    if (!server.noDelay) handle.setNoDelay(false);
+    if (server.keepAlive) handle.setKeepAlive(true, server.keepAliveInitialDelay);
+    this.#connections.add(socket, handle, arrival);
+    return socket;
+  }
+
+  #count(socket: AdoptedSocket): void {
+    const server = this.#server;
+    server._connections++;
+    (socket as ServedSocket).server = server;
+    (socket as ServedSocket)._server = server;
+  }
+
+  #turnAway(handle: AdoptedHandle, arrival: Arrival): void {
+    endConnection(handle.fd);
+    handle.close();
+    this.#connections.turnAway(arrival);
+  }
+
+  #drop(handle: AdoptedHandle, arrival: Arrival): void {
+    const local: Endpoint = {};
+    const remote: Endpoint = {};
+    handle.getsockname(local);
+    handle.getpeername(remote);
+    this.#turnAway(handle, arrival);
+    this.#server.emit('drop', {
+      localAddress: local.address,
+      localPort: local.port,
+      localFamily: local.family,
+      remoteAddress: remote.address,
+      remotePort: remote.port,
+      remoteFamily: remote.family,
+    });
+  }
+}
+
+function isBlocked(handle: AdoptedHandle, blockList: BlockList): boolean {
+  const { address } = peerOf(handle);
+  const type = isIP(address ?? '');
+  return type !== 0 && blockList.check(address!, type === 4 ? 'ipv4' : 'ipv6');
+}
+
+function peerOf(handle: AdoptedHandle): Endpoint {
+  const remote: Endpoint = {};
+  handle.getpeername(remote);
+  return remote;
+}

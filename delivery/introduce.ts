@@ -1,0 +1,56 @@
+/** What a delivery says of itself, made of its options and of the server that it feeds. */
+import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:net';
+import { BatonError } from '../shared/errors.ts';
+import { DEFAULT_CREDITS, deliveryFilesBesides } from '../shared/open-files.ts';
+import { isReachable } from '../shared/reachable.ts';
+import { openFilesLimit } from '../shared/sys/limits.ts';
+import { formatHostPort } from '../shared/units.ts';
+import { type Introduction, introduction } from '../shared/wire/control.ts';
+
+export interface SelfDescription {
+  readonly name?: string | undefined;
+  readonly credits?: number | undefined;
+  readonly weight?: number | undefined;
+  readonly direct?: string | null | undefined;
+}
+
+/** Of its own for each receiver: pids are the same in every container, and in every thread of a process. */
+export const uniqueName = (): string => `delivery-${process.pid}-${randomBytes(3).toString('hex')}`;
+
+/** Throws FD_LIMIT or BAD_OPTION. */
+export function introduce(server: Server, options: SelfDescription): Introduction {
+  const limit = openFilesLimit() - deliveryFilesBesides;
+  const credits = options.credits ?? Math.max(1, Math.min(DEFAULT_CREDITS, limit));
+  if (credits > limit) {
+    throw new BatonError('FD_LIMIT', {
+      limit: openFilesLimit(),
+      need: credits + deliveryFilesBesides,
+      option: '--credits',
+    });
+  }
+  const wanted = {
+    name: options.name ?? uniqueName(),
+    pid: process.pid,
+    credits,
+    weight: options.weight ?? 1,
+    direct: options.direct === undefined ? directAddress(server) : options.direct,
+  };
+  const parsed = introduction.safeParse(wanted);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const option = String(issue.path[0]);
+  throw new BatonError('BAD_OPTION', {
+    option,
+    problem: issue.message,
+    value: JSON.stringify(wanted[option as keyof typeof wanted]),
+  });
+}
+
+/** Where the server listens, if clients can be sent there: not to a path, nor to every address. */
+export function directAddress(server: Server): string | null {
+  const address = server.address();
+  if (address === null || typeof address === 'string') return null;
+  const text = formatHostPort({ host: address.address, port: address.port });
+  return isReachable(text) ? text : null;
+}

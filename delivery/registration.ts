@@ -1,0 +1,189 @@
+/**
+ * A delivery's place under its head: sought as long as there is none, taken again when it is lost, given back in order.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { BatonError, errorCatalogue } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
+import { SystemError } from '../shared/sys/libc.ts';
+import type { Introduction } from '../shared/wire/control.ts';
+import type { HeadAddress } from './head-address.ts';
+import type { Session, SessionEvents } from './session.ts';
+
+/** To find nobody costs next to nothing, and visits wait for the one that finds somebody, milliseconds. */
+const RETRY_MS = 25;
+/** A head that refuses has been asked for something, and says so in its log. */
+const REFUSED_RETRY_MS = 200;
+/** On another host nobody can be found at little cost for so long; from then on the network is spared. */
+const EAGER_MS = 60_000;
+const FAR_RETRY_MS = 1000;
+/** A head that stands still is not waited for, milliseconds. */
+const LEAVE_WITHIN_MS = 5000;
+
+export interface RegistrationParts {
+  readonly head: HeadAddress;
+  readonly log: Logger;
+  /** As things stand: asked before each attempt. */
+  introduce(): Introduction;
+  /** Connections that it holds. */
+  countActive(): number;
+  readonly events: Pick<SessionEvents, 'feed' | 'isShort' | 'countDirect'>;
+}
+
+export class Registration {
+  /** Resolves with the first welcome; rejects when the head refuses for good, or it is given up before. */
+  readonly ready: Promise<void>;
+  readonly #parts: RegistrationParts;
+  readonly #welcomed = Promise.withResolvers<void>();
+  /** Ends the search; undefined while there is none. */
+  #stop: AbortController | undefined;
+  #searching: Promise<void> = Promise.resolve();
+  #session: Session | undefined;
+  /** Where the head sends clients, as it was told. */
+  #direct: string | null = null;
+  /** A head has known this delivery. */
+  #wasIn = false;
+  /** The session ends because another one is to be had. */
+  #renewing = false;
+  /** Connections that the last hello called active and that ended before there was a session to say so. */
+  #unreported = 0;
+
+  constructor(parts: RegistrationParts) {
+    this.#parts = parts;
+    this.ready = this.#welcomed.promise;
+    // Whoever does not wait for it still finds the reason in the log.
+    this.ready.catch(() => {});
+  }
+
+  /** It has, or seeks, a place. */
+  get isIn(): boolean {
+    return this.#stop !== undefined;
+  }
+
+  start(): void {
+    if (this.#stop) return;
+    const stop = new AbortController();
+    this.#stop = stop;
+    this.#searching = this.#searching.then(() => this.#keep(stop.signal));
+  }
+
+  /** Something of the introduction may have changed: the head is told, which takes a registration of its own. */
+  async renew(): Promise<void> {
+    const session = this.#session;
+    if (!session || this.#renewing || this.#parts.introduce().direct === this.#direct) return;
+    this.#renewing = true;
+    await session.drain();
+    await session.leave();
+  }
+
+  /** A connection has ended whose session has ended before. */
+  formerEnded(): void {
+    if (this.#session) this.#session.formerEnded(1);
+    else this.#unreported++;
+  }
+
+  /** Nothing more is given; resolves when the head knows, or without it when `late` does or it does not answer. */
+  async leave(late: Promise<unknown>): Promise<void> {
+    const searching = this.#searching;
+    const stop = this.#stop;
+    const session = this.#session;
+    this.#stop = undefined;
+    if (stop) {
+      const answered = new AbortController();
+      const bound = delay(LEAVE_WITHIN_MS, undefined, { signal: answered.signal }).catch(() => {});
+      await Promise.race([session?.drain(), late, bound]);
+      stop.abort();
+      await Promise.race([session?.leave(), late, bound]);
+      answered.abort();
+      session?.close();
+    }
+    await searching;
+    if (!this.#stop) this.#welcomed.reject(new BatonError('NOT_RUNNING', { path: this.#parts.head.name }));
+  }
+
+  async #keep(stop: AbortSignal): Promise<void> {
+    const told = new Set<string>();
+    let since = performance.now();
+    while (!stop.aborted) {
+      let wait = this.#parts.head.isFar && performance.now() - since > EAGER_MS ? FAR_RETRY_MS : RETRY_MS;
+      try {
+        await this.#serve(stop, () => told.clear());
+        since = performance.now();
+        if (this.#renewing) wait = 0;
+        this.#renewing = false;
+      } catch (error) {
+        if (stop.aborted) break;
+        if (isFinal(error) && !this.#wasIn) return this.#giveUp(error as Error);
+        if (isRefusal(error)) wait = REFUSED_RETRY_MS;
+        this.#tell(error as Error, told);
+      }
+      await delay(wait, undefined, { signal: stop }).catch(() => {});
+    }
+  }
+
+  /** One session, from hello to its end. Throws when there is none to be had. */
+  async #serve(stop: AbortSignal, onWelcome: () => void): Promise<void> {
+    const { head, log, events, countActive } = this.#parts;
+    const introduction = this.#parts.introduce();
+    const { name } = introduction;
+    const ended = Promise.withResolvers<string>();
+    this.#unreported = 0;
+    const session = await head.open(
+      introduction,
+      countActive(),
+      {
+        ...events,
+        onEnd: (reason) => {
+          this.#session = undefined;
+          ended.resolve(reason);
+        },
+      },
+      stop,
+    );
+    if (stop.aborted) return session.close();
+    this.#session = session;
+    this.#direct = introduction.direct;
+    this.#wasIn = true;
+    if (this.#unreported > 0) session.formerEnded(this.#unreported);
+    onWelcome();
+    this.#welcomed.resolve();
+    log.info({ delivery: name, head: head.name }, 'registered with the head');
+    // The server may have begun to listen meanwhile.
+    void this.renew();
+    const reason = await ended.promise;
+    // It may have ended before it was kept.
+    this.#session = undefined;
+    if (!stop.aborted && !this.#renewing) log.warn({ delivery: name }, `${reason}; registering again`);
+  }
+
+  /** Once is enough for the same trouble. */
+  #tell({ message }: Error, told: Set<string>): void {
+    if (!told.has(message))
+      this.#parts.log.warn({ head: this.#parts.head.name }, `waiting for a head: ${message}`);
+    told.add(message);
+  }
+
+  #giveUp(error: Error): void {
+    this.#stop = undefined;
+    this.#welcomed.reject(error);
+  }
+}
+
+const isRefusal = (error: unknown): error is BatonError =>
+  error instanceof BatonError && error.code === 'HEAD_REFUSED';
+
+/**
+ * What somebody has to change before it can succeed. Not for one that a head has known: whatever its successor has against
+ * it may pass, and who mends it does not think of restarting a delivery.
+ */
+function isFinal(error: unknown): boolean {
+  if (error instanceof SystemError) return false;
+  if (!(error instanceof BatonError)) return true;
+  const { fault, retry } = isRefusal(error) ? refusalOf(error) : error;
+  return fault === 'user' && !retry;
+}
+
+/** What a head refused with; a word of a later release's is taken as said for good. */
+function refusalOf(error: BatonError): { fault: string; retry: boolean } {
+  const { code } = error.details;
+  return errorCatalogue[code as keyof typeof errorCatalogue] ?? error;
+}

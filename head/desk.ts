@@ -163,7 +163,7 @@ export class WorkerDesk implements Desk {
   }
 
   redirect(fd: number, outcome: Total): boolean {
-    const slot = this.#pickDirect(fd);
+    const slot = request.refusal ? -1 : this.#pickDirect(fd);
     if (slot < 0) return false;
     this.#countAnswer(slot, outcome, 'redirected');
     this.outbox.send(fd, this.#answers.redirect(this.#direct[slot]!, request.bytes));
@@ -171,7 +171,7 @@ export class WorkerDesk implements Desk {
   }
 
   created(fd: number, outcome: Total): boolean {
-    const slot = this.#pickDirect(fd);
+    const slot = request.refusal ? -1 : this.#pickDirect(fd);
     if (slot < 0) return false;
     this.#countAnswer(slot, outcome, 'created');
     this.outbox.send(fd, this.#answers.created(this.#direct[slot]!, request.bytes));
@@ -184,15 +184,18 @@ export class WorkerDesk implements Desk {
     this.#board.expectDirect(slot);
   }
 
-  refuse(fd: number, outcome: Total): void {
+  refuse(fd: number, outcome: Total, answer: ErrorAnswer = 'unavailable'): void {
     this.#row.add(outcome);
-    this.outbox.send(fd, this.#answers.error('unavailable'));
+    this.outbox.send(fd, this.#answers.error(answer, request.isHead));
   }
 
-  /** Ends a connection whose request came to nothing; without an answer where the client would not understand one. */
-  fail(fd: number, failure: InspectionFailure, answer: ErrorAnswer | undefined): void {
+  /**
+   * Ends a connection whose request came to nothing; without an answer where the client would not understand one. `isHead`:
+   * as far as it came it was a HEAD.
+   */
+  fail(fd: number, failure: InspectionFailure, answer: ErrorAnswer | undefined, isHead: boolean): void {
     this.#row.add(failure);
-    if (answer) this.outbox.send(fd, this.#answers.error(answer));
+    if (answer) this.outbox.send(fd, this.#answers.error(answer, isHead));
     else this.#linger.begin(fd, this.now);
   }
 

@@ -215,7 +215,7 @@ export class Acceptor {
           this.#lanes.join(message);
           break;
         case 'leave':
-          this.#lanes.leave(message.slot, message.broken);
+          this.#lanes.leave(message.slot);
           break;
         case 'settled':
           this.#lanes.settled(message);

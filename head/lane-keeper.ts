@@ -62,11 +62,11 @@ export class LaneKeeper {
     else this.#handAgain(slot, fd);
   }
 
-  leave(slot: number, broken: boolean): void {
+  leave(slot: number): void {
     const lane = this.#desk.leave(slot);
     let moved = 0;
     this.#quiescing.delete(slot);
-    lane?.close(broken, (fd) => {
+    lane?.close((fd) => {
       moved++;
       this.#handAgain(slot, fd);
     });
@@ -147,7 +147,7 @@ export class LaneKeeper {
   /** Closes all lanes. What is on a remote one is in the main thread's hands, and stays there. */
   close(): void {
     for (const lane of this.#desk.open) {
-      if (lane instanceof FdLane) lane.close(false, (fd) => this.#desk.abandon(fd, 'stopped'));
+      if (lane instanceof FdLane) lane.close((fd) => this.#desk.abandon(fd, 'stopped'));
     }
   }
 }

@@ -215,7 +215,7 @@ export class Acceptor {
           this.#lanes.join(message);
           break;
         case 'leave':
-          this.#lanes.leave(message.slot, message.broken);
+          this.#lanes.leave(message.slot);
           break;
         case 'settled':
           this.#lanes.settled(message);
@@ -232,9 +232,10 @@ export class Acceptor {
 
   /** Passes on what is queued, then refuses more. */
   #stop(withinMs: number): void {
-    if (!this.#intake.isOpen) return;
+    if (this.#stopBy < Number.POSITIVE_INFINITY) return;
     this.#stopBy = this.#now + withinMs;
-    this.#intake.close(this.#now);
+    this.#intake.stop(this.#now, this.#stopBy);
+    this.#reader.stop();
   }
 
   // --- time ---

@@ -26,19 +26,26 @@ const PAGE_START = Buffer.from(
 );
 const PAGE_END = Buffer.from('">this address</a>.</p></html>\n');
 
-const plain = (status: string, extra = ''): ((date: string) => Buffer) => {
+interface PlainAnswer {
+  readonly text: string;
+  head(date: string): string;
+}
+
+const plain = (status: string, extra = ''): PlainAnswer => {
   const text = `${status}\n`;
-  return (date) =>
-    Buffer.from(
+  return {
+    text,
+    head: (date) =>
       `HTTP/1.1 ${status}\r\nDate: ${date}\r\n${extra}Connection: close\r\n` +
-        `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
-    );
+      `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\n\r\n`,
+  };
 };
 
 const errors = {
   badRequest: plain('400 Bad Request'),
   timeout: plain('408 Request Timeout'),
   headTooLarge: plain('431 Request Header Fields Too Large'),
+  notImplemented: plain('501 Not Implemented'),
   /** RFC 9110 section 10.2.3: seconds. */
   unavailable: plain('503 Service Unavailable', 'Retry-After: 1\r\n'),
 };
@@ -77,8 +84,12 @@ export class Answers {
     return bytes;
   }
 
-  error(kind: ErrorAnswer): number {
-    return this.#put(0, this.#cached(kind, errors[kind]));
+  /** `isHead`: the answer to HEAD has no body, whatever it is (RFC 9110 section 9.3.2). */
+  error(kind: ErrorAnswer, isHead: boolean): number {
+    const { text, head } = errors[kind];
+    const bytes = this.#cached(kind, (date) => Buffer.from(head(date) + text));
+    const length = this.#put(0, bytes);
+    return isHead ? length - text.length : length;
   }
 
   /** 307 with the target of the inspected request at `authority` (RFC 9110 section 15.4.8). */

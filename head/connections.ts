@@ -100,6 +100,11 @@ export class Connections {
     this.#watch(fd, READABLE);
   }
 
+  /** Report nothing but that it broke, until it is watched again. */
+  rest(fd: number): void {
+    this.#watch(fd, 0);
+  }
+
   watchRoom(fd: number): void {
     this.#watch(fd, WRITABLE);
   }
@@ -127,6 +132,8 @@ export class Connections {
 
   /** The fd is given back with the next batch of calls: the kernel can not name another connection by it before. */
   close(fd: number): void {
+    // A delivery that returned it may have kept a copy, which keeps the open file, and with it the watch.
+    if (this.attempts[fd]! > 0) this.unwatch(fd);
     this.#state[fd] = FREE;
     this.#watched[fd] = 0;
     this.#generation[fd]!++;

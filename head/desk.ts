@@ -18,6 +18,13 @@ import { Outbox } from './outbox.ts';
 /** A delivery that leaves a connection untaken for this long (milliseconds) is passed over while others are quicker. */
 const SLOW_MS = 100;
 
+/**
+ * A delivery that returns a connection is passed over for so long while there are others (milliseconds), and for twice as
+ * long each time it returns the next one that it is given then: what it lacks (fds, say) may not come back soon.
+ */
+const BACK_OFF_MS = 10;
+const BACK_OFF_MAX_MS = 2000;
+
 /** A connection that this many deliveries could not take goes the way of the fallback. */
 const MAX_ATTEMPTS = 3;
 
@@ -42,6 +49,9 @@ export class WorkerDesk implements Desk {
   readonly #candidates: Candidates = { slots: new Int32Array(SLOTS), count: 0 };
   readonly #client = { addressHash: 0, pathHash: 0 };
   #avoid = -1;
+  /** By slot: how long it is passed over, and until when. Milliseconds; 0 when it is not. */
+  readonly #backOffMs = new Float64Array(SLOTS);
+  readonly #backOffUntil = new Float64Array(SLOTS);
 
   constructor(parts: {
     board: Board;
@@ -65,6 +75,7 @@ export class WorkerDesk implements Desk {
   join(slot: number, name: string, direct: string | null, lane: Lane): void {
     const bytes = Buffer.from(name);
     this.lanes[slot] = lane;
+    this.#backOffMs[slot] = this.#backOffUntil[slot] = 0;
     this.#direct[slot] = direct;
     this.#nameHash[slot] = hashBytes(bytes, 0, bytes.length);
     this.#known = Math.max(this.#known, slot + 1);
@@ -118,6 +129,7 @@ export class WorkerDesk implements Desk {
       if (!lane || slot === this.#avoid || lane.isFull || this.#board.state(slot) !== UP) continue;
       if (this.#board.inUse(slot) >= this.#board.credits(slot)) continue;
       if (this.waited(lane) > slowMs) continue;
+      if (this.#backOffUntil[slot]! > this.now && slowMs === SLOW_MS) continue;
       candidates.slots[candidates.count++] = slot;
     }
     while (candidates.count > 0) {
@@ -127,6 +139,14 @@ export class WorkerDesk implements Desk {
       this.#drop(slot);
     }
     return -1;
+  }
+
+  /** It has returned a connection. */
+  backOff(slot: number): void {
+    // Those that were on their way when it began count once.
+    if (this.#backOffUntil[slot]! > this.now) return;
+    this.#backOffMs[slot] = Math.min(Math.max(this.#backOffMs[slot]! * 2, BACK_OFF_MS), BACK_OFF_MAX_MS);
+    this.#backOffUntil[slot] = this.now + this.#backOffMs[slot]!;
   }
 
   /** For how long the lane's first untaken connection has waited, milliseconds; 0 when there is none. */
@@ -163,7 +183,7 @@ export class WorkerDesk implements Desk {
   }
 
   redirect(fd: number, outcome: Total): boolean {
-    const slot = this.#pickDirect(fd);
+    const slot = request.refusal ? -1 : this.#pickDirect(fd);
     if (slot < 0) return false;
     this.#countAnswer(slot, outcome, 'redirected');
     this.outbox.send(fd, this.#answers.redirect(this.#direct[slot]!, request.bytes));
@@ -171,7 +191,7 @@ export class WorkerDesk implements Desk {
   }
 
   created(fd: number, outcome: Total): boolean {
-    const slot = this.#pickDirect(fd);
+    const slot = request.refusal ? -1 : this.#pickDirect(fd);
     if (slot < 0) return false;
     this.#countAnswer(slot, outcome, 'created');
     this.outbox.send(fd, this.#answers.created(this.#direct[slot]!, request.bytes));
@@ -184,15 +204,18 @@ export class WorkerDesk implements Desk {
     this.#board.expectDirect(slot);
   }
 
-  refuse(fd: number, outcome: Total): void {
+  refuse(fd: number, outcome: Total, answer: ErrorAnswer = 'unavailable'): void {
     this.#row.add(outcome);
-    this.outbox.send(fd, this.#answers.error('unavailable'));
+    this.outbox.send(fd, this.#answers.error(answer, request.isHead));
   }
 
-  /** Ends a connection whose request came to nothing; without an answer where the client would not understand one. */
-  fail(fd: number, failure: InspectionFailure, answer: ErrorAnswer | undefined): void {
+  /**
+   * Ends a connection whose request came to nothing; without an answer where the client would not understand one. `isHead`:
+   * as far as it came it was a HEAD.
+   */
+  fail(fd: number, failure: InspectionFailure, answer: ErrorAnswer | undefined, isHead: boolean): void {
     this.#row.add(failure);
-    if (answer) this.outbox.send(fd, this.#answers.error(answer));
+    if (answer) this.outbox.send(fd, this.#answers.error(answer, isHead));
     else this.#linger.begin(fd, this.now);
   }
 
@@ -207,6 +230,10 @@ export class WorkerDesk implements Desk {
     this.#row.addFor(slot, 'untaken', -1);
     this.#row.addFor(slot, 'taken');
     this.#row.add('handoff_taken');
+    if (this.#backOffMs[slot]! > 0 && this.now > this.#backOffUntil[slot]! + this.#backOffMs[slot]!) {
+      // For as long as it was passed over it has returned nothing.
+      this.#backOffMs[slot] = 0;
+    }
     this.#row.addLatency((this.now - this.#connections.acceptedAt[fd]!) * 1000);
     this.#connections.close(fd);
   }

@@ -1,7 +1,8 @@
 /**
  * The two things that the head wants to know of the field lines: whether a body follows, and whether the client has
  * said that it sends nothing after this request (`Connection: close`, RFC 9112 section 9.6). Both together tell that
- * a connection can be closed after its answer without looking for more input.
+ * a connection can be closed after its answer without looking for more input. What some server may read in another way
+ * counts as a doubt, and then more input is looked for.
  */
 const COLON = 0x3a;
 const CR = 0x0d;
@@ -19,22 +20,31 @@ const CLOSE = Buffer.from('close');
 const OTHER = 0;
 export const ANNOUNCES_BODY = 1;
 export const CLOSES = 2;
+/** A line that goes on from the one before (RFC 9112 section 5.2), or a Connection field of more or else than `close`. */
+export const DOUBTFUL = 3;
 
-/** What the field line that begins at `at` says. A `close` in a list with others counts as OTHER: that is rare. */
+/** What the field line that begins at `at` says. */
 export function readField(bytes: Uint8Array, at: number): number {
   const first = bytes[at]! | LOWER;
-  if (first === 0x74) return isName(bytes, at, TRANSFER_ENCODING) ? ANNOUNCES_BODY : OTHER;
+  if (first === 0x74) return colonOf(bytes, at, TRANSFER_ENCODING) > 0 ? ANNOUNCES_BODY : OTHER;
+  // A space or, by the same bit, a zero; a tab or a parenthesis.
+  if (first === SP || first === (TAB | LOWER)) return DOUBTFUL;
   if (first !== 0x63) return OTHER;
-  if (isName(bytes, at, CONTENT_LENGTH)) return ANNOUNCES_BODY;
-  if (!isName(bytes, at, CONNECTION)) return OTHER;
-  let value = skipSpace(bytes, at + CONNECTION.length + 1);
-  if (!isWord(bytes, value, CLOSE)) return OTHER;
+  if (colonOf(bytes, at, CONTENT_LENGTH) > 0) return ANNOUNCES_BODY;
+  const colon = colonOf(bytes, at, CONNECTION);
+  if (colon < 0) return OTHER;
+  let value = skipSpace(bytes, colon + 1);
+  if (!isWord(bytes, value, CLOSE)) return DOUBTFUL;
   value = skipSpace(bytes, value + CLOSE.length);
-  return bytes[value] === CR || bytes[value] === LF ? CLOSES : OTHER;
+  return bytes[value] === CR || bytes[value] === LF ? CLOSES : DOUBTFUL;
 }
 
-const isName = (bytes: Uint8Array, at: number, name: Uint8Array): boolean =>
-  isWord(bytes, at, name) && bytes[at + name.length] === COLON;
+/** Where the colon is, -1 for another name. Space before it is wrong (RFC 9112 section 5.1), and some servers let it pass. */
+function colonOf(bytes: Uint8Array, at: number, name: Uint8Array): number {
+  if (!isWord(bytes, at, name)) return -1;
+  const colon = skipSpace(bytes, at + name.length);
+  return bytes[colon] === COLON ? colon : -1;
+}
 
 /** `word` is in lower case. */
 function isWord(bytes: Uint8Array, at: number, word: Uint8Array): boolean {

@@ -57,4 +57,12 @@ export class Fifo {
   get oldestSince(): number {
     return this.oldest === NONE ? Number.POSITIVE_INFINITY : this.#links.since[this.oldest]!;
   }
+
+  /** All that are in it now, the oldest first. */
+  all(): number[] {
+    const { next } = this.#links;
+    const fds: number[] = [];
+    for (let fd = this.oldest; fd !== NONE; fd = next[fd]!) fds.push(fd);
+    return fds;
+  }
 }

@@ -4,6 +4,7 @@
  */
 import type { Calls, Ticket } from '../shared/sys/calls.ts';
 import { type Epoll, READABLE } from '../shared/sys/epoll.ts';
+import { detachFilter, dropHandshakes, hasHandshakes } from '../shared/sys/last-handshakes.ts';
 import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE } from '../shared/sys/libc.ts';
 import { allocate, type Memory } from '../shared/sys/memory.ts';
 import * as sockets from '../shared/sys/sockets.ts';
@@ -14,6 +15,11 @@ import { makeTag, TAG_LISTENER } from './connections.ts';
 export const ACCEPT_BATCH = 64;
 /** With no fd left, how long until accepting is tried again, milliseconds. */
 const ACCEPT_PAUSE_MS = 20;
+
+/** Once it stops, handshakes under way have so long to be finished, milliseconds: a client far away, or a lost packet. */
+const HANDSHAKES_MS = 1000;
+/** How often they are looked after, milliseconds; also how long the first look waits for SYNs that are being answered. */
+const HANDSHAKE_LOOK_MS = 20;
 
 export interface IntakeParts {
   /** Bound, and not listening yet. It is the intake's from here on. */
@@ -38,6 +44,8 @@ export class Intake {
   readonly #addresses: Memory | undefined;
   #open = true;
   #againAt = Number.POSITIVE_INFINITY;
+  #closeBy = Number.POSITIVE_INFINITY;
+  #lookAt = 0;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -81,6 +89,7 @@ export class Intake {
     for (let i = 0; i < wanted; i++) {
       const fd = calls.result(this.#accepts[i]!);
       if (fd >= 0) {
+        if (this.#isStopping) detachFilter(fd);
         onConnection(fd, this.#addressHash(i));
         count++;
         // The client gave up while it was queued; accept(2) also passes on errors of the connection itself.
@@ -112,12 +121,41 @@ export class Intake {
       this.#againAt = Number.POSITIVE_INFINITY;
       if (this.#open) this.#watch();
     }
-    return this.#againAt - now;
+    const untilAgain = this.#againAt - now;
+    if (!this.#isStopping) return untilAgain;
+    return Math.min(untilAgain, this.#open ? this.#tickStop(now) : Number.POSITIVE_INFINITY);
   }
 
-  /** Takes what is queued, then refuses more. */
-  close(now: number): void {
-    if (!this.#open) return;
+  get #isStopping(): boolean {
+    return this.#closeBy < Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Lets nobody begin to connect from here on, and closes when all who had begun are in, at the latest at `by`
+   * (milliseconds, as `now`).
+   */
+  stop(now: number, by: number): void {
+    if (!this.#open || this.#closeBy < Number.POSITIVE_INFINITY) return;
+    const { listener } = this.#parts;
+    this.#closeBy = dropHandshakes(listener) ? Math.min(by, now + HANDSHAKES_MS) : now;
+    this.#lookAt = now + HANDSHAKE_LOOK_MS;
+    if (this.#closeBy <= now) this.#close(now);
+  }
+
+  /** Closes when it is time to; the milliseconds until the next look. */
+  #tickStop(now: number): number {
+    if (this.#lookAt <= now) {
+      this.#lookAt = now + HANDSHAKE_LOOK_MS;
+      // Asked before the queue is emptied: whose handshake is over is in it.
+      if (now >= this.#closeBy || !hasHandshakes(this.#parts.listener)) {
+        this.#close(now);
+        return Number.POSITIVE_INFINITY;
+      }
+    }
+    return this.#lookAt - now;
+  }
+
+  #close(now: number): void {
     while (this.accept(now) > 0);
     this.#open = false;
     // Closing it takes it out of the epoll set as well.

@@ -4,7 +4,7 @@
  */
 import { type Epoll, READABLE } from '../shared/sys/epoll.ts';
 import { ENDED } from '../shared/wire/lane.ts';
-import type { Row } from './board.ts';
+import { type Row, SLOTS } from './board.ts';
 import { makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
 import { FdLane, type Lane } from './lanes.ts';
@@ -26,8 +26,11 @@ export class LaneKeeper {
   readonly #desk: WorkerDesk;
   /** Slots that the main thread wants to hear of when nothing is on its way to them. */
   readonly #quiescing = new Set<number>();
-  /** Slots that were reported as stalled or broken, and must not be again. */
+  /** Slots that were reported as broken, and must not be again. */
   readonly #reported = new Set<number>();
+  /** By slot: when it last took or returned something, and when it may next be reported as stalled. Milliseconds. */
+  readonly #progressAt = new Float64Array(SLOTS);
+  readonly #reportAt = new Float64Array(SLOTS);
   #noStallBefore = 0;
 
   constructor(parts: LaneKeeperParts) {
@@ -37,6 +40,7 @@ export class LaneKeeper {
 
   join({ slot, name, direct, way }: ToWorker & { type: 'join' }): void {
     this.#reported.delete(slot);
+    this.#reportAt[slot] = 0;
     this.#desk.join(slot, name, direct, this.#makeLane(slot, way));
     this.#parts.tell({ type: 'joined', slot });
   }
@@ -45,7 +49,10 @@ export class LaneKeeper {
     if (way.transport === 'migrate') return new RemoteLane(slot, way.registration, this.#parts.tell);
     const lane = new FdLane(slot, way.headEnd, way.deliveryEnd, {
       onTaken: (at, fd) => this.#desk.taken(at, fd),
-      onReturned: (at, fd) => this.#handAgain(at, fd),
+      onReturned: (at, fd) => {
+        this.#desk.backOff(at);
+        this.#handAgain(at, fd);
+      },
       onEnded: (at, count) => this.#desk.ended(at, count),
       onLate: () => this.#parts.row.add('late_messages'),
     });
@@ -65,11 +72,11 @@ export class LaneKeeper {
     } else this.#handAgain(slot, fd);
   }
 
-  leave(slot: number, broken: boolean): void {
+  leave(slot: number): void {
     const lane = this.#desk.leave(slot);
     let moved = 0;
     this.#quiescing.delete(slot);
-    lane?.close(broken, (fd) => {
+    lane?.close((fd) => {
       moved++;
       this.#handAgain(slot, fd);
     });
@@ -92,7 +99,9 @@ export class LaneKeeper {
     if (!(lane instanceof FdLane) || this.#reported.has(slot)) return;
     try {
       // Behind the word of what has ended there may be a *taken*, and until that is read the delivery seems busy.
-      if (lane.read() === ENDED) lane.read();
+      let kind = lane.read();
+      if (kind === ENDED) kind = lane.read();
+      if (kind !== 0 && kind !== ENDED) this.#progressAt[slot] = this.#desk.now;
     } catch (error) {
       this.#report(lane, { type: 'broken', slot, problem: (error as Error).message });
     }
@@ -134,12 +143,7 @@ export class LaneKeeper {
     for (const lane of this.#desk.open) {
       if (lane.isBlocked) next = 1;
       if (lane.untaken > 0 && lane.isWatched && !this.#reported.has(lane.slot)) {
-        const left = Math.max(
-          this.#parts.stallTimeoutMs - this.#desk.waited(lane),
-          this.#noStallBefore - now,
-        );
-        if (left <= 0) this.#report(lane, { type: 'stalled', slot: lane.slot });
-        else next = Math.min(next, left);
+        next = Math.min(next, this.#watchStall(lane, now));
       }
       if (lane.untaken === 0 && this.#quiescing.delete(lane.slot))
         this.#parts.tell({ type: 'quiet', slot: lane.slot });
@@ -147,10 +151,25 @@ export class LaneKeeper {
     return next;
   }
 
+  /**
+   * Says when a delivery has taken nothing for the stall timeout though something waits, and again from time to time: the
+   * main thread, which sees more of it, decides. The milliseconds until then.
+   */
+  #watchStall(lane: Lane, now: number): number {
+    const { slot } = lane;
+    const { stallTimeoutMs } = this.#parts;
+    const idle = Math.min(this.#desk.waited(lane), now - this.#progressAt[slot]!);
+    const left = Math.max(stallTimeoutMs - idle, this.#noStallBefore - now, this.#reportAt[slot]! - now);
+    if (left > 0) return left;
+    this.#reportAt[slot] = now + stallTimeoutMs / 4;
+    this.#parts.tell({ type: 'stalled', slot });
+    return stallTimeoutMs / 4;
+  }
+
   /** Closes all lanes. What is on a remote one is in the main thread's hands, and stays there. */
   close(): void {
     for (const lane of this.#desk.open) {
-      if (lane instanceof FdLane) lane.close(false, (fd) => this.#desk.abandon(fd, 'stopped'));
+      if (lane instanceof FdLane) lane.close((fd) => this.#desk.abandon(fd, 'stopped'));
     }
   }
 }

@@ -43,7 +43,7 @@ export interface Lane {
   /** As `flush`, but while the delivery is busy they may wait for more (at `now`, milliseconds). */
   gather(now: number): void;
   /** Ends the lane. `onUntaken` gets each connection that no application has seen. */
-  close(broken: boolean, onUntaken: (fd: number) => void): void;
+  close(onUntaken: (fd: number) => void): void;
 }
 
 /** What a lane reports to the worker that it belongs to. */
@@ -64,6 +64,8 @@ const SETTLED = -1;
 /** Connections for a busy delivery gather until there are so many, or for so long (milliseconds). */
 const GATHER_MAX = 64;
 const GATHER_MS = 1;
+/** More messages than a socket's queue has (net.unix.max_dgram_qlen is 10, and 512 where systemd runs). */
+const QUEUE_MAX = 600;
 /** Holds several hundred messages of one connection each; the kernel caps it (socket(7)). */
 const SEND_BUFFER = 1 << 20;
 
@@ -160,29 +162,39 @@ export class FdLane implements Lane {
     if (n === EAGAIN || n === EINTR) return 0;
     if (n === 0) throw new RangeError('it ended its lane');
     if (n < 0) throw new RangeError(`its lane broke: ${errnoName(n)}`);
-    if (!readLane(inbox.bytes, n)) throw new RangeError('a lane message that is none');
+    const problem = this.#hear(n);
+    if (problem !== undefined) throw new RangeError(problem);
+    return laneMessage.kind;
+  }
+
+  /** Does what the message of `n` bytes in the inbox says; what is wrong with it. */
+  #hear(n: number): string | undefined {
+    if (!readLane(inbox.bytes, n)) return 'a lane message that is none';
     const { kind, first, count } = laneMessage;
-    if (kind === ENDED) {
-      if (count > this.#held) throw new RangeError('more connections ended than it had taken');
-      this.#held -= count;
-      this.#events.onEnded(this.slot, count);
-    } else if (kind === TAKEN || kind === RETURNED) {
-      this.#settle(kind, first, count);
-    } else {
-      throw new RangeError(`a lane message of kind ${kind}`);
-    }
-    return kind;
+    if (kind === TAKEN || kind === RETURNED) return this.#settle(kind, first, count);
+    if (kind !== ENDED) return `a lane message of kind ${kind}`;
+    if (count > this.#held) return 'more connections ended than it had taken';
+    this.#held -= count;
+    this.#events.onEnded(this.slot, count);
+    return undefined;
   }
 
   /** Connections `first` and `count - 1` after it are taken or returned. */
-  #settle(kind: number, first: number, count: number): void {
+  #settle(kind: number, first: number, count: number): string | undefined {
     // The id nearest to the last one sent that has these low 32 bits.
     const behind = (this.#sent - first) >>> 0;
     const start = this.#sent - behind;
-    if (behind === 0 || count > behind || count > WINDOW || start < 0) {
-      throw new RangeError(`a word about connections ${first} to ${first + count - 1}, which were not sent`);
-    }
-    for (let id = start; id < start + count; id++) {
+    const isWrong = behind === 0 || count > behind || count > WINDOW || start < 0;
+    // Of a range that is too long it may serve what it was sent: nobody else may.
+    if (!isWrong) this.#settleThese(kind, start, start + count);
+    else if (kind === TAKEN && start >= 0 && behind <= WINDOW) this.#settleThese(kind, start, this.#sent);
+    return isWrong
+      ? `a word about connections ${first} to ${first + count - 1}, which were not sent`
+      : undefined;
+  }
+
+  #settleThese(kind: number, start: number, end: number): void {
+    for (let id = start; id < end; id++) {
       const fd = id < this.#oldest ? SETTLED : this.#ring[id % WINDOW]!;
       if (fd === SETTLED) {
         this.#events.onLate();
@@ -200,14 +212,9 @@ export class FdLane implements Lane {
     while (this.#oldest < this.#next && this.#ring[this.#oldest % WINDOW] === SETTLED) this.#oldest++;
   }
 
-  /** `broken` says that the delivery's messages can not be trusted any more, so that none is read. */
-  close(broken: boolean, onUntaken: (fd: number) => void): void {
+  close(onUntaken: (fd: number) => void): void {
     endReading(this.fd);
-    try {
-      while (!broken && this.read() !== 0);
-    } catch {
-      // Nothing that it says counts from here on.
-    }
+    this.#hearTheRest();
     while (receive(this.#deliveryEnd, inbox, 0, inbox.bytes.length) > 0);
     closeFd(this.fd);
     closeFd(this.#deliveryEnd);
@@ -215,6 +222,19 @@ export class FdLane implements Lane {
       const fd = this.#ring[id % WINDOW]!;
       this.#ring[id % WINDOW] = SETTLED;
       if (fd !== SETTLED) onUntaken(fd);
+    }
+  }
+
+  /**
+   * All that was said in time counts, whatever was said besides: a *taken* that could be sent lets a delivery serve, so the
+   * connection may be nobody else's. A delivery that has gone with messages unread makes one read fail (ECONNRESET),
+   * and an empty message looks like the end of all.
+   */
+  #hearTheRest(): void {
+    for (let nothing = 0; nothing < QUEUE_MAX; ) {
+      const n = receive(this.fd, inbox, 0, inbox.bytes.length);
+      if (n > 0) this.#hear(n);
+      else nothing++;
     }
   }
 }

@@ -137,6 +137,7 @@ class Visitor {
     return {
       introduction: hello,
       transport: 'fd',
+      process: this.#pid,
       active: hello.active,
       get isWaiting() {
         return !visitor.#gone;

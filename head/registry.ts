@@ -8,6 +8,7 @@ import type { Logger } from '../shared/log.ts';
 import type { DeliveryState, DeliveryStatus, Transport } from '../shared/status.ts';
 import type { Introduction } from '../shared/wire/control.ts';
 import { type Board, DOWN, DRAINING, type PerDelivery, type Row, SLOTS, UP } from './board.ts';
+import { Liveness } from './liveness.ts';
 import type { FromWorker, ToWorker, Way } from './worker-messages.ts';
 
 /** A delivery as it comes to be registered, and how to talk to it from then on. */
@@ -16,6 +17,8 @@ export interface Applicant {
   readonly transport: Transport;
   /** Connections of earlier registrations that it still holds. */
   readonly active: number;
+  /** The pid of its process; 0 where that is not known. */
+  readonly process: number;
   /** False once it has gone. */
   readonly isWaiting: boolean;
   /** How each worker's connections will reach it. Called once; what they hold is the workers' from then on. */
@@ -48,6 +51,7 @@ interface Delivery {
   state: DeliveryState;
   /** It said itself that it is draining, which cannot be undone. */
   leaving: boolean;
+  readonly liveness: Liveness;
   lastHeard: number;
   /** Workers that have not answered the last `join`, `leave` or `quiesce` yet. */
   awaited: number;
@@ -127,6 +131,7 @@ export class Registry {
       introduction,
       state: 'down',
       leaving: false,
+      liveness: new Liveness(applicant.process, this.#parts.stallTimeoutMs, performance.now()),
       lastHeard: performance.now(),
       awaited: this.#workers,
       whenSettled: [],
@@ -183,7 +188,8 @@ export class Registry {
     const { name } = delivery.introduction;
     switch (message.type) {
       case 'stalled':
-        return this.#remove(delivery, 'it left a connection untaken for too long', false);
+        this.#mayStay(delivery, true);
+        return;
       case 'broken':
         this.#parts.log.warn({ delivery: name }, message.problem);
         return this.#remove(delivery, message.problem, true);
@@ -225,7 +231,6 @@ export class Registry {
 
   #ping(): void {
     const now = performance.now();
-    const deadline = now - this.#parts.stallTimeoutMs;
     if (now - this.#lastPing > this.#parts.stallTimeoutMs / 2) {
       // It was this process that stood still: what deliveries said meanwhile is not read yet.
       for (const delivery of this.#slots) if (delivery) delivery.lastHeard = now;
@@ -233,9 +238,26 @@ export class Registry {
     this.#lastPing = now;
     for (const delivery of this.#slots) {
       if (!delivery || delivery.state === 'down') continue;
-      if (delivery.lastHeard < deadline) this.#remove(delivery, 'it did not answer a ping in time', false);
-      else delivery.applicant.ping();
+      if (this.#mayStay(delivery, false)) delivery.applicant.ping();
     }
+  }
+
+  /** Lets a delivery go that is dead (false). `leavesUntaken`: a worker has something that it does not take. */
+  #mayStay(delivery: Delivery, leavesUntaken: boolean): boolean {
+    if (delivery.state === 'down') return false;
+    const { slot, lastHeard } = delivery;
+    const reason = delivery.liveness.judge({
+      now: performance.now(),
+      lastHeard,
+      progress: this.#parts.rows.reduce(
+        (sum, row) => sum + row.getFor(slot, 'taken') + row.getFor(slot, 'returned'),
+        0,
+      ),
+      leavesUntaken,
+      isLast: !this.#slots.some((other) => other?.state === 'up' && other !== delivery),
+    });
+    if (reason) this.#remove(delivery, reason, false);
+    return reason === undefined;
   }
 
   /** An operator's wish: give it nothing more, or again. Throws UNKNOWN_DELIVERY. */

@@ -71,7 +71,7 @@ export type FromWorker =
   /** `moved`: connections that it had not taken and that others were given. */
   | { readonly type: 'left'; readonly slot: number; readonly moved: number }
   | { readonly type: 'quiet'; readonly slot: number }
-  /** A connection has waited longer than the stall timeout to be taken. */
+  /** Something waits, and for longer than the stall timeout nothing was taken. Said again while it is so. */
   | { readonly type: 'stalled'; readonly slot: number }
   /** It broke the protocol. */
   | { readonly type: 'broken'; readonly slot: number; readonly problem: string }

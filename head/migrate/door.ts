@@ -188,6 +188,7 @@ export class RemoteDelivery implements LinkHandlers {
     return {
       introduction: hello,
       transport: 'migrate',
+      process: 0,
       active: hello.active,
       get isWaiting() {
         return !delivery.#gone;

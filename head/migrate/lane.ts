@@ -61,7 +61,7 @@ export class RemoteLane implements Lane {
    * The main thread has settled all that it had begun, and begins nothing more of this registration: what is left here
    * it has not touched.
    */
-  close(_broken: boolean, onUntaken: (fd: number) => void): void {
+  close(onUntaken: (fd: number) => void): void {
     this.#pushed = [];
     const left = [...this.#untaken];
     this.#untaken.clear();

@@ -70,3 +70,17 @@ export function createEpoll(capacity: number): Epoll {
     eventsAt: (index) => view.getUint32(index * eventSize, true),
   };
 }
+
+let probe = -1;
+
+/** Throws a SystemError when epoll can not watch this fd: it is closed, or a regular file (EPERM). */
+export function checkWatchable(fd: number): void {
+  if (probe < 0) probe = check('epoll_create1', c.create(EPOLL_CLOEXEC));
+  const memory = allocate(eventSize);
+  try {
+    check('epoll_ctl', c.ctl(probe, CTL_ADD, fd, memory.address));
+    check('epoll_ctl', c.ctl(probe, CTL_DEL, fd, memory.address));
+  } finally {
+    memory.free();
+  }
+}

@@ -3,6 +3,7 @@
  * koffi's poll handle is undocumented, so it stays behind this one function.
  */
 import koffi from 'koffi';
+import { checkWatchable } from './epoll.ts';
 
 export interface Readiness {
   /** Also (or no longer) call `onReady` when the fd can be written to. */
@@ -14,8 +15,12 @@ export interface Readiness {
 // A handle that nobody refers to is collected and stops without a word.
 const alive = new Set<Readiness>();
 
-/** Calls `onReady` whenever `fd` is readable (level-triggered). Keeps the process alive until it is closed. */
+/**
+ * Calls `onReady` whenever `fd` is readable (level-triggered). Keeps the process alive until it is closed. Throws a
+ * SystemError for what can not be watched: the event loop would end the process.
+ */
 export function watchReadable(fd: number, onReady: () => void): Readiness {
+  checkWatchable(fd);
   let open = true;
   let scheduled = false;
   // koffi calls back with (status, events), though its typings say (events): what is ready is found by trying.

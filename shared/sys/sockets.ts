@@ -30,6 +30,7 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_DEFER_ACCEPT = 9;
 const TCP_INFO = 11;
+const MSG_OOB = 0x1;
 const MSG_PEEK = 0x2;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
@@ -48,10 +49,12 @@ const UNIX_PATH_MAX = 108;
 export const UNIX_PATH_BYTES = UNIX_PATH_MAX - 1;
 
 /** In struct tcp_info (include/uapi/linux/tcp.h). */
+const TCPI_RCV_MSS = 20;
 const TCPI_UNACKED = 24;
 const TCPI_SACKED = 28;
 const TCPI_LAST_DATA_SENT = 44;
 const TCPI_LAST_DATA_RECV = 52;
+const TCPI_RCV_WND = 232;
 
 const small = allocate(4096);
 /** struct sockaddr with the family AF_UNSPEC. */
@@ -108,6 +111,19 @@ export function addressHash({ bytes }: Memory, offset: number): number {
 export function peek(fd: number, into: Memory, offset: number, length: number): number {
   const n = Number(c.recv(fd, into.address + offset, length, MSG_PEEK | MSG_DONTWAIT));
   return n < 0 ? -lastErrno() : n;
+}
+
+/**
+ * Whether a socket has, or is about to get, input that peeking from its first byte can not show: behind an urgent byte
+ * (peeking stops there, whatever SO_OOBINLINE says: net/ipv4/tcp.c, tcp_recvmsg_locked), or not sent because what is
+ * there leaves the peer no window for a segment (tcp_info has rcv_mss at 20 and, since Linux 6.2, rcv_wnd at 232).
+ */
+export function hidesInput(fd: number): boolean {
+  if (c.recv(fd, small.address, 1, MSG_OOB | MSG_PEEK | MSG_DONTWAIT) === 1) return true;
+  if (readOption(fd, IPPROTO_TCP, TCP_INFO, 236) < 0) return false;
+  if (small.view.getUint32(LENGTH_AT, true) < 236) return false;
+  const window = small.view.getUint32(OPTION_AT + TCPI_RCV_WND, true);
+  return window <= small.view.getUint32(OPTION_AT + TCPI_RCV_MSS, true);
 }
 
 /** Takes what has arrived, at most `length` bytes. 0: end of input. */

@@ -150,6 +150,58 @@ test.serial('what one delivery returns another gets; what none takes is told whe
   await assertAllAccountedFor(t, cluster);
 });
 
+test.serial('a copy that a delivery keeps of what it returned does not keep the head busy', async (t) => {
+  const cluster = await startCluster(t, ONE_WORKER, []);
+  const rogue = await startRogue(cluster.socket);
+  const socket = await open(cluster.listen);
+  const answer = text(socket);
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  const offer = await rogue.offered();
+  rogue.say(RETURNED, offer.first, 1);
+  t.regex(await answer, /^HTTP\/1.1 503 /);
+  socket.destroy();
+  await cluster.untilStatus('the head is done with it', (status) => status.open === 0);
+  const cpuMicros = async () => {
+    const { cpu } = await cluster.status();
+    return cpu.userMicros + cpu.systemMicros;
+  };
+  const before = await cpuMicros();
+  const began = performance.now();
+  await until(
+    'a second has passed',
+    () => performance.now() - began,
+    (millis) => millis > 1000,
+  );
+  const used = (await cpuMicros()) - before;
+  // Spinning takes all of a core; a tenth of one is left for asking.
+  t.true(used < 300_000, `${used} us of CPU`);
+  offer.fds.forEach(closeFd);
+  rogue.die();
+});
+
+test.serial('a delivery that returns what it is given is passed over, for longer each time', async (t) => {
+  const cluster = await startCluster(t, ONE_WORKER, ['d1']);
+  const rogue = await startRogue(cluster.socket);
+  const visiting = visitSteadily(cluster.listen, '/bytes/1', { count: 200, perSecond: 100 });
+  let done = false;
+  let offers = 0;
+  const returning = (async () => {
+    while (!done) {
+      const offer = await rogue.offered().catch(() => undefined);
+      if (!offer) continue;
+      offers++;
+      offer.fds.forEach(closeFd);
+      rogue.say(RETURNED, offer.first, offer.fds.length);
+    }
+  })();
+  t.deepEqual(failed(await visiting), []);
+  done = true;
+  await returning;
+  // Without it every second visit would go there first: in two seconds there is time for about eight pauses.
+  t.true(offers < 30, `${offers} offers`);
+  rogue.die();
+});
+
 test.serial('a second word about a settled connection is counted and changes nothing', async (t) => {
   const cluster = await startCluster(t, ONE_WORKER, []);
   const rogue = await startRogue(cluster.socket);

@@ -5,6 +5,7 @@ import {
   HTTP2,
   INCOMPLETE,
   inspect,
+  mayDecide,
   NOT_HTTP,
   request,
   TLS,
@@ -27,7 +28,7 @@ function found(text: string): { verdict: number; target: string; path: string; r
 
 /** The same grammar as one regular expression: what a complete request head looks like. */
 const grammar =
-  /^(?:\r?\n)*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:\/[^\0-\x20\x7f#]*|\*|[A-Za-z][A-Za-z0-9+\-.]*:\/\/[^\0-\x20\x7f#/?]+[^\0-\x20\x7f#]*) HTTP\/1\.[0-9]\r?(?=\n)[\s\S]*?\n\r?\n/;
+  /^[\r\n]*(?:CONNECT +[^\0-\x20\x7f]+|(?!CONNECT )[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +(?:\/[^\0-\x20\x7f]*|\*[^\0-\x20\x7f]*|[A-Za-z][A-Za-z0-9+\-.]*:\/\/[^\0-\x20\x7f]*))(?: +(?:HTTP\/(?:1\.[0-9]|0\.9|(?<!^[\r\n]*PRI .*)2\.0)|(?:RTSP|ICE)\/[0-9]\.[0-9])\r?(?=\n)|\r?(?=\n))[\s\S]*?\n\r?\n/;
 
 const nearlyHttp = fc
   .array(
@@ -84,6 +85,11 @@ test('a request is recognised, with the target that it asks for', (t) => {
     ['GET coap+tcp://x/y HTTP/1.1', '/y', '/y'],
     ['\r\nGET /after-an-empty-line HTTP/1.1', '/after-an-empty-line', '/after-an-empty-line'],
     ['\n\r\n\nGET /after-three HTTP/1.1', '/after-three', '/after-three'],
+    ['\rGET /after-a-lone-cr HTTP/1.1', '/after-a-lone-cr', '/after-a-lone-cr'],
+    ['GET   /many-spaces   HTTP/1.1', '/many-spaces', '/many-spaces'],
+    ['GET /a?b#fragment?c HTTP/1.1', '/a?b', '/a'],
+    ['GET http://x?b#f HTTP/1.1', '/?b', ''],
+    ['GET http://x#f HTTP/1.1', '/', ''],
   ];
   for (const [line, target, path] of cases) {
     for (const end of ['\r\n\r\n', '\r\nHost: x\r\nA: b\r\n\r\n', '\n\n', '\nHost: x\n\r\n']) {
@@ -117,10 +123,32 @@ test('every token character of RFC 9110 may be in a method, and no other byte', 
   }
 });
 
-test('no control byte, space or # is in a target, and every other byte may be', (t) => {
+test('what no Location would lead to is a request all the same, and is known by the answer that the head has for it', (t) => {
+  for (const [line, refusal] of [
+    ['GET / HTTP/1.1', undefined],
+    ['CONNECT example.org:443 HTTP/1.1', 'notImplemented'],
+    ['CONNECT [::1]:443 HTTP/1.1', 'notImplemented'],
+    ['GET *x HTTP/1.1', 'badRequest'],
+    ['GET http:///x HTTP/1.1', 'badRequest'],
+    ['GET / HTTP/2.0', 'badRequest'],
+    ['GET / HTTP/0.9', 'badRequest'],
+    ['GET /', 'badRequest'],
+    ['CONNECT HTTP/1.1', 'notImplemented'],
+    ['DESCRIBE rtsp://example.org/x RTSP/1.0', 'badRequest'],
+    ['SOURCE /x ICE/1.0', 'badRequest'],
+    ['OPTIONS * HTTP/1.1', undefined],
+  ] as const) {
+    t.is(verdict(`${line}\r\nHost: x\r\n\r\n`), COMPLETE, line);
+    t.is(request.refusal, refusal, line);
+  }
+});
+
+test('no control byte and no space is in a target, and every other byte may be', (t) => {
   for (let byte = 0; byte < 256; byte++) {
-    const expected = byte > 0x20 && byte !== 0x7f && byte !== 0x23 ? COMPLETE : NOT_HTTP;
+    // A line feed ends the line of an HTTP/0.9 request, which is one that the head does not answer.
+    const expected = (byte > 0x20 && byte !== 0x7f) || byte === 0x0a ? COMPLETE : NOT_HTTP;
     t.is(verdict(`GET /a${String.fromCharCode(byte)}b HTTP/1.1\r\n\r\n`), expected, `byte ${byte}`);
+    if (expected === COMPLETE) t.is(request.refusal, byte === 0x0a ? 'badRequest' : undefined);
   }
 });
 
@@ -129,26 +157,25 @@ test('what is not HTTP is known as soon as its first wrong byte is there', (t) =
     ['\0\0\0', 0],
     ['\x16\x02', 1],
     [' GET / HTTP/1.1', 0],
-    ['\rGET / HTTP/1.1', 1],
     ['GET\t/ HTTP/1.1', 3],
-    ['GET  / HTTP/1.1', 4],
     ['GET path HTTP/1.1', 8],
     ['GET :// HTTP/1.1', 4],
     ['GET 1http://x/ HTTP/1.1', 4],
     ['GET http:/x HTTP/1.1', 10],
-    ['GET http:///x HTTP/1.1', 11],
-    ['GET http://?x HTTP/1.1', 11],
-    ['GET *x HTTP/1.1', 5],
     ['GET example.org:443 HTTP/1.1', 16],
-    ['GET / HTTP/2.0', 11],
-    ['GET / HTTP/0.9', 11],
     ['GET / HTTP/1.x', 13],
+    ['GET / HTTP/3.0', 11],
+    ['GET / HTTP/2.1', 13],
+    ['GET / HTTP/0.8', 13],
+    ['GET / FTP/1.0', 6],
+    ['GET / RTSP/a', 11],
+    ['GET /\rx', 6],
     ['GET / HTTP/1.10', 14],
     ['GET / http/1.1', 6],
     ['GET / HTTP/1.1 \r\n', 14],
     ['GET / HTTP/1.1\rx', 15],
-    ['GET /\r\n', 5],
     ['PRI * HTTP/3', 11],
+    ['CONNECT \t', 8],
     ['GET / HTTP/1.1\0', 14],
     ['SSH-2.0-OpenSSH_9.2\r\n', 19],
     ['EHLO mail\r\n', 9],
@@ -211,6 +238,36 @@ test('in whatever pieces a head arrives, byte by byte included, it is judged as 
   );
 });
 
+test('what may have decided it is found without looking at all of it again', (t) => {
+  fc.assert(
+    fc.property(nearlyHttp, fc.array(fc.nat({ max: 40 }), { maxLength: 8 }), (text, steps) => {
+      const bytes = latin1(text);
+      let before = 0;
+      for (const step of [...steps, text.length]) {
+        const length = Math.min(before + step, text.length);
+        if (inspect(bytes, before, LIMIT) !== INCOMPLETE) return;
+        const lineIsWhole = request.lineEnd > 0;
+        const now = inspect(bytes, length, LIMIT);
+        if (now !== INCOMPLETE) t.true(mayDecide(bytes, before, length, lineIsWhole), JSON.stringify(text));
+        before = length;
+      }
+    }),
+    { numRuns: 5000 },
+  );
+  const head = latin1(`GET / HTTP/1.1\r\nX: ${'y'.repeat(300)}\r\n\r\n`);
+  t.false(mayDecide(head, 20, head.length - 1, true));
+  t.true(mayDecide(head, head.length - 1, head.length, true));
+  const line = latin1(`GET /${'y'.repeat(2000)} HTTP/1.1\r\n`);
+  let inspections = 0;
+  let inspected = 1;
+  for (let length = 2; length < line.length; length++) {
+    if (!mayDecide(line, inspected, length, false)) continue;
+    inspections++;
+    inspected = length;
+  }
+  t.true(inspections < 256 + 20, `${inspections} inspections of one request line`);
+});
+
 test('what lies in memory beyond the bytes that arrived never counts, and no bytes make it throw', (t) => {
   const tails = [
     '\n\n\r\n\n',
@@ -253,12 +310,22 @@ test('a request is the last one when it says so and announces no body', (t) => {
   t.false(isLast('Connection: keep-alive'));
   t.false(isLast('Connection: closed'));
   t.false(isLast('Connection: clos'));
-  t.false(isLast('Connection : close'));
+  t.true(isLast('Connection : close'));
   t.false(isLast('X-Connection: close'));
   t.false(isLast('Connection: close', 'Content-Length: 5'));
   t.false(isLast('content-length: 5', 'Connection: close'));
   t.false(isLast('Connection: close', 'Transfer-Encoding: chunked'));
   t.true(isLast('Connection: close', 'Content-Lengths: 5', 'Transfer: x'));
+  // What some server may read in another way: it is safe to look for more.
+  t.false(isLast('Connection: close', 'Content-Length : 5'));
+  t.false(isLast('Connection: close', 'Content-Length\t:5'));
+  t.false(isLast('Connection: close', 'Transfer-Encoding : chunked'));
+  t.false(isLast('Connection: close', 'TRANSFER-ENCODING: identity'));
+  t.false(isLast('Connection: close', 'Connection: keep-alive'));
+  t.false(isLast('Connection: close', ' , keep-alive'));
+  t.false(isLast('Connection: close', 'X: y', '\tContent-Length: 5'));
+  t.false(isLast('Connection: keep-alive, close'));
+  t.false(isLast('Connection: close, keep-alive'));
   // Another request's fields say nothing about this one.
   t.false(isLast('Host: y'));
 });

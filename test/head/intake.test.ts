@@ -122,12 +122,12 @@ for (const [how, open] of kinds) {
     const { intake, accepted, clients, bound } = await openIntake(t, open(), 1000);
     intake.listen(1000, 0);
     await clients(ACCEPT_BATCH + 1);
-    intake.close(0);
+    intake.stop(0, 0);
     t.is(accepted.length, ACCEPT_BATCH + 1);
     t.false(intake.isOpen);
     const [error] = (await once(connect(bound), 'error')) as [NodeJS.ErrnoException];
     t.is(error.code, 'ECONNREFUSED');
     t.is(intake.accept(0), 0);
-    t.notThrows(() => intake.close(0));
+    t.notThrows(() => intake.stop(0, 0));
   });
 }

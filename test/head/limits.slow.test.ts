@@ -159,3 +159,43 @@ test.serial('with --defer-accept a silent connection stays with the kernel until
   t.regex(await text(silent), /^HTTP\/1\.1 200 /);
   t.is((await cluster.status()).accepted, 2);
 });
+
+test.serial(
+  'CONNECT reaches the server, and is answered by the head where there is none to hand it to',
+  async (t) => {
+    const cluster = await startCluster(t, ['--workers', '1'], []);
+    const request = 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n';
+    t.is((await send(cluster.listen, request)).status, 503);
+    await cluster.setMode('redirect');
+    t.is((await send(cluster.listen, request)).status, 501);
+    await cluster.setMode('created');
+    t.is((await send(cluster.listen, request)).status, 501);
+    await cluster.setMode('handoff');
+    await cluster.addDelivery('d1');
+    // The lab application has no listener for it, so its server closes without an answer, as it does with its own clients.
+    const socket = await open(cluster.listen);
+    socket.write(request);
+    t.is(await text(socket), '');
+    await cluster.untilStatus('it was handed over', ({ outcomes }) => outcomes.handoff!.taken === 1);
+    socket.destroy();
+  },
+);
+
+test.serial('what the head says to HEAD has no body, whatever it is', async (t) => {
+  const cluster = await startCluster(
+    t,
+    ['--workers', '1', '--head-timeout', '300ms', '--head-bytes', '1k'],
+    [],
+  );
+  for (const [bytes, status] of [
+    ['HEAD / HTTP/1.1\r\nHost: x\r\n\r\n', 503],
+    [`HEAD / HTTP/1.1\r\nX: ${'y'.repeat(2000)}\r\n\r\n`, 431],
+    ['HEAD / HTTP/9.9\r\n\r\n', 400],
+    ['HEAD / HTTP/1.1\r\nHo', 408],
+  ] as const) {
+    const reply = await send(cluster.listen, bytes);
+    t.is(reply.status, status);
+    t.true(Number(reply.headers['content-length']) > 0);
+    t.is(reply.rest.length, 0, `${status}`);
+  }
+});

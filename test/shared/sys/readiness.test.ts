@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -105,4 +106,20 @@ test('it keeps a process alive, whatever garbage is collected, and no longer tha
     execa(process.execPath, ['--expose-gc', program, ...args], { timeout: 10_000 });
   t.is((await run()).stdout, 'began, heard');
   t.is((await run('close')).stdout, 'began');
+});
+
+test('what can not be watched is an error, not the end of the process', (t) => {
+  const file = openSync(process.execPath, 'r');
+  t.throws(() => watchReadable(file, () => {}), { code: 'EPERM' });
+  closeSync(file);
+  t.throws(() => watchReadable(file, () => {}), { code: 'EBADF' });
+});
+
+test('what can be watched may be watched twice', (t) => {
+  const [a, b] = seqpacketPair();
+  const first = watchReadable(a, () => {});
+  first.close();
+  t.notThrows(() => watchReadable(a, () => {}).close());
+  closeFd(a);
+  closeFd(b);
 });

@@ -1,0 +1,122 @@
+/**
+ * Request heads of which a part has come. A client that sends its head in many small packets must not cost a look at
+ * all of it for each: the first few looks are made at once, and from then on there is one each few milliseconds, with
+ * epoll told to be quiet meanwhile. What a look finds is inspected from where the last one stopped (`mayDecide`).
+ */
+
+/** Looks that are made as soon as there is something to see. */
+const PROMPT_LOOKS = 4;
+/** The pauses between later ones, milliseconds, and how many looks have such a pause; the last is for all that follow. */
+const PAUSES: readonly { readonly ms: number; readonly looks: number }[] = [
+  { ms: 5, looks: 4 },
+  { ms: 20, looks: 8 },
+  { ms: 50, looks: Number.POSITIVE_INFINITY },
+];
+/** How long after it last grew one is looked at once more, milliseconds: the kernel delays its ACKs by up to 200. */
+const LAST_LOOK_MS = 250;
+
+export class Partial {
+  readonly fd: number;
+  /** Bytes of it that were looked at. */
+  have = 0;
+  /** The request line is among them. */
+  lineIsWhole = false;
+  isHead = false;
+  /** Looks that found more. */
+  looks = 0;
+  /** epoll reports what comes. */
+  isWatched = true;
+  /** It was watched anew, and epoll will report what was there already. */
+  isEcho = false;
+  /** It is in a queue of `Pauses`. */
+  isPausing = false;
+  /** Looks since it last grew, when a pause had ended. */
+  idleLooks = 0;
+  /** No longer partial, or no longer there. */
+  isOver = false;
+  #kept: Buffer | undefined;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /** Whether the next look waits for a pause to end. */
+  get mustPause(): boolean {
+    return this.looks >= PROMPT_LOOKS;
+  }
+
+  /** Adds `length` bytes that were taken out of the socket, of at most `limit` in all; the whole as far as it has come. */
+  append(piece: Buffer, length: number, limit: number): Buffer {
+    let kept = this.#kept;
+    if (!kept || kept.length < this.have + length) {
+      kept = Buffer.allocUnsafeSlow(Math.min(limit, 2 * (this.have + length)));
+      if (this.#kept) this.#kept.copy(kept, 0, 0, this.have);
+      this.#kept = kept;
+    }
+    piece.copy(kept, this.have, 0, length);
+    return kept;
+  }
+}
+
+/** Heads that wait for a pause to end: a queue for each length, so that the first due is always in front. */
+export class Pauses {
+  readonly #queues = [...PAUSES.map(({ ms }) => ms), LAST_LOOK_MS].map((ms) => new Queue(ms));
+
+  /** Until the next look at one that is still growing. */
+  begin(partial: Partial, now: number): void {
+    let left = partial.looks - PROMPT_LOOKS;
+    let at = 0;
+    // Those that are looked at promptly are checked for having come to a stop after the longest pause.
+    if (left < 0) at = PAUSES.length - 1;
+    else for (; left >= PAUSES[at]!.looks; at++) left -= PAUSES[at]!.looks;
+    this.#queues[at]!.push(partial, now);
+  }
+
+  /** Until the last look at one that has stopped to grow. */
+  beginLast(partial: Partial, now: number): void {
+    this.#queues[PAUSES.length]!.push(partial, now);
+  }
+
+  /** Gives those whose pause is over to `onDue`; the milliseconds until the next is. */
+  tick(now: number, onDue: (partial: Partial) => void): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const queue of this.#queues) next = Math.min(next, queue.tick(now, onDue));
+    return next;
+  }
+}
+
+/** One wait after another of the same length. */
+class Queue {
+  readonly #ms: number;
+  #partials: Partial[] = [];
+  #due: number[] = [];
+  #first = 0;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  push(partial: Partial, now: number): void {
+    partial.isPausing = true;
+    this.#partials.push(partial);
+    this.#due.push(now + this.#ms);
+  }
+
+  tick(now: number, onDue: (partial: Partial) => void): number {
+    while (this.#first < this.#due.length) {
+      const partial = this.#partials[this.#first]!;
+      // Those that have gone leave the queue when they come to its front.
+      if (!partial.isOver && this.#due[this.#first]! > now) break;
+      this.#first++;
+      partial.isPausing = false;
+      if (!partial.isOver) onDue(partial);
+    }
+    // Half of it is done with: on average each is moved once.
+    if (this.#first * 2 >= this.#due.length) {
+      this.#partials.splice(0, this.#first);
+      this.#due.splice(0, this.#first);
+      this.#first = 0;
+    }
+    return this.#due.length === 0 ? Number.POSITIVE_INFINITY : this.#due[this.#first]! - now;
+  }
+}

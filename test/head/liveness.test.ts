@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { BUSY_STALLS, Liveness, type Signs } from '../../head/liveness.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { failed, visitSteadily } from '../support/load.ts';
+
+const STALL = 1000;
+
+/** Adds a delivery whose every answer takes 10 ms of CPU. */
+function addBusy(cluster: Cluster, name: string) {
+  const app = join(cluster.directory, 'busy.mjs');
+  writeFileSync(
+    app,
+    `export default (request, response) => {
+      const { user } = process.cpuUsage();
+      while (process.cpuUsage().user - user < 10_000);
+      response.end('done');
+    };`,
+  );
+  return cluster.addDelivery(name, '--app', app);
+}
+
+/** Judges a delivery each quarter of a stall timeout from 0 on; when it was let go, and why. */
+function judged(process: number, signs: (now: number) => Partial<Signs>, untilMs: number) {
+  const liveness = new Liveness(process, STALL, 0);
+  for (let now = 0; now <= untilMs; now += STALL / 4) {
+    const reason = liveness.judge({
+      now,
+      lastHeard: 0,
+      progress: 0,
+      leavesUntaken: false,
+      isLast: false,
+      ...signs(now),
+    });
+    if (reason) return { now, reason };
+  }
+  return undefined;
+}
+
+test('one that says nothing and of which nothing is seen is let go after the stall timeout', (t) => {
+  t.deepEqual(
+    judged(0, () => ({}), 9000),
+    { now: STALL, reason: 'it did not answer a ping in time' },
+  );
+  // Were it the last, nobody else would wait for it.
+  t.is(judged(0, () => ({ isLast: true }), 9000)!.now, STALL);
+});
+
+test('one that is heard, or takes what it is sent, stays', (t) => {
+  t.is(
+    judged(0, (now) => ({ lastHeard: now }), 60_000),
+    undefined,
+  );
+  t.is(
+    judged(0, (now) => ({ progress: now, leavesUntaken: true }), 10 * STALL),
+    undefined,
+  );
+  t.is(
+    judged(0, (now) => ({ lastHeard: now, progress: now, leavesUntaken: true }), 60_000),
+    undefined,
+  );
+});
+
+test('one that is heard and takes nothing of what waits is let go, the last one much later', (t) => {
+  const reason = 'it left a connection untaken for too long';
+  const idle = (now: number) => ({ lastHeard: now, leavesUntaken: now >= STALL });
+  t.deepEqual(judged(0, idle, 60_000), { now: STALL, reason });
+  t.deepEqual(
+    judged(0, (now) => ({ ...idle(now), isLast: true }), 60_000),
+    {
+      now: BUSY_STALLS * STALL,
+      reason,
+    },
+  );
+});
+
+test('nobody is blamed for a time in which nobody looked', (t) => {
+  const liveness = new Liveness(0, STALL, 0);
+  const signs = { lastHeard: 0, progress: 0, leavesUntaken: true, isLast: false };
+  t.is(liveness.judge({ now: 5000, ...signs }), undefined);
+  for (const now of [5250, 5500, 5750]) t.is(liveness.judge({ now, ...signs }), undefined);
+  t.is(liveness.judge({ now: 6000, ...signs }), 'it did not answer a ping in time');
+});
+
+test('one that computes is busy and stays, but not for ever; a stopped one does not compute', async (t) => {
+  // This process computes: that is what its event loop does while the loop below asks.
+  const spin = () => {
+    for (const end = performance.now() + 25; performance.now() < end; );
+    return {};
+  };
+  t.deepEqual(judged(process.pid, spin, 60_000), {
+    now: BUSY_STALLS * STALL,
+    reason: 'it was busy for too long',
+  });
+  t.is(
+    judged(process.pid, () => ({ ...spin(), isLast: true }), 20 * STALL),
+    undefined,
+    'the last one stays',
+  );
+
+  const stopped = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
+  t.teardown(() => void stopped.kill('SIGKILL'));
+  t.true(stopped.kill('SIGSTOP'));
+  t.is(judged(stopped.pid!, spin, 9000)?.reason, 'it did not answer a ping in time');
+});
+
+test.serial(
+  'a burst that keeps the only delivery busy for seconds is served late, and refused to nobody',
+  async (t) => {
+    const cluster = await startCluster(t, ['--stall-timeout', '200ms'], []);
+    await addBusy(cluster, 'd1');
+    // Each takes 10 ms of CPU: the delivery's event loop does not turn while it works off what it has taken together.
+    const visits = await visitSteadily(cluster.listen, '/', {
+      count: 60,
+      perSecond: 1000,
+      timeoutMs: 120_000,
+    });
+    t.deepEqual(failed(visits), []);
+    const { deliveries, outcomes } = await cluster.status();
+    t.like(deliveries[0], { state: 'up', taken: 60, returned: 0 });
+    t.like(outcomes.handoff, { taken: 60, unavailable: 0, redirected: 0 });
+  },
+);
+
+test.serial(
+  'while a busy one is waited for, a frozen one is let go, and what it had not taken goes to it',
+  async (t) => {
+    const cluster = await startCluster(t, ['--stall-timeout', '500ms'], ['d1']);
+    await addBusy(cluster, 'd2');
+    const frozen = cluster.deliveries[0]!;
+    t.teardown(async () => void process.kill(frozen.pid, 'SIGCONT'));
+    process.kill(frozen.pid, 'SIGSTOP');
+    const visiting = visitSteadily(cluster.listen, '/', {
+      count: 60,
+      perSecond: 1000,
+      timeoutMs: 120_000,
+    });
+    await cluster.untilStatus('it is let go', ({ deliveries }) => deliveries[0]!.state === 'down');
+    t.deepEqual(failed(await visiting), []);
+    const { deliveries } = await cluster.status();
+    t.is(deliveries[1]!.state, 'up');
+    t.is(deliveries[1]!.taken, 60);
+  },
+);

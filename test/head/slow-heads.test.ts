@@ -1,0 +1,141 @@
+/** Request heads that come in many small packets, with an urgent byte in them, or larger than a socket holds. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { parseHostPort } from '../../shared/units.ts';
+import { startCluster } from '../support/cluster.ts';
+import { failed, visitSteadily } from '../support/load.ts';
+import { open, send, sendOn } from '../support/raw-client.ts';
+
+/** CPU seconds of a process; the kernel counts in hundredths (proc(5), utime and stime). */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Sends `bytes` one-byte packets on each of `connections` heads that never end; resolves when all are sent. */
+async function drip(address: string, connections: number, bytes: number): Promise<void> {
+  const sockets = await Promise.all(Array.from({ length: connections }, () => open(address)));
+  for (const socket of sockets) {
+    socket.on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\nX: ');
+  }
+  for (let sent = 0; sent < bytes; sent++) {
+    for (const socket of sockets) socket.write('y');
+    // Once the kernel has them, the next go out as segments of their own (TCP_NODELAY).
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const socket of sockets) socket.destroy();
+}
+
+for (const mode of ['handoff', 'redirect'] as const) {
+  test.serial(
+    `${mode}: a head of one-byte packets costs the head at most what it costs a Node server`,
+    async (t) => {
+      const cluster = await startCluster(t, ['--mode', mode, '--head-timeout', '60s'], ['d1']);
+      const { host, port } = parseHostPort(cluster.listen)!;
+      t.truthy(host && port);
+      const costs: number[] = [];
+      for (const [address, { pid }] of [
+        [cluster.listen, cluster.head],
+        [cluster.deliveries[0]!.direct, cluster.deliveries[0]!],
+      ] as const) {
+        const before = cpuSeconds(pid);
+        const dripping = drip(address, 20, 6000);
+        const visits = await visitSteadily(cluster.listen, '/', { count: 100, perSecond: 100 });
+        t.deepEqual(failed(visits), []);
+        await dripping;
+        costs.push(cpuSeconds(pid) - before);
+      }
+      t.log(`CPU seconds: head ${costs[0]!.toFixed(2)}, Node ${costs[1]!.toFixed(2)}`);
+      t.true(costs[0]! < Math.max(2 * costs[1]!, 0.5), `${costs[0]} s against ${costs[1]} s`);
+    },
+  );
+
+  test.serial(
+    `${mode}: a head of many pieces is whole when its last byte comes, whatever it was cut into`,
+    async (t) => {
+      const cluster = await startCluster(t, ['--mode', mode], ['d1']);
+      const address = cluster.listen;
+      const request = `GET /echo?${'q'.repeat(300)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: ${'y'.repeat(500)}\r\n\r\n`;
+      for (const pieceBytes of [1, 2, 7, 100]) {
+        const reply = await send(address, request, { pieceBytes });
+        t.is(reply.status, mode === 'handoff' ? 200 : 307, `${pieceBytes}`);
+        if (mode === 'redirect') t.true(reply.headers.location!.endsWith(`/echo?${'q'.repeat(300)}`));
+      }
+      // With time enough between them for each kind of pause.
+      const socket = await open(address);
+      t.teardown(async () => void socket.destroy());
+      for (const piece of [
+        'GET / HT',
+        'TP/1.1\r\n',
+        'H',
+        'o',
+        's',
+        't',
+        ': x\r\n',
+        'A',
+        'b: c\r\n',
+        'Connection: close',
+        '\r\n',
+      ]) {
+        socket.write(piece);
+        await delay(30);
+      }
+      const reply = await sendOn(socket, '\r\n');
+      t.is(reply.status, mode === 'handoff' ? 200 : 307);
+    },
+  );
+}
+
+/** Opens a connection, sends `first`, then `urgent` with MSG_OOB, then the rest after `pause` seconds; prints the answer. */
+const urgentClient = `
+import socket, sys, time
+host, port, first, rest, pause = sys.argv[1:]
+c = socket.create_connection((host, int(port)), 10)
+c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+c.send(first.encode().decode("unicode_escape").encode())
+time.sleep(float(pause))
+c.send(b"!", socket.MSG_OOB)
+time.sleep(float(pause))
+c.send(rest.encode().decode("unicode_escape").encode())
+answer = b""
+while True:
+    part = c.recv(65536)
+    if not part: break
+    answer += part
+sys.stdout.write(answer.decode("latin1"))
+`;
+
+test.serial(
+  'an urgent byte anywhere in a head is skipped, as a server that accepts for itself skips it',
+  async (t) => {
+    const cluster = await startCluster(t, ['--mode', 'handoff'], ['d1']);
+    const twin = createServer((_request, response) => response.end('twin'));
+    twin.listen(0, '127.0.0.1');
+    await once(twin, 'listening');
+    t.teardown(async () => void twin.close());
+    const run = promisify(execFile);
+    const addresses = [cluster.listen, `127.0.0.1:${(twin.address() as AddressInfo).port}`];
+    const head = 'GET / HTTP/1.1\\r\\nHost: x\\r\\nX: yz\\r\\nConnection: close\\r\\n\\r\\n';
+    for (const at of [1, 4, 20, 35, head.length - 5]) {
+      for (const pause of ['0', '0.15']) {
+        const statuses: string[] = [];
+        for (const address of addresses) {
+          const { host, port } = parseHostPort(address)!;
+          const cut = head[at - 1] === '\\' ? at + 1 : at;
+          const args = [host, String(port), head.slice(0, cut), head.slice(cut), pause];
+          const { stdout } = await run('python3', ['-c', urgentClient, ...args]);
+          statuses.push(stdout.split('\r\n')[0]!);
+        }
+        t.is(statuses[0], statuses[1], `at ${at}, pauses of ${pause} s`);
+        t.is(statuses[1], 'HTTP/1.1 200 OK');
+      }
+    }
+  },
+);

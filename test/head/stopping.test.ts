@@ -1,0 +1,46 @@
+/** What a head that is told to stop does with those who are about to connect, and with those who have never said a word. */
+import { once } from 'node:events';
+import test from 'ava';
+import { startCluster } from '../support/cluster.ts';
+import { visitSteadily } from '../support/load.ts';
+import { open } from '../support/raw-client.ts';
+
+for (const [name, args] of [
+  ['one worker', ['--workers', '1']],
+  ['three workers', ['--workers', '3']],
+  ['accepting deferred', ['--workers', '2', '--defer-accept', '1s']],
+] as const) {
+  test.serial(
+    `nobody is reset who comes while the head stops: each is served or refused, ${name}`,
+    async (t) => {
+      const cluster = await startCluster(t, args, ['d1']);
+      // A browser's connection in reserve: it does not hold the head up.
+      const silent = await open(cluster.listen);
+      const silentEnds = once(silent.resume(), 'end');
+      t.teardown(async () => void silent.destroy());
+      const running = visitSteadily(cluster.listen, '/bytes/1', {
+        count: 600,
+        perSecond: 400,
+        timeoutMs: 60_000,
+      });
+      await cluster.untilStatus('many came', ({ accepted }) => accepted > 200);
+      const began = performance.now();
+      await cluster.head.stop();
+      const millis = performance.now() - began;
+      if (!args.includes('--defer-accept' as never)) await silentEnds;
+      const kinds = new Map<string, number>();
+      for (const { status, error } of await running) {
+        const kind = status > 0 ? String(status) : error.includes('ECONNREFUSED') ? 'refused' : error;
+        kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+      }
+      t.log([...kinds].map(([kind, count]) => `${kind}: ${count}`).join(', '));
+      t.deepEqual(
+        [...kinds.keys()].filter((kind) => kind !== '200' && kind !== 'refused'),
+        [],
+      );
+      t.true(kinds.get('200')! > 200);
+      // The stop timeout is 10 s, the time for a head as well.
+      t.true(millis < 8000, `${millis.toFixed(0)} ms to stop`);
+    },
+  );
+}

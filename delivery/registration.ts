@@ -59,6 +59,11 @@ export class Registration {
     return this.#stop !== undefined;
   }
 
+  /** A head has it now. */
+  get isRegistered(): boolean {
+    return this.#session !== undefined;
+  }
+
   start(): void {
     if (this.#stop) return;
     const stop = new AbortController();

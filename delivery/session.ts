@@ -3,7 +3,7 @@ import { BatonError } from '../shared/errors.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { watchReadable } from '../shared/sys/readiness.ts';
-import { closeFd, connectSeqpacket, peerCredentials } from '../shared/sys/sockets.ts';
+import { closeFd, connectSeqpacket } from '../shared/sys/sockets.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
 import {
   CONTROL_MESSAGE_MAX,
@@ -45,7 +45,7 @@ export interface Session {
 let messenger: ReturnType<typeof createFdMessenger> | undefined;
 
 /**
- * Throws SystemError when there is no head at `path`, HEAD_REFUSED, HEAD_FORBIDDEN or PROTOCOL when it does not welcome us,
+ * Throws SystemError when there is no head at `path`, HEAD_REFUSED or PROTOCOL when it does not welcome us,
  * and the reason of `stop` when that comes first.
  */
 export async function openSession(
@@ -61,8 +61,8 @@ export async function openSession(
     const bytes = encodeControl(hello);
     messenger.bytes.set(bytes);
     const sent = messenger.send(fd, bytes.length, 0);
-    if (sent < 0) throw closedBy(fd, path) ?? new SystemError('sendmsg', -sent);
-    welcome = await receiveWelcome(fd, path, stop);
+    if (sent < 0) throw new SystemError('sendmsg', -sent);
+    welcome = await receiveWelcome(fd, stop);
   } catch (error) {
     closeFd(fd);
     throw error;
@@ -82,19 +82,8 @@ export async function openSession(
 export const refused = ({ code, reason }: { code: string; reason: string }): BatonError =>
   new BatonError('HEAD_REFUSED', { reason, code });
 
-/** Heads of other users close without a word. */
-function closedBy(fd: number, path: string): BatonError | undefined {
-  const own = process.getuid!();
-  const { uid } = peerCredentials(fd);
-  return uid === own ? undefined : new BatonError('HEAD_FORBIDDEN', { path, uid, own });
-}
-
 /** The one control message that carries fds, so it is read here and not by the channel. */
-function receiveWelcome(
-  fd: number,
-  path: string,
-  stop: AbortSignal,
-): Promise<{ message: FromHead; fds: number[] }> {
+function receiveWelcome(fd: number, stop: AbortSignal): Promise<{ message: FromHead; fds: number[] }> {
   return new Promise((resolve, reject) => {
     const onStop = () => settle(stop.reason as Error);
     stop.addEventListener('abort', onStop);
@@ -106,8 +95,7 @@ function receiveWelcome(
       const n = messenger!.receive(fd);
       if (n <= 0)
         return settle(
-          closedBy(fd, path) ??
-            new BatonError('PROTOCOL', { problem: 'it closed the connection instead of a welcome' }),
+          new BatonError('PROTOCOL', { problem: 'it closed the connection instead of a welcome' }),
         );
       const fds = [...messenger!.fds.subarray(0, messenger!.received)];
       try {

@@ -1,7 +1,7 @@
 /** Command-line options made from a schema of settings, so that help, defaults and checks have one source. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { flagOf } from '../../shared/config.ts';
+import type { JsonSchema } from '../../shared/schema.ts';
 
 interface Described {
   readonly default?: unknown;
@@ -10,11 +10,8 @@ interface Described {
 }
 
 /** Adds `--setting VALUE` for each setting of the schema. Values stay text: the schema reads them. */
-export function addSettings(command: Command, schema: z.ZodObject): Command {
-  const described = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }).properties as Record<
-    string,
-    Described
-  >;
+export function addSettings(command: Command, schema: { readonly json: JsonSchema }): Command {
+  const described = schema.json.properties as Record<string, Described>;
   for (const [key, { default: fallback, shown, description }] of Object.entries(described)) {
     const text = shown ?? fallback;
     const help = text === undefined ? description : `${description} (default: ${text})`;

@@ -8,7 +8,7 @@
  *     type Point = z.infer<typeof point>;
  */
 
-export interface Issue {
+interface Issue {
   /** Where: keys and indexes, from the outside in. */
   readonly path: readonly (string | number)[];
   readonly message: string;

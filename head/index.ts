@@ -1,5 +1,7 @@
 /** A head in this process: starts it, steers it, stops it. */
 
+import '../shared/need-node.ts';
+
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { type HeadSettings, headSchema, resolveSettings } from '../shared/config.ts';

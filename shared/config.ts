@@ -63,10 +63,7 @@ export const headSchema = z
     listen: address
       .default('127.0.0.1:8080')
       .describe('where clients connect, HOST:PORT (port 0: any free one)'),
-    mode: z
-      .enum(modes)
-      .default('handoff')
-      .describe(`what to do with a connection: ${modes.join(', ')}`),
+    mode: z.enum(modes).default('handoff').describe('what to do with a connection'),
     policy: z.string().default('round-robin').describe('how to choose a delivery'),
     workers: wholeOr(z.int().min(1).max(LANES_MAX), Math.max(1, availableParallelism() >> 1)).describe(
       'threads, each with its own listener and accept queue',

@@ -1,6 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
-import { startDelivery } from '../../delivery/serve.ts';
 import { deliverySchema } from '../../shared/config.ts';
 import { addSettings } from './options.ts';
 import { announce, stopOnSignal } from './service.ts';
@@ -18,6 +17,7 @@ export function deliveryCommand(): Command {
     )
     .action(async ({ config, ...settings }: { config?: string }) => {
       keepConnectionsYoung();
+      const { startDelivery } = await import('../../delivery/serve.ts');
       const delivery = await startDelivery(settings, { configFile: config });
       stopOnSignal(() => delivery.stop());
       try {

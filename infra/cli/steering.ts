@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { findSteering, type SteeredFlow } from '../../head/steer/index.ts';
+import type { SteeredFlow } from '../../head/steer/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { formatHostPort } from '../../shared/units.ts';
 import { getStatus } from '../admin-client.ts';
@@ -24,6 +24,7 @@ async function steering(
   card: string,
   options: HeadOptions & { json?: boolean; remove?: boolean },
 ): Promise<void> {
+  const { findSteering } = await import('../../head/steer/index.ts');
   const found = await findSteering(card);
   const flows = found?.list() ?? [];
   if (options.remove && found) {

@@ -1,12 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
-import { runFirst } from '../../shared/sys/realtime.ts';
 import { parseDuration } from '../../shared/units.ts';
 import { type ArrivalKind, arrivalKinds } from '../visits/arrivals.ts';
-import { formatHgrm } from '../visits/histogram.ts';
-import { runVisits } from '../visits/run.ts';
-import { summarise } from '../visits/summary.ts';
 import { parseThreshold } from '../visits/threshold.ts';
 
 /**
@@ -35,6 +31,7 @@ interface VisitFlags {
 /** `baton visit URL...` */
 export function visitCommand(): Command {
   return new Command('visit')
+    .summary('visit a server at a steady rate and measure how long each visit takes')
     .description(
       'visit a server at a steady rate, whatever it answers, and measure how long each visit takes',
     )
@@ -78,6 +75,12 @@ export function visitCommand(): Command {
 }
 
 async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> {
+  const [{ runFirst }, { formatHgrm }, { runVisits }, { summarise }] = await Promise.all([
+    import('../../shared/sys/realtime.ts'),
+    import('../visits/histogram.ts'),
+    import('../visits/run.ts'),
+    import('../visits/summary.ts'),
+  ]);
   const thresholds = flags.failIf.map(parseThreshold);
   const stop = new AbortController();
   const interrupt = () => stop.abort();

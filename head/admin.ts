@@ -10,8 +10,8 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Registry as Metrics } from 'prom-client';
 import { BatonError } from '../shared/errors.ts';
+import type { Metrics } from '../shared/metrics.ts';
 import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
 
 /** A request body is at most this long, bytes. */

@@ -40,6 +40,9 @@ const whole = z.digits;
 const wholeOr = (range: z.Numeric, fallback: number) =>
   whole(range).default(fallback).meta({ shown: fallback });
 
+/** A default that is another for another process: help and schema say how it comes. */
+const ofThisProcess = (shown: string) => ({ shown, default: undefined });
+
 const address = z.string().refine((text) => parseHostPort(text) !== undefined, {
   message: 'expected HOST:PORT, [IPV6]:PORT or :PORT',
 });
@@ -65,9 +68,9 @@ export const headSchema = z
       .describe('where clients connect, HOST:PORT (port 0: any free one)'),
     mode: z.enum(modes).default('handoff').describe('what to do with a connection'),
     policy: z.string().default('round-robin').describe('how to choose a delivery'),
-    workers: wholeOr(z.int().min(1).max(LANES_MAX), Math.max(1, availableParallelism() >> 1)).describe(
-      'threads, each with its own listener and accept queue',
-    ),
+    workers: wholeOr(z.int().min(1).max(LANES_MAX), Math.max(1, availableParallelism() >> 1))
+      .describe('threads, each with its own listener and accept queue')
+      .meta(ofThisProcess('half of the processors')),
     backlog: wholeOr(
       z
         .int()
@@ -80,6 +83,9 @@ export const headSchema = z
     ),
     socket: path.optional().describe("the deliveries' Unix socket"),
     adminSocket: path.optional().describe('the admin Unix socket (default: beside --socket)'),
+    metrics: address
+      .optional()
+      .describe('where Prometheus finds /metrics over TCP, HOST:PORT; for nothing else (default: nowhere)'),
     control: address
       .optional()
       .describe('where deliveries of other hosts register, HOST:PORT (with --secret; needs root)'),
@@ -127,7 +133,10 @@ export const headSchema = z
 
 export const deliverySchema = z
   .strictObject({
-    name: deliveryName.default(`delivery-${process.pid}`).describe('its name; one of a kind under a head'),
+    name: deliveryName
+      .default(`delivery-${process.pid}`)
+      .describe('its name; one of a kind under a head')
+      .meta(ofThisProcess('delivery-PID')),
     head: path
       .optional()
       .describe("the head's Unix socket, or HOST:PORT of a head on another host (its --control)"),
@@ -148,6 +157,9 @@ export const deliverySchema = z
         'connections that it holds at once (default: what the limit on open files allows, at most 10000)',
       ),
     weight: wholeOr(weightRange, 1).describe('its share under the policies that know weights'),
+    metrics: address
+      .optional()
+      .describe('where Prometheus finds /metrics over TCP, HOST:PORT; for nothing else (default: nowhere)'),
     drainTimeout: duration('10s', 0, 3_600_000).describe('on SIGTERM: time for requests in progress to end'),
   })
   .meta({ title: 'baton delivery' });

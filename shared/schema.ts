@@ -8,7 +8,8 @@
  *     type Point = z.infer<typeof point>;
  */
 
-interface Issue {
+/** @public What is wrong with a value: the declarations of every schema name it. */
+export interface Issue {
   /** Where: keys and indexes, from the outside in. */
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -98,7 +99,7 @@ export class Schema<T> {
   }
 }
 
-class Text extends Schema<string> {
+export class Text extends Schema<string> {
   regex(pattern: RegExp, message = `expected text like ${pattern.source}`): this {
     return this.refine((text) => pattern.test(text), message, { pattern: pattern.source });
   }
@@ -115,7 +116,7 @@ class Text extends Schema<string> {
   }
 }
 
-class Numeric extends Schema<number> {
+export class Numeric extends Schema<number> {
   min(minimum: number): this {
     return this.within({ minimum });
   }
@@ -151,7 +152,7 @@ class Numeric extends Schema<number> {
   }
 }
 
-class List<T> extends Schema<T[]> {
+export class List<T> extends Schema<T[]> {
   /** Looked at before what is in it. */
   max(length: number): this {
     const before = this.read;
@@ -286,4 +287,3 @@ export const digits = (range: Numeric): Schema<number> =>
     (value) => range.read(typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
     { anyOf: [range.json, { type: 'string', pattern: '^\\d+$' }] },
   );
-export type { Numeric };

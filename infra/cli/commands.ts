@@ -10,7 +10,7 @@ interface Listed {
   readonly load: () => Promise<Command>;
 }
 
-export const commands: readonly Listed[] = [
+const commands: readonly Listed[] = [
   {
     name: 'head',
     usage: '[options]',

@@ -26,7 +26,13 @@ export function deliveryCommand(): Command {
         await delivery.stop();
         throw error;
       }
-      announce({ ready: 'delivery', name: delivery.name, direct: delivery.direct, pid: process.pid });
+      announce({
+        ready: 'delivery',
+        name: delivery.name,
+        direct: delivery.direct,
+        ...(delivery.metrics === null ? {} : { metrics: delivery.metrics }),
+        pid: process.pid,
+      });
     });
 }
 

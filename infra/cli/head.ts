@@ -25,6 +25,7 @@ export function headCommand(): Command {
         listen: head.listen,
         socket: head.socket,
         admin: head.admin,
+        ...(head.metrics === null ? {} : { metrics: head.metrics }),
         ...(head.control === null ? {} : { control: head.control }),
         pid: process.pid,
       });

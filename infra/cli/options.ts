@@ -29,6 +29,7 @@ const placeholders: Record<string, string> = {
   direct: 'HOST:PORT',
   advertise: 'HOST:PORT',
   control: 'HOST:PORT',
+  metrics: 'HOST:PORT',
   head: 'PATH',
   socket: 'PATH',
   adminSocket: 'PATH',

@@ -17,6 +17,8 @@ const packages = {
   setpriv: 'util-linux',
   shellcheck: 'shellcheck',
   vagrant: 'vagrant',
+  promtool: 'prometheus',
+  prometheus: 'prometheus',
 } as const;
 export type Tool = keyof typeof packages;
 

@@ -7,6 +7,7 @@ import { createProgress } from '../lab/progress.ts';
 import { formatTable } from '../report/table.ts';
 import { renderTerminal } from '../report/terminal.ts';
 import type { WrittenReport } from '../report/write.ts';
+import { fitTable, terminalWidth } from '../terminal.ts';
 import type { NetworkFlags } from './lab-network.ts';
 
 interface LabFlags extends NetworkFlags {
@@ -69,15 +70,19 @@ async function upOrDown(name: 'up' | 'down', flags: LabFlags): Promise<void> {
   await (name === 'up' ? labUp(flags) : labDown(flags));
 }
 
-const list = (experiments: readonly Experiment[]) =>
-  formatTable(
-    ['experiment', '', 'about, with --quick'],
-    experiments.map(({ name, title, seconds }) => [
-      name,
-      title.padEnd(90),
-      `${seconds.full} s, ${seconds.quick} s`,
-    ]),
+const list = (experiments: readonly Experiment[]) => {
+  const rows = experiments.map(({ name, title, seconds }) => [
+    name,
+    title,
+    `${seconds.full} s, ${seconds.quick} s`,
+  ]);
+  const [header, ...fitted] = fitTable([['experiment', '', 'about, --quick'], ...rows], terminalWidth());
+  const widest = Math.max(...fitted.map(([, title]) => title!.length));
+  return formatTable(
+    header!,
+    fitted.map(([name, title, time]) => [name!, title!.padEnd(widest), time!]),
   );
+};
 
 /** One after the other. What fails is told and the others go on; an interrupt ends the one and begins no other. */
 async function runAll(wanted: readonly Experiment[], flags: LabFlags): Promise<void> {

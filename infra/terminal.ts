@@ -7,12 +7,12 @@ export function terminalWidth(stream: { readonly columns?: number } = process.st
   return stream.columns ?? Infinity;
 }
 
-/** A text of many parts, broken after commas and between words that two spaces part. */
+/** A text of many parts, broken after commas and colons, and between words that two spaces part. */
 export function wrap(text: string, width: number): string {
   const lines: string[] = [];
   let line = '';
-  for (const part of text.split(/(?<=,) | {2}/)) {
-    const joined = line === '' ? part : `${line}${line.endsWith(',') ? ' ' : '  '}${part}`;
+  for (const part of text.split(/(?<=[,:]) | {2}/)) {
+    const joined = line === '' ? part : `${line}${/[,:]$/.test(line) ? ' ' : '  '}${part}`;
     if (joined.length <= width || line.trim() === '') {
       line = joined;
     } else {

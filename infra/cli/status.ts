@@ -91,7 +91,7 @@ function migrationLines({
   flows,
 }: MigrationStatus): readonly string[] {
   return [
-    `other hosts at ${control}, ${flows.count} of ${flows.capacity} connections steered on ${card}, ${moving} moving`,
+    `other hosts at ${control}: ${flows.count} of ${flows.capacity} connections steered on ${card}, ${moving} moving`,
     ...list('moved', outcomes),
   ];
 }

@@ -76,7 +76,7 @@ const status: HeadStatus = {
 };
 
 test('a status fits the terminal, whatever is in it, and keeps what matters most', (t) => {
-  for (const width of [60, 72, 80, 100, 132]) {
+  for (const width of [64, 72, 80, 100, 132]) {
     const lines = render(status, undefined, width).split('\n');
     for (const line of lines) t.true(line.length <= width, `${width}: ${line.length}: ${line}`);
     t.true(

@@ -15,6 +15,7 @@ const packages = {
   chromium: 'chromium',
   clang: 'clang libbpf-dev',
   setpriv: 'util-linux',
+  script: 'bsdutils',
   shellcheck: 'shellcheck',
   vagrant: 'vagrant',
   promtool: 'prometheus',

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { deliverySchema } from '../../shared/config.ts';
+import { createLogger } from '../../shared/log.ts';
 import { addSettings } from './options.ts';
 import { announce, stopOnSignal } from './service.ts';
 
@@ -18,7 +19,11 @@ export function deliveryCommand(): Command {
     .action(async ({ config, ...settings }: { config?: string }) => {
       keepConnectionsYoung();
       const { startDelivery } = await import('../../delivery/serve.ts');
-      const delivery = await startDelivery(settings, { configFile: config });
+      const log = createLogger('delivery');
+      const { error: logError } = log;
+      // What keeps it from being ready ends the command, which tells it: not twice.
+      log.error = () => {};
+      const delivery = await startDelivery(settings, { configFile: config, log });
       stopOnSignal(() => delivery.stop());
       try {
         await delivery.ready;
@@ -26,6 +31,7 @@ export function deliveryCommand(): Command {
         await delivery.stop();
         throw error;
       }
+      log.error = logError;
       announce({
         ready: 'delivery',
         name: delivery.name,

@@ -7,7 +7,9 @@ import { program } from './commands.ts';
 /** `arguments_`: what follows `baton`. */
 export async function run(arguments_: readonly string[]): Promise<void> {
   const [first = '', second = ''] = arguments_;
-  if (first !== 'head' && first !== 'delivery') endWithReader();
+  const isService =
+    ['head', 'delivery'].includes(first) && !arguments_.some((one) => /^(-h|--help)$/.test(one));
+  if (!isService) endWithReader();
   try {
     const root = await program(first === 'help' ? second : first, version);
     for (const command of [root, ...root.commands, ...root.commands.flatMap((one) => one.commands)]) {

@@ -112,6 +112,9 @@ test.serial(
       '--head',
       cluster.socket,
     ]);
+    const again = [...baton.slice(1), 'delivery', '--name', 'd1', '--head', cluster.socket];
+    const { stderr } = await execa(baton[0]!, again, { reject: false });
+    t.is(stderr.split('\n').filter((line) => line.includes('already registered')).length, 1, 'told once');
     t.is((await visit(cluster.listen, '/bytes/1')).status, 200, 'the running head did not notice');
   },
 );

@@ -16,6 +16,8 @@ const packages = {
   clang: 'clang libbpf-dev',
   setpriv: 'util-linux',
   script: 'bsdutils',
+  zsh: 'zsh',
+  groff: 'groff-base',
   shellcheck: 'shellcheck',
   vagrant: 'vagrant',
   promtool: 'prometheus',

@@ -38,11 +38,11 @@ export function introduce(server: Server, options: SelfDescription): Introductio
   };
   const parsed = introduction.safeParse(wanted);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const option = String(issue.path[0]);
+  const { path, message } = parsed.issue;
+  const option = String(path[0]);
   throw new BatonError('BAD_OPTION', {
     option,
-    problem: issue.message,
+    problem: message,
     value: JSON.stringify(wanted[option as keyof typeof wanted]),
   });
 }

@@ -46,6 +46,10 @@ export interface Receiver {
   readonly name: string;
   /** Connections that were handed over and are open. */
   readonly connections: number;
+  /** Connections that it holds at once. */
+  readonly credits: number;
+  /** Whether a head has it now. */
+  readonly registered: boolean;
   /** Resolves when a head has welcomed this delivery for the first time; rejects when it refuses it for good. */
   readonly ready: Promise<void>;
   /**
@@ -129,6 +133,14 @@ class Receiving implements Receiver {
 
   get connections(): number {
     return this.#connections.count;
+  }
+
+  get credits(): number {
+    return this.#introduction.credits;
+  }
+
+  get registered(): boolean {
+    return this.#registration.isRegistered;
   }
 
   /** Who asks for it is told by it what is wrong, and the log need not. */

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { type DeliverySettings, deliverySchema, resolveSettings } from '../shared/config.ts';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
+import type { MetricsServer } from '../shared/metrics-server.ts';
 import { isReachable } from '../shared/reachable.ts';
 import { listenError } from '../shared/sys/reuseport.ts';
 import { listenQueue } from '../shared/sys/sockets.ts';
@@ -27,6 +28,8 @@ export interface Delivery {
   readonly name: string;
   /** HOST:PORT at which it listens itself. */
   readonly direct: string;
+  /** HOST:PORT of `--metrics`, with the port that the kernel picked; null without. */
+  readonly metrics: string | null;
   /** Resolves when a head has welcomed it; rejects when the head refuses it. */
   readonly ready: Promise<void>;
   /** Ends requests in progress, then closes. Resolves within the drain timeout and about a second. */
@@ -69,16 +72,43 @@ export async function startDelivery(
     server.close();
     throw error;
   }
+  let metrics: MetricsServer | undefined;
+  try {
+    metrics = await startMetrics(settings.metrics, server, receiver);
+  } catch (error) {
+    await Promise.all([receiver.close(0), server.close()]);
+    throw error;
+  }
   let stopping: Promise<void> | undefined;
   return {
     name: receiver.name,
     direct,
+    metrics: metrics?.address ?? null,
     ready: receiver.ready,
     stop() {
-      stopping ??= stop(server, receiver, settings);
+      stopping ??= stop(server, receiver, settings).finally(() => metrics?.close());
       return stopping;
     },
   };
+}
+
+/** To the end of the delivery, so that its last requests are seen as well. */
+async function startMetrics(
+  address: string | undefined,
+  server: Server,
+  receiver: Receiver,
+): Promise<MetricsServer | undefined> {
+  if (address === undefined) return undefined;
+  const { startMetricsServer } = await import('../shared/metrics-server.ts');
+  const { createDeliveryMetrics } = await import('./metrics.ts');
+  const { metrics, stop } = createDeliveryMetrics(server, receiver);
+  try {
+    const listening = await startMetricsServer(parseHostPort(address)!, metrics);
+    return { address: listening.address, close: () => listening.close().finally(stop) };
+  } catch (error) {
+    stop();
+    throw error;
+  }
 }
 
 async function listenDirect(server: Server, direct: string): Promise<string> {

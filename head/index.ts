@@ -1,10 +1,13 @@
 /** A head in this process: starts it, steers it, stops it. */
 
+import '../shared/need-node.ts';
+
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { type HeadSettings, headSchema, resolveSettings } from '../shared/config.ts';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
+import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
 import { headFilesBesides, headFilesNeeded } from '../shared/open-files.ts';
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
 import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
@@ -36,6 +39,8 @@ export interface Head {
   readonly admin: string;
   /** HOST:PORT for deliveries of other hosts; null when there are none. */
   readonly control: string | null;
+  /** HOST:PORT of `--metrics`; null without. */
+  readonly metrics: string | null;
   status(): HeadStatus;
   setMode(mode: Mode): void;
   drain(name: string, on: boolean): void;
@@ -80,6 +85,7 @@ class HeadProcess implements Head {
   #unixListener = -1;
   #strangersReady: Readiness | undefined;
   #adminServer: Server | undefined;
+  #metricsServer: MetricsServer | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(settings: HeadSettings, log: Logger) {
@@ -111,6 +117,10 @@ class HeadProcess implements Head {
 
   #tell = (worker: number, message: ToWorker): void => this.#workers[worker]?.tell(message);
 
+  get metrics(): string | null {
+    return this.#metricsServer?.address ?? null;
+  }
+
   get control(): string | null {
     return this.#remote?.control ?? null;
   }
@@ -132,17 +142,20 @@ class HeadProcess implements Head {
       this.#listeners = fds;
       this.listen = formatHostPort(bound);
       this.#unixListener = listenSeqpacket(this.socket, 64);
+      const metrics = createMetrics({
+        rows: this.#rows,
+        status: () => this.status(),
+        total: (name) => this.#total(name),
+        migration: () => this.#remote?.measures,
+      });
       this.#adminServer = await startAdmin(this.admin, {
         status: () => this.status(),
         setMode: (mode) => this.setMode(mode),
         drain: (name, on) => this.drain(name, on),
-        metrics: createMetrics({
-          rows: this.#rows,
-          status: () => this.status(),
-          total: (name) => this.#total(name),
-          migration: () => this.#remote?.measures,
-        }),
+        metrics,
       });
+      if (this.#settings.metrics !== undefined)
+        this.#metricsServer = await startMetricsServer(parseHostPort(this.#settings.metrics)!, metrics);
       for (const [index, listener] of fds.entries()) {
         this.#workers.push(await this.#startWorker(index, listener, maxConnections));
       }
@@ -266,6 +279,8 @@ class HeadProcess implements Head {
     // Those of running workers are theirs, and closed by now.
     for (const listener of this.#listeners.slice(this.#workers.length)) closeFd(listener);
     this.#listeners = [];
+    await this.#metricsServer?.close();
+    this.#metricsServer = undefined;
     const server = this.#adminServer;
     this.#adminServer = undefined;
     if (server) {

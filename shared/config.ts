@@ -5,49 +5,44 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { z } from 'zod';
 import { BatonError } from './errors.ts';
 import { isReachable, REACHABLE } from './reachable.ts';
+import * as z from './schema.ts';
 import { modes } from './status.ts';
-import { parseBytes, parseDuration, parseHostPort } from './units.ts';
+import { formatBytes, formatDuration, parseBytes, parseDuration, parseHostPort } from './units.ts';
 import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/control.ts';
 
-type Written = string | number;
-const written = z.union([z.string(), z.number()]);
-
 /** A value that people write with a unit, kept as a number within bounds. */
-function quantity(
+const quantity = (
   read: (text: string) => number | undefined,
+  write: (value: number) => string,
   example: string,
   min: number,
   max: number,
   fallback: string,
-) {
-  return written
-    .transform((value: Written, context) => {
-      const number = read(String(value));
+) =>
+  z
+    .written<number>((text) => {
+      const number = read(text);
       if (number !== undefined && number >= min && number <= max) return number;
-      context.addIssue({
-        code: 'custom',
-        message: `expected something like ${example}, between ${min} and ${max}`,
-      });
-      return z.NEVER;
+      return { expected: `something like ${example}, from ${write(min)} to ${write(max)}` };
     })
     .default(read(fallback)!)
     .meta({ shown: fallback });
-}
 
 const duration = (fallback: string, minMs: number, maxMs: number) =>
-  quantity(parseDuration, '250ms, 10s or 1m', minMs, maxMs, fallback);
+  quantity(parseDuration, formatDuration, '250ms, 10s or 1m', minMs, maxMs, fallback);
 const bytes = (fallback: string, min: number, max: number) =>
-  quantity(parseBytes, '16k or 64m', min, max, fallback);
+  quantity(parseBytes, formatBytes, '16k or 64m', min, max, fallback);
 
 /** A whole number; a command line has it as text. */
-const whole = (range: z.ZodNumber) =>
-  z.union([range, z.string().regex(/^\d+$/).transform(Number).pipe(range)]);
+const whole = z.digits;
 
-const wholeOr = (range: z.ZodNumber, fallback: number) =>
+const wholeOr = (range: z.Numeric, fallback: number) =>
   whole(range).default(fallback).meta({ shown: fallback });
+
+/** A default that is another for another process: help and schema say how it comes. */
+const ofThisProcess = (shown: string) => ({ shown, default: undefined });
 
 const address = z.string().refine((text) => parseHostPort(text) !== undefined, {
   message: 'expected HOST:PORT, [IPV6]:PORT or :PORT',
@@ -66,14 +61,11 @@ export const headSchema = z
     listen: address
       .default('127.0.0.1:8080')
       .describe('where clients connect, HOST:PORT (port 0: any free one)'),
-    mode: z
-      .enum(modes)
-      .default('handoff')
-      .describe(`what to do with a connection: ${modes.join(', ')}`),
+    mode: z.enum(modes).default('handoff').describe('what to do with a connection'),
     policy: z.string().default('round-robin').describe('how to choose a delivery'),
-    workers: wholeOr(z.int().min(1).max(LANES_MAX), Math.max(1, availableParallelism() >> 1)).describe(
-      'threads, each with its own listener and accept queue',
-    ),
+    workers: wholeOr(z.int().min(1).max(LANES_MAX), Math.max(1, availableParallelism() >> 1))
+      .describe('threads, each with its own listener and accept queue')
+      .meta(ofThisProcess('half of the processors')),
     backlog: wholeOr(
       z
         .int()
@@ -86,6 +78,9 @@ export const headSchema = z
     ),
     socket: path.optional().describe("the deliveries' Unix socket"),
     adminSocket: path.optional().describe('the admin Unix socket (default: beside --socket)'),
+    metrics: address
+      .optional()
+      .describe('where Prometheus finds /metrics over TCP, HOST:PORT; for nothing else (default: nowhere)'),
     control: address
       .optional()
       .describe('where deliveries of other hosts register, HOST:PORT (with --secret; needs root)'),
@@ -160,12 +155,15 @@ export const deliverySchema = z
         'connections that it holds at once (default: what the limit on open files allows, at most 10000)',
       ),
     weight: wholeOr(weightRange, 1).describe('its share under the policies that know weights'),
+    metrics: address
+      .optional()
+      .describe('where Prometheus finds /metrics over TCP, HOST:PORT; for nothing else (default: nowhere)'),
     drainTimeout: duration('10s', 0, 3_600_000).describe('on SIGTERM: time for requests in progress to end'),
   })
   .meta({ title: 'baton delivery' });
 
-export type HeadSettings = z.output<typeof headSchema>;
-export type DeliverySettings = z.output<typeof deliverySchema>;
+export type HeadSettings = z.infer<typeof headSchema>;
+export type DeliverySettings = z.infer<typeof deliverySchema>;
 
 export const flagOf = (key: string): string =>
   `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -188,34 +186,27 @@ function readConfigFile(file: string): Record<string, unknown> {
  * The settings from a file (if any) and the command line, which wins. Throws UNKNOWN_OPTION or BAD_OPTION, and says
  * whether the file or the command line is wrong.
  */
-export function resolveSettings<S extends z.ZodObject>(
-  schema: S,
+export function resolveSettings<T>(
+  schema: z.Schema<T> & { readonly shape: object },
   flags: Record<string, unknown>,
   file?: string,
-): z.output<S> {
+): T {
   const fromFile = file === undefined ? {} : readConfigFile(file);
   // An editor's pointer to the schema is no setting.
   delete fromFile.$schema;
   const result = schema.safeParse({ ...fromFile, ...flags });
   if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  if (issue.code === 'unrecognized_keys') {
+  const { path: where, message, unknownKey } = result.issue;
+  if (unknownKey !== undefined) {
     const known = Object.keys(schema.shape).join(', ');
-    throw new BatonError('UNKNOWN_OPTION', { where: file ?? 'settings', key: issue.keys[0]!, known });
+    throw new BatonError('UNKNOWN_OPTION', { where: file ?? 'settings', key: unknownKey, known });
   }
-  const key = String(issue.path[0]);
+  const key = String(where[0]);
   const inFlags = key in flags;
   const value = inFlags ? flags[key] : fromFile[key];
   throw new BatonError('BAD_OPTION', {
     option: inFlags ? flagOf(key) : `${file}: ${key}`,
-    problem: firstProblem(issue),
+    problem: message,
     value: JSON.stringify(value) ?? 'nothing',
   });
-}
-
-/** A union reports what each of its branches missed; the longest branch says most about what was meant. */
-function firstProblem(issue: z.core.$ZodIssue): string {
-  if (issue.code !== 'invalid_union') return issue.message;
-  const problems = issue.errors.flat().map(firstProblem);
-  return problems.find((problem) => !problem.startsWith('Invalid input')) ?? problems[0] ?? issue.message;
 }

@@ -165,6 +165,12 @@ const catalogue = {
     exit: 1,
     text: '{tool} is needed for this; install it: {mend}',
   },
+  MISSING_PART: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: '{part} is needed for this and comes on request, as all that only labs and visits need; run: {mend}',
+  },
   NO_PRIVILEGE: {
     fault: 'user',
     retry: false,

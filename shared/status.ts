@@ -7,7 +7,8 @@ export type Mode = (typeof modes)[number];
 /** How a handoff reaches a delivery: as an fd on the head's own host, or by moving the connection to another. */
 export type Transport = 'fd' | 'migrate';
 
-export type DeliveryState = 'up' | 'draining' | 'down';
+export const deliveryStates = ['up', 'draining', 'down'] as const;
+export type DeliveryState = (typeof deliveryStates)[number];
 
 export interface DeliveryStatus {
   readonly name: string;
@@ -90,6 +91,8 @@ export interface HeadStatus {
     readonly worker: number;
     readonly queued: number;
     readonly backlog: number;
+    /** Connections that this listener turned away, its queue being full for one. */
+    readonly drops: number;
   }[];
   /** Host-wide kernel counters, as growth since the head started; null where the kernel does not show them. */
   readonly kernel: { readonly listenOverflows: number | null; readonly listenDrops: number | null };

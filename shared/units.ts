@@ -16,6 +16,22 @@ export function parseBytes(text: string): number | undefined {
   return match ? Number(match[1]) * sizes[match[2]!.toLowerCase()]! : undefined;
 }
 
+/** The inverse of parseDuration, in the largest unit that needs no fraction: `250ms`, `10s`, `1h`. */
+export function formatDuration(millis: number): string {
+  const [unit, size] = Object.entries(durations)
+    .filter(([, each]) => millis >= each && Number.isInteger(millis / each))
+    .at(-1) ?? ['ms', 1];
+  return millis === 0 ? '0' : `${millis / size}${unit}`;
+}
+
+/** The inverse of parseBytes, in the largest unit that needs no fraction: `256`, `16k`, `1g`. */
+export function formatBytes(bytes: number): string {
+  const [unit, size] = Object.entries(sizes)
+    .filter(([, each]) => bytes >= each && Number.isInteger(bytes / each))
+    .at(-1) ?? ['', 1];
+  return `${bytes / size}${unit}`;
+}
+
 export interface HostPort {
   /** An IP address or a name, without the brackets of an IPv6 literal. */
   readonly host: string;

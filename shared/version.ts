@@ -1,4 +1,4 @@
-/** The version of this package, and the Node.js that it runs on. */
+/** What this package's manifest says of it. */
 import { readFileSync } from 'node:fs';
 
 // The built code lies one folder deeper than the source.
@@ -7,10 +7,17 @@ const file = new URL(`${base}/package.json`, import.meta.url);
 
 interface Manifest {
   readonly version: string;
-  readonly engines: { readonly node: string };
+  readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
 }
 
 const manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
 export const version = manifest.version;
-/** As npm reads it: `^22.20 || >=26`. */
-export const nodeRange = manifest.engines.node;
+
+/**
+ * Packages that only labs, visits and their reports need, and which versions of them: installed on request. They are
+ * optional peers of any version, so that a project that has one for itself is not kept from installing Baton.
+ */
+export const partsOnRequest: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(manifest.peerDependencies).map((name) => [name, manifest.devDependencies[name] ?? '*']),
+);

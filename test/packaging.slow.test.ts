@@ -20,6 +20,10 @@ const project = join(folder, 'unrelated');
 const installed = join(project, 'node_modules', 'baton');
 const baton = join(project, 'node_modules', '.bin', 'baton');
 
+/** What came with the package, before anything else was installed. */
+let alone: readonly string[] = [];
+let kilobytes = 0;
+
 // An npm that runs these tests tells its children which package they belong to: the project here is not it.
 const env = Object.fromEntries(
   Object.entries(process.env).filter(([key]) => !/^npm_(package|lifecycle|config_local_prefix)/.test(key)),
@@ -38,11 +42,24 @@ test.before('pack and install', async (t) => {
   const packed = await execa({ ...here, cwd: checkout })`npm pack --json --pack-destination ${folder}`;
   const files = [...packed.stdout.matchAll(/"path": "([^"]+)"/g)].map(([, path]) => path!);
   t.deepEqual(
-    files.filter((path) => !/^(dist|docs)\/|^(LICENSE|README\.md|package\.json)$/.test(path)),
-    [],
+    files.filter((path) => !/^(dist|docs)\/|^(LICENSE|README\.md|package\.json)$/.test(path)).sort(),
+    [
+      'infra/vagrant/systemd/baton-admin.service',
+      'infra/vagrant/systemd/baton-admin.socket',
+      'infra/vagrant/systemd/baton-delivery@.service',
+      'infra/vagrant/systemd/baton-head.service',
+      'infra/vagrant/systemd/baton-vip.service',
+      'infra/vagrant/systemd/baton.tmpfiles',
+      'infra/vagrant/systemd/remote-delivery.conf',
+      'shared/wire/PROTOCOL.md',
+      'test/delivery/python_delivery.py',
+    ],
   );
   const tarball = join(folder, `baton-${version}.tgz`);
-  await execa(here)`npm install --no-audit --no-fund --prefer-offline ${tarball} express@5 @types/node@24`;
+  await execa(here)`npm install --no-audit --no-fund --prefer-offline ${tarball}`;
+  alone = (await execa(here)`npm ls --all --parseable`).stdout.split('\n').slice(1);
+  kilobytes = Number((await execa('du', ['-sk', join(project, 'node_modules')])).stdout.split('\t')[0]);
+  await execa(here)`npm install --no-audit --no-fund --prefer-offline express@5 @types/node@24`;
 });
 
 test.after.always('clean up', async () => {
@@ -73,6 +90,56 @@ async function ask(listen: string, path: string, localAddress: string) {
   const { localPort } = response.socket;
   return { status: response.statusCode, localPort, body: (await json(response)) as Record<string, unknown> };
 }
+
+test('what is installed is what a production server loads: few packages, and small', (t) => {
+  t.true(alone.length > 1 && alone.length <= 25, alone.join('\n'));
+  t.true(kilobytes > 1000 && kilobytes <= 20_000, `${kilobytes} kB`);
+});
+
+test('importing a delivery loads neither a logger nor what the lab needs', async (t) => {
+  const code = `
+    import { createRequire, registerHooks } from 'node:module';
+    const seen = new Set();
+    registerHooks({ load(url, context, next) { seen.add(/.*node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(url)?.[1]); return next(url, context); } });
+    await import('baton/delivery');
+    console.log(JSON.stringify([...seen].filter((name) => name)));`;
+  const { stdout } = await execa(here)`${process.execPath} --input-type=module -e ${code}`;
+  const loaded = JSON.parse(stdout) as string[];
+  for (const name of ['koffi', 'msgpackr', 'node-unix-socket', 'baton'])
+    t.true(loaded.includes(name), stdout);
+  for (const name of ['pino', 'zod', 'commander', 'execa']) t.false(loaded.includes(name), stdout);
+});
+
+test('what only a lab needs is asked for in one line', async (t) => {
+  for (const args of [
+    ['visit', 'http://127.0.0.1:1/'],
+    ['lab', 'list'],
+    ['lab', 'modes'],
+  ]) {
+    const { exitCode, stderr } = await execa(baton, args, { ...here, reject: false });
+    t.is(exitCode, 1);
+    t.regex(
+      stderr,
+      /^baton: [\w-]+ is needed for this .*; run: npm install autocannon@\S+ execa@\S+ .*zod@\S+$/,
+    );
+  }
+});
+
+test('what the README and the documents point at is in the package, and the manual and schemas are', async (t) => {
+  let found = 0;
+  for await (const file of glob(['README.md', 'docs/*.md', 'shared/wire/PROTOCOL.md'], { cwd: installed })) {
+    const text = await readFile(join(installed, file), 'utf8');
+    for (const [, path] of text.matchAll(
+      /`((?:docs|shared|test|infra)\/[\w./-]+\.(?:md|py|service|socket))`/g,
+    )) {
+      found++;
+      t.true(existsSync(join(installed, path!)), `${file} points at ${path}`);
+    }
+  }
+  t.true(found >= 4, String(found));
+  for (const file of ['dist/man/baton.1', 'dist/schema/head.json', 'dist/schema/delivery.json'])
+    t.true(existsSync(join(installed, file)), file);
+});
 
 test('baton runs from the package: version, help, and a wrong word', async (t) => {
   t.is((await execa(here)`npx --no-install baton --version`).stdout, version);

@@ -3,7 +3,7 @@
  * a test compiles again and compares. Another major version of clang may choose other instructions for the same source.
  */
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
+import { runCommand } from '../../shared/command.ts';
 import { BatonError } from '../../shared/errors.ts';
 
 /** Of the clang that made the committed object. */
@@ -14,7 +14,7 @@ const machine = { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? p
 
 /** clang's major version; undefined when it does not run. */
 export async function clangMajor(): Promise<number | undefined> {
-  const { stdout, failed } = await execa('clang', ['--version'], { reject: false });
+  const { stdout, failed } = await runCommand('clang', ['--version']);
   const found = /version (\d+)/.exec(failed ? '' : stdout);
   return found ? Number(found[1]) : undefined;
 }
@@ -29,7 +29,9 @@ export async function compileSteering(object: string): Promise<void> {
   }
   const flags = ['-O2', '-target', 'bpfel', '-mcpu=v2', '-Wall', '-Wextra', '-Werror'];
   const include = `-I/usr/include/${machine}-linux-gnu`;
-  await execa('clang', [...flags, include, '-c', 'steer.bpf.c', '-o', object], { cwd: import.meta.dirname });
+  const args = [...flags, include, '-c', 'steer.bpf.c', '-o', object];
+  const { failed, problem, stderr } = await runCommand('clang', args, { cwd: import.meta.dirname });
+  if (failed) throw new Error(`${problem}\n${stderr}`);
 }
 
 if (import.meta.main) await compileSteering(fileURLToPath(new URL('steer.bpf.o', import.meta.url)));

@@ -1,5 +1,5 @@
 /** `ip` and `tc` of iproute2, with the JSON that they answer. */
-import { execa } from 'execa';
+import { runCommand } from '../../shared/command.ts';
 import { BatonError } from '../../shared/errors.ts';
 
 type Tool = 'ip' | 'tc';
@@ -15,9 +15,8 @@ interface Outcome {
 export async function tryTool(tool: Tool, args: readonly string[]): Promise<Outcome> {
   // Debian's /sbin is not on an ordinary user's PATH.
   const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  const { failed, code, stdout, stderr } = await execa(tool, args, { reject: false, env });
-  if (code === 'ENOENT')
-    throw new BatonError('MISSING_TOOL', { tool, mend: 'sudo apt-get install iproute2' });
+  const { failed, missing, stdout, stderr } = await runCommand(tool, args, { env });
+  if (missing) throw new BatonError('MISSING_TOOL', { tool, mend: 'sudo apt-get install iproute2' });
   // Its last line says "We have an error talking to the kernel" when the one before says why.
   const problem =
     stderr

@@ -1,7 +1,7 @@
 /** Names in the BPF file system, for people (`bpftool map dump pinned ...`) and for tc, which attaches a program by name. */
 import { existsSync, mkdirSync, readlinkSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { execa } from 'execa';
+import { runCommand } from '../../shared/command.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { pinObject } from '../../shared/sys/bpf.ts';
 
@@ -40,9 +40,7 @@ export async function ensureBpffs(): Promise<void> {
   const fail = (problem: string) => new BatonError('NO_BPFFS', { path: bpffs, problem });
   if (!existsSync(bpffs)) throw fail('there is no such directory');
   if (hasBpffs()) return;
-  const { failed, stderr } = await execa('mount', ['-t', 'bpf', '-o', 'mode=0700', 'bpf', bpffs], {
-    reject: false,
-  });
+  const { failed, stderr } = await runCommand('mount', ['-t', 'bpf', '-o', 'mode=0700', 'bpf', bpffs]);
   if (failed) throw fail(stderr.trim() || 'mount is not installed');
 }
 

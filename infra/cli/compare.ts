@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
-import { type Compared, compareReports, figures } from '../report/compare.ts';
-import { renderComparePage } from '../report/compare-page.ts';
-import { type Report, reportSchema } from '../report/schema.ts';
+import type { Compared } from '../report/compare.ts';
+import type { Report } from '../report/schema.ts';
 import { formatTable } from '../report/table.ts';
 import { comparisonTable } from '../report/terminal.ts';
 import { needFile, save } from './save.ts';
@@ -38,14 +37,19 @@ async function compare(paths: readonly string[], flags: CompareFlags): Promise<v
   // Before anything is shown: a person would take half an answer for all of it.
   await needFile('--json', flags.json, ROOM);
   await needFile('--html', flags.html, ROOM);
+  const { compareReports, figures } = await import('../report/compare.ts');
   const compared = compareReports(files);
   if (flags.json === '-') process.stdout.write(asJson(compared));
-  else process.stdout.write(`${asText(compared)}\n`);
+  else process.stdout.write(`${asText(compared, figures)}\n`);
   if (flags.json !== undefined && flags.json !== '-') await save('--json', flags.json, asJson(compared));
-  if (flags.html !== undefined) await save('--html', flags.html, await renderComparePage(compared));
+  if (flags.html !== undefined) await save('--html', flags.html, await page(compared));
 }
 
+const page = async (compared: Compared) =>
+  (await import('../report/compare-page.ts')).renderComparePage(compared);
+
 async function readReport(file: string): Promise<Report> {
+  const { reportSchema } = await import('../report/schema.ts');
   try {
     return reportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch (error) {
@@ -58,7 +62,7 @@ async function readReport(file: string): Promise<Report> {
 const asJson = ({ runs, answer, comparisons, conditions }: Compared) =>
   `${JSON.stringify({ runs: runs.map(({ letter, file }) => ({ letter, file })), answer, conditions, comparisons })}\n`;
 
-function asText(compared: Compared): string {
+function asText(compared: Compared, figures: readonly (keyof Compared['comparisons'])[]): string {
   const letters = compared.runs.map(({ letter }) => letter);
   return [
     compared.answer,

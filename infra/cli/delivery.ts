@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
-import { startDelivery } from '../../delivery/serve.ts';
 import { deliverySchema } from '../../shared/config.ts';
+import { createLogger } from '../../shared/log.ts';
 import { addSettings } from './options.ts';
 import { announce, stopOnSignal } from './service.ts';
 
@@ -18,7 +18,12 @@ export function deliveryCommand(): Command {
     )
     .action(async ({ config, ...settings }: { config?: string }) => {
       keepConnectionsYoung();
-      const delivery = await startDelivery(settings, { configFile: config });
+      const { startDelivery } = await import('../../delivery/serve.ts');
+      const log = createLogger('delivery');
+      const { error: logError } = log;
+      // What keeps it from being ready ends the command, which tells it: not twice.
+      log.error = () => {};
+      const delivery = await startDelivery(settings, { configFile: config, log });
       stopOnSignal(() => delivery.stop());
       try {
         await delivery.ready;
@@ -26,7 +31,14 @@ export function deliveryCommand(): Command {
         await delivery.stop();
         throw error;
       }
-      announce({ ready: 'delivery', name: delivery.name, direct: delivery.direct, pid: process.pid });
+      log.error = logError;
+      announce({
+        ready: 'delivery',
+        name: delivery.name,
+        direct: delivery.direct,
+        ...(delivery.metrics === null ? {} : { metrics: delivery.metrics }),
+        pid: process.pid,
+      });
     });
 }
 

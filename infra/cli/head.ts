@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import { policies } from '../../head/choose/index.ts';
-import { startHead } from '../../head/index.ts';
 import { headSchema } from '../../shared/config.ts';
 import { addSettings } from './options.ts';
 import { announce, stopOnSignal } from './service.ts';
@@ -18,6 +17,7 @@ export function headCommand(): Command {
       `\nPolicies:\n${list}\n\nPrints one line of JSON when it is ready. Logs go to stderr.`,
     )
     .action(async ({ config, ...settings }: { config?: string }) => {
+      const { startHead } = await import('../../head/index.ts');
       const head = await startHead(settings, { configFile: config });
       stopOnSignal(() => head.stop());
       announce({
@@ -25,6 +25,7 @@ export function headCommand(): Command {
         listen: head.listen,
         socket: head.socket,
         admin: head.admin,
+        ...(head.metrics === null ? {} : { metrics: head.metrics }),
         ...(head.control === null ? {} : { control: head.control }),
         pid: process.pid,
       });

@@ -1,16 +1,14 @@
 import { Command, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import type { Experiment } from '../experiments/experiment.ts';
-import { experiments, findExperiment } from '../experiments/index.ts';
-import { runExperiment } from '../experiments/run.ts';
+import { experimentNames } from '../experiments/names.ts';
 import { type LabKind, labKinds } from '../lab/lab.ts';
 import { createProgress } from '../lab/progress.ts';
-import { reportJsonSchema } from '../report/schema.ts';
 import { formatTable } from '../report/table.ts';
 import { renderTerminal } from '../report/terminal.ts';
-import { needReports, type WrittenReport, writeIndex, writeReport } from '../report/write.ts';
-import { labDown, labUp, type NetworkFlags } from './lab-network.ts';
-import { vagrantDown, vagrantUp } from './lab-vagrant.ts';
+import type { WrittenReport } from '../report/write.ts';
+import { fitTable, terminalWidth } from '../terminal.ts';
+import type { NetworkFlags } from './lab-network.ts';
 
 interface LabFlags extends NetworkFlags {
   readonly on: LabKind;
@@ -20,16 +18,25 @@ interface LabFlags extends NetworkFlags {
 
 /** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab up` and `down` */
 export function labCommand(): Command {
-  return new Command('lab')
+  const command = new Command('lab')
     .description('run an experiment and write a report of it')
-    .argument('<experiment>', `one of ${experiments.map(({ name }) => name).join(', ')}`)
-    .addOption(new Option('--on <lab>', 'where its hosts are').default('loopback').argParser(parseLab))
+    .argument('<experiment>', 'which; or what else to do')
+    .addOption(onLab())
     .option('--out <dir>', 'where the reports go', 'reports')
     .option('--quick', 'a shorter run, with less to say')
     .option('--deliveries <n>', 'up: how many delivery hosts, at most 64 (default: 2)')
     .option('--rtt <duration>', "up: the round trip of the client's cable (default: none to speak of)")
     .addHelpText('after', otherHelp)
     .action(lab);
+  command.registeredArguments[0]!.argChoices = [...experimentNames, 'all', 'list', 'schema', 'up', 'down'];
+  return command;
+}
+
+/** Not `choices()`, which would say less well what is wrong. */
+function onLab(): Option {
+  const option = new Option('--on <lab>', 'where its hosts are').default('loopback').argParser(parseLab);
+  option.argChoices = [...labKinds];
+  return option;
 }
 
 const otherHelp = `
@@ -44,25 +51,41 @@ baton lab down --on vagrant  destroys them
 `;
 
 async function lab(name: string, flags: LabFlags): Promise<void> {
-  if (name === 'up') return await (flags.on === 'vagrant' ? vagrantUp(flags) : labUp(flags));
-  if (name === 'down') return await (flags.on === 'vagrant' ? vagrantDown() : labDown(flags));
-  if (name === 'list') return void process.stdout.write(`${list()}\n`);
-  if (name === 'schema')
+  if (name === 'up' || name === 'down') return await upOrDown(name, flags);
+  const { experiments, findExperiment } = await import('../experiments/index.ts');
+  if (name === 'list') return void process.stdout.write(`${list(experiments)}\n`);
+  if (name === 'schema') {
+    const { reportJsonSchema } = await import('../report/schema.ts');
     return void process.stdout.write(`${JSON.stringify(reportJsonSchema(), undefined, 2)}\n`);
+  }
   const wanted = name === 'all' ? experiments : [findExperiment(name)];
+  const { needReports } = await import('../report/write.ts');
   await needReports(flags.out);
   await runAll(wanted, flags);
 }
 
-const list = () =>
-  formatTable(
-    ['experiment', '', 'about, with --quick'],
-    experiments.map(({ name, title, seconds }) => [
-      name,
-      title.padEnd(90),
-      `${seconds.full} s, ${seconds.quick} s`,
-    ]),
+async function upOrDown(name: 'up' | 'down', flags: LabFlags): Promise<void> {
+  if (flags.on === 'vagrant') {
+    const { vagrantDown, vagrantUp } = await import('./lab-vagrant.ts');
+    return await (name === 'up' ? vagrantUp(flags) : vagrantDown());
+  }
+  const { labDown, labUp } = await import('./lab-network.ts');
+  await (name === 'up' ? labUp(flags) : labDown(flags));
+}
+
+const list = (experiments: readonly Experiment[]) => {
+  const rows = experiments.map(({ name, title, seconds }) => [
+    name,
+    title,
+    `${seconds.full} s, ${seconds.quick} s`,
+  ]);
+  const [header, ...fitted] = fitTable([['experiment', '', 'about, --quick'], ...rows], terminalWidth());
+  const widest = Math.max(...fitted.map(([, title]) => title!.length));
+  return formatTable(
+    header!,
+    fitted.map(([name, title, time]) => [name!, title!.padEnd(widest), time!]),
   );
+};
 
 /** One after the other. What fails is told and the others go on; an interrupt ends the one and begins no other. */
 async function runAll(wanted: readonly Experiment[], flags: LabFlags): Promise<void> {
@@ -90,7 +113,7 @@ async function runAll(wanted: readonly Experiment[], flags: LabFlags): Promise<v
       }
     }
     if (wanted.length > 1 && written.length > 0)
-      process.stdout.write(`\nall answers: ${await writeIndex(written, flags.out)}\n`);
+      process.stdout.write(`\nall answers: ${await (await writing()).writeIndex(written, flags.out)}\n`);
   } finally {
     for (const signal of signals) process.off(signal, interrupt);
   }
@@ -108,18 +131,21 @@ async function runOne(
   const laterMs = later.reduce((sum, { seconds }) => sum + 1000 * seconds[quick ? 'quick' : 'full'], 0);
   const progress = createProgress(process.stderr, laterMs);
   try {
+    const { runExperiment } = await import('../experiments/run.ts');
     const report = await runExperiment(experiment, { on: flags.on, quick, signal, progress });
     progress.end();
     process.stdout.write(`\n${renderTerminal(report)}\n`);
     if (report.tables.length === 0 && report.cases.every(({ rounds }) => rounds.length === 0))
       return undefined;
-    const files = await writeReport(report, flags.out);
+    const files = await (await writing()).writeReport(report, flags.out);
     process.stdout.write(`\nreport: ${files.html}\n        ${files.json}\n`);
     return { report, files };
   } finally {
     progress.end();
   }
 }
+
+const writing = () => import('../report/write.ts');
 
 function parseLab(text: string): LabKind {
   const found = labKinds.find((kind) => kind === text);

@@ -5,13 +5,13 @@ import { getStatus, setMode } from '../admin-client.ts';
 import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
 
 export function modeCommand(): Command {
-  return addAnyHeadOptions(
+  const command = addAnyHeadOptions(
     new Command('mode')
       .summary("show or switch the running head's mode")
       .description(
         'Without MODE shows what the head does with connections; with it, what it does from now on.',
       )
-      .argument('[MODE]', modes.join(', '))
+      .argument('[MODE]', 'from the next connection on')
       .option('--json', 'answer as JSON'),
   ).action(async (mode: string | undefined, options: AnyHeadOptions & { json?: boolean }) => {
     if (mode !== undefined && !modes.includes(mode as Mode))
@@ -22,4 +22,6 @@ export function modeCommand(): Command {
     });
     process.stdout.write(options.json ? `${JSON.stringify({ mode: now })}\n` : `${now}\n`);
   });
+  command.registeredArguments[0]!.argChoices = [...modes];
+  return command;
 }

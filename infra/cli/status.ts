@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { HeadStatus, MigrationStatus } from '../../shared/status.ts';
 import { getStatus } from '../admin-client.ts';
+import { fitTable, terminalWidth, wrap } from '../terminal.ts';
 import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
 
 const WATCH_EVERY_MS = 1000;
@@ -29,38 +30,33 @@ async function show(admin: string, options: StatusOptions): Promise<void> {
     } else {
       // Home, draw, and erase what is left of the longer picture before.
       const [start, end] = options.watch && process.stdout.isTTY ? ['\x1b[H\x1b[2J', ''] : ['', ''];
-      process.stdout.write(`${start}${render(status, before)}${end}`);
+      process.stdout.write(`${start}${render(status, before, terminalWidth())}${end}`);
     }
     before = status;
     if (options.watch) await delay(WATCH_EVERY_MS);
   } while (options.watch);
 }
 
-/** A status as text; with an earlier one, what changed per second as well. */
-export function render(status: HeadStatus, before?: HeadStatus): string {
+/** A status as text, no wider than `width`; with an earlier one, what changed per second as well. */
+export function render(status: HeadStatus, before?: HeadStatus, width = Infinity): string {
   const seconds = before ? status.uptimeSeconds - before.uptimeSeconds : 0;
   const rate =
     before && seconds > 0 ? `, ${((status.accepted - before.accepted) / seconds).toFixed(0)}/s` : '';
+  const drops = status.listeners.reduce((sum, listener) => sum + listener.drops, 0);
   const lines = [
     `head ${status.listen}  mode ${status.mode}  policy ${status.policy}  up ${status.uptimeSeconds.toFixed(0)} s  pid ${status.pid}`,
     `accepted ${status.accepted}${rate}, open ${status.open}, ` +
-      `queued ${status.listeners.map(({ queued }) => queued).join('+') || 0} of ${status.workers} x ${status.backlog}, ` +
-      `overflows ${status.kernel.listenOverflows ?? 'unknown'}`,
+      `queued ${queues(status)} of ${status.workers} x ${status.backlog}, ` +
+      `turned away ${drops}`,
     ...Object.entries(status.outcomes).flatMap(([mode, outcomes]) => list(mode, outcomes)),
     ...list('no request', status.inspectionFailures),
     ...(status.migration ? migrationLines(status.migration) : []),
-    '',
-  ];
-  const rows = status.deliveries.map((delivery) => [
-    delivery.name,
-    delivery.state,
-    delivery.transport,
-    delivery.direct ?? '-',
-    `${delivery.inUse}/${delivery.credits}`,
-    ...[delivery.untaken, delivery.taken, delivery.returned, delivery.redirected, delivery.created].map(
-      String,
-    ),
-  ]);
+  ].map((line) => wrap(line, width));
+  const flows = status.migration ? flowLines(status.migration, width) : [];
+  return `${[...lines, '', ...deliveryLines(status, width), ...flows].join('\n')}\n`;
+}
+
+function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
   const header = [
     'delivery',
     'state',
@@ -73,8 +69,18 @@ export function render(status: HeadStatus, before?: HeadStatus): string {
     '307',
     '201',
   ];
-  const flows = status.migration ? flowLines(status.migration) : [];
-  return `${[...lines, ...table([header, ...rows]), ...flows].join('\n')}\n`;
+  const rows = deliveries.map((delivery) => [
+    delivery.name,
+    delivery.state,
+    delivery.transport,
+    delivery.direct ?? '-',
+    `${delivery.inUse}/${delivery.credits}`,
+    ...[delivery.untaken, delivery.taken, delivery.returned, delivery.redirected, delivery.created].map(
+      String,
+    ),
+  ]);
+  // What a person misses least goes first.
+  return table(fitTable([header, ...rows], width, ['201', 'returned', 'by', 'untaken', '307', 'direct']));
 }
 
 function migrationLines({
@@ -90,8 +96,9 @@ function migrationLines({
   ];
 }
 
-function flowLines({ flows: { count, listed } }: MigrationStatus): readonly string[] {
+function flowLines({ flows: { count, listed } }: MigrationStatus, width: number): readonly string[] {
   if (listed.length === 0) return [];
+  const header = ['client', 'server', 'at', 'action', 'packets', 'bytes'];
   const rows = listed.map(({ client, server, delivery, action, packets, bytes }) => [
     client,
     server,
@@ -101,7 +108,14 @@ function flowLines({ flows: { count, listed } }: MigrationStatus): readonly stri
     String(bytes),
   ]);
   const more = count > listed.length ? [`and ${count - listed.length} more`] : [];
-  return ['', ...table([['client', 'server', 'at', 'action', 'packets', 'bytes'], ...rows]), ...more];
+  return ['', ...table(fitTable([header, ...rows], width, ['packets', 'server'])), ...more];
+}
+
+/** Each worker's; of many workers their sum. */
+function queues({ listeners }: HeadStatus): string {
+  const queued = listeners.map((listener) => listener.queued);
+  if (queued.length <= 4) return queued.join('+') || '0';
+  return String(queued.reduce((sum, one) => sum + one));
 }
 
 /** The counts that are not zero; no line when all are. */

@@ -1,9 +1,10 @@
 import { Command } from 'commander';
-import { findSteering, type SteeredFlow } from '../../head/steer/index.ts';
+import type { SteeredFlow } from '../../head/steer/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { formatHostPort } from '../../shared/units.ts';
 import { getStatus } from '../admin-client.ts';
 import { formatTable } from '../report/table.ts';
+import { fitTable, terminalWidth } from '../terminal.ts';
 import { addHeadOptions, adminPath, type HeadOptions } from './running-head.ts';
 
 /** `baton steering INTERFACE`: what the kernel does for connections on other hosts, with or without a head. */
@@ -24,6 +25,7 @@ async function steering(
   card: string,
   options: HeadOptions & { json?: boolean; remove?: boolean },
 ): Promise<void> {
+  const { findSteering } = await import('../../head/steer/index.ts');
   const found = await findSteering(card);
   const flows = found?.list() ?? [];
   if (options.remove && found) {
@@ -52,10 +54,10 @@ async function needNoHead(card: string, admin: string): Promise<void> {
   throw new BatonError('STEERING_IN_USE', { interface: card, pid: status.pid });
 }
 
-const table = (flows: readonly SteeredFlow[]): string =>
-  formatTable(
+function table(flows: readonly SteeredFlow[]): string {
+  const rows = [
     ['client', 'server', 'action', 'to', 'packets', 'bytes'],
-    flows.map(({ client, server, action, mac, packets, bytes }) => [
+    ...flows.map(({ client, server, action, mac, packets, bytes }) => [
       formatHostPort(client),
       formatHostPort(server),
       action,
@@ -63,4 +65,7 @@ const table = (flows: readonly SteeredFlow[]): string =>
       String(packets),
       String(bytes),
     ]),
-  );
+  ];
+  const [header, ...fitted] = fitTable(rows, terminalWidth(), ['packets', 'to']);
+  return formatTable(header!, fitted);
+}

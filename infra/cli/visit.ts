@@ -1,13 +1,10 @@
 import { Command, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
-import { runFirst } from '../../shared/sys/realtime.ts';
 import { parseDuration } from '../../shared/units.ts';
 import { formatLeft } from '../lab/progress.ts';
 import { formatCounts } from '../report/table.ts';
 import { type ArrivalKind, arrivalKinds } from '../visits/arrivals.ts';
-import { formatHgrm } from '../visits/histogram.ts';
-import { runVisits, type VisitProgress } from '../visits/run.ts';
-import { summarise } from '../visits/summary.ts';
+import type { VisitProgress } from '../visits/run.ts';
 import { parseThreshold } from '../visits/threshold.ts';
 import { needFile, save } from './save.ts';
 
@@ -41,6 +38,7 @@ interface VisitFlags {
 /** `baton visit URL...` */
 export function visitCommand(): Command {
   return new Command('visit')
+    .summary('visit a server at a steady rate and measure how long each visit takes')
     .description(
       'visit a server at a steady rate, whatever it answers, and measure how long each visit takes',
     )
@@ -87,6 +85,12 @@ export function visitCommand(): Command {
 }
 
 async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> {
+  const [{ runFirst }, { formatHgrm }, { runVisits }, { summarise }] = await Promise.all([
+    import('../../shared/sys/realtime.ts'),
+    import('../visits/histogram.ts'),
+    import('../visits/run.ts'),
+    import('../visits/summary.ts'),
+  ]);
   const thresholds = flags.failIf.map(parseThreshold);
   const samples = flags.samples ? Math.ceil((flags.rate * flags.duration) / 1000) : 0;
   await needFile('--json', flags.json, RESULT_BYTES + samples * SAMPLE_BYTES);

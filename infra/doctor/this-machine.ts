@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { execa } from 'execa';
+import { runCommand } from '../../shared/command.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { readCards, readSetting } from '../../shared/host/cards.ts';
 import type { Answer, Machine, Ran } from './machine.ts';
@@ -91,10 +91,8 @@ function has(program: string): boolean {
 }
 
 async function run(program: string, ...args: readonly string[]): Promise<Ran> {
-  const options = { reject: false, env: { PATH: path }, timeout: RUN_WITHIN_MS } as const;
-  const { failed, stdout, stderr, shortMessage } = await execa(program, args, options);
-  const problem = stderr?.trim().split('\n')[0] || (failed ? (shortMessage ?? 'it failed') : '');
-  return { ok: !failed, stdout: stdout ?? '', problem };
+  const ran = await runCommand(program, args, { env: { PATH: path }, withinMs: RUN_WITHIN_MS });
+  return { ok: !ran.failed, stdout: ran.stdout, problem: ran.stderr.trim().split('\n')[0] || ran.problem };
 }
 
 async function brokenParts(): Promise<string[]> {

@@ -25,6 +25,9 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
+/** include/uapi/asm-generic/socket.h, linux/sock_diag.h */
+const SO_MEMINFO = 55;
+const SK_MEMINFO_DROPS = 8;
 const SO_PEERCRED = 17;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -229,9 +232,12 @@ export const deferAccept = (listener: number, seconds: number): void =>
 export const setSendBuffer = (fd: number, bytes: number): void => setOption(fd, SOL_SOCKET, SO_SNDBUF, bytes);
 
 /** How many connections wait to be accepted, as `queuedConnections`, and the limit. */
-export function listenQueue(listener: number): { queued: number; backlog: number } {
+export function listenQueue(listener: number): { queued: number; backlog: number; drops: number } {
   const info = getOption(listener, IPPROTO_TCP, TCP_INFO, 104);
-  return { queued: info.getUint32(TCPI_UNACKED, true), backlog: info.getUint32(TCPI_SACKED, true) };
+  const [queued, backlog] = [info.getUint32(TCPI_UNACKED, true), info.getUint32(TCPI_SACKED, true)];
+  // What tcp_listendrop() counts, net/ipv4/tcp_ipv4.c; the host's TcpExtListenDrops is the sum over all listeners.
+  const memory = getOption(listener, SOL_SOCKET, SO_MEMINFO, 4 * (SK_MEMINFO_DROPS + 1));
+  return { queued, backlog, drops: memory.getUint32(4 * SK_MEMINFO_DROPS, true) };
 }
 
 /** Milliseconds since the last byte in either direction, or since it was connected; what waits unread counts as well. */

@@ -3,9 +3,9 @@
  * these schemas when they arrive. PROTOCOL.md describes them for other languages.
  */
 import { Packr } from 'msgpackr';
-import { z } from 'zod';
 import { BatonError } from '../errors.ts';
 import { isReachable, REACHABLE } from '../reachable.ts';
+import * as z from '../schema.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
 export const PROTOCOL_VERSION = 1;
@@ -72,12 +72,12 @@ export type Hello = z.infer<typeof hello>;
 export type FromDelivery = z.infer<typeof fromDelivery>;
 export type FromHead = z.infer<typeof fromHead>;
 
-// Without records: a peer in another language reads plain maps.
-const packr = new Packr({ useRecords: false, variableMapSize: true });
+// Without records: a peer in another language reads plain maps. `number`: it may write 5 in 64 bits, and means 5.
+const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType: 'number' });
 
 export const encodeControl = (message: FromDelivery | FromHead): Buffer => packr.pack(message);
 
-function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): T {
+function decode<T>(schema: z.Schema<T>, bytes: Uint8Array): T {
   if (bytes.length > CONTROL_MESSAGE_MAX) {
     throw new BatonError('PROTOCOL', { problem: `a control message of ${bytes.length} bytes` });
   }
@@ -89,9 +89,9 @@ function decode<T>(schema: z.ZodType<T>, bytes: Uint8Array): T {
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
+  const { path, message } = parsed.issue;
   throw new BatonError('PROTOCOL', {
-    problem: `a control message with a bad ${issue.path.join('.') || 'type'}: ${issue.message}`,
+    problem: `a control message with a bad ${path.join('.') || 'type'}: ${message}`,
   });
 }
 

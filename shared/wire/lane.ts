@@ -52,8 +52,7 @@ let position = 0;
 /** Reads one lane message into `laneMessage`; false for anything that is not exactly one. */
 export function readLane(from: Uint8Array, length: number): boolean {
   if (length < 3 || length > LANE_MESSAGE_MAX) return false;
-  const elements = from[0]! - 0x90;
-  position = 1;
+  const elements = readArrayHeader(from, length);
   const kind = readUint(from, length);
   if (kind === ENDED ? elements !== 2 : elements !== 3 || kind < CONNECTIONS || kind > RETURNED) return false;
   laneMessage.kind = kind;
@@ -62,13 +61,29 @@ export function readLane(from: Uint8Array, length: number): boolean {
   return laneMessage.first >= 0 && laneMessage.count > 0 && position === length;
 }
 
-/** positive fixint, uint 8, uint 16 or uint 32; -1 for anything else. */
+/** The number of elements; negative for what is no array. */
+function readArrayHeader(from: Uint8Array, length: number): number {
+  const head = from[0]!;
+  const width = head === 0xdc ? 2 : head === 0xdd ? 4 : 0;
+  position = 1;
+  return width === 0 ? head - 0x90 : readBytes(from, length, width);
+}
+
+/** Any of MessagePack's integers; -1 for what is none, and for one below 0 or above 2^32 - 1. */
 function readUint(from: Uint8Array, length: number): number {
   if (position >= length) return -1;
   const head = from[position++]!;
   if (head < 0x80) return head;
-  const width = head === 0xcc ? 1 : head === 0xcd ? 2 : head === 0xce ? 4 : 0;
-  if (width === 0 || position + width > length) return -1;
+  // uint 8 to 64 are 0xcc to 0xcf, int 8 to 64 the four after them.
+  if (head < 0xcc || head > 0xd3) return -1;
+  const isNegative = head >= 0xd0 && position < length && from[position]! >= 0x80;
+  const value = readBytes(from, length, 1 << (head & 3));
+  return isNegative || value > 0xffffffff ? -1 : value;
+}
+
+/** Big-endian; -1 when they are not all there. */
+function readBytes(from: Uint8Array, length: number, width: number): number {
+  if (position + width > length) return -1;
   let value = 0;
   for (const end = position + width; position < end; position++) value = value * 256 + from[position]!;
   return value;

@@ -3,6 +3,7 @@ import test from 'ava';
 import { execa } from 'execa';
 import { readListenCounters } from '../../head/kernel.ts';
 import { baton } from '../../infra/lab/service.ts';
+import { version } from '../../shared/version.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { failed, visit, visitSteadily } from '../support/load.ts';
 import { needing } from '../support/needs.ts';
@@ -136,11 +137,20 @@ test('the metrics are Prometheus text and agree with the status', async (t) => {
   ];
   for (const [name, value] of expected) t.is(await cluster.metric(name), value, name);
   t.true((await cluster.metric('baton_handoff_seconds_sum')) > 0);
-  t.true((await cluster.metric('baton_listen_overflows_total')) >= 0);
+  t.is(await cluster.metric('baton_accept_queue_drops_total{worker="0"}'), 0);
+  t.is(await cluster.metric('baton_mode{mode="handoff"}'), 0, 'the other states are 0');
+  t.is(await cluster.metric('baton_delivery_state{delivery="d1",state="down"}'), 0);
+  t.is(
+    await cluster.metric(
+      `baton_build_info{version="${version}",node="${process.versions.node}",role="head"}`,
+    ),
+    1,
+  );
 });
 
 test('an accept queue that overflows is seen in the head that it belongs to', async (t) => {
   const cluster = await startCluster(t, ['--workers', '1', '--backlog', '4'], ['d1']);
+  const neighbour = await startCluster(t, ['--workers', '1'], []);
   t.is((await cluster.status()).backlog, 4);
   process.kill(cluster.head.pid, 'SIGSTOP');
   t.teardown(async () => void process.kill(cluster.head.pid, 'SIGCONT'));
@@ -153,6 +163,9 @@ test('an accept queue that overflows is seen in the head that it belongs to', as
     ({ kernel }) => (kernel.listenOverflows ?? 0) > 0,
   );
   t.true(status.kernel.listenDrops! >= status.kernel.listenOverflows!);
+  const own = await cluster.metric('baton_accept_queue_drops_total{worker="0"}');
+  t.true(own > 0 && own <= status.kernel.listenDrops!, `${own} of ${status.kernel.listenDrops}`);
+  t.is(await neighbour.metric('baton_accept_queue_drops_total{worker="0"}'), 0, 'another head had none');
   const answers = await Promise.all(visits);
   // Those that did not fit try again after a second: late, and served.
   t.deepEqual(failed(answers), []);

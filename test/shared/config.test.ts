@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { z } from 'zod';
 import { deliverySchema, flagOf, headSchema, resolveSettings } from '../../shared/config.ts';
 import { BatonError } from '../../shared/errors.ts';
 
@@ -20,10 +19,10 @@ async function fileWith(text: string): Promise<string> {
 function problemWith(
   settings: Record<string, unknown>,
   file?: string,
-  schema: z.ZodObject = headSchema,
+  schema: typeof headSchema | typeof deliverySchema = headSchema,
 ): BatonError {
   try {
-    resolveSettings(schema, settings, file);
+    resolveSettings<object>(schema, settings, file);
   } catch (error) {
     if (error instanceof BatonError) return error;
     throw error;
@@ -87,7 +86,7 @@ test('a value out of its bounds is refused with the bounds, at either end', (t) 
   ] as const) {
     for (const value of [least, most]) {
       for (const written of [value, String(value)]) {
-        const settings: Record<string, unknown> = resolveSettings(schema as z.ZodObject, { [key]: written });
+        const settings = resolveSettings<object>(schema, { [key]: written }) as Record<string, unknown>;
         t.is(settings[key], value);
       }
     }
@@ -101,10 +100,7 @@ test('a value out of its bounds is refused with the bounds, at either end', (t) 
 
 test('a bad value is quoted, with what would be right', (t) => {
   const { message, exitCode } = problemWith({ headTimeout: 'soon' });
-  t.is(
-    message,
-    '--head-timeout: expected something like 250ms, 10s or 1m, between 10 and 3600000 (got "soon")',
-  );
+  t.is(message, '--head-timeout: expected something like 250ms, 10s or 1m, from 10ms to 1h (got "soon")');
   t.is(exitCode, 2);
   t.regex(
     problemWith({ mode: 'proxy' }).message,
@@ -160,9 +156,13 @@ test('a setting is a flag in small letters', (t) => {
 
 test('editors get a JSON schema in which every setting is described', (t) => {
   for (const schema of [headSchema, deliverySchema]) {
-    const generated = z.toJSONSchema(schema, { io: 'input' });
-    t.deepEqual(Object.keys(generated.properties!), Object.keys(schema.shape));
-    for (const [key, property] of Object.entries(generated.properties!)) {
+    const generated = schema.json as {
+      properties: object;
+      required?: unknown;
+      additionalProperties: unknown;
+    };
+    t.deepEqual(Object.keys(generated.properties), Object.keys(schema.shape));
+    for (const [key, property] of Object.entries(generated.properties)) {
       t.regex((property as { description?: string }).description ?? '', /\w+ \w+/, key);
     }
     t.is(generated.required, undefined, 'nothing has to be set');

@@ -33,6 +33,7 @@ const pinned: Record<
   SECRET_UNUSABLE: [2, 'user', false, 'file', 'problem', 'mend'],
   LINK_FAILED: [1, 'head', true, 'address', 'problem'],
   LINK_REFUSED: [1, 'user', false, 'address', 'problem'],
+  MISSING_PART: [1, 'user', false, 'part', 'mend'],
   MISSING_TOOL: [1, 'user', false, 'tool', 'mend'],
   NO_PRIVILEGE: [1, 'user', false, 'what', 'capability', 'problem'],
   VIP_MISSING: [1, 'user', false, 'vip', 'mend'],

@@ -16,10 +16,15 @@ const packages = {
   chromium: 'chromium',
   clang: 'clang libbpf-dev',
   setpriv: 'util-linux',
+  script: 'bsdutils',
+  zsh: 'zsh',
+  groff: 'groff-base',
   shellcheck: 'shellcheck',
   vagrant: 'vagrant',
   ruby: 'ruby',
   spin: 'spin',
+  promtool: 'prometheus',
+  prometheus: 'prometheus',
 } as const;
 export type Tool = keyof typeof packages;
 

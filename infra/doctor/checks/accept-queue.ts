@@ -1,4 +1,4 @@
-import { headSchema } from '../../../shared/config.ts';
+import { headSchema, resolveSettings } from '../../../shared/config.ts';
 import { setCommand } from '../../../shared/host/cards.ts';
 import { type Check, ok, unknown, warning } from '../check.ts';
 import { asRoot } from '../machine.ts';
@@ -10,7 +10,7 @@ export const acceptQueue: Check = {
   for: ['head'],
   examine(machine) {
     const most = machine.setting(setting);
-    const { backlog } = headSchema.parse({});
+    const { backlog } = resolveSettings(headSchema, {});
     if (most === undefined) return unknown(`the kernel does not show ${setting}`);
     if (most >= backlog) return ok(`${backlog} connections may wait for each worker (somaxconn ${most})`);
     return warning(

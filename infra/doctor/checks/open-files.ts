@@ -1,4 +1,4 @@
-import { headSchema } from '../../../shared/config.ts';
+import { headSchema, resolveSettings } from '../../../shared/config.ts';
 import {
   DEFAULT_CREDITS,
   deliveryFilesBesides,
@@ -15,7 +15,7 @@ export const openFiles: Check = {
   for: ['head', 'delivery'],
   async examine(machine, _asked, role) {
     const limit = await machine.openFiles();
-    const { workers } = headSchema.parse({});
+    const { workers } = resolveSettings(headSchema, {});
     const besides = role === 'head' ? headFilesBesides(workers) : deliveryFilesBesides;
     const least = role === 'head' ? headFilesNeeded(workers) : besides + 1;
     const good = besides + (role === 'head' ? HEAD_CONNECTIONS : DEFAULT_CREDITS);

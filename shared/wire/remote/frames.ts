@@ -10,8 +10,8 @@ import { SAVED_MAX } from '../../tcp-repair/index.ts';
 export const FRAME_MAX = SAVED_MAX + 4096;
 const HEADER = 4;
 
-// Without records: a frame is understood by itself.
-const packr = new Packr({ useRecords: false, variableMapSize: true });
+// Without records: a frame is understood by itself. `number`: 5 written in 64 bits is 5.
+const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType: 'number' });
 
 export function encodeFrame(message: object): Buffer {
   const body = packr.pack(message);

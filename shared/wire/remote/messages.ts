@@ -2,8 +2,8 @@
  * Messages between a head and a delivery on another host, over a link (see link.ts): MessagePack maps with a `type`,
  * checked against these schemas when they arrive. PROTOCOL.md tells which follows which.
  */
-import { z } from 'zod';
 import { BatonError } from '../../errors.ts';
+import * as z from '../../schema.ts';
 import { SAVED_MAX } from '../../tcp-repair/index.ts';
 import { refusalReasons } from '../../tcp-repair/refusal.ts';
 import { introduction } from '../control.ts';
@@ -71,12 +71,12 @@ export type FromRemote = z.infer<typeof fromDelivery>;
 export type ToRemote = z.infer<typeof fromHead>;
 export type RemoteHello = FromRemote & { type: 'hello' };
 
-function check<T>(schema: z.ZodType<T>, value: unknown): T {
+function check<T>(schema: z.Schema<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
+  const { path, message } = parsed.issue;
   throw new BatonError('PROTOCOL', {
-    problem: `a message with a bad ${issue.path.join('.') || 'type'}: ${issue.message}`,
+    problem: `a message with a bad ${path.join('.') || 'type'}: ${message}`,
   });
 }
 

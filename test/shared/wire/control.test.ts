@@ -107,6 +107,50 @@ test('a hello may have each value at the end of its bounds', (t) => {
   }
 });
 
+/** A map as another language may write it: each value is the bytes of its MessagePack. */
+function mapOf(entries: Record<string, readonly number[]>): Buffer {
+  const parts = Object.entries(entries).flatMap(([key, value]) => [...plain.pack(key), ...value]);
+  return Buffer.from([0x80 + Object.keys(entries).length, ...parts]);
+}
+const packed = (value: unknown): number[] => [...plain.pack(value)];
+const wide = (head: number, value: bigint): number[] => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt.asUintN(64, value));
+  return [head, ...bytes];
+};
+const UINT64 = 0xcf;
+const INT64 = 0xd3;
+
+test('integers may be written in 64 bits, signed or not, in every message', (t) => {
+  const numbers = ['version', 'pid', 'credits', 'weight', 'active'] as const;
+  for (const head of [UINT64, INT64]) {
+    const entries: Record<string, number[]> = Object.fromEntries(
+      Object.entries(hello).map(([key, value]) => [key, packed(value)]),
+    );
+    for (const key of numbers) entries[key] = wide(head, BigInt(hello[key]));
+    t.deepEqual(decodeFromDelivery(mapOf(entries)), hello);
+    const count = wide(head, 0xffff_ffffn);
+    t.deepEqual(decodeFromDelivery(mapOf({ type: packed('pong'), direct: count })), {
+      type: 'pong',
+      direct: 0xffffffff,
+    });
+    t.deepEqual(decodeFromDelivery(mapOf({ type: packed('ended'), count })), {
+      type: 'ended',
+      count: 0xffffffff,
+    });
+    for (const value of [-1n, 2n ** 32n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n]) {
+      const text = problem(decodeFromDelivery, mapOf({ type: packed('ended'), count: wide(head, value) }));
+      t.is(text, 'a control message with a bad count: expected a whole number from 0 to 4294967295');
+    }
+  }
+});
+
+test('text is a string of any width, and no binary', (t) => {
+  for (const head of [[0xa4], [0xd9, 4], [0xda, 0, 4], [0xdb, 0, 0, 0, 4]])
+    t.deepEqual(decodeFromHead(mapOf({ type: [...head, ...Buffer.from('ping')] })), { type: 'ping' });
+  t.regex(problem(decodeFromHead, mapOf({ type: [0xc4, 4, ...Buffer.from('ping')] })), /a bad type/);
+});
+
 test('keys that this version does not know are left out', (t) => {
   const bytes = plain.pack({ ...hello, colour: 'red', nested: { deep: [1, 2] } });
   t.deepEqual(decodeFromDelivery(bytes), hello);

@@ -165,3 +165,28 @@ test('a secret is taken from a private file only', (t) => {
   writeFileSync(file, 'z'.repeat(2000));
   refuses(/longer than 512 bytes/);
 });
+
+test('a file that is something else is left as it is', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'baton-secret-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const notes = join(folder, 'notes');
+  writeFileSync(notes, 'several words\nand lines of them\n', { mode: 0o644 });
+  const script = join(folder, 'script');
+  writeFileSync(script, '#!/bin/sh\nexec true\n', { mode: 0o755 });
+  const empty = join(folder, 'empty');
+  writeFileSync(empty, '', { mode: 0o600 });
+  for (const file of [
+    '/etc/passwd',
+    '/etc/hosts',
+    '/etc/os-release',
+    '/proc/self/status',
+    notes,
+    script,
+    empty,
+  ]) {
+    const { message } = t.throws(() => readSecret(file), { code: 'SECRET_UNUSABLE' })!;
+    t.false(/chmod|chown/.test(message), message);
+    t.false(message.includes(`> ${file}`), message);
+    t.regex(message, /openssl rand -hex 32 > baton\.secret/);
+  }
+});

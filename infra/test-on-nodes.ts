@@ -1,0 +1,42 @@
+/**
+ * `npm run test:node`: the tests that depend most on Node.js itself, on the newest release of each supported line but the one
+ * that the whole suite runs on. They come from npm as packages, into a folder of their own, once.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { supportedNodes } from '../shared/supported.ts';
+
+/** What has differed between versions: native callbacks, adopted sockets, require and types of modules. */
+const core = [
+  'test/shared/sys/readiness.test.ts',
+  'test/shared/wire/channel.test.ts',
+  'test/delivery/adopt.test.ts',
+  'test/head/admin.test.ts',
+];
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = join(root, 'node_modules', '.cache', 'baton-nodes');
+const majors = supportedNodes.map((release) => release.split('.')[0]!);
+const others = majors.filter((major) => major !== process.versions.node.split('.')[0]);
+
+for (const major of others) {
+  const home = join(folder, major);
+  await mkdir(home, { recursive: true });
+  // npm 11 asks for leave before a package's install script runs: this one fetches the program.
+  await writeFile(join(home, 'package.json'), '{"private": true, "allowScripts": {"node": true}}');
+  await execa({ cwd: home })`npm install --no-audit --no-fund --prefer-offline node@${major}`;
+  const program = join(home, 'node_modules', 'node', 'bin', 'node');
+  const { stdout: version } = await execa(program, ['--version']);
+  process.stdout.write(`\n${version}\n`);
+  const env = { PATH: `${dirname(program)}:${process.env.PATH}` };
+  const ava = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.js');
+  const { exitCode } = await execa(program, [ava, ...core], {
+    cwd: root,
+    env,
+    stdio: 'inherit',
+    reject: false,
+  });
+  if (exitCode !== 0) process.exitCode = 1;
+}

@@ -142,8 +142,8 @@ export class AdoptedSocket extends Socket {
       else endConnection(handle.fd);
     }
     super._destroy(error, callback);
-    // Taken from the socket and moved to another thread, a handle is never closed here.
-    if (!handle && this.#handle.fd < 0) this.#handle.over();
+    // What has been moved to another thread (postMessage takes the handle, then destroys the socket) is never closed here.
+    if (!handle) setImmediate(() => this.#handle.fd < 0 && this.#handle.over());
   }
 }
 

@@ -1,8 +1,11 @@
 import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { MessageChannel, type TransferListItem } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { AdoptedSocket, adoptHandle } from '../../delivery/adopt.ts';
 import { type Arrival, Connections, connectionInfo } from '../../delivery/connections.ts';
 import { acceptedConnections } from '../support/accepted.ts';
+import { until } from '../support/until.ts';
 
 const arrival = (id: string): Arrival => ({ id, transport: 'fd', closed: () => true });
 
@@ -39,4 +42,63 @@ test('an application can ask how a connection came, and whether it came from a h
   const [ours] = await counted(t, new Connections('d1', () => {}), ['s-0-7']);
   t.deepEqual(connectionInfo(ours!), { id: 's-0-7', transport: 'fd', delivery: 'd1' });
   t.is(connectionInfo({}), undefined);
+});
+
+for (const [what, take] of [
+  [
+    'whose close nobody may hear',
+    (socket: AdoptedSocket) => {
+      socket.removeAllListeners('close');
+      socket.emit = () => true;
+      socket.destroy();
+    },
+  ],
+  [
+    'that is another socket now',
+    (socket: AdoptedSocket) => {
+      const { _handle: handle } = socket as unknown as { _handle: object | null };
+      (socket as unknown as { _handle: object | null })._handle = null;
+      new Socket({ handle } as object).destroy();
+    },
+  ],
+  [
+    'that was moved to another thread',
+    (socket: AdoptedSocket) => {
+      const { port1, port2 } = new MessageChannel();
+      try {
+        port1.postMessage(socket, [socket as unknown as TransferListItem]);
+      } catch {
+        // Node 22 cannot.
+        socket.destroy();
+      }
+      port1.close();
+      port2.close();
+    },
+  ],
+] as const) {
+  test(`a connection ${what} is not counted any more`, async (t) => {
+    const closed: string[] = [];
+    const connections = new Connections('d1', ({ id }) => closed.push(id));
+    const [socket] = await counted(t, connections, ['a']);
+    take(socket!);
+    await until(
+      'nothing is open',
+      () => connections.count,
+      (count) => count === 0,
+    );
+    t.deepEqual(closed, ['a']);
+  });
+}
+
+test('what the application has taken from a socket is closed with all others', async (t) => {
+  const connections = new Connections('d1', () => {});
+  const [socket] = await counted(t, connections, ['a']);
+  (socket as unknown as { _handle: object | null })._handle = null;
+  connections.destroyAll();
+  await until(
+    'nothing is open',
+    () => connections.count,
+    (count) => count === 0,
+  );
+  t.pass();
 });

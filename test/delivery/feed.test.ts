@@ -129,15 +129,3 @@ for (const [what, path, answer] of [
     t.is((await app.counts()).connections, 0);
   });
 }
-
-test.serial('with few credits each is back at once, and not with the next report', async (t) => {
-  const app = await start(t, { credits: 1, direct: null });
-  const statuses = new Map<number, number>();
-  for (const end = performance.now() + 2000; performance.now() < end; ) {
-    const { status } = await sendOn(await open(app.listen), request('ok'));
-    statuses.set(status, (statuses.get(status) ?? 0) + 1);
-  }
-  const ok = statuses.get(200) ?? 0;
-  const refused = statuses.get(503) ?? 0;
-  t.true(ok > refused, `${ok} answered, ${refused} refused`);
-});

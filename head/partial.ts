@@ -103,6 +103,7 @@ class Queue {
   }
 
   tick(now: number, onDue: (partial: Partial) => void): number {
+    if (this.#due.length === 0) return Number.POSITIVE_INFINITY;
     while (this.#first < this.#due.length) {
       const partial = this.#partials[this.#first]!;
       // Those that have gone leave the queue when they come to its front.

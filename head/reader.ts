@@ -110,7 +110,12 @@ export class RequestReader {
     look.fd = fd;
     look.why = why;
     look.ticket = modeHandlers[this.#connections.mode[fd]!]!.consumes
-      ? this.#calls.receive(fd, look.memory, 0, this.#limit - (this.#partials.get(fd)?.have ?? 0))
+      ? this.#calls.receive(
+          fd,
+          look.memory,
+          0,
+          this.#limit - (why === NEW ? 0 : (this.#partials.get(fd)?.have ?? 0)),
+        )
       : this.#calls.peek(fd, look.memory, 0, this.#limit);
   }
 

@@ -5,11 +5,13 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { parseHostPort } from '../../shared/units.ts';
 import { startCluster } from '../support/cluster.ts';
 import { failed, visitSteadily } from '../support/load.ts';
+import { asRoot } from '../support/netns.ts';
 import { open, send, sendOn } from '../support/raw-client.ts';
 
 /** CPU seconds of a process; the kernel counts in hundredths (proc(5), utime and stime). */
@@ -137,5 +139,14 @@ test.serial(
         t.is(statuses[1], 'HTTP/1.1 200 OK');
       }
     }
+  },
+);
+
+asRoot([], test.serial)(
+  'a head that is larger than a socket holds is handed over as far as it came',
+  async (t) => {
+    const script = fileURLToPath(new URL('../support/small-buffers.ts', import.meta.url));
+    const { stdout } = await promisify(execFile)('unshare', ['-n', process.execPath, script]);
+    t.is(stdout, '200 200 200 200 200 200');
   },
 );

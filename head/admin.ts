@@ -40,7 +40,7 @@ const json = (value: unknown, status = 200): Answer => ({
 /** Clients at once; the one that has been there longest makes room for the next. */
 const CLIENTS_MAX = 64;
 /** A request has to be here within this time, an answer to be read, and an idle connection to be used, milliseconds. */
-const REQUEST_WITHIN_MS = 5000;
+const REQUEST_WITHIN_MS = 10_000;
 const ANSWER_WITHIN_MS = 10_000;
 
 export class AdminDoor {

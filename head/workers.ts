@@ -1,11 +1,22 @@
 /** The worker threads of a head, as the main thread sees them. */
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { createWake, wake } from '../shared/sys/wake.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts';
 
 // Built, the worker is a .js file as this one is.
 const entry = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+
+/** From a checkout each worker would strip the types of the same files again: 0.27 s of CPU, and 0.07 s from a cache (measured). */
+const options: WorkerOptions = entry.pathname.endsWith('.ts')
+  ? {
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: fileURLToPath(new URL('../node_modules/.cache/baton', import.meta.url)),
+      },
+    }
+  : {};
 
 export interface WorkersParts {
   readonly settings: readonly Omit<WorkerSettings, 'wake'>[];
@@ -81,7 +92,7 @@ class WorkerThread {
 
   constructor(settings: Omit<WorkerSettings, 'wake'>) {
     const workerData: WorkerSettings = { ...settings, wake: this.#wake };
-    const thread = new Worker(entry, { workerData, name: `acceptor ${settings.index}` });
+    const thread = new Worker(entry, { workerData, name: `acceptor ${settings.index}`, ...options });
     this.#thread = thread;
     this.ended = new Promise<void>((resolve, reject) => {
       thread.once('error', reject);

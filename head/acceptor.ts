@@ -102,16 +102,16 @@ export class Acceptor {
       withAddress: this.#desk.policy.needs === 'address',
       onConnection: (fd, addressHash) => this.#open(fd, addressHash),
       makeRoom: () => this.#makeRoom(),
+      onClosed: () => this.#tell({ type: 'closed' }),
     });
   }
 
   /** Serves until it is told to stop. */
   run(): void {
-    const { wake, backlog, deferAcceptMs } = this.#settings;
+    const { wake } = this.#settings;
     sharpenTimers();
-    this.#intake.listen(backlog, deferAcceptMs);
     this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));
-    this.#tell({ type: 'listening', ioUring: this.#calls.together });
+    this.#tell({ type: 'ready', ioUring: this.#calls.together });
     while (!this.#isDone()) {
       const count = this.#wait(this.#tick());
       this.#setNow();
@@ -211,6 +211,9 @@ export class Acceptor {
     clearWake(this.#settings.wake);
     for (let message = this.#receive(); message; message = this.#receive()) {
       switch (message.type) {
+        case 'accept':
+          this.#intake.listen(this.#settings.backlog, this.#settings.deferAcceptMs);
+          break;
         case 'join':
           this.#lanes.join(message);
           break;

@@ -35,6 +35,8 @@ export interface IntakeParts {
   readonly onConnection: (fd: number, addressHash: number) => void;
   /** Ends the connection that can best be spared; false when there is none. */
   readonly makeRoom: () => boolean;
+  /** It was told to stop: what was queued has been accepted, and the listener is closed. */
+  readonly onClosed: () => void;
 }
 
 export class Intake {
@@ -160,5 +162,6 @@ export class Intake {
     this.#open = false;
     // Closing it takes it out of the epoll set as well.
     sockets.closeFd(this.#parts.listener);
+    this.#parts.onClosed();
   }
 }

@@ -32,6 +32,7 @@ const placeholders: Record<string, string> = {
   metrics: 'HOST:PORT',
   head: 'PATH',
   socket: 'PATH',
+  group: 'GROUP',
   adminSocket: 'PATH',
   app: 'FILE',
   secret: 'FILE',
@@ -46,6 +47,6 @@ const placeholders: Record<string, string> = {
 
 function placeholder(key: string): string {
   if (placeholders[key]) return placeholders[key];
-  if (/Timeout|Idle|Total/.test(key)) return 'DURATION';
+  if (/Timeout|Idle|Total|Within|After$/.test(key)) return 'DURATION';
   return /Bytes/.test(key) ? 'SIZE' : 'N';
 }

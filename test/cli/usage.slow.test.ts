@@ -214,6 +214,28 @@ test.serial('a limit on open files that is too low is said at the start', async 
   t.regex(delivery.stderr, /the limit on open files is 256, and 5128 are needed; .* or lower --credits/);
 });
 
+test.serial('what a socket path can not be is one line that says what to do', async (t) => {
+  const directory = await folder(t);
+  const cases: [string, RegExp][] = [
+    [
+      '/proc/head.sock',
+      /^baton: cannot use the socket path \/proc\/head\.sock: .*; choose another with --socket$/,
+    ],
+    [join(directory, 'x'.repeat(108)), /longer than the 107 bytes .*; choose another with --socket$/],
+    [join(directory, 'no', 'such', 'h.sock'), /does not exist \(ENOENT\); choose another with --socket$/],
+  ];
+  for (const [path, message] of cases)
+    await fails(t, 1, message, ['head', '--listen', '127.0.0.1:0', '--socket', path]);
+  const path = join(directory, 'h.sock');
+  const head = ['head', '--listen', '127.0.0.1:0', '--socket', path];
+  await fails(t, 2, /^baton: --admin-socket: give another path than/, [...head, '--admin-socket', path]);
+  await fails(t, 2, /^baton: --group: there is no such group/, [...head, '--group', 'nobody-of-that-name']);
+  await fails(t, 2, /^baton: --max-connections: at least one for each of the 32 workers/, [
+    ...head,
+    ...['--workers', '32', '--max-connections', '10'],
+  ]);
+});
+
 test.serial('a socket that a dead head left is replaced; sockets are private', async (t) => {
   const cluster = await startCluster(t, [], ['d1']);
   process.kill(cluster.head.pid, 'SIGKILL');
@@ -279,11 +301,11 @@ test.serial(
       const began = performance.now();
       head.signal('SIGTERM');
       if (signals === 2) {
-        // The first one has arrived when the listener is gone; two at once would be one.
+        // The first one has arrived when the paths are given back; two at once would be one.
         await until(
           'it stops',
-          () => getStatus(admin),
-          (status) => status.listeners.length === 0,
+          () => existsSync(admin),
+          (there) => !there,
         );
         head.signal('SIGINT');
       }

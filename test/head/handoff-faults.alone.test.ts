@@ -17,7 +17,10 @@ async function assertAllAccountedFor(
   t: { is(a: unknown, b: unknown, m?: string): void },
   cluster: Cluster,
 ): Promise<void> {
-  const status = await cluster.untilStatus('nothing is open', ({ open }) => open === 0);
+  const status = await cluster.untilStatus(
+    'nothing is open',
+    ({ open, lingering }) => open + lingering === 0,
+  );
   const ends = [...Object.values(status.outcomes), status.inspectionFailures].flatMap((counts) =>
     Object.values(counts),
   );

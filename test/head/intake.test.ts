@@ -32,6 +32,7 @@ async function openIntake(t: ExecutionContext, calls: Calls, room: number, withA
       hashes.add(addressHash);
       row.add('open');
     },
+    onClosed() {},
     makeRoom() {
       asked++;
       return false;

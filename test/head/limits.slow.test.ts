@@ -69,7 +69,7 @@ for (const mode of ['handoff', 'redirect'] as const) {
         () => failure(cluster, 'client_gone'),
         (count) => count === 2,
       );
-      await cluster.untilStatus('nothing is open', (status) => status.open === 0);
+      await cluster.untilStatus('nothing is open', ({ open: count, lingering }) => count + lingering === 0);
       await until(
         'no fd is left',
         () => countFds(cluster.head.pid),
@@ -88,7 +88,10 @@ test.serial(
     idle.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     idle.resume();
     await once(idle, 'end');
-    await cluster.untilStatus('the idle one is closed', (status) => status.open === 0);
+    await cluster.untilStatus(
+      'the idle one is closed',
+      ({ open: count, lingering }) => count + lingering === 0,
+    );
     idle.destroy();
 
     const endless = await open(cluster.listen);
@@ -107,7 +110,7 @@ test.serial(
       });
     }
     t.true(endless.destroyed, 'it was reset');
-    await cluster.untilStatus('it is closed', (status) => status.open === 0);
+    await cluster.untilStatus('it is closed', ({ open: count, lingering }) => count + lingering === 0);
   },
 );
 
@@ -139,7 +142,10 @@ test.serial('a hundred switches of the mode under load fail no visit', async (t)
   while (switches < 100) await cluster.setMode(order[switches++ % 3]!);
   while (!done) await cluster.setMode(order[switches++ % 3]!);
   t.deepEqual(failed(await running), []);
-  const status = await cluster.untilStatus('nothing is open', ({ open: count }) => count === 0);
+  const status = await cluster.untilStatus(
+    'nothing is open',
+    ({ open: count, lingering }) => count + lingering === 0,
+  );
   t.is(status.accepted, 1500);
   for (const mode of order) {
     t.true(

@@ -18,6 +18,7 @@ const status: HeadStatus = {
   cpu: { userMicros: 1, systemMicros: 1 },
   accepted: big,
   open: 100_000,
+  lingering: 100_000,
   outcomes: {
     handoff: { taken: big, redirected: big, unavailable: big, lost: big },
     redirect: { answered: big, unavailable: big },

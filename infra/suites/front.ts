@@ -67,8 +67,8 @@ export class Front {
 function holdListening(server: Server, ready: Promise<void>, stillOpen: () => boolean): void {
   const { emit } = server;
   const own = Object.hasOwn(server, 'emit');
-  server.emit = function (event: string | symbol, ...args: unknown[]) {
-    if (event !== 'listening') return emit.call(this, event, ...args);
+  server.emit = (event: string | symbol, ...args: unknown[]) => {
+    if (event !== 'listening') return Reflect.apply(emit, server, [event, ...args]);
     if (own) server.emit = emit;
     else delete (server as Partial<Server>).emit;
     const tell = AsyncResource.bind(() => stillOpen() && void server.emit('listening'));

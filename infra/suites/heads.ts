@@ -32,7 +32,9 @@ function start(host: string, port: number): Promise<Head> {
   });
   // Whoever asked hears of a failure to start; a head that fails later is a fault that no test may hide.
   head
-    .then(({ listen, ended }) => ended.catch((error) => fail(`the head at ${listen} failed: ${error.message}`)))
+    .then(({ listen, ended }) =>
+      ended.catch((error) => fail(`the head at ${listen} failed: ${error.message}`)),
+    )
     .catch(() => {});
   return head;
 }

@@ -107,11 +107,10 @@ export class Acceptor {
 
   /** Serves until it is told to stop. */
   run(): void {
-    const { wake, backlog, deferAcceptMs } = this.#settings;
+    const { wake } = this.#settings;
     sharpenTimers();
-    this.#intake.listen(backlog, deferAcceptMs);
     this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));
-    this.#tell({ type: 'listening', ioUring: this.#calls.together });
+    this.#tell({ type: 'ready', ioUring: this.#calls.together });
     while (!this.#isDone()) {
       const count = this.#wait(this.#tick());
       this.#setNow();
@@ -211,6 +210,9 @@ export class Acceptor {
     clearWake(this.#settings.wake);
     for (let message = this.#receive(); message; message = this.#receive()) {
       switch (message.type) {
+        case 'accept':
+          this.#intake.listen(this.#settings.backlog, this.#settings.deferAcceptMs);
+          break;
         case 'join':
           this.#lanes.join(message);
           break;
@@ -235,6 +237,7 @@ export class Acceptor {
     if (!this.#intake.isOpen) return;
     this.#stopBy = this.#now + withinMs;
     this.#intake.close(this.#now);
+    this.#tell({ type: 'closed' });
   }
 
   // --- time ---

@@ -10,10 +10,14 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Registry as Metrics } from 'prom-client';
 import { z } from 'zod';
 import { BatonError } from '../shared/errors.ts';
+import { type Logger, Sparingly } from '../shared/log.ts';
 import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
+import { closeFd } from '../shared/sys/sockets.ts';
+import { listenAt, type SocketFile } from '../shared/sys/unix-path.ts';
 
 /** A request body is at most this long, bytes. */
 const BODY_MAX = 4096;
@@ -33,23 +37,95 @@ const json = (value: unknown, status = 200): Answer => ({
   body: `${JSON.stringify(value)}\n`,
 });
 
-/** Listens at `path`, which is free. */
-export async function startAdmin(path: string, head: Administered): Promise<Server> {
-  const server = createServer((request, response) => {
-    answer(head, request).then(
-      (result) => send(response, result),
-      (error: unknown) => send(response, failure(error)),
+/** Clients at once; the one that has been there longest makes room for the next. */
+const CLIENTS_MAX = 64;
+/** A request has to be here within this time, an answer to be read, and an idle connection to be used, milliseconds. */
+const REQUEST_WITHIN_MS = 10_000;
+const ANSWER_WITHIN_MS = 10_000;
+
+export class AdminDoor {
+  readonly #path: string;
+  readonly #log: Logger;
+  readonly #server: Server;
+  readonly #clients = new Set<Socket>();
+  readonly #failures = new Sparingly(1);
+  #file: SocketFile | undefined;
+  #stopped = false;
+
+  constructor(path: string, head: Administered, log: Logger) {
+    this.#path = path;
+    this.#log = log;
+    this.#server = createServer(
+      {
+        headersTimeout: REQUEST_WITHIN_MS,
+        requestTimeout: REQUEST_WITHIN_MS,
+        keepAliveTimeout: REQUEST_WITHIN_MS,
+        connectionsCheckingInterval: 1000,
+      },
+      (request, response) => {
+        answer(head, request).then(
+          (result) => send(response, result),
+          (error: unknown) => send(response, failure(error)),
+        );
+      },
     );
-  });
-  // The mode of a socket file is set when it is made; chmod after it would leave a gap.
-  const mask = process.umask(0o177);
-  try {
-    server.listen(path);
-    await once(server, 'listening');
-  } finally {
-    process.umask(mask);
+    this.#server.timeout = ANSWER_WITHIN_MS;
+    this.#server.on('connection', (socket) => this.#admit(socket));
+    // No fd left to accept with, say: it goes on listening.
+    this.#server.on('error', (error) =>
+      this.#failures.tell((more) => log.warn({ ...more }, `the admin interface: ${error.message}`)),
+    );
   }
-  return server;
+
+  #admit(socket: Socket): void {
+    this.#clients.add(socket);
+    socket.once('close', () => this.#clients.delete(socket));
+    if (this.#clients.size > CLIENTS_MAX) this.#clients.values().next().value?.destroy();
+  }
+
+  /** Takes the path. Throws as listenAt. */
+  async listen(): Promise<void> {
+    this.#file = await listenAt({
+      path: this.#path,
+      type: 'stream',
+      backlog: CLIENTS_MAX,
+      option: '--admin-socket',
+    });
+    if (this.#file.replaced) this.#log.warn({ path: this.#path }, 'replaced a socket that a dead head left');
+    if (this.#stopped) return this.#giveBack(this.#file);
+    // By its fd: to close a server that has opened a path itself removes what is there then, which may be a successor's.
+    this.#server.listen({ fd: this.#file.fd });
+    await once(this.#server, 'listening');
+  }
+
+  /** False when the path leads to no socket, or to another. */
+  get isThere(): boolean {
+    return this.#file?.isThere() ?? true;
+  }
+
+  /** Takes the path anew, after somebody has removed it. Throws as listenAt. */
+  async listenAgain(): Promise<void> {
+    this.#server.close();
+    await this.listen();
+  }
+
+  /** Gives the path back: a successor may take it. Requests in progress go on. */
+  stopListening(): void {
+    this.#stopped = true;
+    this.#file?.remove();
+    this.#file = undefined;
+    this.#server.close();
+  }
+
+  #giveBack(file: SocketFile): void {
+    file.remove();
+    closeFd(file.fd);
+  }
+
+  close(): void {
+    this.stopListening();
+    this.#server.closeAllConnections();
+  }
 }
 
 function send(response: ServerResponse, { status, type, body }: Answer): void {

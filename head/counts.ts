@@ -1,25 +1,63 @@
 import type { HeadStatus } from '../shared/status.ts';
-import { inspectionFailures, type Total } from './board.ts';
+import { inspectionFailures, type Row, type Total, totals } from './board.ts';
 import type { readListenCounters } from './kernel.ts';
 
-/** What became of connections, as a status tells it: accepted = open + the sum of all the rest. */
-export function countsOf(
-  total: (name: Total) => number,
-): Pick<HeadStatus, 'accepted' | 'open' | 'outcomes' | 'inspectionFailures'> {
+/** Each connection is counted under one of these, once. */
+const outcomes: readonly Total[] = [
+  'handoff_taken',
+  'handoff_redirected',
+  'handoff_unavailable',
+  'handoff_lost',
+  'redirect_answered',
+  'redirect_unavailable',
+  'created_answered',
+  'created_unavailable',
+  ...inspectionFailures,
+];
+
+/** All workers' totals at one moment. `open` is here what has no outcome yet; `lingering`, what has one and is still held. */
+export interface Snapshot {
+  readonly totals: Readonly<Record<Total, number>>;
+  readonly lingering: number;
+}
+
+/**
+ * The workers go on counting while their rows are read, and count a connection's outcome and its end at two moments. So what
+ * is open is what was accepted and has no outcome, and accepted = open + the sum of all outcomes, whenever somebody looks.
+ */
+export function takeSnapshot(rows: readonly Row[]): Snapshot {
+  const sum = (name: Total): number => rows.reduce((so, row) => so + row.get(name), 0);
+  const all = Object.fromEntries(totals.map((name) => [name, name === 'accepted' ? 0 : sum(name)])) as Record<
+    Total,
+    number
+  >;
+  // After the outcomes: what was accepted meanwhile is open at the most.
+  all.accepted = sum('accepted');
+  const held = all.open;
+  all.open = all.accepted - outcomes.reduce((so, name) => so + all[name], 0);
+  return { totals: all, lingering: Math.max(0, held - all.open) };
+}
+
+/** What became of connections, as a status tells it: accepted = open + the sum of all outcomes. */
+export function countsOf({
+  totals: of,
+  lingering,
+}: Snapshot): Pick<HeadStatus, 'accepted' | 'open' | 'lingering' | 'outcomes' | 'inspectionFailures'> {
   return {
-    accepted: total('accepted'),
-    open: total('open'),
+    accepted: of.accepted,
+    open: of.open,
+    lingering,
     outcomes: {
       handoff: {
-        taken: total('handoff_taken'),
-        redirected: total('handoff_redirected'),
-        unavailable: total('handoff_unavailable'),
-        lost: total('handoff_lost'),
+        taken: of.handoff_taken,
+        redirected: of.handoff_redirected,
+        unavailable: of.handoff_unavailable,
+        lost: of.handoff_lost,
       },
-      redirect: { answered: total('redirect_answered'), unavailable: total('redirect_unavailable') },
-      created: { answered: total('created_answered'), unavailable: total('created_unavailable') },
+      redirect: { answered: of.redirect_answered, unavailable: of.redirect_unavailable },
+      created: { answered: of.created_answered, unavailable: of.created_unavailable },
     },
-    inspectionFailures: Object.fromEntries(inspectionFailures.map((name) => [name, total(name)])),
+    inspectionFailures: Object.fromEntries(inspectionFailures.map((name) => [name, of[name]])),
   };
 }
 

@@ -1,218 +1,148 @@
 /**
- * Deliveries of this host: who connects to the Unix socket is of the right user, says hello in time, and is registered
- * with a lane for each worker. Every message is decoded before anybody acts on it.
+ * Where deliveries of this host come in: the head's Unix socket. Who connects is of the right user or group, and is from
+ * then on a visitor (visitor.ts). Whoever connects without end takes the place of others like it, and no more.
  */
-import { randomBytes } from 'node:crypto';
 import { BatonError } from '../shared/errors.ts';
-import type { Logger } from '../shared/log.ts';
-import { createFdMessenger } from '../shared/sys/pass-fds.ts';
-import { closeFd, peerCredentials, seqpacketPair } from '../shared/sys/sockets.ts';
-import { type Channel, openChannel } from '../shared/wire/channel.ts';
-import {
-  CONTROL_MESSAGE_MAX,
-  decodeFromDelivery,
-  encodeControl,
-  type FromDelivery,
-  type Hello,
-  PROTOCOL_VERSION,
-} from '../shared/wire/control.ts';
-import type { Applicant, Membership, Registry } from './registry.ts';
-import type { Way } from './worker-messages.ts';
+import { type Logger, Sparingly } from '../shared/log.ts';
+import { EAGAIN, errnoName } from '../shared/sys/libc.ts';
+import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
+import { acceptNonBlocking, closeFd, peerCredentials, peerGroups } from '../shared/sys/sockets.ts';
+import { listenAt, type SocketFile } from '../shared/sys/unix-path.ts';
+import { openChannel } from '../shared/wire/channel.ts';
+import type { Registry } from './registry.ts';
+import { Visitor } from './visitor.ts';
 
-/** A peer that connects and does not say hello within this time is cut off, milliseconds. */
-const HELLO_WITHIN_MS = 5000;
+/** Peers that have connected and are not registered yet, at most; a delivery is one for a moment. */
+const STRANGERS_MAX = 128;
+/** With no fd left, how long until accepting is tried again, milliseconds. */
+const ACCEPT_PAUSE_MS = 100;
+/** Connections that wait to be accepted. */
+const BACKLOG = 64;
 
-const messenger = createFdMessenger(CONTROL_MESSAGE_MAX);
+export interface LocalDoorParts {
+  readonly path: string;
+  /** Members of this group may register as well. */
+  readonly group: number | undefined;
+  readonly registry: Registry;
+  readonly log: Logger;
+}
 
 export class LocalDoor {
-  readonly #registry: Registry;
-  readonly #log: Logger;
-  /** Connected, not registered yet. */
+  readonly #parts: LocalDoorParts;
+  /** Connected, not registered yet; the one that has waited longest is first. */
   readonly #strangers = new Set<Visitor>();
-  #closed = false;
+  readonly #failures = new Sparingly(1);
+  readonly #forbidden = new Sparingly();
+  #file: SocketFile | undefined;
+  #ready: Readiness | undefined;
+  #pause: NodeJS.Timeout | undefined;
+  #mayEnter = false;
+  #stopped = false;
 
-  constructor(registry: Registry, log: Logger) {
-    this.#registry = registry;
-    this.#log = log;
+  constructor(parts: LocalDoorParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes the path; who connects waits. Throws as listenAt. */
+  async listen(): Promise<void> {
+    const { path, group, log } = this.#parts;
+    this.#file = await listenAt({ path, type: 'seqpacket', backlog: BACKLOG, option: '--socket', group });
+    if (this.#file.replaced) log.warn({ path }, 'replaced a socket that a dead head left');
+    if (this.#stopped) this.#giveBack();
+  }
+
+  /** Lets those in who wait, and who come from now on. */
+  open(): void {
+    this.#mayEnter = true;
+    this.#watch();
+  }
+
+  /** False when the path leads to no socket, or to another. */
+  get isThere(): boolean {
+    return this.#file?.isThere() ?? true;
+  }
+
+  /** Takes the path anew, after somebody has removed it. Throws as listenAt. */
+  async listenAgain(): Promise<void> {
+    const old = this.#file;
+    await this.listen();
+    if (old) closeFd(old.fd);
+    this.#watch();
+  }
+
+  #watch(): void {
+    clearTimeout(this.#pause);
+    this.#ready?.close();
+    if (this.#file && this.#mayEnter) this.#ready = watchReadable(this.#file.fd, () => this.#accept());
+  }
+
+  #accept(): void {
+    // At most so many at once: others of the main thread want their turn.
+    for (let i = 0; i < BACKLOG && this.#file; i++) {
+      const fd = acceptNonBlocking(this.#file.fd);
+      if (fd === EAGAIN) return;
+      if (fd >= 0) this.#admit(fd);
+      else return this.#rest(fd);
+    }
+  }
+
+  /** The listener stays readable, so it is left alone for a while. */
+  #rest(errno: number): void {
+    this.#failures.tell((more) =>
+      this.#parts.log.warn({ errno: errnoName(errno), ...more }, 'cannot accept a delivery; trying again'),
+    );
+    this.#ready?.close();
+    this.#pause = setTimeout(() => this.#watch(), ACCEPT_PAUSE_MS);
+    // Somebody who connected and said nothing has the fd that a delivery needs.
+    this.#sendOneAway();
   }
 
   /** Takes over the socket of somebody who has connected. */
-  admit(fd: number): void {
+  #admit(fd: number): void {
+    const { group, registry, log } = this.#parts;
     const own = process.getuid!();
-    const { uid, pid } = peerCredentials(fd);
-    const allowed = uid === own || uid === 0;
-    if (!allowed) this.#log.warn(new BatonError('PEER_FORBIDDEN', { pid, uid, own }).message);
-    if (this.#closed || !allowed) return closeFd(fd);
-    const visitor = new Visitor(fd, pid, this.#registry, this.#log, () => this.#strangers.delete(visitor));
+    const { uid, gid, pid } = peerCredentials(fd);
+    const isMember = group !== undefined && (gid === group || peerGroups(fd).includes(group));
+    if (uid !== own && uid !== 0 && !isMember) {
+      const error = new BatonError('PEER_FORBIDDEN', { pid, uid, own });
+      this.#forbidden.tell((more) => log.warn({ peerPid: pid, ...more }, error.message));
+      return refuseAtOnce(fd, error);
+    }
+    if (this.#strangers.size >= STRANGERS_MAX) this.#sendOneAway();
+    const visitor = new Visitor(fd, pid, registry, log, () => this.#strangers.delete(visitor));
     this.#strangers.add(visitor);
   }
 
-  /** Cuts off all that are not registered. */
-  close(): void {
-    this.#closed = true;
-    for (const visitor of this.#strangers) visitor.cutOff();
+  /** The one that has waited longest without a word, else the one that has waited longest. */
+  #sendOneAway(): void {
+    let chosen: Visitor | undefined;
+    for (const visitor of this.#strangers) {
+      chosen ??= visitor;
+      if (!visitor.isSilent) continue;
+      chosen = visitor;
+      break;
+    }
+    chosen?.cutOff('too many others came before it said hello');
+  }
+
+  /** Gives the path back: a successor may take it. Those who are in stay. */
+  stopListening(): void {
+    this.#stopped = true;
+    clearTimeout(this.#pause);
+    this.#ready?.close();
+    this.#giveBack();
+    for (const visitor of this.#strangers) visitor.cutOff('the head stops');
+  }
+
+  #giveBack(): void {
+    this.#file?.remove();
+    if (this.#file) closeFd(this.#file.fd);
+    this.#file = undefined;
   }
 }
 
-/** One peer, from its first word to its end. */
-class Visitor {
-  readonly #fd: number;
-  readonly #pid: number;
-  readonly #registry: Registry;
-  readonly #log: Logger;
-  readonly #channel: Channel;
-  readonly #timer: NodeJS.Timeout;
-  readonly #onKnown: () => void;
-  #hello: Hello | undefined;
-  #membership: Membership | undefined;
-  /** Connections that its hello called active and that have not ended. */
-  #active = 0;
-  #gone = false;
-
-  /** `onKnown`: it is registered, or has gone. */
-  constructor(fd: number, pid: number, registry: Registry, log: Logger, onKnown: () => void) {
-    this.#fd = fd;
-    this.#pid = pid;
-    this.#registry = registry;
-    this.#log = log;
-    this.#onKnown = onKnown;
-    this.#channel = openChannel(fd, {
-      onMessage: (bytes) => this.#onMessage(bytes),
-      onEnd: () => this.#end('it went away'),
-    });
-    this.#timer = setTimeout(
-      () => this.#refuse(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
-      HELLO_WITHIN_MS,
-    );
-  }
-
-  cutOff(): void {
-    this.#channel.close();
-    this.#end('the head stops');
-  }
-
-  #onMessage(bytes: Buffer): void {
-    try {
-      const message = decodeFromDelivery(bytes);
-      if (!this.#hello) this.#greet(message);
-      else this.#hear(message);
-    } catch (error) {
-      const { message } = error as Error;
-      this.#log.warn({ peerPid: this.#pid }, message);
-      if (this.#membership) this.#membership.end(message, true);
-      else this.#refuse(error as BatonError);
-    }
-  }
-
-  #greet(message: FromDelivery): void {
-    if (message.type !== 'hello') {
-      throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
-    }
-    clearTimeout(this.#timer);
-    this.#hello = message;
-    this.#active = message.active;
-    void this.#register(message);
-  }
-
-  async #register(hello: Hello): Promise<void> {
-    try {
-      if (hello.version !== PROTOCOL_VERSION) {
-        throw new BatonError('VERSION_MISMATCH', { head: PROTOCOL_VERSION, delivery: hello.version });
-      }
-      this.#membership = await this.#registry.register(this.#applicant(hello));
-      if (this.#membership) this.#onKnown();
-      // It may have gone while the last worker answered.
-      if (this.#gone) this.#membership?.end('it went away', false);
-    } catch (error) {
-      // What is not of the catalogue is the kernel's: no fd left for a lane, say.
-      const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
-      this.#log.warn({ delivery: hello.name, deliveryPid: hello.pid, code }, (error as Error).message);
-      this.#refuse(error as Error);
-    }
-  }
-
-  #applicant(hello: Hello): Applicant {
-    const laneEnds: number[] = [];
-    const visitor = this;
-    return {
-      introduction: hello,
-      transport: 'fd',
-      active: hello.active,
-      get isWaiting() {
-        return !visitor.#gone;
-      },
-      makeWays: (workers) =>
-        makeLanes(workers).map(([headEnd, deliveryEnd]): Way => {
-          laneEnds.push(deliveryEnd);
-          return { transport: 'fd', headEnd, deliveryEnd };
-        }),
-      welcome: () => this.#welcome(laneEnds),
-      ping: () => void this.#channel.send({ type: 'ping' }),
-      drained: () => void this.#channel.send({ type: 'drained' }),
-      dismiss: (reason) => {
-        this.#channel.send({ type: 'dismissed', reason });
-        this.#channel.end();
-      },
-    };
-  }
-
-  /** The one control message that carries fds, so it is sent here and not by the channel. */
-  #welcome(laneEnds: readonly number[]): boolean {
-    const session = randomBytes(4).toString('hex');
-    const bytes = encodeControl({
-      type: 'welcome',
-      version: PROTOCOL_VERSION,
-      session,
-      lanes: laneEnds.length,
-    });
-    messenger.bytes.set(bytes);
-    messenger.fds.set(laneEnds);
-    return messenger.send(this.#fd, bytes.length, laneEnds.length) >= 0;
-  }
-
-  #hear(message: FromDelivery): void {
-    const member = this.#membership;
-    if (!member) throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
-    member.heard();
-    switch (message.type) {
-      case 'pong':
-        return member.pong(message.direct);
-      case 'ended':
-        if (message.count > this.#active)
-          throw new BatonError('PROTOCOL', { problem: 'more ended than active' });
-        this.#active -= message.count;
-        return member.ended(message.count);
-      case 'draining':
-        return member.draining();
-      default:
-        throw new BatonError('PROTOCOL', { problem: `a second ${message.type}` });
-    }
-  }
-
-  #refuse(error: Error): void {
-    const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
-    this.#channel.send({ type: 'refused', code, reason: error.message });
-    this.#channel.end();
-    this.#end(error.message);
-  }
-
-  #end(reason: string): void {
-    if (this.#gone) return;
-    this.#gone = true;
-    clearTimeout(this.#timer);
-    this.#onKnown();
-    this.#membership?.end(reason, false);
-  }
-}
-
-/** Both ends of one lane for each worker. */
-function makeLanes(workers: number): [number, number][] {
-  const pairs: [number, number][] = [];
-  try {
-    while (pairs.length < workers) pairs.push(seqpacketPair());
-    return pairs;
-  } catch (error) {
-    for (const ends of pairs) ends.forEach(closeFd);
-    throw error;
-  }
+function refuseAtOnce(fd: number, error: BatonError): void {
+  const channel = openChannel(fd, { onMessage() {}, onEnd() {} });
+  channel.send({ type: 'refused', code: error.code, reason: error.message });
+  channel.end();
 }

@@ -45,8 +45,17 @@ export function createMetrics(source: MetricsSource): Registry {
   counter('baton_connections_accepted_total', 'Connections accepted', [], (set) =>
     set(source.total('accepted')),
   );
-  gauge('baton_connections_open', 'Connections that the head holds now', [], (set) =>
-    set(source.total('open')),
+  gauge(
+    'baton_connections_open',
+    'Connections of which it is not decided yet what becomes of them',
+    [],
+    (set) => set(source.total('open')),
+  );
+  gauge(
+    'baton_connections_lingering',
+    'Answered connections that are held until their client has read',
+    [],
+    (set) => set(source.status().lingering),
   );
   counter('baton_connections_total', 'What became of connections', ['mode', 'outcome'], (set) => {
     for (const [mode, outcomes] of Object.entries(source.status().outcomes)) {

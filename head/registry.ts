@@ -8,6 +8,7 @@ import type { Logger } from '../shared/log.ts';
 import type { DeliveryState, DeliveryStatus, Transport } from '../shared/status.ts';
 import type { Introduction } from '../shared/wire/control.ts';
 import { type Board, DOWN, DRAINING, type PerDelivery, type Row, SLOTS, UP } from './board.ts';
+import type { Drained } from './drained.ts';
 import type { FromWorker, ToWorker, Way } from './worker-messages.ts';
 
 /** A delivery as it comes to be registered, and how to talk to it from then on. */
@@ -49,8 +50,12 @@ interface Delivery {
   /** It said itself that it is draining, which cannot be undone. */
   leaving: boolean;
   lastHeard: number;
+  /** When it went, while it is down; milliseconds of performance.now(). */
+  downSince: number;
   /** Workers that have not answered the last `join`, `leave` or `quiesce` yet. */
   awaited: number;
+  /** Connections that it had not taken and that others were given, as workers have told so far. */
+  moved: number;
   whenSettled: (() => void)[];
 }
 
@@ -60,14 +65,24 @@ export interface RegistryParts {
   /** Tells one worker. */
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly stallTimeoutMs: number;
+  /** A delivery that has gone is known for so long. */
+  readonly forgetAfterMs: number;
+  /** Whom an operator has drained. */
+  readonly drained: Drained;
+  /** Called whenever a delivery is up. */
+  readonly onUp: () => void;
   readonly log: Logger;
 }
+
+/** How often those that have been gone for long enough are looked for, milliseconds. */
+const FORGET_EVERY_MS = 1000;
 
 export class Registry {
   readonly #parts: RegistryParts;
   readonly #workers: number;
   readonly #slots: (Delivery | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #pings: NodeJS.Timeout;
+  readonly #forgetting: NodeJS.Timeout;
   #turn: Promise<unknown> = Promise.resolve();
   #lastPing = performance.now();
   #closed = false;
@@ -76,6 +91,10 @@ export class Registry {
     this.#parts = parts;
     this.#workers = parts.rows.length;
     this.#pings = setInterval(() => this.#ping(), parts.stallTimeoutMs / 4);
+    this.#forgetting = setInterval(
+      () => this.#forget(),
+      Math.min(parts.forgetAfterMs, FORGET_EVERY_MS),
+    ).unref();
   }
 
   /**
@@ -107,8 +126,24 @@ export class Registry {
       throw new BatonError('HEAD_REFUSED', { reason: `it has ${SLOTS} deliveries, and no room for more` });
     await this.#settled(known);
     if (known.state !== 'down') throw taken(known);
-    if (isNew) for (const row of this.#parts.rows) row.clearSlot(known.slot);
+    if (isNew) this.#clearSlot(known.slot);
     return known.slot;
+  }
+
+  #clearSlot(slot: number): void {
+    for (const row of this.#parts.rows) row.clearSlot(slot);
+  }
+
+  /** Those that have gone and have not come back for a while make room in the tables that people and programs read. */
+  #forget(): void {
+    const before = performance.now() - this.#parts.forgetAfterMs;
+    for (const delivery of this.#slots) {
+      const isSettled =
+        delivery?.state === 'down' && delivery.awaited === 0 && delivery.whenSettled.length === 0;
+      if (!isSettled || delivery.downSince > before) continue;
+      this.#slots[delivery.slot] = undefined;
+      this.#clearSlot(delivery.slot);
+    }
   }
 
   /** When every worker has done what it was told last about the delivery. */
@@ -129,7 +164,10 @@ export class Registry {
       state: 'down',
       leaving: false,
       lastHeard: performance.now(),
+      // Until it is welcome it has no place to be forgotten in.
+      downSince: Number.POSITIVE_INFINITY,
       awaited: this.#workers,
+      moved: 0,
       whenSettled: [],
     };
     this.#slots[slot] = delivery;
@@ -139,17 +177,22 @@ export class Registry {
       this.#parts.tell(worker, { type: 'join', slot, name, direct, way });
     await this.#settled(delivery);
     const isWaiting = applicant.isWaiting && !this.#closed;
+    const isDrained = this.#parts.drained.has(name);
     // Up before it can know it: what it sends a client to do may arrive before this thread goes on.
-    if (isWaiting) board.setState(slot, UP);
+    if (isWaiting) board.setState(slot, isDrained ? DRAINING : UP);
     if (!isWaiting || !applicant.welcome()) {
       board.setState(slot, DOWN);
+      delivery.downSince = performance.now();
       this.#leaveWorkers(delivery, false);
       if (isWaiting) throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
       return undefined;
     }
-    delivery.state = 'up';
+    delivery.state = isDrained ? 'draining' : 'up';
     delivery.lastHeard = performance.now();
     log.info({ delivery: name, deliveryPid: pid, transport, direct, credits }, 'delivery joined');
+    if (isDrained)
+      log.warn({ delivery: name }, `it is still drained, as somebody wished: baton undrain ${name}`);
+    this.#parts.onUp();
     return {
       slot,
       heard: () => {
@@ -194,10 +237,13 @@ export class Registry {
         if (delivery.awaited === 0) delivery.applicant.drained();
         return;
       case 'left':
-        if (message.moved > 0) {
-          this.#parts.log.info({ delivery: name, moved: message.moved }, 'untaken connections moved');
+        delivery.moved += message.moved;
+        this.#settleOne(delivery);
+        if (delivery.awaited === 0 && delivery.moved > 0) {
+          this.#parts.log.info({ delivery: name, moved: delivery.moved }, 'untaken connections moved');
+          delivery.moved = 0;
         }
-        return this.#settleOne(delivery);
+        return;
       case 'joined':
         return this.#settleOne(delivery);
     }
@@ -217,11 +263,13 @@ export class Registry {
   #remove(delivery: Delivery, reason: string, broken: boolean): void {
     if (delivery.state === 'down') return;
     delivery.state = 'down';
+    delivery.downSince = performance.now();
     this.#parts.board.setState(delivery.slot, DOWN);
-    const { name, pid } = delivery.introduction;
-    this.#parts.log.info({ delivery: name, deliveryPid: pid, reason }, 'delivery left');
+    // First of all what it had goes to others.
     delivery.applicant.dismiss(reason);
     this.#leaveWorkers(delivery, broken);
+    const { name, pid } = delivery.introduction;
+    this.#parts.log.info({ delivery: name, deliveryPid: pid, reason }, 'delivery left');
   }
 
   #ping(): void {
@@ -239,15 +287,19 @@ export class Registry {
     }
   }
 
-  /** An operator's wish: give it nothing more, or again. Throws UNKNOWN_DELIVERY. */
+  /**
+   * An operator's wish: give it nothing more, or again. It holds for the name, whoever has it and however often it comes
+   * and goes. Throws UNKNOWN_DELIVERY.
+   */
   drain(name: string, on: boolean): void {
-    const registered = this.#slots.filter((one) => one !== undefined && one.state !== 'down');
-    const delivery = registered.find((one) => one!.introduction.name === name);
-    if (!delivery) {
+    const delivery = this.#slots.find((one) => one?.introduction.name === name);
+    if (!delivery && !this.#parts.drained.has(name)) {
+      const registered = this.#slots.filter((one) => one !== undefined && one.state !== 'down');
       const known = registered.map((one) => one!.introduction.name).join(', ') || 'none';
       throw new BatonError('UNKNOWN_DELIVERY', { name, known });
     }
-    if (!delivery.leaving) this.#setDraining(delivery, on);
+    this.#parts.drained.set(name, on);
+    if (delivery && delivery.state !== 'down' && !delivery.leaving) this.#setDraining(delivery, on);
   }
 
   #setDraining(delivery: Delivery, on: boolean): void {
@@ -255,6 +307,7 @@ export class Registry {
     this.#parts.board.setState(delivery.slot, on ? DRAINING : UP);
     const said = on ? 'delivery drains' : 'delivery no longer drains';
     this.#parts.log.info({ delivery: delivery.introduction.name }, said);
+    if (!on) this.#parts.onUp();
   }
 
   status(): DeliveryStatus[] {
@@ -282,12 +335,11 @@ export class Registry {
       });
   }
 
-  /** Says good-bye to all; the workers have stopped. */
+  /** Says good-bye to all; nothing is on its way to them any more. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#pings);
-    for (const delivery of this.#slots) {
-      if (delivery && delivery.state !== 'down') delivery.applicant.dismiss('the head stops');
-    }
+    clearInterval(this.#forgetting);
+    for (const delivery of this.#slots) if (delivery) this.#remove(delivery, 'the head stops', false);
   }
 }

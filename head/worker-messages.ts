@@ -4,7 +4,7 @@ import type { BoardMemory } from './board.ts';
 export interface WorkerSettings {
   readonly index: number;
   readonly board: BoardMemory;
-  /** Bound, not yet listening; the worker's from now on. */
+  /** Bound; the worker's from now on. It may listen already, and accepting begins when the worker is told so. */
   readonly listener: number;
   readonly backlog: number;
   /** 0: none. */
@@ -34,6 +34,8 @@ export type Way =
   | { readonly transport: 'migrate'; readonly registration: number };
 
 export type ToWorker =
+  /** Begin to accept connections. */
+  | { readonly type: 'accept' }
   /** A delivery has a slot. Answer `joined`. */
   | {
       readonly type: 'join';
@@ -63,7 +65,9 @@ export type FromWorker =
       readonly fds: readonly number[];
     }
   /** `ioUring`: whether it does make system calls in batches. */
-  | { readonly type: 'listening'; readonly ioUring: boolean }
+  | { readonly type: 'ready'; readonly ioUring: boolean }
+  /** It was told to stop: what was queued has been accepted, and its listener is closed. */
+  | { readonly type: 'closed' }
   | { readonly type: 'joined'; readonly slot: number }
   /** `moved`: connections that it had not taken and that others were given. */
   | { readonly type: 'left'; readonly slot: number; readonly moved: number }

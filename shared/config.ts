@@ -90,6 +90,11 @@ export const headSchema = z
       'leave a connection with the kernel until its request begins to arrive, about this long (0: no)',
     ),
     socket: path.optional().describe("the deliveries' Unix socket"),
+    group: path
+      .optional()
+      .describe(
+        'a group (name or number) whose members may register deliveries too (default: only the same user)',
+      ),
     adminSocket: path.optional().describe('the admin Unix socket (default: beside --socket)'),
     control: address
       .optional()
@@ -127,6 +132,12 @@ export const headSchema = z
     lingerBytes: bytes('64m', 0, 2 ** 40).describe('after an answer: input that is thrown away at most'),
     stallTimeout: duration('2s', 50, 600_000).describe(
       'a delivery that does not react for this long is let go',
+    ),
+    firstDeliveryWithin: duration('1s', 0, 60_000).describe(
+      'at the start connections wait in the accept queue until a delivery has registered, at most this long',
+    ),
+    forgetAfter: duration('10m', 100, 2_147_483_647).describe(
+      'a delivery that has gone is listed for this long',
     ),
     ioUring: z
       .enum(['auto', 'off'])

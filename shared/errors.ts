@@ -114,7 +114,7 @@ const catalogue = {
     fault: 'user',
     retry: false,
     exit: 1,
-    text: 'process {pid} of user {uid} tried to register; only user {own} and root may',
+    text: 'process {pid} of user {uid} tried to register; only user {own} and root may: run it as that user, or give the head a --group that both are in',
   },
   PROTOCOL: { fault: 'delivery', retry: false, exit: 1, text: 'the peer broke the protocol: {problem}' },
   APP_UNUSABLE: {

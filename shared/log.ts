@@ -1,12 +1,46 @@
 /** Logs are JSON lines on stderr: stdout belongs to a command's answer. */
 import { type Logger, pino } from 'pino';
+import { Output } from './output.ts';
 
 export type { Logger };
 
-/** Synchronous, so that nothing is lost when the process ends. `BATON_LOG` sets the level (info). */
+const stderr = new Output(2, (dropped) => {
+  const msg = `${dropped} lines of the log were dropped: stderr took no more`;
+  return `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, name: 'log', dropped, msg })}\n`;
+});
+
+/** Each line is written before the call returns, so that none is lost when the process ends. `BATON_LOG` sets the level (info). */
 export function createLogger(name: string): Logger {
-  return pino(
-    { name, level: process.env.BATON_LOG ?? 'info', base: { pid: process.pid } },
-    pino.destination({ dest: 2, sync: true }),
-  );
+  return pino({ name, level: process.env.BATON_LOG ?? 'info', base: { pid: process.pid } }, stderr);
+}
+
+/** For lines that a peer can cause at will: some a second, and the first of the next second tells how many were left out. */
+export class Sparingly {
+  readonly #lines: number;
+  readonly #everyMs: number;
+  #windowEnds = 0;
+  #said = 0;
+  #unsaid = 0;
+
+  constructor(lines = 10, everyMs = 1000) {
+    this.#lines = lines;
+    this.#everyMs = everyMs;
+  }
+
+  /** Calls `say` if there is room, with what to add to the line. */
+  tell(say: (more: { unsaid?: number }) => void): void {
+    const now = performance.now();
+    if (now >= this.#windowEnds) {
+      this.#windowEnds = now + this.#everyMs;
+      this.#said = 0;
+    }
+    if (this.#said === this.#lines) {
+      this.#unsaid++;
+      return;
+    }
+    this.#said++;
+    const unsaid = this.#unsaid;
+    this.#unsaid = 0;
+    say(unsaid > 0 ? { unsaid } : {});
+  }
 }

@@ -80,8 +80,10 @@ export interface HeadStatus {
   readonly cpu: { readonly userMicros: number; readonly systemMicros: number };
   /** Connections accepted since start. */
   readonly accepted: number;
-  /** Connections that the head holds now, whatever for. */
+  /** Connections of which it is not decided yet what becomes of them: accepted = open + the sum of all outcomes. */
   readonly open: number;
+  /** Connections that have their answer and are held until their client has read it. */
+  readonly lingering: number;
   /** Ends of connections by mode and outcome, e.g. `handoff.taken`, `handoff.redirected`, `redirect.answered`. */
   readonly outcomes: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Connections whose first bytes were refused, by name, e.g. `not_http`, `too_slow`. */

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { policies } from '../../head/choose/index.ts';
 import { startHead } from '../../head/index.ts';
 import { headSchema } from '../../shared/config.ts';
+import { stopOnFailure } from './last-resort.ts';
 import { addSettings } from './options.ts';
 import { announce, stopOnSignal } from './service.ts';
 
@@ -20,6 +21,7 @@ export function headCommand(): Command {
     .action(async ({ config, ...settings }: { config?: string }) => {
       const head = await startHead(settings, { configFile: config });
       stopOnSignal(() => head.stop());
+      stopOnFailure(() => head.stop());
       announce({
         ready: 'head',
         listen: head.listen,

@@ -1,4 +1,5 @@
 /** `baton lab up` and `baton lab down`: a network of namespaces for people to try things in. */
+import { SLOTS } from '../../head/board.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { parseDuration } from '../../shared/units.ts';
 import { buildNetwork, type Network, removeNetworks } from '../lab/netns/network.ts';
@@ -11,8 +12,8 @@ export interface NetworkFlags {
   readonly rtt?: string;
 }
 
-/** A bridge has 1024 ports; the lab's addresses end here. */
-const DELIVERIES_MAX = 80;
+/** A head knows no more at once. */
+const DELIVERIES_MAX = SLOTS;
 
 /** Builds it, says what is where, and leaves it. */
 export async function labUp(flags: NetworkFlags): Promise<void> {

@@ -29,6 +29,7 @@ const placeholders: Record<string, string> = {
   advertise: 'HOST:PORT',
   head: 'PATH',
   socket: 'PATH',
+  group: 'GROUP',
   adminSocket: 'PATH',
   app: 'FILE',
   mode: 'MODE',
@@ -38,6 +39,6 @@ const placeholders: Record<string, string> = {
 
 function placeholder(key: string): string {
   if (placeholders[key]) return placeholders[key];
-  if (/Timeout|Idle|Total/.test(key)) return 'DURATION';
+  if (/Timeout|Idle|Total|Within|After$/.test(key)) return 'DURATION';
   return /Bytes/.test(key) ? 'SIZE' : 'N';
 }

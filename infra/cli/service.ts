@@ -1,10 +1,11 @@
 /** What `baton head` and `baton delivery` have in common: say when ready, stop on a signal, end on the second one. */
 
+import { Output } from '../../shared/output.ts';
 import { notifySystemd } from './notify-systemd.ts';
 
-/** One line of JSON on stdout, for whoever started the service; systemd is told in its own way. */
+/** One line of JSON on stdout, for whoever started the service; systemd is told in its own way. A full disk there is no reason to end. */
 export function announce(value: object): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  new Output(1, (dropped) => `${JSON.stringify({ dropped })}\n`).write(`${JSON.stringify(value)}\n`);
   notifySystemd();
 }
 

@@ -43,7 +43,7 @@ export function render(status: HeadStatus, before?: HeadStatus): string {
     before && seconds > 0 ? `, ${((status.accepted - before.accepted) / seconds).toFixed(0)}/s` : '';
   const lines = [
     `head ${status.listen}  mode ${status.mode}  policy ${status.policy}  up ${status.uptimeSeconds.toFixed(0)} s  pid ${status.pid}`,
-    `accepted ${status.accepted}${rate}, open ${status.open}, ` +
+    `accepted ${status.accepted}${rate}, open ${status.open}, lingering ${status.lingering}, ` +
       `queued ${status.listeners.map(({ queued }) => queued).join('+') || 0} of ${status.workers} x ${status.backlog}, ` +
       `overflows ${status.kernel.listenOverflows ?? 'unknown'}`,
     ...Object.entries(status.outcomes).flatMap(([mode, outcomes]) => list(mode, outcomes)),

@@ -41,11 +41,14 @@ export const EBADF = -9;
 export const EAGAIN = -11;
 export const ENFILE = -23;
 export const EMFILE = -24;
+export const ENOSPC = -28;
 export const EPIPE = -32;
+export const EOPNOTSUPP = -95;
 export const ECONNABORTED = -103;
 export const ECONNRESET = -104;
 export const ENOTCONN = -107;
 export const EINPROGRESS = -115;
+export const EDQUOT = -122;
 
 /** The name of a negative errno, for logs. */
 export const errnoName = (negative: number): string => byNumber.get(negative)?.[0] ?? `E${-negative}`;

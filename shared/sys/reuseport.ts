@@ -1,49 +1,93 @@
 /** TCP listeners that share one address: each has its own accept queue, and the kernel spreads connections over them. */
 
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { lookup } from 'node:dns/promises';
 import { createReuseportFd } from 'node-unix-socket';
+import { addressBytes } from '../addresses.ts';
 import { BatonError } from '../errors.ts';
 import { formatHostPort, type HostPort } from '../units.ts';
-import { closeFd, setCloseOnExec, setNoDelay, setNonBlocking } from './sockets.ts';
+import { errnoName } from './libc.ts';
+import {
+  closeFd,
+  setCloseOnExec,
+  setNoDelay,
+  setNonBlocking,
+  setReuseAddress,
+  setReusePort,
+  tryListen,
+} from './sockets.ts';
+import { bindTo, type Endpoint, localEndpoint, tcpSocketFor } from './tcp-repair-endpoints.ts';
 
 /**
- * Binds `count` sockets to one address (port 0: one that the kernel picks). They do not listen yet. SO_REUSEPORT lets
- * a second head of the same user join in unnoticed, so the address is first opened alone; that also gives errors
- * with their names, which the package's own lack.
+ * Sockets bound to one address (port 0: one that the kernel picks), close-on-exec and non-blocking. The first listens:
+ * whoever connects from now on waits in its queue. The others are to follow.
+ *
+ * With SO_REUSEPORT from the start, a second head of the same user would join in unnoticed. So the first socket claims the
+ * address without it: listen(2) checks for other listeners under the kernel's lock, however many try at the same moment
+ * (net/ipv4/inet_connection_sock.c, inet_csk_listen_start), and nobody's visit reaches a socket that goes away again. From
+ * then on it shares the address with the others, and with nobody who asks as it did. With SO_REUSEADDR the connections of
+ * earlier servers, open or in TIME_WAIT, are in nobody's way, and accepted ones inherit it.
  */
 export async function bindReuseport(
   address: HostPort,
   count: number,
+  backlog = 4096,
 ): Promise<{ fds: number[]; bound: HostPort }> {
-  const bound = await probe(address);
+  const host = await resolve(address);
   const fds: number[] = [];
   try {
-    for (let i = 0; i < count; i++) {
-      const fd = createReuseportFd(bound.port, bound.host);
-      fds.push(fd);
-      // The package leaves the fd inheritable and blocking.
-      setCloseOnExec(fd);
-      setNonBlocking(fd);
-      setNoDelay(fd);
-    }
+    const { fd, port } = claim(host, address, backlog);
+    fds.push(fd);
+    if (count > 1) setReusePort(fd);
+    while (fds.length < count) fds.push(joinAt(port, host));
+    return { fds, bound: { host, port } };
   } catch (error) {
     fds.forEach(closeFd);
     throw error;
   }
-  return { fds, bound };
 }
 
-/** Opens and closes a listener of our own: resolves a name and port 0, and finds an address that is taken. */
-function probe(address: HostPort): Promise<HostPort> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, '--listen')));
-    server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
-      const { address: host, port } = server.address() as AddressInfo;
-      server.close(() => resolve({ host, port }));
-    });
-  });
+/** An IP address. */
+async function resolve(address: HostPort): Promise<string> {
+  try {
+    return (await lookup(address.host)).address;
+  } catch (error) {
+    throw listenError(error as NodeJS.ErrnoException, address, '--listen');
+  }
+}
+
+function claim(host: string, address: HostPort, backlog: number): { fd: number; port: number } {
+  const wanted: Endpoint = { address: addressBytes(host), port: address.port };
+  const failed = (errno: number): Error => {
+    const code = errnoName(errno);
+    return listenError(
+      Object.assign(new Error(`cannot listen at ${host}: ${code}`), { code }),
+      address,
+      '--listen',
+    );
+  };
+  const fd = tcpSocketFor(wanted);
+  if (fd < 0) throw failed(fd);
+  try {
+    setReuseAddress(fd);
+    setNoDelay(fd);
+    const bound = bindTo(fd, wanted);
+    if (bound < 0) throw failed(bound);
+    const listening = tryListen(fd, backlog);
+    if (listening < 0) throw failed(listening);
+    return { fd, port: (localEndpoint(fd) as Endpoint).port };
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
+
+function joinAt(port: number, host: string): number {
+  const fd = createReuseportFd(port, host);
+  // The package leaves the fd inheritable and blocking.
+  setCloseOnExec(fd);
+  setNonBlocking(fd);
+  setNoDelay(fd);
+  return fd;
 }
 
 /** Node's error from listen(), as one of the catalogue. `option` is what a person would change. */
@@ -55,6 +99,7 @@ export function listenError(error: NodeJS.ErrnoException, address: HostPort, opt
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
+    case 'EAFNOSUPPORT':
       return new BatonError('ADDRESS_UNAVAILABLE', { address: shown, option, problem: error.code }, error);
     case 'EACCES':
       return new BatonError('PORT_FORBIDDEN', { address: shown }, error);

@@ -1,5 +1,6 @@
 /** TCP and Unix sockets: open, accept, read, write, close. Man pages are named where a rule comes from them. */
 
+import { fchmodSync } from 'node:fs';
 import { check, lastErrno, libc } from './libc.ts';
 import { allocate, type Memory } from './memory.ts';
 
@@ -20,12 +21,16 @@ const c = {
 };
 
 const AF_UNIX = 1;
+const SOCK_STREAM = 1;
 const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
+const SO_REUSEPORT = 15;
 const SO_PEERCRED = 17;
+const SO_PEERGROUPS = 59;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_DEFER_ACCEPT = 9;
@@ -150,6 +155,10 @@ export function closeFd(fd: number): void {
 /** Makes a bound socket a listener, with at most `backlog` connections waiting (the kernel caps it at somaxconn). */
 export const listen = (fd: number, backlog: number): void => void check('listen', c.listen(fd, backlog));
 
+/** As `listen`; 0, or -errno. */
+export const tryListen = (fd: number, backlog: number): number =>
+  c.listen(fd, backlog) < 0 ? -lastErrno() : 0;
+
 export function setNonBlocking(fd: number): void {
   const flags = check('fcntl', c.fcntl(fd, F_GETFL, 'int', 0));
   check('fcntl', c.fcntl(fd, F_SETFL, 'int', flags | SOCK_NONBLOCK));
@@ -176,6 +185,12 @@ function getOption(fd: number, level: number, option: number, length: number): D
   return new DataView(small.view.buffer, OPTION_AT, length);
 }
 
+/** Another socket may have the same local address, as long as it does not listen (socket(7)). */
+export const setReuseAddress = (fd: number): void => setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+/** Another socket of the same user that has it as well may have the same local address, and listen (socket(7)). */
+export const setReusePort = (fd: number): void => setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+
 /** On a listener, every accepted socket inherits it (tcp(7)). */
 export const setNoDelay = (fd: number): void => setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 
@@ -201,6 +216,13 @@ export function peerCredentials(fd: number): { pid: number; uid: number; gid: nu
   return { pid: ucred.getInt32(0, true), uid: ucred.getUint32(4, true), gid: ucred.getUint32(8, true) };
 }
 
+/** The supplementary groups of who is at the other end of a connected Unix socket, at most 256 (SO_PEERGROUPS, unix(7)). */
+export function peerGroups(fd: number): number[] {
+  if (readOption(fd, SOL_SOCKET, SO_PEERGROUPS, 1024) < 0) return [];
+  const bytes = small.view.getUint32(LENGTH_AT, true);
+  return Array.from({ length: bytes >> 2 }, (_, i) => small.view.getUint32(OPTION_AT + 4 * i, true));
+}
+
 function unixAddress(path: string): Buffer {
   const bytes = Buffer.from(path);
   if (bytes.length === 0 || bytes.length >= UNIX_PATH_MAX || bytes.includes(0)) {
@@ -212,30 +234,31 @@ function unixAddress(path: string): Buffer {
   return address;
 }
 
-const seqpacketSocket = (): number =>
-  check('socket', c.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+function unixSocket(type: 'stream' | 'seqpacket'): number {
+  const kind = type === 'stream' ? SOCK_STREAM : SOCK_SEQPACKET;
+  return check('socket', c.socket(AF_UNIX, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
 
-/** A listening SEQPACKET socket at `path`, mode 0600 from its first moment. The path must be free. */
-export function listenSeqpacket(path: string, backlog: number): number {
+/** A listening Unix socket at `path`, mode 0600 from its first moment. The path must be free. */
+export function listenUnix(path: string, type: 'stream' | 'seqpacket', backlog: number): number {
   const address = unixAddress(path);
-  const fd = seqpacketSocket();
-  const mask = process.umask(0o177);
+  const fd = unixSocket(type);
   try {
+    // The file gets the socket's own mode (net/unix/af_unix.c, unix_bind_bsd).
+    fchmodSync(fd, 0o600);
     check('bind', c.bind(fd, address, address.length));
     check('listen', c.listen(fd, backlog));
   } catch (error) {
     closeFd(fd);
     throw error;
-  } finally {
-    process.umask(mask);
   }
   return fd;
 }
 
-/** A connected SEQPACKET socket. ECONNREFUSED: nobody listens there; EAGAIN: the listener's queue is full. */
-export function connectSeqpacket(path: string): number {
+/** A connected Unix socket. ECONNREFUSED: nobody listens there; EAGAIN: the listener's queue is full; EPROTOTYPE: of the other type. */
+export function connectUnix(path: string, type: 'stream' | 'seqpacket'): number {
   const address = unixAddress(path);
-  const fd = seqpacketSocket();
+  const fd = unixSocket(type);
   try {
     check('connect', c.connect(fd, address, address.length));
   } catch (error) {
@@ -244,6 +267,8 @@ export function connectSeqpacket(path: string): number {
   }
   return fd;
 }
+
+export const connectSeqpacket = (path: string): number => connectUnix(path, 'seqpacket');
 
 /** Two connected SEQPACKET sockets, non-blocking and close-on-exec (socketpair(2)). */
 export function seqpacketPair(): [number, number] {

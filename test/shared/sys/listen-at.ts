@@ -1,6 +1,6 @@
 /** Listens at a Unix socket path until it is killed: `listen-at.ts stream|seqpacket PATH`. */
 import { createServer } from 'node:net';
-import { listenSeqpacket } from '../../../shared/sys/sockets.ts';
+import { listenUnix } from '../../../shared/sys/sockets.ts';
 
 const [type, path] = process.argv.slice(2);
 const ready = (): void => console.log('listening');
@@ -8,7 +8,7 @@ if (type === 'stream') {
   process.umask(0o177);
   createServer().listen(path!, ready);
 } else {
-  listenSeqpacket(path!, 4);
+  listenUnix(path!, 'seqpacket', 4);
   // Nothing else keeps the process.
   setInterval(() => {}, 60_000);
   ready();

@@ -198,7 +198,10 @@ test.serial(
 
 test.serial('a Unix socket path that the kernel cannot hold is refused before the kernel cuts it', (t) => {
   for (const path of ['', 'x'.repeat(108), '/tmp/a\0b']) {
-    for (const open of [() => sockets.connectSeqpacket(path), () => sockets.listenSeqpacket(path, 1)]) {
+    for (const open of [
+      () => sockets.connectSeqpacket(path),
+      () => sockets.listenUnix(path, 'seqpacket', 1),
+    ]) {
       t.throws(open, { instanceOf: RangeError, message: /^a Unix socket path has 1 to 107 bytes/ });
     }
   }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { BatonError } from '../../../shared/errors.ts';
-import { freeSocketPath } from '../../../shared/sys/unix-path.ts';
+import { closeFd, connectUnix } from '../../../shared/sys/sockets.ts';
+import { listenAt, type SocketFile } from '../../../shared/sys/unix-path.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'baton-path-'));
 test.after.always(() => rm(folder, { recursive: true, force: true }));
@@ -26,9 +27,17 @@ async function occupy(t: ExecutionContext, path: string, type: 'stream' | 'seqpa
   };
 }
 
+const listen = (path: string, group?: number): Promise<SocketFile> =>
+  listenAt({ path, type: 'seqpacket', backlog: 4, option: '--socket', group });
+
+function giveBack(file: SocketFile): void {
+  file.remove();
+  closeFd(file.fd);
+}
+
 async function refusal(path: string): Promise<BatonError> {
   try {
-    await freeSocketPath(path, '--socket');
+    giveBack(await listen(path));
   } catch (error) {
     if (error instanceof BatonError) return error;
     throw error;
@@ -36,11 +45,63 @@ async function refusal(path: string): Promise<BatonError> {
   throw new Error(`${path} was given`);
 }
 
-test('a free path is given as it is, and its folder is made for its owner alone', async (t) => {
-  const path = join(folder, 'new', 'deep', 'head.sock');
-  t.false(await freeSocketPath(path, '--socket'));
+test('a free path is taken, for its owner alone, and so is its folder when it has to be made', async (t) => {
+  const path = join(folder, 'new', 'head.sock');
+  const file = await listen(path);
+  t.false(file.replaced);
+  t.is(statSync(path).mode & 0o777, 0o600);
+  t.is(statSync(join(folder, 'new')).mode & 0o777, 0o700);
+  closeFd(connectUnix(path, 'seqpacket'));
+  giveBack(file);
   t.false(existsSync(path));
-  t.is(statSync(join(folder, 'new', 'deep')).mode & 0o777, 0o700);
+});
+
+test('a path with several folders that are missing is a slip of the pen', async (t) => {
+  const error = await refusal(join(folder, 'nwe', 'deep', 'head.sock'));
+  t.is(error.code, 'SOCKET_UNUSABLE');
+  t.regex(
+    error.message,
+    /the folder .*nwe or .*deep does not exist \(ENOENT\); choose another with --socket$/,
+  );
+  t.false(existsSync(join(folder, 'nwe')));
+});
+
+test('members of a group may connect where somebody wished it, and enter the folder that was made for it', async (t) => {
+  const group = process.getgid!();
+  const path = join(folder, 'shared', 'head.sock');
+  const file = await listen(path, group);
+  t.is(statSync(path).mode & 0o777, 0o660);
+  t.is(statSync(join(folder, 'shared')).mode & 0o777, 0o710);
+  t.deepEqual([statSync(path).gid, statSync(join(folder, 'shared')).gid], [group, group]);
+  giveBack(file);
+});
+
+test('what a successor has put in the place of a socket is not removed with it', async (t) => {
+  const path = join(folder, 'succession.sock');
+  const old = await listen(path);
+  t.true(old.isThere());
+  rmSync(path);
+  t.false(old.isThere());
+  const successor = await listen(path);
+  t.false(old.isThere());
+  giveBack(old);
+  t.true(successor.isThere());
+  closeFd(connectUnix(path, 'seqpacket'));
+  giveBack(successor);
+});
+
+test('of many that want a path at the same moment, over a dead socket, one gets it', async (t) => {
+  const path = join(folder, 'race.sock');
+  for (let round = 0; round < 20; round++) {
+    const dead = await listen(path);
+    closeFd(dead.fd);
+    const answers = await Promise.allSettled(Array.from({ length: 8 }, () => listen(path)));
+    const got = answers.filter((answer) => answer.status === 'fulfilled');
+    t.is(got.length, 1);
+    for (const answer of answers) if (answer.status === 'rejected') t.is(answer.reason.code, 'SOCKET_IN_USE');
+    t.true(got[0]!.value.isThere());
+    giveBack(got[0]!.value);
+  }
 });
 
 for (const type of ['seqpacket', 'stream'] as const) {
@@ -54,7 +115,9 @@ for (const type of ['seqpacket', 'stream'] as const) {
     t.true(existsSync(path));
     await kill();
     t.true(existsSync(path), 'it was left behind');
-    t.true(await freeSocketPath(path, '--socket'));
+    const file = await listen(path);
+    t.true(file.replaced);
+    giveBack(file);
     t.false(existsSync(path));
   });
 }
@@ -77,7 +140,7 @@ test('what is not a socket is never removed', async (t) => {
 test('a path is counted in bytes: 107 are possible, 108 are not', async (t) => {
   const most = join(folder, 'é'.repeat(20)).padEnd(107 - 20, 'x');
   t.is(Buffer.byteLength(most), 107);
-  t.false(await freeSocketPath(most, '--socket'));
+  giveBack(await listen(most));
   const error = await refusal(`${most}x`);
   t.is(error.code, 'SOCKET_UNUSABLE');
   t.regex(error.message, /longer than the 107 bytes that Linux allows/);
@@ -88,12 +151,13 @@ test('a folder that cannot be made is an error that names the path', async (t) =
   writeFileSync(file, '');
   const error = await refusal(join(file, 'head.sock'));
   t.is(error.code, 'SOCKET_UNUSABLE');
-  t.regex(error.message, /ENOTDIR|EEXIST/);
+  t.regex(error.message, /not-a-folder is not a folder \(ENOTDIR\)/);
 });
 
 test('a folder of our own may be as it is', async (t) => {
   const open = join(folder, 'open');
   mkdirSync(open);
   chmodSync(open, 0o777);
-  t.false(await freeSocketPath(join(open, 'head.sock'), '--socket'));
+  giveBack(await listen(join(open, 'head.sock')));
+  t.is(statSync(open).mode & 0o777, 0o777);
 });

@@ -1,0 +1,65 @@
+/** What a head may hold by its settings and by this process's limits. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { HeadSettings } from '../shared/config.ts';
+import { BatonError } from '../shared/errors.ts';
+import { headFilesBesides, headFilesNeeded } from '../shared/open-files.ts';
+import { limitOpenFiles, openFilesLimit } from '../shared/sys/limits.ts';
+import { policyNames } from './choose/index.ts';
+
+/** Connections of one head when nobody says otherwise, however many files it may open: its tables are sized by the limit. */
+const CONNECTIONS_MAX = 1 << 20;
+
+export interface Limits {
+  /** Connections that each worker may hold. */
+  readonly connectionsAWorker: number;
+  /** One more than the highest fd that the process can have. */
+  readonly fdCapacity: number;
+}
+
+/** Throws FD_LIMIT and BAD_OPTION. */
+export function limitsOf({ workers, maxConnections }: HeadSettings): Limits {
+  if (maxConnections !== undefined && maxConnections < workers) {
+    const problem = `at least one for each of the ${workers} workers; or give fewer --workers`;
+    throw new BatonError('BAD_OPTION', { option: '--max-connections', problem, value: maxConnections });
+  }
+  const limit = openFilesLimit();
+  const besides = headFilesBesides(workers);
+  const need = headFilesNeeded(workers, maxConnections);
+  if (limit < need) {
+    const option = maxConnections === undefined ? '--workers' : '--max-connections';
+    throw new BatonError('FD_LIMIT', { limit, need, option });
+  }
+  // The kernel hands out fds below the limit only, so where it is higher than what can be of use it is lowered.
+  const fdCapacity = Math.min(limit, CONNECTIONS_MAX + besides);
+  if (fdCapacity < limit) limitOpenFiles(fdCapacity);
+  return { connectionsAWorker: Math.floor((maxConnections ?? fdCapacity - besides) / workers), fdCapacity };
+}
+
+/** What the schema can not see. Throws BAD_OPTION. */
+export function checkSettings(
+  settings: HeadSettings,
+  socket: string,
+  admin: string,
+): { group: number | undefined } {
+  const wrong = (option: string, problem: string, value: string): BatonError =>
+    new BatonError('BAD_OPTION', { option, problem, value: JSON.stringify(value) });
+  if (!policyNames.includes(settings.policy))
+    throw wrong('--policy', `the policies are ${policyNames.join(', ')}`, settings.policy);
+  if (resolve(socket) === resolve(admin))
+    throw wrong('--admin-socket', "give another path than the deliveries' --socket has", admin);
+  const { group } = settings;
+  if (group === undefined) return { group };
+  const id = groupId(group);
+  if (id === undefined)
+    throw wrong('--group', 'there is no such group in /etc/group; a number will do', group);
+  return { group: id };
+}
+
+/** Undefined when there is none of the name. group(5): name, password, number, members. */
+function groupId(group: string): number | undefined {
+  if (/^\d{1,10}$/.test(group)) return Number(group);
+  const lines = readFileSync('/etc/group', 'utf8').split('\n');
+  const found = lines.map((line) => line.split(':')).find(([name]) => name === group);
+  return found?.[2] === undefined ? undefined : Number(found[2]);
+}

@@ -1,0 +1,302 @@
+/** The head of this process: what it consists of, in which order that starts, and in which it stops. */
+import type { HeadSettings } from '../shared/config.ts';
+import { BatonError } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
+import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
+import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
+import { bindReuseport } from '../shared/sys/reuseport.ts';
+import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
+import { formatHostPort, parseHostPort } from '../shared/units.ts';
+import { version } from '../shared/version.ts';
+import { AdminDoor } from './admin.ts';
+import { Board, createBoardMemory, Row } from './board.ts';
+import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
+import { Drained } from './drained.ts';
+import type { Head } from './index.ts';
+import { readListenCounters } from './kernel.ts';
+import { checkSettings, type Limits, limitsOf } from './limits.ts';
+import { LocalDoor } from './local-door.ts';
+import { createMetrics } from './metrics.ts';
+import { RemoteSide } from './migrate/index.ts';
+import { cardOf } from './migrate/interface.ts';
+import { Registry } from './registry.ts';
+import { SocketWatch } from './socket-watch.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+import { Workers } from './workers.ts';
+
+/** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
+const STOP_LOOK_MS = 20;
+
+export class HeadProcess implements Head {
+  readonly socket: string;
+  readonly admin: string;
+  listen = '';
+  ended: Promise<void> = Promise.resolve();
+  readonly #settings: HeadSettings;
+  readonly #limits: Limits;
+  readonly #log: Logger;
+  readonly #board: Board;
+  readonly #memory: ReturnType<typeof createBoardMemory>;
+  readonly #rows: Row[];
+  readonly #localDoor: LocalDoor;
+  readonly #adminDoor: AdminDoor;
+  readonly #socketWatch: SocketWatch;
+  readonly #startedAt = performance.now();
+  readonly #kernelAtStart = readListenCounters();
+  readonly #drained: Drained;
+  readonly #registry: Registry;
+  #remote: RemoteSide | undefined;
+  #workers: Workers | undefined;
+  #listeners: number[] = [];
+  #waiting: NodeJS.Timeout | undefined;
+  #snapshot: Snapshot | undefined;
+  #lettingGo: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(settings: HeadSettings, log: Logger) {
+    this.#settings = settings;
+    this.#log = log;
+    this.socket = settings.socket ?? defaultSocketPath();
+    this.admin = settings.adminSocket ?? adminPathFor(this.socket);
+    const { group } = checkSettings(settings, this.socket, this.admin);
+    this.#limits = limitsOf(settings);
+    this.#memory = createBoardMemory(settings.workers);
+    this.#board = new Board(this.#memory);
+    this.#board.setMode(settings.mode);
+    this.#rows = Array.from({ length: settings.workers }, (_, worker) => new Row(this.#memory, worker));
+    this.#drained = new Drained(this.socket, log);
+    this.#registry = this.#openRegistry();
+    this.#localDoor = new LocalDoor({ path: this.socket, group, registry: this.#registry, log });
+    this.#adminDoor = new AdminDoor(this.admin, this.#administered(), log);
+    this.#socketWatch = new SocketWatch([this.#localDoor, this.#adminDoor], log);
+  }
+
+  #administered() {
+    return {
+      status: () => this.status(),
+      setMode: (mode: Mode) => this.setMode(mode),
+      drain: (name: string, on: boolean) => this.drain(name, on),
+      metrics: createMetrics({
+        rows: this.#rows,
+        status: () => this.status(),
+        total: (name) => this.#counts().totals[name],
+        migration: () => this.#remote?.measures,
+      }),
+    };
+  }
+
+  #tell = (worker: number, message: ToWorker): void => this.#workers?.tell(worker, message);
+
+  get control(): string | null {
+    return this.#remote?.control ?? null;
+  }
+
+  async start(): Promise<Head> {
+    try {
+      // What can be refused is asked for first, before a visitor can come.
+      await this.#localDoor.listen();
+      this.#drained.load();
+      await this.#adminDoor.listen();
+      const { workers: count, backlog } = this.#settings;
+      const wanted = parseHostPort(this.#settings.listen)!;
+      const { fds, bound } = await bindReuseport(wanted, count, backlog);
+      this.#listeners = fds;
+      this.listen = formatHostPort(bound);
+      this.#workers = await this.#startWorkers();
+      for (const fd of fds) listen(fd, backlog);
+      this.#remote = await this.#openRemote(bound.host);
+      // Only now can a delivery be welcomed: every worker is there to be told of it.
+      this.#localDoor.open();
+    } catch (error) {
+      this.#workers?.tellAll({ type: 'stop', withinMs: 0 });
+      await this.#workers?.ended.catch(() => {});
+      await this.#cleanUp();
+      throw error;
+    }
+    this.ended = this.#watch();
+    this.#socketWatch.start();
+    this.#waiting = setTimeout(() => this.#accept(), this.#settings.firstDeliveryWithin);
+    const { mode, policy, workers } = this.#settings;
+    const { listen: at, socket, admin, control } = this;
+    this.#log.info(
+      { version, listen: at, socket, admin, control, mode, policy, workers },
+      'the head is ready',
+    );
+    return this;
+  }
+
+  /** A visitor who comes before the first delivery waits in the accept queue, for a while. */
+  #accept(): void {
+    if (!this.#waiting) return;
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
+    this.#workers?.tellAll({ type: 'accept' });
+  }
+
+  #openRegistry(): Registry {
+    const { stallTimeout, forgetAfter } = this.#settings;
+    return new Registry({
+      board: this.#board,
+      rows: this.#rows,
+      tell: this.#tell,
+      stallTimeoutMs: stallTimeout,
+      forgetAfterMs: forgetAfter,
+      drained: this.#drained,
+      onUp: () => this.#accept(),
+      log: this.#log,
+    });
+  }
+
+  /** Undefined for a head that has deliveries on its own host only. */
+  async #openRemote(listenHost: string): Promise<RemoteSide | undefined> {
+    const { control, secret, interface: card, flows, adoptTimeout } = this.#settings;
+    if (control === undefined) return undefined;
+    if (secret === undefined) {
+      const problem = 'needed with --control: a file with the secret that remote deliveries share';
+      throw new BatonError('BAD_OPTION', { option: '--secret', problem, value: 'nothing' });
+    }
+    return await RemoteSide.open({
+      control: parseHostPort(control)!,
+      secretFile: secret,
+      interface: card ?? cardOf(listenHost),
+      capacity: flows,
+      adoptTimeoutMs: adoptTimeout,
+      registry: this.#registry,
+      tell: this.#tell,
+      log: this.#log,
+    });
+  }
+
+  #startWorkers(): Promise<Workers> {
+    const settings = this.#settings;
+    return Workers.start({
+      settings: this.#listeners.map((listener, index) => ({
+        index,
+        board: this.#memory,
+        listener,
+        backlog: settings.backlog,
+        deferAcceptMs: settings.deferAccept,
+        policy: settings.policy,
+        fdCapacity: this.#limits.fdCapacity,
+        maxConnections: this.#limits.connectionsAWorker,
+        headBytes: settings.headBytes,
+        headTimeoutMs: settings.headTimeout,
+        lingerIdleMs: settings.lingerIdle,
+        lingerTotalMs: settings.lingerTotal,
+        lingerBytes: settings.lingerBytes,
+        stallTimeoutMs: settings.stallTimeout,
+        ioUring: settings.ioUring === 'auto',
+      })),
+      onMessage: (worker, message) => this.#onWorker(worker, message),
+      stopWithinMs: settings.stopTimeout,
+    });
+  }
+
+  #onWorker(index: number, message: FromWorker): void {
+    if (message.type === 'migrate') this.#remote?.migrate(index, message);
+    else this.#registry.onWorker(message);
+  }
+
+  async #watch(): Promise<void> {
+    try {
+      await this.#workers!.ended;
+    } finally {
+      await this.#cleanUp();
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /**
+   * The paths and the port are given back at once, so that a successor can start; deliveries are let go, and find it, as
+   * soon as nothing remains that could be handed to them. Then answers get the time that their clients need.
+   */
+  async #stop(): Promise<void> {
+    const { open, lingering } = this.status();
+    this.#log.info({ open, lingering }, 'the head stops: it passes on what it has');
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
+    this.#giveBackPaths();
+    this.#workers?.tellAll({ type: 'stop', withinMs: this.#settings.stopTimeout });
+    const look = setInterval(() => {
+      if (this.#workers?.areClosed && takeSnapshot(this.#rows).totals.open === 0) void this.#letGo();
+    }, STOP_LOOK_MS);
+    try {
+      await this.ended;
+    } finally {
+      clearInterval(look);
+    }
+    this.#log.info('the head has stopped');
+  }
+
+  #giveBackPaths(): void {
+    this.#socketWatch.stop();
+    this.#localDoor.stopListening();
+    this.#adminDoor.stopListening();
+  }
+
+  #letGo(): Promise<void> {
+    this.#lettingGo ??= (async () => {
+      await this.#remote?.settle();
+      this.#registry.close();
+    })();
+    return this.#lettingGo;
+  }
+
+  async #cleanUp(): Promise<void> {
+    this.#giveBackPaths();
+    await this.#letGo();
+    await this.#remote?.close();
+    // Those of workers that ran are theirs, and closed by now.
+    if (!this.#workers) this.#listeners.forEach(closeFd);
+    this.#listeners = [];
+    this.#adminDoor.close();
+  }
+
+  setMode(mode: Mode): void {
+    this.#board.setMode(mode);
+    this.#log.info({ mode }, 'mode switched');
+  }
+
+  drain(name: string, on: boolean): void {
+    this.#registry.drain(name, on);
+  }
+
+  /** The same for all that ask in one turn of the event loop: the figures of one answer agree with each other. */
+  #counts(): Snapshot {
+    if (!this.#snapshot) {
+      this.#snapshot = takeSnapshot(this.#rows);
+      setImmediate(() => {
+        this.#snapshot = undefined;
+      });
+    }
+    return this.#snapshot;
+  }
+
+  status(): HeadStatus {
+    const cpu = process.cpuUsage();
+    const listeners = this.#stopping
+      ? []
+      : this.#listeners.map((fd, worker) => ({ worker, ...listenQueue(fd) }));
+    return {
+      version,
+      pid: process.pid,
+      mode: modes[this.#board.mode]!,
+      policy: this.#settings.policy,
+      listen: this.listen,
+      socket: this.socket,
+      workers: this.#settings.workers,
+      backlog: listeners[0]?.backlog ?? 0,
+      uptimeSeconds: (performance.now() - this.#startedAt) / 1000,
+      cpu: { userMicros: cpu.user, systemMicros: cpu.system },
+      ...countsOf(this.#counts()),
+      listeners,
+      kernel: growthOf(readListenCounters(), this.#kernelAtStart),
+      migration: this.#remote?.status() ?? null,
+      deliveries: this.#registry.status(),
+    };
+  }
+}

@@ -1,0 +1,181 @@
+/** One peer at the deliveries' socket, from its first word to its end. Every message is decoded before anybody acts on it. */
+import { randomBytes } from 'node:crypto';
+import { BatonError } from '../shared/errors.ts';
+import { type Logger, Sparingly } from '../shared/log.ts';
+import { closeFd, seqpacketPair } from '../shared/sys/sockets.ts';
+import { type Channel, openChannel } from '../shared/wire/channel.ts';
+import {
+  decodeFromDelivery,
+  type FromDelivery,
+  type Hello,
+  PROTOCOL_VERSION,
+} from '../shared/wire/control.ts';
+import type { Applicant, Membership, Registry } from './registry.ts';
+import type { Way } from './worker-messages.ts';
+
+/** A peer that connects and does not say hello within this time is cut off, milliseconds. */
+const HELLO_WITHIN_MS = 5000;
+
+/** What peers do wrong, all of them together. */
+const complaints = new Sparingly();
+
+export class Visitor {
+  readonly #pid: number;
+  readonly #registry: Registry;
+  readonly #log: Logger;
+  readonly #channel: Channel;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onKnown: () => void;
+  #hello: Hello | undefined;
+  #membership: Membership | undefined;
+  /** Connections that its hello called active and that have not ended. */
+  #active = 0;
+  #gone = false;
+
+  /** `onKnown`: it is registered, or has gone. */
+  constructor(fd: number, pid: number, registry: Registry, log: Logger, onKnown: () => void) {
+    this.#pid = pid;
+    this.#registry = registry;
+    this.#log = log;
+    this.#onKnown = onKnown;
+    this.#channel = openChannel(fd, {
+      onMessage: (bytes) => this.#onMessage(bytes),
+      onEnd: () => this.#end('it went away'),
+    });
+    this.#timer = setTimeout(
+      () => this.#refuse(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
+      HELLO_WITHIN_MS,
+    );
+  }
+
+  get isSilent(): boolean {
+    return this.#hello === undefined;
+  }
+
+  cutOff(reason: string): void {
+    this.#channel.close();
+    this.#end(reason);
+  }
+
+  #onMessage(bytes: Buffer): void {
+    try {
+      const message = decodeFromDelivery(bytes);
+      if (!this.#hello) this.#greet(message);
+      else this.#hear(message);
+    } catch (error) {
+      const { message } = error as Error;
+      complaints.tell((more) => this.#log.warn({ peerPid: this.#pid, ...more }, message));
+      if (this.#membership) this.#membership.end(message, true);
+      else this.#refuse(error as BatonError);
+    }
+  }
+
+  #greet(message: FromDelivery): void {
+    if (message.type !== 'hello') {
+      throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
+    }
+    clearTimeout(this.#timer);
+    this.#hello = message;
+    this.#active = message.active;
+    void this.#register(message);
+  }
+
+  async #register(hello: Hello): Promise<void> {
+    try {
+      if (hello.version !== PROTOCOL_VERSION) {
+        throw new BatonError('VERSION_MISMATCH', { head: PROTOCOL_VERSION, delivery: hello.version });
+      }
+      this.#membership = await this.#registry.register(this.#applicant(hello));
+      if (this.#membership) this.#onKnown();
+      // It may have gone while the last worker answered.
+      if (this.#gone) this.#membership?.end('it went away', false);
+    } catch (error) {
+      // What is not of the catalogue is the kernel's: no fd left for a lane, say.
+      const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
+      const who = { delivery: hello.name, deliveryPid: hello.pid, code };
+      complaints.tell((more) => this.#log.warn({ ...who, ...more }, (error as Error).message));
+      this.#refuse(error as Error);
+    }
+  }
+
+  #applicant(hello: Hello): Applicant {
+    const laneEnds: number[] = [];
+    const visitor = this;
+    return {
+      introduction: hello,
+      transport: 'fd',
+      active: hello.active,
+      get isWaiting() {
+        return !visitor.#gone;
+      },
+      makeWays: (workers) =>
+        makeLanes(workers).map(([headEnd, deliveryEnd]): Way => {
+          laneEnds.push(deliveryEnd);
+          return { transport: 'fd', headEnd, deliveryEnd };
+        }),
+      welcome: () => this.#welcome(laneEnds),
+      ping: () => void this.#channel.send({ type: 'ping' }),
+      drained: () => void this.#channel.send({ type: 'drained' }),
+      dismiss: (reason) => {
+        this.#channel.send({ type: 'dismissed', reason });
+        this.#channel.end();
+      },
+    };
+  }
+
+  /** The one control message that carries fds. */
+  #welcome(laneEnds: readonly number[]): boolean {
+    const session = randomBytes(4).toString('hex');
+    const lanes = laneEnds.length;
+    return this.#channel.send({ type: 'welcome', version: PROTOCOL_VERSION, session, lanes }, laneEnds);
+  }
+
+  #hear(message: FromDelivery): void {
+    const member = this.#membership;
+    if (!member) throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
+    member.heard();
+    switch (message.type) {
+      case 'pong':
+        return member.pong(message.direct);
+      case 'ended':
+        if (message.count > this.#active)
+          throw new BatonError('PROTOCOL', { problem: 'more ended than active' });
+        this.#active -= message.count;
+        return member.ended(message.count);
+      case 'draining':
+        return member.draining();
+      default:
+        throw new BatonError('PROTOCOL', { problem: `a second ${message.type}` });
+    }
+  }
+
+  #refuse(error: Error): void {
+    const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
+    // The delivery says itself that it was refused.
+    const isPlain = error instanceof BatonError && error.code === 'HEAD_REFUSED';
+    const reason = isPlain ? String(error.details.reason) : error.message;
+    this.#channel.send({ type: 'refused', code, reason });
+    this.#channel.end();
+    this.#end(error.message);
+  }
+
+  #end(reason: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    clearTimeout(this.#timer);
+    this.#onKnown();
+    this.#membership?.end(reason, false);
+  }
+}
+
+/** Both ends of one lane for each worker. */
+function makeLanes(workers: number): [number, number][] {
+  const pairs: [number, number][] = [];
+  try {
+    while (pairs.length < workers) pairs.push(seqpacketPair());
+    return pairs;
+  } catch (error) {
+    for (const ends of pairs) ends.forEach(closeFd);
+    throw error;
+  }
+}

@@ -11,7 +11,7 @@ import { type Head, startHead } from '../../head/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
 import { type Readiness, watchReadable } from '../../shared/sys/readiness.ts';
-import { acceptNonBlocking, closeFd, listenSeqpacket } from '../../shared/sys/sockets.ts';
+import { acceptNonBlocking, closeFd, listenUnix } from '../../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../../shared/units.ts';
 import { type Granted, LEASE_MESSAGE_MAX, type Refused, type Wanted } from './lease.ts';
 
@@ -109,7 +109,7 @@ async function end(): Promise<void> {
 }
 
 const path = process.argv[2]!;
-const listener = listenSeqpacket(path, 64);
+const listener = listenUnix(path, 'seqpacket', 64);
 watchReadable(listener, () => {
   const fd = acceptNonBlocking(listener);
   if (fd >= 0) new Lease(fd);

@@ -17,6 +17,7 @@ export const expectedDifferences: Readonly<Record<string, Readonly<Record<string
     'test-http-server-close-all.js': WAITS,
     'test-http-server-close-idle.js': WAITS,
     'test-http-socket-encoding-error.js': WAITS,
+    'test-http-max-http-headers.js': REFUSES,
     'test-http-odd-hex-write.js': REFUSES,
     'test-http-parser-finish-error.js': REFUSES,
     'test-http-server-client-error.js': REFUSES,

@@ -10,6 +10,7 @@ const WITHIN_MS = 120_000;
 
 const framework = (suite: Omit<Suite, 'run'>, command: readonly string[]): Suite => ({
   ...suite,
+  lendsAgain: true,
   run: (run) => runFramework(suite.name, command, run),
 });
 

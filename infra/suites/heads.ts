@@ -1,12 +1,14 @@
 /**
  * `node heads.ts PATH`: lends heads to the servers of a suite, over a SEQPACKET socket at PATH. A connection asks for one
  * head with one message, gets its address, and has it until the connection ends: then the head stops, so that a port
- * refuses as soon as its server has closed or its process is gone. Some heads are ready before anybody asks, because a
+ * refuses as soon as its server has closed or its process is gone; or it is lent again, to a suite that starts more
+ * servers than heads could be started for. Some heads are ready before anybody asks, because a
  * server's `listen()` waits for its own. Prints one line of JSON when it is ready, and ends on SIGTERM.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Head, startHead } from '../../head/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
@@ -19,6 +21,11 @@ import { type Granted, LEASE_MESSAGE_MAX, type Refused, type Wanted } from './le
 const READY = { '::': 4, '127.0.0.1': 2 } as const;
 /** Where there is no IPv6, Node's servers listen here instead. */
 const WILDCARD_V4 = '0.0.0.0';
+
+/** A head that is lent again is so this often: it remembers every delivery that it has had for a while. */
+const USES = 30;
+const LEAVE_WITHIN_MS = 1000;
+const LOOK_EVERY_MS = 5;
 
 const directory = await mkdtemp(join(tmpdir(), 'baton-heads-'));
 const messenger = createFdMessenger(LEASE_MESSAGE_MAX);
@@ -49,9 +56,10 @@ for (const [host, count] of Object.entries(READY))
 async function headFor({ host, port }: Wanted): Promise<Head> {
   const spare = port === 0 ? ready.get(host ?? '::') : undefined;
   try {
-    if (!spare) return await start(host ?? '::', port);
-    spare.push(start(host ?? '::', 0));
-    return await spare.shift()!;
+    const head = spare?.shift() ?? start(host ?? '::', port);
+    if (spare && spare.length < READY[(host ?? '::') as keyof typeof READY])
+      spare.push(start(host ?? '::', 0));
+    return await head;
   } catch (error) {
     const noIpv6 = error instanceof BatonError && error.code === 'ADDRESS_UNAVAILABLE' && host === null;
     if (!noIpv6) throw error;
@@ -59,9 +67,27 @@ async function headFor({ host, port }: Wanted): Promise<Head> {
   }
 }
 
+const uses = new Map<Head, number>();
+
+/** Has it lent again, once it has forgotten its last server; or stops it. */
+async function giveBack(head: Head, { host, port, again }: Wanted): Promise<void> {
+  const times = (uses.get(head) ?? 0) + 1;
+  uses.set(head, times);
+  const spare = port === 0 ? ready.get(host ?? '::') : undefined;
+  const until = performance.now() + LEAVE_WITHIN_MS;
+  if (again && spare && times < USES) {
+    const isFree = () => head.status().deliveries.every(({ state }) => state === 'down');
+    while (!isFree() && performance.now() < until) await delay(LOOK_EVERY_MS);
+    if (isFree()) return void spare.unshift(Promise.resolve(head));
+  }
+  uses.delete(head);
+  await head.stop();
+}
+
 class Lease {
   readonly #fd: number;
   readonly #readable: Readiness;
+  #wanted: Wanted | undefined;
   #head: Promise<Head> | undefined;
 
   constructor(fd: number) {
@@ -71,11 +97,12 @@ class Lease {
 
   #onReadable(): void {
     const n = messenger.receive(this.#fd);
-    if (n > 0 && !this.#head) void this.#grant(JSON.parse(messenger.bytes.toString('utf8', 0, n)) as Wanted);
-    else this.#end();
+    if (n <= 0 || this.#head) return this.#end();
+    void this.#grant(JSON.parse(messenger.bytes.toString('utf8', 0, n)) as Wanted);
   }
 
   async #grant(wanted: Wanted): Promise<void> {
+    this.#wanted = wanted;
     this.#head = headFor(wanted);
     let answer: Granted | Refused;
     try {
@@ -91,7 +118,7 @@ class Lease {
   #end(): void {
     this.#readable.close();
     closeFd(this.#fd);
-    this.#head?.then((head) => head.stop()).catch(() => {});
+    this.#head?.then((head) => giveBack(head, this.#wanted!)).catch(() => {});
   }
 }
 

@@ -12,6 +12,8 @@ export interface Wanted {
   /** Null: every address of this host. */
   readonly host: string | null;
   readonly port: number;
+  /** Afterwards somebody else may have the head, and its port goes on answering. */
+  readonly again: boolean;
 }
 
 export interface Granted extends HostPort {

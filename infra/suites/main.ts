@@ -56,10 +56,12 @@ async function main(): Promise<number> {
     }
     console.log(`${suite.name}: ${suite.about}, in ${obtained.directory}`);
     const expected = expectedDifferences[suite.name] ?? {};
-    const comparison = await withHeads(async (through) =>
-      compare(suite, { directory: obtained.directory, through, onOutcome: progress }, expected),
-    );
-    tell(comparison, expected);
+    const comparison = await withHeads(suite, async (through) => {
+      const { directory } = obtained;
+      const result = await compare(suite, { directory, through, onOutcome: progress }, expected);
+      tell(result, expected);
+      return result;
+    });
     totals.passed += comparison.passed;
     totals.failed += comparison.unexpected.length + comparison.unfounded.length;
     totals.skipped += comparison.skipped + comparison.failDirectly.length + comparison.expected.length;
@@ -76,7 +78,7 @@ function find(name: string): Suite {
 }
 
 /** A head that fails is a failure of the run, whatever the tests made of it. */
-async function withHeads<T>(use: (through: Way) => Promise<T>): Promise<T> {
+async function withHeads<T>({ lendsAgain }: Suite, use: (through: Way) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'baton-suites-'));
   const socket = join(directory, 'heads.sock');
   const quiet = { BATON_LOG: process.env.BATON_LOG ?? 'silent' };
@@ -84,6 +86,8 @@ async function withHeads<T>(use: (through: Way) => Promise<T>): Promise<T> {
     env: quiet,
     reject: false,
     stderr: ['pipe', 'inherit'],
+    // It ends its heads' threads, which takes its time on a busy machine.
+    forceKillAfterDelay: 30_000,
   });
   let result: T;
   try {
@@ -93,6 +97,7 @@ async function withHeads<T>(use: (through: Way) => Promise<T>): Promise<T> {
       environment: {
         ...quiet,
         BATON_SUITES_HEADS: socket,
+        BATON_SUITES_HEADS_AGAIN: lendsAgain ? '1' : '0',
         NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${fileHere('preload.ts')}`.trim(),
         // Each test is a process that loads the same.
         NODE_COMPILE_CACHE: join(directory, 'compiled'),
@@ -103,9 +108,9 @@ async function withHeads<T>(use: (through: Way) => Promise<T>): Promise<T> {
     await heads;
     await rm(directory, { recursive: true, force: true });
   }
-  const { exitCode, stderr } = await heads;
+  const { exitCode, signal, stderr } = await heads;
   if (exitCode === 0) return result;
-  const problem = `the heads ended with ${exitCode}: ${stderr.split('\n')[0]}`;
+  const problem = `the heads ended with ${signal ?? exitCode}: ${stderr.split('\n')[0]}`;
   throw new BatonError('LAB_FAILED', { problem });
 }
 

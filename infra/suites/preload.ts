@@ -2,10 +2,11 @@
  * `node --import preload.ts`: puts a head before every TCP server of the process and of its children. The server listens on
  * a port that nobody knows, the head on the address that was wanted, and `server.address()` says so. It is done where
  * Node's `listen()` has read its arguments and looked the host up, so that their errors are Node's own. What has no place
- * in a head stays as it is: TLS, Unix sockets, and listeners that were opened elsewhere.
+ * behind a head stays as it is: TLS, Unix sockets, node:cluster, and listeners that were opened elsewhere.
  *
  * What it needs is loaded when the first server listens: tests of Node itself change what is not loaded yet.
  */
+import { fail } from 'node:assert';
 import cluster from 'node:cluster';
 import { createRequire } from 'node:module';
 import { Server } from 'node:net';
@@ -13,8 +14,14 @@ import type * as fronts from './front.ts';
 import type { Front, ListeningServer } from './front.ts';
 
 const path = process.env.BATON_SUITES_HEADS;
+const again = process.env.BATON_SUITES_HEADS_AGAIN === '1';
 // A worker of node:cluster has no listener of its own: its primary accepts for it.
 if (path !== undefined && !cluster.isWorker) putHeadsBeforeServers(path);
+
+const isTls = (server: Server) => 'setSecureContext' in server;
+
+/** A server of node:cluster's primary: only its listener is used, and its own connections are a failure. */
+const isClusters = (server: Server) => (server.listeners('connection') as unknown[]).includes(fail);
 
 /** `heads`: where heads.ts lends heads. */
 function putHeadsBeforeServers(heads: string): void {
@@ -25,9 +32,9 @@ function putHeadsBeforeServers(heads: string): void {
   prototype._listen2 = function (...args) {
     const [host, port, family, backlog, fd, flags] = args;
     const opened = this._handle !== null || typeof fd === 'number' || (family !== 4 && family !== 6);
-    if (opened || 'setSecureContext' in this) return original.listen.apply(this, args);
+    if (opened || isTls(this) || isClusters(this)) return original.listen.apply(this, args);
     const { Front, leaseHead } = require('./front.ts') as typeof fronts;
-    const lease = leaseHead(heads, { host, port });
+    const lease = leaseHead(heads, { host, port, again });
     // Without one for this address, Node says what is wrong with it.
     if (!lease) return original.listen.apply(this, args);
     original.listen.call(this, '127.0.0.1', 0, 4, backlog, undefined, flags);

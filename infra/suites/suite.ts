@@ -33,5 +33,7 @@ export interface Suite {
   readonly debian?: { readonly source: string; readonly members: readonly string[] };
   /** Whether the tests of this version (as the source package says) can be run. */
   readonly fits?: (version: string) => boolean;
+  /** It starts more servers than heads can be started for, and does not mind a port that answers after its server closed. */
+  readonly lendsAgain?: boolean;
   run(run: RunSuite): Promise<Outcome[]>;
 }

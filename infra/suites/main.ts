@@ -132,10 +132,7 @@ function tell(
     console.log(`  PASSES, though expected to differ: ${test}; take it off the list`);
 }
 
-const excerpt = (detail: string) =>
-  detail
-    .trim()
-    .split('\n')
-    .slice(0, SHOWN_LINES)
-    .map((line) => `      ${line}`)
-    .join('\n');
+function excerpt(detail: string): string {
+  const lines = detail.trim().split('\n').slice(0, SHOWN_LINES);
+  return lines.map((line) => `      ${line}`).join('\n');
+}

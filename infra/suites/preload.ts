@@ -4,7 +4,8 @@
  * Node's `listen()` has read its arguments and looked the host up, so that their errors are Node's own. What has no place
  * behind a head stays as it is: TLS, Unix sockets, node:cluster, and listeners that were opened elsewhere.
  *
- * What it needs is loaded when the first server listens: tests of Node itself change what is not loaded yet.
+ * What it needs is loaded when the first server listens, for tests of Node itself change what is not loaded yet; but at
+ * once under mocha, which takes globals that a library has made meanwhile for a test's.
  */
 import { fail } from 'node:assert';
 import cluster from 'node:cluster';
@@ -27,6 +28,7 @@ const isClusters = (server: Server) => (server.listeners('connection') as unknow
 function putHeadsBeforeServers(heads: string): void {
   const require = createRequire(import.meta.url);
   const inFrontOf = new WeakMap<Server, Front>();
+  if (again) require('./front.ts');
   const prototype = Server.prototype as ListeningServer;
   const original = { listen: prototype._listen2, close: prototype.close, address: prototype.address };
   prototype._listen2 = function (...args) {

@@ -35,7 +35,7 @@ test('a test that fails through a head alone differs, as expected or not', async
   });
   const comparison = await compare(
     suite,
-    { directory: '', through, onOutcome: undefined },
+    { directory: '', through },
     { 'head waits': 'it waits', 'mended meanwhile': 'it was broken' },
   );
   const names = (outcomes: readonly Outcome[]) => outcomes.map((outcome) => outcome.test);

@@ -44,3 +44,22 @@ export const expectedDifferences: Readonly<Record<string, Readonly<Record<string
   },
   koa: {},
 };
+
+const UNREF = 'the receiver keeps the process alive after server.unref()';
+
+/** Faults of Baton that these tests have found and that are not mended: whoever mends one takes it from here. */
+export const knownFaults: typeof expectedDifferences = {
+  node: {
+    'test-http-parser-freed-during-execute.js': UNREF,
+    'test-http-req-close-robust-from-tampering.js': UNREF,
+    'test-http-request-method-delete-payload.js': UNREF,
+    'test-http-server-delete-parser.js': UNREF,
+    'test-http-server-keepalive-end.js': UNREF,
+    'test-http-pause-no-dump.js':
+      'a request that is paused within its first data is dumped when its answer has ended',
+  },
+  ws: {
+    "WebSocketServer close doesn't close a precreated server":
+      'the server never tells that it has closed when the application has replaced its close() meanwhile',
+  },
+};

@@ -1,0 +1,97 @@
+/** Node's own `test/parallel/test-http-*`: each file is a process, and has passed when that ends with 0. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Outcome, RunSuite, Suite, Way } from './suite.ts';
+
+/** The slowest that passes takes some 12 s. */
+const WITHIN_MS = 30_000;
+const KEPT_OUTPUT = 8 * 1024;
+
+const major = process.versions.node.split('.')[0]!;
+
+export const nodeCore: Suite = {
+  name: 'node',
+  about: `Node's own test/parallel/test-http-*, of version ${major}`,
+  landmark: 'test/parallel/test-http-client-abort.js',
+  debian: {
+    source: 'nodejs',
+    members: ['*/test/parallel/test-http-*', '*/test/common/*', '*/test/fixtures/*'],
+  },
+  fits: (version) => version.startsWith(`${major}.`),
+  run,
+};
+
+async function run({ directory, way, only, onOutcome }: RunSuite): Promise<Outcome[]> {
+  const files = (await readdir(join(directory, 'test/parallel'))).filter((file) => isTest(file)).sort();
+  const waiting = files.filter((file) => only?.has(file) ?? true);
+  const outcomes: Outcome[] = [];
+  const scratch = await mkdtemp(join(tmpdir(), 'baton-suite-'));
+  async function work(thread: number): Promise<void> {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const outcome = await runFile(directory, file, way, scratch, thread);
+      outcomes.push(outcome);
+      onOutcome?.(outcome);
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: availableParallelism() }, (_, thread) => work(thread)));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return outcomes;
+}
+
+const isTest = (file: string) => /^test-http-.*\.m?js$/.test(file);
+
+async function runFile(
+  directory: string,
+  file: string,
+  way: Way,
+  scratch: string,
+  thread: number,
+): Promise<Outcome> {
+  const path = join(directory, 'test/parallel', file);
+  const child = spawn(process.execPath, [...flagsOf(await readFile(path, 'utf8')), path], {
+    cwd: directory,
+    // A group of its own, so that what it started ends with it.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      ...way.environment,
+      NODE_TEST_DIR: scratch,
+      TEST_THREAD_ID: String(thread),
+      // The names of globals that are no part of the language: a library may have one.
+      NODE_TEST_KNOWN_GLOBALS: '0',
+    },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(-KEPT_OUTPUT);
+    });
+  const end = () => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL');
+    } catch {
+      // Nothing of it is left.
+    }
+  };
+  const late = setTimeout(end, WITHIN_MS);
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
+    child.once('close', (...ended) => resolve(ended)),
+  );
+  clearTimeout(late);
+  end();
+  if (code === 0)
+    return { test: file, result: /^1\.\.0 # Skipped/m.test(output) ? 'skipped' : 'passed', detail: '' };
+  return { test: file, result: 'failed', detail: `${signal ?? `exit code ${code}`}\n${output}` };
+}
+
+/** `// Flags: --expose-gc` at its top is what its test runner would start it with. */
+function flagsOf(source: string): string[] {
+  const flags = /^\/\/ Flags:(.*)$/m.exec(source)?.[1];
+  return flags?.trim().split(/\s+/) ?? [];
+}

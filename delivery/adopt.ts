@@ -7,9 +7,9 @@
  * application's, who may remove the listeners of it, give the handle to a child process, or take it away from the socket.
  */
 import { Socket, type SocketConstructorOpts } from 'node:net';
+import { tcpSocketFor } from '../shared/sys/endpoints.ts';
 import { EAGAIN, ENOTCONN, errnoName } from '../shared/sys/libc.ts';
 import { endConnection, endWriting, resetConnection } from '../shared/sys/sockets.ts';
-import { tcpSocketFor } from '../shared/sys/tcp-repair-endpoints.ts';
 import type { FirstInput } from './read-ahead.ts';
 
 /** What Node has of a TCP socket. */

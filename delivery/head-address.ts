@@ -10,10 +10,10 @@ import { UNIX_PATH_BYTES } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { type Introduction, PROTOCOL_VERSION } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';
-import { Holdings } from './remote/holdings.ts';
+import { Holdings } from './remote/adopted-flows.ts';
 import { needToAdopt } from './remote/host.ts';
-import { rehearse } from './remote/rehearsal.ts';
 import { openRemoteSession } from './remote/session.ts';
+import { rehearse } from './remote/warm-up.ts';
 import { openSession, type Session, type SessionEvents } from './session.ts';
 
 export interface HeadAddress {

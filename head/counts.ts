@@ -1,6 +1,6 @@
 import type { HeadStatus } from '../shared/status.ts';
-import { inspectionFailures, type Row, type Total, totals } from './board.ts';
-import type { readListenCounters } from './kernel.ts';
+import type { readListenCounters } from './listen-counters.ts';
+import { inspectionFailures, type Row, type Total, totals } from './scoreboard.ts';
 
 /** Each connection is counted under one of these, once. */
 const outcomes: readonly Total[] = [

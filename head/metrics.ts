@@ -2,8 +2,8 @@
 import { Metrics } from '../shared/metrics.ts';
 import { addProcessMetrics } from '../shared/process-metrics.ts';
 import { deliveryStates, type HeadStatus, modes } from '../shared/status.ts';
-import { latencyBounds, type Row, type Total } from './board.ts';
 import { type Measures, stages } from './migrate/measures.ts';
+import { latencyBounds, type Row, type Total } from './scoreboard.ts';
 
 export interface MetricsSource {
   readonly rows: readonly Row[];

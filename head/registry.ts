@@ -7,9 +7,9 @@ import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import type { DeliveryState, DeliveryStatus, Transport } from '../shared/status.ts';
 import type { Introduction } from '../shared/wire/control.ts';
-import { type Board, DOWN, DRAINING, type PerDelivery, type Row, SLOTS, UP } from './board.ts';
 import type { Drained } from './drained.ts';
 import { Liveness } from './liveness.ts';
+import { type Board, DOWN, DRAINING, type PerDelivery, type Row, SLOTS, UP } from './scoreboard.ts';
 import type { FromWorker, ToWorker, Way } from './worker-messages.ts';
 
 /** A delivery as it comes to be registered, and how to talk to it from then on. */

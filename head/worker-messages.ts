@@ -1,5 +1,5 @@
 /** What the head's main thread and its workers say to each other. Messages of one worker arrive in order. */
-import type { BoardMemory } from './board.ts';
+import type { BoardMemory } from './scoreboard.ts';
 
 export interface WorkerSettings {
   readonly index: number;

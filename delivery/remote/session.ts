@@ -13,8 +13,8 @@ import {
 } from '../../shared/wire/remote/messages.ts';
 import type { Arrival } from '../connections.ts';
 import { refused, type Session, type SessionEvents } from '../session.ts';
+import type { Holdings } from './adopted-flows.ts';
 import { Adoptions } from './adoptions.ts';
-import type { Holdings } from './holdings.ts';
 
 /** How long a head may take to answer hello, milliseconds: it looks for this host on its network card. */
 const WELCOME_WITHIN_MS = 10_000;

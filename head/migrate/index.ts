@@ -14,10 +14,10 @@ import { readSecret } from '../../shared/wire/remote/secret.ts';
 import type { Registry } from '../registry.ts';
 import { attachSteering, guard, type Steering } from '../steer/index.ts';
 import type { FromWorker, ToWorker } from '../worker-messages.ts';
-import { RemoteDelivery } from './door.ts';
 import { Flows } from './flows.ts';
 import { Measures } from './measures.ts';
-import { rehearse } from './rehearsal.ts';
+import { RemoteDelivery } from './remote-delivery.ts';
+import { rehearse } from './warm-up.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;

@@ -1,5 +1,5 @@
 /** What is counted of migrations, and how long their stages take. */
-import { latencyBounds } from '../board.ts';
+import { latencyBounds } from '../scoreboard.ts';
 
 /** How a migration can end. */
 const outcomes = [

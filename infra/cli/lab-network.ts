@@ -1,5 +1,5 @@
 /** `baton lab up` and `baton lab down`: a network of namespaces for people to try things in. */
-import { SLOTS } from '../../head/board.ts';
+import { SLOTS } from '../../head/scoreboard.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { parseDuration } from '../../shared/units.ts';
 import { buildNetwork, type Network, removeNetworks } from '../lab/netns/network.ts';

@@ -4,8 +4,8 @@
  * long that took is part of the time to connect.
  */
 import { isIPv4 } from 'node:net';
+import type { Endpoint } from '../../shared/sys/endpoints.ts';
 import { errnoName } from '../../shared/sys/libc.ts';
-import type { Endpoint } from '../../shared/sys/tcp-repair-endpoints.ts';
 import type { Client, ClientHandlers, Clients } from './clients.ts';
 
 /** RFC 8305 section 5 recommends 250 ms. */

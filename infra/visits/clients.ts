@@ -3,6 +3,8 @@
  * leaves within the call that begins a connection; when it was answered, and when bytes arrived, is what the kernel says,
  * not when this process woke up. (With Node's own sockets both were 0.2 to 0.4 ms later, at 100 visits a second.)
  */
+
+import { connectTo, type Endpoint, localEndpoint, tcpSocketFor } from '../../shared/sys/endpoints.ts';
 import { createEpoll, READABLE, WRITABLE } from '../../shared/sys/epoll.ts';
 import { EAGAIN, EINPROGRESS } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
@@ -16,12 +18,6 @@ import {
   stamp,
   stampArrivals,
 } from '../../shared/sys/stamped.ts';
-import {
-  connectTo,
-  type Endpoint,
-  localEndpoint,
-  tcpSocketFor,
-} from '../../shared/sys/tcp-repair-endpoints.ts';
 
 /** Microseconds on the monotonic clock; only differences mean anything. */
 export const now = (): number => performance.now() * 1000;

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { addressBytes } from '../../shared/addresses.ts';
 import { BatonError } from '../../shared/errors.ts';
-import type { Endpoint } from '../../shared/sys/tcp-repair-endpoints.ts';
+import type { Endpoint } from '../../shared/sys/endpoints.ts';
 import { takeTurns } from './addresses.ts';
 import { REQUEST_MAX } from './clients.ts';
 import { authorizationOf, withoutCredentials } from './credentials.ts';

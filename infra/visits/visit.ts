@@ -1,5 +1,5 @@
+import type { Endpoint } from '../../shared/sys/endpoints.ts';
 import { errnoName } from '../../shared/sys/libc.ts';
-import type { Endpoint } from '../../shared/sys/tcp-repair-endpoints.ts';
 import { connectToAny } from './addresses.ts';
 import { type Client, type Clients, now } from './clients.ts';
 import { ownErrors } from './own-limits.ts';

@@ -5,6 +5,7 @@ import { createReuseportFd } from 'node-unix-socket';
 import { addressBytes } from '../addresses.ts';
 import { BatonError } from '../errors.ts';
 import { formatHostPort, type HostPort } from '../units.ts';
+import { bindTo, type Endpoint, localEndpoint, tcpSocketFor } from './endpoints.ts';
 import { errnoName } from './libc.ts';
 import {
   closeFd,
@@ -15,7 +16,6 @@ import {
   setReusePort,
   tryListen,
 } from './sockets.ts';
-import { bindTo, type Endpoint, localEndpoint, tcpSocketFor } from './tcp-repair-endpoints.ts';
 
 /**
  * Sockets bound to one address (port 0: one that the kernel picks), close-on-exec and non-blocking. The first listens:

@@ -2,10 +2,11 @@
  * What the kernel still does for a connection whose fd was closed: asked over netlink (sock_diag(7)), because no fd is left
  * to ask. The answer is there when the question has been sent (net/core/sock_diag.c answers within sendto).
  */
+
+import type { Endpoint } from './endpoints.ts';
 import { check, lastErrno, libc, SystemError } from './libc.ts';
 import { allocate } from './memory.ts';
 import { closeFd } from './sockets.ts';
-import type { Endpoint } from './tcp-repair-endpoints.ts';
 
 const c = {
   socket: libc.func('int socket(int, int, int)'),

@@ -1,6 +1,6 @@
+import { tcpSocketFor } from '../sys/endpoints.ts';
 import { closeFd } from '../sys/sockets.ts';
 import { enterRepair } from '../sys/tcp-repair.ts';
-import { tcpSocketFor } from '../sys/tcp-repair-endpoints.ts';
 import { type Refusal, refusalOf } from './refusal.ts';
 
 /** Whether this process may freeze and restore connections of its network namespace; found by trying on a new socket. */

@@ -1,4 +1,4 @@
-import { type Endpoint, localEndpoint, peerEndpoint } from '../sys/tcp-repair-endpoints.ts';
+import { type Endpoint, localEndpoint, peerEndpoint } from '../sys/endpoints.ts';
 import { type Refusal, refusalOf } from './refusal.ts';
 
 /** The two ends of a connection, as its server sees them. */

@@ -1,4 +1,6 @@
 /** The side that gives a connection away: freeze, save, and then either thaw, closeSilently or reset. */
+
+import { isLinkLocal } from '../sys/endpoints.ts';
 import { deafen, hearAgain } from '../sys/socket-filter.ts';
 import { closeFd } from '../sys/sockets.ts';
 import {
@@ -20,7 +22,6 @@ import {
   selectQueue,
   tcpInfo,
 } from '../sys/tcp-repair.ts';
-import { isLinkLocal } from '../sys/tcp-repair-endpoints.ts';
 import { type Ends, endsOf } from './ends.ts';
 import { queueMemory } from './queue-memory.ts';
 import { Refusal, type RefusalReason, refusalOf } from './refusal.ts';

@@ -5,10 +5,10 @@
  * numbers that the client takes. A client that has no such connection any more refuses the SYN.
  */
 
+import { bindTo, connectTo, tcpSocketFor } from '../sys/endpoints.ts';
 import { EINPROGRESS } from '../sys/libc.ts';
 import { closeFd } from '../sys/sockets.ts';
 import { enterRepair, leaveRepairQuietly, readInfo, resetOnClose, tcpInfo } from '../sys/tcp-repair.ts';
-import { bindTo, connectTo, tcpSocketFor } from '../sys/tcp-repair-endpoints.ts';
 import type { Ends } from './ends.ts';
 import { type Refusal, refusalOf } from './refusal.ts';
 

@@ -2,16 +2,11 @@
  * A connection of this process with itself, on which the steps of a migration are run over and over at a start: the engine
  * compiles what it runs often, and the first visitors would pay for it.
  */
+
+import { bindTo, connectTo, type Endpoint, localEndpoint, tcpSocketFor } from '../sys/endpoints.ts';
 import { EINPROGRESS } from '../sys/libc.ts';
 import { allocate } from '../sys/memory.ts';
 import { acceptNonBlocking, closeFd, listen, write } from '../sys/sockets.ts';
-import {
-  bindTo,
-  connectTo,
-  type Endpoint,
-  localEndpoint,
-  tcpSocketFor,
-} from '../sys/tcp-repair-endpoints.ts';
 import { Refusal, refusalOf } from './refusal.ts';
 
 const REQUEST = 'GET /rehearsal HTTP/1.1\r\nHost: localhost\r\n\r\n';

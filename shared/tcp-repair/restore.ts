@@ -1,4 +1,13 @@
 /** The side that takes a connection over: prepare, and then activate, abandon or reset. */
+
+import {
+  bindTo,
+  connectTo,
+  disconnect,
+  EAFNOSUPPORT,
+  type Endpoint,
+  tcpSocketFor,
+} from '../sys/endpoints.ts';
 import { settleSegmentSize } from '../sys/segment-size.ts';
 import { closeFd } from '../sys/sockets.ts';
 import {
@@ -20,14 +29,6 @@ import {
   setTimestamp,
   setWindow,
 } from '../sys/tcp-repair.ts';
-import {
-  bindTo,
-  connectTo,
-  disconnect,
-  EAFNOSUPPORT,
-  type Endpoint,
-  tcpSocketFor,
-} from '../sys/tcp-repair-endpoints.ts';
 import { type Ends, endsOf } from './ends.ts';
 import { queueMemory } from './queue-memory.ts';
 import { Refusal, refusalOf } from './refusal.ts';

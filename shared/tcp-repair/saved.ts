@@ -1,8 +1,8 @@
 /** A saved connection as a message: MessagePack, checked by who receives it. */
 import { Packr } from 'msgpackr';
 import { BatonError } from '../errors.ts';
+import type { Endpoint } from '../sys/endpoints.ts';
 import { MSS_MIN, type RepairWindow } from '../sys/tcp-repair.ts';
-import type { Endpoint } from '../sys/tcp-repair-endpoints.ts';
 
 /** Changes when an old release would restore a new one's connections wrongly. */
 const SAVED_VERSION = 1;

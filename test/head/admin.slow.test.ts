@@ -1,7 +1,7 @@
 /** Asking and steering a running head: the admin interface, and the commands that use it. */
 import test from 'ava';
 import { execa } from 'execa';
-import { readListenCounters } from '../../head/kernel.ts';
+import { readListenCounters } from '../../head/listen-counters.ts';
 import { baton } from '../../infra/lab/service.ts';
 import { version } from '../../shared/version.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';

@@ -13,7 +13,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { execa } from 'execa';
-import { SLOTS } from '../../../head/board.ts';
+import { SLOTS } from '../../../head/scoreboard.ts';
 import { baton } from '../../../infra/lab/service.ts';
 import { needing } from '../../support/needs.ts';
 

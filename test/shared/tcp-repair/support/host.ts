@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connectTo, tcpSocketFor } from '../../../../shared/sys/endpoints.ts';
 import { check, EAGAIN, libc } from '../../../../shared/sys/libc.ts';
 import { allocate } from '../../../../shared/sys/memory.ts';
 import { bindReuseport } from '../../../../shared/sys/reuseport.ts';
@@ -15,7 +16,6 @@ import {
   write,
 } from '../../../../shared/sys/sockets.ts';
 import { makeRoomToSend, readInfo, tcpInfo } from '../../../../shared/sys/tcp-repair.ts';
-import { connectTo, tcpSocketFor } from '../../../../shared/sys/tcp-repair-endpoints.ts';
 import { createWake } from '../../../../shared/sys/wake.ts';
 import {
   canRepair,

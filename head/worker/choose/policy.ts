@@ -1,0 +1,38 @@
+/** What a policy is: how the head picks one of several deliveries for a connection. */
+import type { Loads } from '../../scoreboard.ts';
+
+/** The deliveries that can take this connection, as slots of the board; never empty when a policy is asked. */
+export interface Candidates {
+  readonly slots: Int32Array;
+  count: number;
+}
+
+/** What is known of the client. */
+interface Client {
+  /** FNV-1a of its IP address; 0 unless the policy needs it. */
+  readonly addressHash: number;
+  /** FNV-1a of the path of its first request, without the query; 0 unless the policy needs it. */
+  readonly pathHash: number;
+}
+
+/** One worker's chooser. It may keep state of its own; it allocates nothing. Returns one of the candidates' slots. */
+export type Choose = (candidates: Candidates, client: Client) => number;
+
+export interface Policy {
+  readonly name: string;
+  /** One line for `--help`. */
+  readonly summary: string;
+  readonly needs: 'nothing' | 'address' | 'path';
+  /** `nameHash[slot]`: FNV-1a of the delivery's name. */
+  create(loads: Loads, nameHash: Uint32Array): Choose;
+}
+
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/** FNV-1a, 32 bits (draft-eastlake-fnv): small, and good enough to spread names and paths. */
+export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
+  let hash = FNV_OFFSET;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
+  return hash >>> 0;
+}

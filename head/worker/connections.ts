@@ -1,0 +1,143 @@
+/**
+ * The connections that one worker holds, as rows of typed arrays indexed by fd: an fd is a small number that the
+ * kernel reuses, so a row costs nothing to take and nothing to give back. This table owns the fds: a connection is
+ * opened and closed here, and closed exactly once.
+ */
+import type { Calls } from '../../shared/sys/calls.ts';
+import type { Epoll } from '../../shared/sys/epoll.ts';
+import { EDGE, PEER_ENDED, READABLE, WRITABLE } from '../../shared/sys/epoll.ts';
+import type { Row } from '../scoreboard.ts';
+import { createLinks, type Links } from './fifo.ts';
+
+/** Not a connection of ours. */
+const FREE = 0;
+/** Its request is not complete. */
+export const READING = 1;
+/** Given to a delivery, which has not said that it took it. */
+export const UNTAKEN = 2;
+/** Its answer did not fit into the socket's buffer. */
+export const WRITING = 3;
+/** Answered and half-closed; what it still sends is thrown away. */
+export const LINGERING = 4;
+
+/** What an epoll tag names; the rest of a tag is a lane's slot or a connection's generation. */
+export const TAG_CONNECTION = 0;
+export const TAG_LANE = 1;
+export const TAG_LISTENER = 2;
+export const TAG_WAKE = 3;
+export const tagKind = (tag: number): number => tag & 3;
+export const tagValue = (tag: number): number => tag >>> 2;
+export const makeTag = (kind: number, value: number): number => (value << 2) | kind;
+
+export class Connections {
+  readonly links: Links;
+  /** The mode that was in force when the connection was accepted; it keeps it. */
+  readonly mode: Uint8Array;
+  readonly acceptedAt: Float64Array;
+  readonly addressHash: Uint32Array;
+  /** Deliveries that it was given to in vain. */
+  readonly attempts: Uint8Array;
+  /** 1: it has no input that was not read and its client has promised to send none: closing it can not reset it. */
+  readonly mayClose: Uint8Array;
+  /** Bytes thrown away since it was answered. */
+  readonly discarded: Float64Array;
+  readonly #state: Uint8Array;
+  readonly #watched: Uint8Array;
+  readonly #generation: Uint16Array;
+  readonly #epoll: Epoll;
+  readonly #calls: Calls;
+  readonly #row: Row;
+
+  /** `capacity`: one more than the highest fd that the process can have. */
+  constructor(capacity: number, epoll: Epoll, calls: Calls, row: Row) {
+    this.links = createLinks(capacity);
+    this.mode = new Uint8Array(capacity);
+    this.acceptedAt = new Float64Array(capacity);
+    this.addressHash = new Uint32Array(capacity);
+    this.attempts = new Uint8Array(capacity);
+    this.mayClose = new Uint8Array(capacity);
+    this.discarded = new Float64Array(capacity);
+    this.#state = new Uint8Array(capacity);
+    this.#watched = new Uint8Array(capacity);
+    this.#generation = new Uint16Array(capacity);
+    this.#epoll = epoll;
+    this.#calls = calls;
+    this.#row = row;
+  }
+
+  open(fd: number, mode: number, now: number, addressHash: number): void {
+    this.mode[fd] = mode;
+    this.acceptedAt[fd] = now;
+    this.addressHash[fd] = addressHash;
+    this.attempts[fd] = 0;
+    this.mayClose[fd] = 0;
+    this.discarded[fd] = 0;
+    this.#state[fd] = READING;
+    this.#row.add('accepted');
+    this.#row.add('open');
+  }
+
+  state(fd: number): number {
+    return this.#state[fd]!;
+  }
+
+  setState(fd: number, state: number): void {
+    this.#state[fd] = state;
+  }
+
+  /** False for an event of a connection that has gone, whose fd may by now be another's. */
+  isCurrent(fd: number, generation: number): boolean {
+    return this.#generation[fd] === generation;
+  }
+
+  /** Report new input and the client's end, once for each change. What is there already is reported as well. */
+  watchInput(fd: number): void {
+    this.#watch(fd, READABLE | PEER_ENDED | EDGE);
+  }
+
+  /** Report input for as long as there is any. */
+  watchLeftovers(fd: number): void {
+    this.#watch(fd, READABLE);
+  }
+
+  /** Report nothing but that it broke, until it is watched again. */
+  rest(fd: number): void {
+    this.#watch(fd, 0);
+  }
+
+  watchRoom(fd: number): void {
+    this.#watch(fd, WRITABLE);
+  }
+
+  isWatched(fd: number): boolean {
+    return this.#watched[fd] === 1;
+  }
+
+  #watch(fd: number, events: number): void {
+    const tag = makeTag(TAG_CONNECTION, this.#generation[fd]!);
+    if (this.#watched[fd]) this.#epoll.modify(fd, events, tag);
+    else this.#epoll.add(fd, events, tag);
+    this.#watched[fd] = 1;
+  }
+
+  /**
+   * To be called before another process gets the fd: epoll watches the open file, not the fd, so it would go on
+   * reporting a connection that is no longer ours (epoll(7), "Questions and answers", 6).
+   */
+  unwatch(fd: number): void {
+    if (!this.#watched[fd]) return;
+    this.#epoll.remove(fd);
+    this.#watched[fd] = 0;
+  }
+
+  /** The fd is given back with the next batch of calls: the kernel can not name another connection by it before. */
+  close(fd: number): void {
+    // A delivery that returned it may have kept a copy, which keeps the open file, and with it the watch.
+    if (this.attempts[fd]! > 0) this.unwatch(fd);
+    this.#state[fd] = FREE;
+    this.#watched[fd] = 0;
+    this.#generation[fd]!++;
+    this.#row.add('open', -1);
+    this.#calls.close(fd);
+  }
+}

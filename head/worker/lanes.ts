@@ -1,0 +1,175 @@
+/**
+ * A worker's lanes, one for each delivery that it knows: told by the main thread when they come and go, read when they
+ * have something to say, and watched for deliveries that leave connections untaken.
+ */
+import { type Epoll, READABLE } from '../../shared/sys/epoll.ts';
+import { ENDED } from '../../shared/wire/lane.ts';
+import { type Row, SLOTS } from '../scoreboard.ts';
+import type { FromWorker, ToWorker, Way } from '../worker-messages.ts';
+import { makeTag, TAG_LANE } from './connections.ts';
+import type { WorkerDesk } from './desk.ts';
+import { FdLane, type Lane } from './fd-lane.ts';
+import { RemoteLane } from './migrate-lane.ts';
+import type { RequestReader } from './reader.ts';
+
+export interface LaneKeeperParts {
+  readonly epoll: Epoll;
+  readonly desk: WorkerDesk;
+  readonly reader: RequestReader;
+  readonly row: Row;
+  readonly stallTimeoutMs: number;
+  readonly tell: (message: FromWorker) => void;
+}
+
+export class LaneKeeper {
+  readonly #parts: LaneKeeperParts;
+  readonly #desk: WorkerDesk;
+  /** Slots that the main thread wants to hear of when nothing is on its way to them. */
+  readonly #quiescing = new Set<number>();
+  /** Slots that were reported as broken, and must not be again. */
+  readonly #reported = new Set<number>();
+  /** By slot: when it last took or returned something, and when it may next be reported as stalled. Milliseconds. */
+  readonly #progressAt = new Float64Array(SLOTS);
+  readonly #reportAt = new Float64Array(SLOTS);
+  #noStallBefore = 0;
+
+  constructor(parts: LaneKeeperParts) {
+    this.#parts = parts;
+    this.#desk = parts.desk;
+  }
+
+  join({ slot, name, direct, way }: ToWorker & { type: 'join' }): void {
+    this.#reported.delete(slot);
+    this.#reportAt[slot] = 0;
+    this.#desk.join(slot, name, direct, this.#makeLane(slot, way));
+    this.#parts.tell({ type: 'joined', slot });
+  }
+
+  #makeLane(slot: number, way: Way): Lane {
+    if (way.transport === 'migrate') return new RemoteLane(slot, way.registration, this.#parts.tell);
+    const lane = new FdLane(slot, way.headEnd, way.deliveryEnd, {
+      onTaken: (at, fd) => this.#desk.taken(at, fd),
+      onReturned: (at, fd) => {
+        this.#desk.backOff(at);
+        this.#handAgain(at, fd);
+      },
+      onEnded: (at, count) => this.#desk.ended(at, count),
+      onLate: () => this.#parts.row.add('late_messages'),
+    });
+    this.#parts.epoll.add(lane.fd, READABLE, makeTag(TAG_LANE, slot));
+    return lane;
+  }
+
+  /** What became of a connection on a remote lane. */
+  settled({ slot, fd, how }: ToWorker & { type: 'settled' }): void {
+    const lane = this.#desk.lanes[slot];
+    if (!(lane instanceof RemoteLane) || !lane.settle(fd)) return this.#parts.row.add('late_messages');
+    if (how === 'taken') this.#desk.taken(slot, fd);
+    else if (how === 'lost') this.#desk.lost(slot, fd);
+    else if (how === 'gone') {
+      this.#desk.takeBack(slot);
+      this.#desk.abandon(fd, 'client_gone');
+    } else this.#handAgain(slot, fd);
+  }
+
+  leave(slot: number): void {
+    const lane = this.#desk.leave(slot);
+    let moved = 0;
+    this.#quiescing.delete(slot);
+    lane?.close((fd) => {
+      moved++;
+      this.#handAgain(slot, fd);
+    });
+    this.#parts.tell({ type: 'left', slot, moved });
+  }
+
+  /** Answers `quiet` once nothing is on its way to the delivery. */
+  quiesce(slot: number): void {
+    this.#quiescing.add(slot);
+  }
+
+  /** This thread stood still until `now`: deliveries get time to be heard. */
+  stoodStill(now: number): void {
+    this.#noStallBefore = now + this.#parts.stallTimeoutMs;
+  }
+
+  /** A lane has something to say. */
+  read(slot: number): void {
+    const lane = this.#desk.lanes[slot];
+    if (!(lane instanceof FdLane) || this.#reported.has(slot)) return;
+    try {
+      // Behind the word of what has ended there may be a *taken*, and until that is read the delivery seems busy.
+      let kind = lane.read();
+      if (kind === ENDED) kind = lane.read();
+      if (kind !== 0 && kind !== ENDED) this.#progressAt[slot] = this.#desk.now;
+    } catch (error) {
+      this.#report(lane, { type: 'broken', slot, problem: (error as Error).message });
+    }
+  }
+
+  /** The main thread will answer with `leave`; until then nothing of the lane is to be looked at. */
+  #report(lane: Lane, message: FromWorker): void {
+    this.#reported.add(lane.slot);
+    if (lane instanceof FdLane) this.#parts.epoll.remove(lane.fd);
+    this.#parts.tell(message);
+  }
+
+  /** Sends what was pushed; with `gather` only where that is of use (at `now`, milliseconds). */
+  flush(gather: boolean, now: number): void {
+    for (const lane of this.#desk.open) {
+      if (!lane.isBlocked) continue;
+      if (gather) lane.gather(now);
+      else lane.flush();
+    }
+  }
+
+  /** There are deliveries, and each has connections that it has not taken. */
+  get allBusy(): boolean {
+    const { open } = this.#desk;
+    return open.length > 0 && open.every(({ isBusy }) => isBusy);
+  }
+
+  /** Routes a connection anew that no application has seen. */
+  #handAgain(slot: number, fd: number): void {
+    this.#desk.takeBack(slot);
+    if (!this.#parts.reader.again(fd)) return this.#desk.abandon(fd, 'client_gone');
+    if (this.#desk.handElsewhere(fd, slot)) return;
+    if (!this.#desk.redirect(fd, 'handoff_redirected')) this.#desk.refuse(fd, 'handoff_unavailable');
+  }
+
+  /** Reports what is due; the milliseconds until more may be. */
+  tick(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const lane of this.#desk.open) {
+      if (lane.isBlocked) next = 1;
+      if (lane.untaken > 0 && lane.isWatched && !this.#reported.has(lane.slot)) {
+        next = Math.min(next, this.#watchStall(lane, now));
+      }
+      if (lane.untaken === 0 && this.#quiescing.delete(lane.slot))
+        this.#parts.tell({ type: 'quiet', slot: lane.slot });
+    }
+    return next;
+  }
+
+  /**
+   * Says when a delivery has taken nothing for the stall timeout though something waits, and again from time to time: the
+   * main thread, which sees more of it, decides. The milliseconds until then.
+   */
+  #watchStall(lane: Lane, now: number): number {
+    const { slot } = lane;
+    const { stallTimeoutMs } = this.#parts;
+    const idle = Math.min(this.#desk.waited(lane), now - this.#progressAt[slot]!);
+    const left = Math.max(stallTimeoutMs - idle, this.#noStallBefore - now, this.#reportAt[slot]! - now);
+    if (left > 0) return left;
+    this.#reportAt[slot] = now + stallTimeoutMs / 4;
+    this.#parts.tell({ type: 'stalled', slot });
+    return stallTimeoutMs / 4;
+  }
+
+  /** Closes all lanes. What is on a remote one is in the main thread's hands, and stays there. */
+  close(): void {
+    for (const lane of this.#desk.open) {
+      if (lane instanceof FdLane) lane.close((fd) => this.#desk.abandon(fd, 'stopped'));
+    }
+  }
+}

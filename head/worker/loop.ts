@@ -1,0 +1,281 @@
+/**
+ * A worker's loop: accept, inspect, act, and look after what takes longer. It sleeps in epoll_wait, and rests for moments
+ * when connections come fast, so the thread has no event loop of Node's; the main thread reaches it through an eventfd.
+ *
+ *     listener -> intake -> reader: the request head -> mode -> lane (handoff) or answer and linger
+ *                              ^ more input                          ^ taken, returned, ended
+ */
+
+import type { Calls } from '../../shared/sys/calls.ts';
+import { BROKEN, createEpoll, type Epoll, PEER_ENDED, READABLE } from '../../shared/sys/epoll.ts';
+import { PlainCalls } from '../../shared/sys/plain-calls.ts';
+import { openRing } from '../../shared/sys/ring.ts';
+import { sharpenTimers, sleepMicros } from '../../shared/sys/sleep.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
+import { clearWake } from '../../shared/sys/wake.ts';
+import { Board, Row } from '../scoreboard.ts';
+import type { FromWorker, ToWorker, WorkerSettings } from '../worker-messages.ts';
+import { Moderation } from './coalescing.ts';
+import * as connection from './connections.ts';
+import { Connections, makeTag } from './connections.ts';
+import { WorkerDesk } from './desk.ts';
+import { LaneKeeper } from './lanes.ts';
+import { Linger } from './linger.ts';
+import { ACCEPT_BATCH, Intake } from './listener.ts';
+import { RequestReader } from './reader.ts';
+
+/** Events of one wait. */
+const EVENTS = 512;
+/** The longest sleep, milliseconds: a bound for what no event announces. */
+const LONGEST_SLEEP_MS = 1000;
+/** While connections come fast, the longest time that closing one is put off, milliseconds. */
+const BUSY_SLEEP_MS = 1;
+
+export class Acceptor {
+  readonly #settings: WorkerSettings;
+  readonly #receive: () => ToWorker | undefined;
+  readonly #tell: (message: FromWorker) => void;
+  readonly #board: Board;
+  readonly #row: Row;
+  readonly #epoll: Epoll = createEpoll(EVENTS);
+  readonly #calls: Calls;
+  readonly #connections: Connections;
+  readonly #desk: WorkerDesk;
+  readonly #linger: Linger;
+  readonly #reader: RequestReader;
+  readonly #lanes: LaneKeeper;
+  readonly #intake: Intake;
+  readonly #moderation = new Moderation(ACCEPT_BATCH);
+  /** In this wake-up. */
+  #accepted = 0;
+  #stopBy = Number.POSITIVE_INFINITY;
+  #now = performance.now();
+
+  /** `receive` gives the main thread's next message, if there is one; `tell` answers it. */
+  constructor(
+    settings: WorkerSettings,
+    receive: () => ToWorker | undefined,
+    tell: (message: FromWorker) => void,
+  ) {
+    this.#settings = settings;
+    this.#receive = receive;
+    this.#tell = tell;
+    this.#board = new Board(settings.board);
+    this.#row = new Row(settings.board, settings.index);
+    this.#calls = (settings.ioUring ? openRing() : undefined) ?? new PlainCalls();
+    this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#calls, this.#row);
+    this.#linger = new Linger(this.#connections, this.#calls, {
+      idleMs: settings.lingerIdleMs,
+      totalMs: settings.lingerTotalMs,
+      bytes: settings.lingerBytes,
+    });
+    this.#desk = new WorkerDesk({
+      board: this.#board,
+      row: this.#row,
+      connections: this.#connections,
+      linger: this.#linger,
+      calls: this.#calls,
+      headBytes: settings.headBytes,
+      policy: settings.policy,
+    });
+    this.#reader = new RequestReader({
+      connections: this.#connections,
+      desk: this.#desk,
+      calls: this.#calls,
+      headBytes: settings.headBytes,
+      timeoutMs: settings.headTimeoutMs,
+    });
+    this.#lanes = new LaneKeeper({
+      epoll: this.#epoll,
+      desk: this.#desk,
+      reader: this.#reader,
+      row: this.#row,
+      stallTimeoutMs: settings.stallTimeoutMs,
+      tell,
+    });
+    this.#intake = new Intake({
+      listener: settings.listener,
+      epoll: this.#epoll,
+      calls: this.#calls,
+      row: this.#row,
+      maxConnections: settings.maxConnections,
+      withAddress: this.#desk.policy.needs === 'address',
+      onConnection: (fd, addressHash) => this.#open(fd, addressHash),
+      makeRoom: () => this.#makeRoom(),
+      onClosed: () => this.#tell({ type: 'closed' }),
+    });
+  }
+
+  /** Serves until it is told to stop. */
+  run(): void {
+    const { wake } = this.#settings;
+    sharpenTimers();
+    this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));
+    this.#tell({ type: 'ready', ioUring: this.#calls.together });
+    while (!this.#isDone()) {
+      const count = this.#wait(this.#tick());
+      this.#setNow();
+      this.#accepted = 0;
+      for (let i = 0; i < count; i++) this.#dispatch(i);
+      this.#settle();
+      // Asked before more is sent: what counts is who has had time, and has not taken what came before.
+      const { allBusy } = this.#lanes;
+      this.#lanes.flush(this.#moderation.isBusy, this.#now);
+      const rest = this.#moderation.rest(this.#accepted, this.#now, allBusy);
+      if (rest > 0) sleepMicros(rest);
+    }
+    this.#finish();
+  }
+
+  /** Sleeps until something happens, at most `sleep` milliseconds; how many events there are. */
+  #wait(sleep: number): number {
+    // Where more is about to come, with calls of its own, what is queued goes with them: nobody waits for it. Not so after
+    // a wake-up for what deliveries took: the head's copies go at once, so that the last of each, whose closing is dear,
+    // is the delivery's (measured at a full accept queue: 4.7 us a connection with all of them kept, 3.8 so).
+    const waitsForMore = this.#moderation.isBusy && this.#accepted > 0;
+    if (!waitsForMore) this.#calls.run();
+    return this.#epoll.wait(waitsForMore ? Math.min(sleep, BUSY_SLEEP_MS) : sleep);
+  }
+
+  #setNow(): void {
+    const now = performance.now();
+    if (now - this.#now > LONGEST_SLEEP_MS + this.#settings.stallTimeoutMs / 2) {
+      this.#lanes.stoodStill(now);
+    }
+    this.#now = now;
+    this.#desk.now = now;
+    this.#desk.outbox.now = now;
+  }
+
+  /** Does what this wake-up has begun: reads heads, acts on them, answers. */
+  #settle(): void {
+    this.#reader.flush();
+    this.#desk.outbox.flush();
+    this.#linger.flush(this.#now);
+  }
+
+  #dispatch(index: number): void {
+    const tag = this.#epoll.tagAt(index);
+    const value = connection.tagValue(tag);
+    switch (connection.tagKind(tag)) {
+      case connection.TAG_CONNECTION: {
+        const fd = this.#epoll.fdAt(index);
+        if (this.#connections.isCurrent(fd, value)) this.#onEvent(fd, this.#epoll.eventsAt(index));
+        return;
+      }
+      case connection.TAG_LANE:
+        return this.#lanes.read(value);
+      case connection.TAG_LISTENER:
+        this.#accepted += this.#intake.accept(this.#now);
+        return;
+      case connection.TAG_WAKE:
+        return this.#obey();
+    }
+  }
+
+  // --- accept ---
+
+  #open(fd: number, addressHash: number): void {
+    this.#connections.open(fd, this.#board.mode, this.#now, addressHash);
+    this.#reader.begin(fd);
+  }
+
+  /** Ends the connection that can best be spared; false when there is none. */
+  #makeRoom(): boolean {
+    // What is under way comes first: a connection can not be ended in the middle of it.
+    this.#settle();
+    if (this.#linger.evict()) return true;
+    if (!this.#reader.evict()) return false;
+    // It has its answer now, and lingers.
+    this.#desk.outbox.flush();
+    return this.#linger.evict();
+  }
+
+  // --- inspect and act ---
+
+  #onEvent(fd: number, events: number): void {
+    switch (this.#connections.state(fd)) {
+      case connection.READING:
+        if ((events & BROKEN) !== 0) return this.#reader.broke(fd);
+        return this.#reader.more(fd, (events & PEER_ENDED) !== 0);
+      case connection.WRITING:
+        return this.#desk.outbox.writeRest(fd);
+      case connection.LINGERING:
+        return this.#linger.look(fd, this.#now);
+    }
+  }
+
+  // --- what the main thread says ---
+
+  #obey(): void {
+    clearWake(this.#settings.wake);
+    for (let message = this.#receive(); message; message = this.#receive()) {
+      switch (message.type) {
+        case 'accept':
+          this.#intake.listen(this.#settings.backlog, this.#settings.deferAcceptMs);
+          break;
+        case 'join':
+          this.#lanes.join(message);
+          break;
+        case 'leave':
+          this.#lanes.leave(message.slot);
+          break;
+        case 'settled':
+          this.#lanes.settled(message);
+          break;
+        case 'quiesce':
+          this.#lanes.quiesce(message.slot);
+          break;
+        case 'stop':
+          this.#stop(message.withinMs);
+          break;
+      }
+    }
+  }
+
+  /** Passes on what is queued, then refuses more. */
+  #stop(withinMs: number): void {
+    if (this.#stopBy < Number.POSITIVE_INFINITY) return;
+    this.#stopBy = this.#now + withinMs;
+    this.#intake.stop(this.#now, this.#stopBy);
+    this.#reader.stop();
+  }
+
+  // --- time ---
+
+  /** Does what is due; how long to sleep, in milliseconds. */
+  #tick(): number {
+    const now = this.#now;
+    // The reader first: those that it fails begin to linger.
+    const untilTooSlow = this.#reader.tick(now);
+    this.#desk.outbox.flush();
+    const untilUnread = this.#desk.outbox.tick(now);
+    const next = Math.min(
+      LONGEST_SLEEP_MS,
+      untilTooSlow,
+      this.#linger.tick(now),
+      this.#stopBy - now,
+      untilUnread,
+      this.#intake.tick(now),
+      this.#lanes.tick(now),
+    );
+    return Math.max(0, Math.ceil(next));
+  }
+
+  #isDone(): boolean {
+    if (this.#intake.isOpen) return false;
+    if (this.#now >= this.#stopBy) return true;
+    return this.#row.get('open') === 0;
+  }
+
+  /** Gives back everything: what is still open has had its time. */
+  #finish(): void {
+    this.#reader.close();
+    this.#desk.outbox.close();
+    while (this.#linger.evict());
+    this.#lanes.close();
+    this.#calls.end();
+    closeFd(this.#epoll.fd);
+    this.#tell({ type: 'stopped' });
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The worker's end of the way to a delivery on another host. Connections are given to the main thread, which moves them
+ * (see migrations.ts) and says of each what became of it; meanwhile the worker leaves their fds alone.
+ */
+
+import type { FromWorker } from '../worker-messages.ts';
+import type { Lane } from './fd-lane.ts';
+
+export class RemoteLane implements Lane {
+  readonly slot: number;
+  /** The main thread keeps the deadlines. */
+  readonly isWatched = false;
+  /** What it is given goes to the main thread, where it waits for its turn: the delivery's credits are the limit. */
+  readonly isFull = false;
+  readonly isBusy = false;
+  readonly #registration: number;
+  readonly #tell: (message: FromWorker) => void;
+  /** In the order in which they came. */
+  readonly #untaken = new Set<number>();
+  #pushed: number[] = [];
+
+  constructor(slot: number, registration: number, tell: (message: FromWorker) => void) {
+    this.slot = slot;
+    this.#registration = registration;
+    this.#tell = tell;
+  }
+
+  get untaken(): number {
+    return this.#untaken.size;
+  }
+
+  get oldestUntaken(): number {
+    for (const fd of this.#untaken) return fd;
+    return -1;
+  }
+
+  get isBlocked(): boolean {
+    return this.#pushed.length > 0;
+  }
+
+  push(fd: number): void {
+    this.#untaken.add(fd);
+    this.#pushed.push(fd);
+  }
+
+  flush(): void {
+    const fds = this.#pushed;
+    this.#pushed = [];
+    this.#tell({ type: 'migrate', slot: this.slot, registration: this.#registration, fds });
+  }
+
+  gather(): void {
+    this.flush();
+  }
+
+  /** False for a connection that is not on this lane any more. */
+  settle(fd: number): boolean {
+    return this.#untaken.delete(fd);
+  }
+
+  /**
+   * The main thread has settled all that it had begun, and begins nothing more of this registration: what is left here
+   * it has not touched.
+   */
+  close(onUntaken: (fd: number) => void): void {
+    this.#pushed = [];
+    const left = [...this.#untaken];
+    this.#untaken.clear();
+    for (const fd of left) onUntaken(fd);
+  }
+}

@@ -1,0 +1,329 @@
+/**
+ * Reading request heads: from a connection's first byte to the moment when its mode acts, or when it is clear that
+ * there will be no request.
+ */
+import type { Calls, Ticket } from '../../shared/sys/calls.ts';
+import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
+import { allocate, type Memory } from '../../shared/sys/memory.ts';
+import { hidesInput, peek } from '../../shared/sys/sockets.ts';
+import type { InspectionFailure } from '../scoreboard.ts';
+import type { Connections } from './connections.ts';
+import type { WorkerDesk } from './desk.ts';
+import { Fifo } from './fifo.ts';
+import * as inspection from './inspect/http.ts';
+import { modeHandlers } from './modes/index.ts';
+import { Partial, Pauses } from './partial.ts';
+import type { ErrorAnswer } from './responses.ts';
+
+const failures: Record<number, readonly [InspectionFailure, ErrorAnswer | undefined]> = {
+  [inspection.NOT_HTTP]: ['not_http', 'badRequest'],
+  [inspection.TOO_LARGE]: ['head_too_large', 'headTooLarge'],
+  // Neither client would understand a plain answer.
+  [inspection.TLS]: ['tls', undefined],
+  [inspection.HTTP2]: ['http2', undefined],
+};
+
+export interface ReaderParts {
+  readonly connections: Connections;
+  readonly desk: WorkerDesk;
+  readonly calls: Calls;
+  /** The longest head, bytes. */
+  readonly headBytes: number;
+  readonly timeoutMs: number;
+}
+
+/** Reads made together. */
+const READS = 64;
+
+/** Why a connection is looked at. */
+const NEW = 0;
+/** epoll says that there is more. */
+const MORE = 1;
+/** epoll says that there is more, and that nothing follows. */
+const ENDED = 2;
+/** A pause has ended. */
+const PAUSED = 3;
+/** The head stops, and it was silent until now. */
+const STOPPING = 4;
+
+/** While the head stops, a client may be silent for so long: what it has just sent may be on its way. Milliseconds. */
+const SILENT_MS = 1000;
+/** How often that is looked after then, milliseconds. */
+const SILENT_LOOK_MS = 50;
+
+/** A connection whose head is being read: how, and into which memory. */
+interface Look {
+  fd: number;
+  why: number;
+  ticket: Ticket;
+  readonly memory: Memory;
+}
+
+export class RequestReader {
+  readonly #connections: Connections;
+  readonly #desk: WorkerDesk;
+  readonly #calls: Calls;
+  readonly #limit: number;
+  readonly #timeoutMs: number;
+  readonly #waiting: Fifo;
+  /** Those of which a part has come. */
+  readonly #partials = new Map<number, Partial>();
+  readonly #pauses = new Pauses();
+  readonly #looks: readonly Look[];
+  readonly #again: Memory;
+  #count = 0;
+  #isStopping = false;
+
+  constructor({ connections, desk, calls, headBytes, timeoutMs }: ReaderParts) {
+    this.#connections = connections;
+    this.#desk = desk;
+    this.#calls = calls;
+    this.#limit = headBytes;
+    this.#timeoutMs = timeoutMs;
+    this.#waiting = new Fifo(connections.links);
+    this.#again = allocate(headBytes);
+    this.#looks = Array.from({ length: READS }, () => {
+      // Most heads are short: of each memory the kernel provides only the pages that are ever written to.
+      return { fd: -1, why: NEW, ticket: 0, memory: allocate(headBytes) };
+    });
+  }
+
+  /** A connection that was just accepted. What it leads to comes with `flush`, or before. */
+  begin(fd: number): void {
+    this.#look(fd, NEW);
+  }
+
+  /** There is more of it, or (`ended`) the client has sent all that it will. */
+  more(fd: number, ended: boolean): void {
+    this.#look(fd, ended ? ENDED : MORE);
+  }
+
+  /** It broke before its request was complete. */
+  broke(fd: number): void {
+    this.#leave(fd);
+    this.#desk.abandon(fd, 'client_gone');
+  }
+
+  #look(fd: number, why: number): void {
+    if (this.#count === READS) this.flush();
+    const look = this.#looks[this.#count++]!;
+    look.fd = fd;
+    look.why = why;
+    look.ticket = modeHandlers[this.#connections.mode[fd]!]!.consumes
+      ? this.#calls.receive(
+          fd,
+          look.memory,
+          0,
+          this.#limit - (why === NEW ? 0 : (this.#partials.get(fd)?.have ?? 0)),
+        )
+      : this.#calls.peek(fd, look.memory, 0, this.#limit);
+  }
+
+  /** Reads what there is of the heads that `begin` and `more` named and acts on those that are decided. */
+  flush(): void {
+    if (this.#count === 0) return;
+    this.#calls.run();
+    for (let i = 0; i < this.#count; i++) this.#advance(this.#looks[i]!);
+    this.#count = 0;
+  }
+
+  #advance(look: Look): void {
+    const { fd, why, ticket, memory } = look;
+    const n = this.#calls.result(ticket);
+    const isNew = why === NEW;
+    const partial = isNew ? undefined : this.#partials.get(fd);
+    if (n === EAGAIN || n === EINTR) {
+      if (partial) this.#foundNoMore(partial, why);
+      else if (isNew) this.#wait(fd);
+      else if (why === STOPPING) {
+        this.#leave(fd);
+        this.#desk.abandon(fd, 'stopped');
+      }
+      return;
+    }
+    const { consumes } = modeHandlers[this.#connections.mode[fd]!]!;
+    const before = partial?.have ?? 0;
+    const length = Math.max(n, 0) + (consumes ? before : 0);
+    if (n < 0 || length === 0) {
+      if (!isNew) this.#leave(fd);
+      return this.#desk.abandon(fd, 'client_gone');
+    }
+    const isLast = why === ENDED || n === 0;
+    if (partial && length <= before && !isLast) return this.#foundNoMore(partial, why);
+    const bytes = partial && consumes ? partial.append(memory.bytes, n, this.#limit) : memory.bytes;
+    const mayDecide =
+      !partial ||
+      isLast ||
+      length >= this.#limit ||
+      inspection.mayDecide(bytes, before, length, partial.lineIsWhole);
+    const verdict = mayDecide ? inspection.inspect(bytes, length, this.#limit) : inspection.INCOMPLETE;
+    if (verdict === inspection.INCOMPLETE && !isLast) {
+      const grown = partial ?? this.#beginPartial(fd, isNew);
+      if (mayDecide) {
+        grown.lineIsWhole = inspection.request.lineEnd > 0;
+        grown.isHead = inspection.request.isHead;
+      }
+      if (!partial && consumes) grown.append(memory.bytes, n, this.#limit);
+      grown.have = length;
+      return this.#hasGrown(grown);
+    }
+    if (!isNew) this.#leave(fd);
+    this.#conclude(fd, verdict, length);
+  }
+
+  /** Acts on what the inspection has just found in all `length` bytes. */
+  #conclude(fd: number, verdict: number, length: number): void {
+    const { request } = inspection;
+    if (verdict === inspection.COMPLETE) {
+      const handler = modeHandlers[this.#connections.mode[fd]!]!;
+      this.#connections.mayClose[fd] =
+        request.isLast && handler.consumes && request.headEnd === length ? 1 : 0;
+      return handler.act(this.#desk, fd);
+    }
+    const [failure, answer] = failures[verdict] ?? ['incomplete', 'badRequest'];
+    this.#desk.fail(fd, failure, answer, request.isHead);
+  }
+
+  // --- heads that come in parts ---
+
+  #beginPartial(fd: number, isNew: boolean): Partial {
+    const partial = new Partial(fd);
+    this.#partials.set(fd, partial);
+    if (isNew) {
+      // Reports what came since the look, and what was there as well.
+      this.#wait(fd);
+      partial.isEcho = !modeHandlers[this.#connections.mode[fd]!]!.consumes;
+    }
+    return partial;
+  }
+
+  #hasGrown(partial: Partial): void {
+    partial.looks++;
+    partial.idleLooks = 0;
+    partial.isEcho = partial.isEcho && partial.looks === 1;
+    this.#pause(partial);
+  }
+
+  /** Has it looked at again after a while; until then it is left alone when it has had many looks. */
+  #pause(partial: Partial): void {
+    if (partial.mustPause && partial.isWatched) {
+      this.#connections.rest(partial.fd);
+      partial.isWatched = false;
+    }
+    if (!partial.isPausing) this.#pauses.begin(partial, this.#desk.now);
+  }
+
+  /** A look found what the one before found. */
+  #foundNoMore(partial: Partial, why: number): void {
+    if (why === PAUSED) return this.#hasStopped(partial);
+    if (partial.isEcho) {
+      partial.isEcho = false;
+      return;
+    }
+    // Something comes that can not be seen (behind an urgent byte, say): that must not cost a look for each packet either.
+    partial.looks++;
+    this.#pause(partial);
+  }
+
+  /** It has not grown during a pause. */
+  #hasStopped(partial: Partial): void {
+    const { fd } = partial;
+    const { consumes } = modeHandlers[this.#connections.mode[fd]!]!;
+    if (!consumes && hidesInput(fd)) return this.#handAsItIs(fd);
+    if (!partial.isWatched) {
+      this.#connections.watchInput(fd);
+      partial.isWatched = true;
+      partial.isEcho = !consumes;
+    }
+    if (partial.idleLooks++ === 0 && !consumes) this.#pauses.beginLast(partial, this.#desk.now);
+  }
+
+  /**
+   * Hands over a head of which no more can be seen while it is in its socket, because it fills the socket's buffer or has an
+   * urgent byte in it: the server reads on.
+   */
+  #handAsItIs(fd: number): void {
+    const memory = this.#again;
+    const n = peek(fd, memory, 0, this.#limit);
+    const verdict = n > 0 ? inspection.inspect(memory.bytes, n, this.#limit) : inspection.INCOMPLETE;
+    this.#leave(fd);
+    if (n <= 0) return this.#desk.abandon(fd, 'client_gone');
+    if (verdict !== inspection.INCOMPLETE) return this.#conclude(fd, verdict, n);
+    if (inspection.request.lineEnd === 0) inspection.forgetTarget();
+    modeHandlers[this.#connections.mode[fd]!]!.act(this.#desk, fd);
+  }
+
+  #wait(fd: number): void {
+    this.#waiting.join(fd, this.#desk.now);
+    this.#connections.watchInput(fd);
+  }
+
+  #leave(fd: number): void {
+    this.#waiting.leave(fd);
+    const partial = this.#partials.get(fd);
+    if (!partial) return;
+    partial.isOver = true;
+    this.#partials.delete(fd);
+  }
+
+  /**
+   * Inspects once more a request that was handed over and is still in its socket; false when its client has gone. What was
+   * handed over as it was may be so again.
+   */
+  again(fd: number): boolean {
+    const memory = this.#again;
+    const n = peek(fd, memory, 0, this.#limit);
+    if (n <= 0) return false;
+    const verdict = inspection.inspect(memory.bytes, n, this.#limit);
+    if (verdict === inspection.INCOMPLETE && inspection.request.lineEnd === 0) inspection.forgetTarget();
+    return verdict === inspection.COMPLETE || verdict === inspection.INCOMPLETE;
+  }
+
+  /** Ends those that have had their time; the milliseconds until the next has. */
+  tick(now: number): number {
+    const untilLook = this.#pauses.tick(now, this.#lookAfterPause);
+    this.flush();
+    if (this.#isStopping) this.#closeSilent(now);
+    while (this.#waiting.oldestSince + this.#timeoutMs <= now) this.#failOldest('too_slow');
+    if (this.#isStopping && this.#waiting.size > 0) return Math.min(untilLook, SILENT_LOOK_MS);
+    return Math.min(untilLook, this.#waiting.oldestSince + this.#timeoutMs - now);
+  }
+
+  readonly #lookAfterPause = ({ fd }: Partial): void => this.#look(fd, PAUSED);
+
+  /** Gives up on the one that has waited longest; false when there is none. */
+  evict(): boolean {
+    if (this.#waiting.size === 0) return false;
+    this.#failOldest('crowded');
+    return true;
+  }
+
+  #failOldest(failure: InspectionFailure): void {
+    const fd = this.#waiting.oldest;
+    const isHead = this.#partials.get(fd)?.isHead ?? false;
+    this.#leave(fd);
+    this.#desk.fail(fd, failure, 'timeout', isHead);
+  }
+
+  /** From here on a client that has not said a word for a second is not waited for: nothing was asked. */
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  #closeSilent(now: number): void {
+    const { since } = this.#connections.links;
+    for (const fd of this.#waiting.all()) {
+      if (!this.#partials.has(fd) && since[fd]! + SILENT_MS <= now) this.#look(fd, STOPPING);
+    }
+    this.flush();
+  }
+
+  /** Closes all that wait. */
+  close(): void {
+    while (this.#waiting.oldest >= 0) {
+      const fd = this.#waiting.oldest;
+      this.#leave(fd);
+      this.#desk.abandon(fd, 'stopped');
+    }
+  }
+}

@@ -10,7 +10,7 @@ import { UNIX_PATH_BYTES } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { type Introduction, PROTOCOL_VERSION } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';
-import { Holdings } from './remote/adopted-flows.ts';
+import { AdoptedFlows } from './remote/adopted-flows.ts';
 import { needToAdopt } from './remote/host.ts';
 import { openRemoteSession } from './remote/session.ts';
 import { rehearse } from './remote/warm-up.ts';
@@ -56,7 +56,7 @@ export function findHead(
   const head = { address, secret: readSecret(file), vips: vips.map(addressBytes) };
   for (const { found, mend } of needToAdopt(vips)) log.warn({ mend }, found);
   rehearse();
-  const holdings = new Holdings();
+  const holdings = new AdoptedFlows();
   return {
     name: formatHostPort(address),
     isFar: true,

@@ -1,6 +1,6 @@
 import type { HeadStatus } from '../shared/status.ts';
 import type { readListenCounters } from './listen-counters.ts';
-import { inspectionFailures, type Row, type Total, totals } from './scoreboard.ts';
+import { inspectionFailures, type Total, totals, type WorkerCounters } from './scoreboard.ts';
 
 /** Each connection is counted under one of these, once. */
 const outcomes: readonly Total[] = [
@@ -25,7 +25,7 @@ export interface Snapshot {
  * The workers go on counting while their rows are read, and count a connection's outcome and its end at two moments. So what
  * is open is what was accepted and has no outcome, and accepted = open + the sum of all outcomes, whenever somebody looks.
  */
-export function takeSnapshot(rows: readonly Row[]): Snapshot {
+export function takeSnapshot(rows: readonly WorkerCounters[]): Snapshot {
   const sum = (name: Total): number => rows.reduce((so, row) => so + row.get(name), 0);
   const all = Object.fromEntries(totals.map((name) => [name, name === 'accepted' ? 0 : sum(name)])) as Record<
     Total,

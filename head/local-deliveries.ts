@@ -1,6 +1,7 @@
 /**
  * Where deliveries of this host come in: the head's Unix socket. Who connects is of the right user or group, and is from
- * then on a visitor (visitor.ts). Whoever connects without end takes the place of others like it, and no more.
+ * then on a peer of which local-delivery.ts knows more. Whoever connects without end takes the place of others like it, and
+ * no more.
  */
 import { BatonError } from '../shared/errors.ts';
 import { type Logger, Sparingly } from '../shared/log.ts';
@@ -9,17 +10,17 @@ import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
 import { acceptNonBlocking, closeFd, peerCredentials, peerGroups } from '../shared/sys/sockets.ts';
 import { listenAt, type SocketFile } from '../shared/sys/unix-path.ts';
 import { openChannel } from '../shared/wire/channel.ts';
-import { Visitor } from './local-delivery.ts';
+import { LocalDelivery } from './local-delivery.ts';
 import type { Registry } from './registry.ts';
 
 /** Peers that have connected and are not registered yet, at most; a delivery is one for a moment. */
-const STRANGERS_MAX = 128;
+const PENDING_MAX = 128;
 /** With no fd left, how long until accepting is tried again, milliseconds. */
 const ACCEPT_PAUSE_MS = 100;
 /** Connections that wait to be accepted. */
 const BACKLOG = 64;
 
-export interface LocalDoorParts {
+export interface LocalDeliveriesParts {
   readonly path: string;
   /** Members of this group may register as well. */
   readonly group: number | undefined;
@@ -27,10 +28,10 @@ export interface LocalDoorParts {
   readonly log: Logger;
 }
 
-export class LocalDoor {
-  readonly #parts: LocalDoorParts;
+export class LocalDeliveries {
+  readonly #parts: LocalDeliveriesParts;
   /** Connected, not registered yet; the one that has waited longest is first. */
-  readonly #strangers = new Set<Visitor>();
+  readonly #pending = new Set<LocalDelivery>();
   readonly #failures = new Sparingly(1);
   readonly #forbidden = new Sparingly();
   #file: SocketFile | undefined;
@@ -39,7 +40,7 @@ export class LocalDoor {
   #mayEnter = false;
   #stopped = false;
 
-  constructor(parts: LocalDoorParts) {
+  constructor(parts: LocalDeliveriesParts) {
     this.#parts = parts;
   }
 
@@ -108,18 +109,18 @@ export class LocalDoor {
       this.#forbidden.tell((more) => log.warn({ peerPid: pid, ...more }, error.message));
       return refuseAtOnce(fd, error);
     }
-    if (this.#strangers.size >= STRANGERS_MAX) this.#sendOneAway();
-    const visitor = new Visitor(fd, pid, registry, log, () => this.#strangers.delete(visitor));
-    this.#strangers.add(visitor);
+    if (this.#pending.size >= PENDING_MAX) this.#sendOneAway();
+    const peer = new LocalDelivery(fd, pid, registry, log, () => this.#pending.delete(peer));
+    this.#pending.add(peer);
   }
 
   /** The one that has waited longest without a word, else the one that has waited longest. */
   #sendOneAway(): void {
-    let chosen: Visitor | undefined;
-    for (const visitor of this.#strangers) {
-      chosen ??= visitor;
-      if (!visitor.isSilent) continue;
-      chosen = visitor;
+    let chosen: LocalDelivery | undefined;
+    for (const peer of this.#pending) {
+      chosen ??= peer;
+      if (!peer.isSilent) continue;
+      chosen = peer;
       break;
     }
     chosen?.cutOff('too many others came before it said hello');
@@ -131,7 +132,7 @@ export class LocalDoor {
     clearTimeout(this.#pause);
     this.#ready?.close();
     this.#giveBack();
-    for (const visitor of this.#strangers) visitor.cutOff('the head stops');
+    for (const peer of this.#pending) peer.cutOff('the head stops');
   }
 
   #giveBack(): void {

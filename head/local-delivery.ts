@@ -10,8 +10,8 @@ import {
   type Hello,
   PROTOCOL_VERSION,
 } from '../shared/wire/control.ts';
-import type { Applicant, Membership, Registry } from './registry.ts';
-import type { Way } from './worker-messages.ts';
+import type { Registrant, Registration, Registry } from './registry.ts';
+import type { LaneSpec } from './worker-messages.ts';
 
 /** A peer that connects and does not say hello within this time is cut off, milliseconds. */
 const HELLO_WITHIN_MS = 5000;
@@ -19,7 +19,7 @@ const HELLO_WITHIN_MS = 5000;
 /** What peers do wrong, all of them together. */
 const complaints = new Sparingly();
 
-export class Visitor {
+export class LocalDelivery {
   readonly #pid: number;
   readonly #registry: Registry;
   readonly #log: Logger;
@@ -27,7 +27,7 @@ export class Visitor {
   readonly #timer: NodeJS.Timeout;
   readonly #onKnown: () => void;
   #hello: Hello | undefined;
-  #membership: Membership | undefined;
+  #registration: Registration | undefined;
   /** Connections that its hello called active and that have not ended. */
   #active = 0;
   #gone = false;
@@ -65,7 +65,7 @@ export class Visitor {
     } catch (error) {
       const { message } = error as Error;
       complaints.tell((more) => this.#log.warn({ peerPid: this.#pid, ...more }, message));
-      if (this.#membership) this.#membership.end(message, true);
+      if (this.#registration) this.#registration.end(message, true);
       else this.#refuse(error as BatonError);
     }
   }
@@ -85,10 +85,10 @@ export class Visitor {
       if (hello.version !== PROTOCOL_VERSION) {
         throw new BatonError('VERSION_MISMATCH', { head: PROTOCOL_VERSION, delivery: hello.version });
       }
-      this.#membership = await this.#registry.register(this.#applicant(hello));
-      if (this.#membership) this.#onKnown();
+      this.#registration = await this.#registry.register(this.#registrant(hello));
+      if (this.#registration) this.#onKnown();
       // It may have gone while the last worker answered.
-      if (this.#gone) this.#membership?.end('it went away', false);
+      if (this.#gone) this.#registration?.end('it went away', false);
     } catch (error) {
       // What is not of the catalogue is the kernel's: no fd left for a lane, say.
       const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
@@ -98,21 +98,21 @@ export class Visitor {
     }
   }
 
-  #applicant(hello: Hello): Applicant {
+  #registrant(hello: Hello): Registrant {
     const laneEnds: number[] = [];
-    const visitor = this;
+    const self = this;
     return {
       introduction: hello,
       transport: 'fd',
       process: this.#pid,
       active: hello.active,
       get isWaiting() {
-        return !visitor.#gone;
+        return !self.#gone;
       },
-      makeWays: (workers) =>
-        makeLanes(workers).map(([headEnd, deliveryEnd]): Way => {
+      makeLanes: (workers) =>
+        makePairs(workers).map(([headEnd, deliveryEnd]): LaneSpec => {
           laneEnds.push(deliveryEnd);
-          return { transport: 'fd', headEnd, deliveryEnd };
+          return { transport: 'fd', ends: { head: headEnd, delivery: deliveryEnd } };
         }),
       welcome: () => this.#welcome(laneEnds),
       ping: () => void this.#channel.send({ type: 'ping' }),
@@ -132,7 +132,7 @@ export class Visitor {
   }
 
   #hear(message: FromDelivery): void {
-    const member = this.#membership;
+    const member = this.#registration;
     if (!member) throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
     member.heard();
     switch (message.type) {
@@ -162,12 +162,12 @@ export class Visitor {
     this.#gone = true;
     clearTimeout(this.#timer);
     this.#onKnown();
-    this.#membership?.end(reason, false);
+    this.#registration?.end(reason, false);
   }
 }
 
 /** Both ends of one lane for each worker. */
-function makeLanes(workers: number): [number, number][] {
+function makePairs(workers: number): [number, number][] {
   const pairs: [number, number][] = [];
   try {
     while (pairs.length < workers) pairs.push(seqpacketPair());

@@ -1,12 +1,12 @@
-/** The head's metrics. The board is the truth; a scrape reads it, nothing is counted twice. */
+/** The head's metrics. The scoreboard is the truth; a scrape reads it, nothing is counted twice. */
 import { Metrics } from '../shared/metrics.ts';
 import { addProcessMetrics } from '../shared/process-metrics.ts';
 import { deliveryStates, type HeadStatus, modes } from '../shared/status.ts';
 import { type Measures, stages } from './migrate/measures.ts';
-import { latencyBounds, type Row, type Total } from './scoreboard.ts';
+import { latencyBounds, type Total, type WorkerCounters } from './scoreboard.ts';
 
 export interface MetricsSource {
-  readonly rows: readonly Row[];
+  readonly rows: readonly WorkerCounters[];
   status(): HeadStatus;
   total(name: Total): number;
   /** Undefined while there are no deliveries on other hosts. */

@@ -16,12 +16,12 @@ import { Drained } from './drained.ts';
 import type { Head } from './index.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
-import { LocalDoor } from './local-deliveries.ts';
+import { LocalDeliveries } from './local-deliveries.ts';
 import { createMetrics } from './metrics.ts';
 import { cardOf } from './migrate/default-interface.ts';
 import { RemoteSide } from './migrate/index.ts';
 import { Registry } from './registry.ts';
-import { Board, createBoardMemory, Row } from './scoreboard.ts';
+import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard.ts';
 import { SocketWatch } from './socket-watch.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { Workers } from './workers.ts';
@@ -37,12 +37,12 @@ export class HeadProcess implements Head {
   readonly #settings: HeadSettings;
   readonly #limits: Limits;
   readonly #log: Logger;
-  readonly #board: Board;
-  readonly #memory: ReturnType<typeof createBoardMemory>;
-  readonly #rows: Row[];
-  readonly #localDoor: LocalDoor;
+  readonly #scoreboard: Scoreboard;
+  readonly #memory: ReturnType<typeof createScoreboardMemory>;
+  readonly #rows: WorkerCounters[];
+  readonly #localDeliveries: LocalDeliveries;
   readonly #metrics: Metrics;
-  readonly #adminDoor: AdminDoor;
+  readonly #admin: AdminDoor;
   #metricsServer: MetricsServer | undefined;
   readonly #socketWatch: SocketWatch;
   readonly #startedAt = performance.now();
@@ -64,16 +64,19 @@ export class HeadProcess implements Head {
     this.admin = settings.adminSocket ?? adminPathFor(this.socket);
     const { group } = checkSettings(settings, this.socket, this.admin);
     this.#limits = limitsOf(settings);
-    this.#memory = createBoardMemory(settings.workers);
-    this.#board = new Board(this.#memory);
-    this.#board.setMode(settings.mode);
-    this.#rows = Array.from({ length: settings.workers }, (_, worker) => new Row(this.#memory, worker));
+    this.#memory = createScoreboardMemory(settings.workers);
+    this.#scoreboard = new Scoreboard(this.#memory);
+    this.#scoreboard.setMode(settings.mode);
+    this.#rows = Array.from(
+      { length: settings.workers },
+      (_, worker) => new WorkerCounters(this.#memory, worker),
+    );
     this.#drained = new Drained(this.socket, log);
     this.#registry = this.#openRegistry();
-    this.#localDoor = new LocalDoor({ path: this.socket, group, registry: this.#registry, log });
+    this.#localDeliveries = new LocalDeliveries({ path: this.socket, group, registry: this.#registry, log });
     this.#metrics = this.#createMetrics();
-    this.#adminDoor = new AdminDoor(this.admin, this.#administered(), log);
-    this.#socketWatch = new SocketWatch([this.#localDoor, this.#adminDoor], log);
+    this.#admin = new AdminDoor(this.admin, this.#administered(), log);
+    this.#socketWatch = new SocketWatch([this.#localDeliveries, this.#admin], log);
   }
 
   #administered() {
@@ -107,9 +110,9 @@ export class HeadProcess implements Head {
   async start(): Promise<Head> {
     try {
       // What can be refused is asked for first, before a visitor can come.
-      await this.#localDoor.listen();
+      await this.#localDeliveries.listen();
       this.#drained.load();
-      await this.#adminDoor.listen();
+      await this.#admin.listen();
       const { metrics } = this.#settings;
       if (metrics !== undefined)
         this.#metricsServer = await startMetricsServer(parseHostPort(metrics)!, this.#metrics);
@@ -122,7 +125,7 @@ export class HeadProcess implements Head {
       for (const fd of fds) listen(fd, backlog);
       this.#remote = await this.#openRemote(bound.host);
       // Only now can a delivery be welcomed: every worker is there to be told of it.
-      this.#localDoor.open();
+      this.#localDeliveries.open();
     } catch (error) {
       this.#workers?.tellAll({ type: 'stop', withinMs: 0 });
       await this.#workers?.ended.catch(() => {});
@@ -152,7 +155,7 @@ export class HeadProcess implements Head {
   #openRegistry(): Registry {
     const { stallTimeout, forgetAfter } = this.#settings;
     return new Registry({
-      board: this.#board,
+      scoreboard: this.#scoreboard,
       rows: this.#rows,
       tell: this.#tell,
       stallTimeoutMs: stallTimeout,
@@ -188,7 +191,7 @@ export class HeadProcess implements Head {
     return Workers.start({
       settings: this.#listeners.map((listener, index) => ({
         index,
-        board: this.#memory,
+        scoreboard: this.#memory,
         listener,
         backlog: settings.backlog,
         deferAcceptMs: settings.deferAccept,
@@ -250,8 +253,8 @@ export class HeadProcess implements Head {
 
   #giveBackPaths(): void {
     this.#socketWatch.stop();
-    this.#localDoor.stopListening();
-    this.#adminDoor.stopListening();
+    this.#localDeliveries.stopListening();
+    this.#admin.stopListening();
   }
 
   #letGo(): Promise<void> {
@@ -271,11 +274,11 @@ export class HeadProcess implements Head {
     // Those of workers that ran are theirs, and closed by now.
     if (!this.#workers) this.#listeners.forEach(closeFd);
     this.#listeners = [];
-    this.#adminDoor.close();
+    this.#admin.close();
   }
 
   setMode(mode: Mode): void {
-    this.#board.setMode(mode);
+    this.#scoreboard.setMode(mode);
     this.#log.info({ mode }, 'mode switched');
   }
 
@@ -302,7 +305,7 @@ export class HeadProcess implements Head {
     return {
       version,
       pid: process.pid,
-      mode: modes[this.#board.mode]!,
+      mode: modes[this.#scoreboard.mode]!,
       policy: this.#settings.policy,
       listen: this.listen,
       socket: this.socket,

@@ -1,7 +1,7 @@
 /**
- * The deliveries of a head: who has registered, in which slot of the board, and in what state. Lives on the main
- * thread; what it decides it writes on the board (at once, for all workers) and tells the workers (in order). How a
- * delivery came, and how it is talked to, is its applicant's to know: local-door.ts and migrate/door.ts.
+ * The deliveries of a head: who has registered, in which slot of the scoreboard, and in what state. Lives on the main
+ * thread; what it decides it writes on the scoreboard (at once, for all workers) and tells the workers (in order). How a
+ * delivery came, and how it is talked to, is its registrant's to know: local-door.ts and migrate/door.ts.
  */
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
@@ -9,11 +9,19 @@ import type { DeliveryState, DeliveryStatus, Transport } from '../shared/status.
 import type { Introduction } from '../shared/wire/control.ts';
 import type { Drained } from './drained.ts';
 import { Liveness } from './liveness.ts';
-import { type Board, DOWN, DRAINING, type PerDelivery, type Row, SLOTS, UP } from './scoreboard.ts';
-import type { FromWorker, ToWorker, Way } from './worker-messages.ts';
+import {
+  DOWN,
+  DRAINING,
+  type PerDelivery,
+  type Scoreboard,
+  SLOTS,
+  UP,
+  type WorkerCounters,
+} from './scoreboard.ts';
+import type { FromWorker, LaneSpec, ToWorker } from './worker-messages.ts';
 
 /** A delivery as it comes to be registered, and how to talk to it from then on. */
-export interface Applicant {
+export interface Registrant {
   readonly introduction: Introduction;
   readonly transport: Transport;
   /** Connections of earlier registrations that it still holds. */
@@ -23,7 +31,7 @@ export interface Applicant {
   /** False once it has gone. */
   readonly isWaiting: boolean;
   /** How each worker's connections will reach it. Called once; what they hold is the workers' from then on. */
-  makeWays(workers: number): Way[];
+  makeLanes(workers: number): LaneSpec[];
   /** Every worker knows it: it is in. False when it cannot be told. */
   welcome(): boolean;
   ping(): void;
@@ -32,8 +40,8 @@ export interface Applicant {
   dismiss(reason: string): void;
 }
 
-/** What its applicant tells of a registered delivery. */
-export interface Membership {
+/** What its registrant tells of a registered delivery. */
+export interface Registration {
   readonly slot: number;
   /** It was heard. */
   heard(): void;
@@ -47,7 +55,7 @@ export interface Membership {
 
 interface Delivery {
   readonly slot: number;
-  readonly applicant: Applicant;
+  readonly registrant: Registrant;
   readonly introduction: Introduction;
   state: DeliveryState;
   /** It said itself that it is draining, which cannot be undone. */
@@ -64,8 +72,8 @@ interface Delivery {
 }
 
 export interface RegistryParts {
-  readonly board: Board;
-  readonly rows: readonly Row[];
+  readonly scoreboard: Scoreboard;
+  readonly rows: readonly WorkerCounters[];
   /** Tells one worker. */
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly stallTimeoutMs: number;
@@ -105,16 +113,16 @@ export class Registry {
    * Resolves when the delivery is in, or with undefined when it left meanwhile. One after the other: a registration may
    * have to wait until its slot is free. Throws NAME_TAKEN and HEAD_FULL.
    */
-  register(applicant: Applicant): Promise<Membership | undefined> {
-    const registered = this.#turn.then(() => this.#register(applicant));
+  register(registrant: Registrant): Promise<Registration | undefined> {
+    const registered = this.#turn.then(() => this.#register(registrant));
     this.#turn = registered.catch(() => {});
     return registered;
   }
 
-  async #register(applicant: Applicant): Promise<Membership | undefined> {
-    const slot = await this.#findSlot(applicant.introduction.name);
-    if (!applicant.isWaiting || this.#closed) return undefined;
-    return await this.#admitTo(slot, applicant);
+  async #register(registrant: Registrant): Promise<Registration | undefined> {
+    const slot = await this.#findSlot(registrant.introduction.name);
+    if (!registrant.isWaiting || this.#closed) return undefined;
+    return await this.#admitTo(slot, registrant);
   }
 
   /** Its own slot of last time, else a new one, else that of one that has gone; free for use when this resolves. */
@@ -156,17 +164,17 @@ export class Registry {
   }
 
   /** Welcomes a delivery once every worker knows it, so that from its first moment it can be given connections. */
-  async #admitTo(slot: number, applicant: Applicant): Promise<Membership | undefined> {
-    const { board, log } = this.#parts;
-    const { introduction, active, transport } = applicant;
-    const ways = applicant.makeWays(this.#workers);
+  async #admitTo(slot: number, registrant: Registrant): Promise<Registration | undefined> {
+    const { scoreboard, log } = this.#parts;
+    const { introduction, active, transport } = registrant;
+    const ways = registrant.makeLanes(this.#workers);
     const delivery: Delivery = {
       slot,
-      applicant,
+      registrant,
       introduction,
       state: 'down',
       leaving: false,
-      liveness: new Liveness(applicant.process, this.#parts.stallTimeoutMs, performance.now()),
+      liveness: new Liveness(registrant.process, this.#parts.stallTimeoutMs, performance.now()),
       lastHeard: performance.now(),
       // Until it is welcome it has no place to be forgotten in.
       downSince: Number.POSITIVE_INFINITY,
@@ -176,16 +184,16 @@ export class Registry {
     };
     this.#slots[slot] = delivery;
     const { name, pid, credits, direct } = introduction;
-    board.describe(slot, { ...introduction, active });
-    for (const [worker, way] of ways.entries())
-      this.#parts.tell(worker, { type: 'join', slot, name, direct, way });
+    scoreboard.describe(slot, { ...introduction, active });
+    for (const [worker, lane] of lanes.entries())
+      this.#parts.tell(worker, { type: 'join', slot, name, direct, lane });
     await this.#settled(delivery);
-    const isWaiting = applicant.isWaiting && !this.#closed;
+    const isWaiting = registrant.isWaiting && !this.#closed;
     const isDrained = this.#parts.drained.has(name);
     // Up before it can know it: what it sends a client to do may arrive before this thread goes on.
-    if (isWaiting) board.setState(slot, isDrained ? DRAINING : UP);
-    if (!isWaiting || !applicant.welcome()) {
-      board.setState(slot, DOWN);
+    if (isWaiting) scoreboard.setState(slot, isDrained ? DRAINING : UP);
+    if (!isWaiting || !registrant.welcome()) {
+      scoreboard.setState(slot, DOWN);
       delivery.downSince = performance.now();
       this.#leaveWorkers(delivery, false);
       if (isWaiting) throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
@@ -202,9 +210,9 @@ export class Registry {
       heard: () => {
         delivery.lastHeard = performance.now();
       },
-      pong: (count) => board.setDirectOpen(slot, count),
+      pong: (count) => scoreboard.setDirectOpen(slot, count),
       // What a delivery that was let go still says counts for nothing: its slot may be another's.
-      ended: (count) => delivery.state !== 'down' && board.giveCredits(slot, count),
+      ended: (count) => delivery.state !== 'down' && scoreboard.giveCredits(slot, count),
       draining: () => this.#leave(delivery),
       end: (reason, broken) => this.#remove(delivery, reason, broken),
     };
@@ -239,7 +247,7 @@ export class Registry {
       case 'quiet':
         if (delivery.state !== 'draining') return;
         delivery.awaited--;
-        if (delivery.awaited === 0) delivery.applicant.drained();
+        if (delivery.awaited === 0) delivery.registrant.drained();
         return;
       case 'left':
         delivery.moved += message.moved;
@@ -269,9 +277,9 @@ export class Registry {
     if (delivery.state === 'down') return;
     delivery.state = 'down';
     delivery.downSince = performance.now();
-    this.#parts.board.setState(delivery.slot, DOWN);
+    this.#parts.scoreboard.setState(delivery.slot, DOWN);
     // First of all what it had goes to others.
-    delivery.applicant.dismiss(reason);
+    delivery.registrant.dismiss(reason);
     this.#leaveWorkers(delivery, broken);
     const { name, pid } = delivery.introduction;
     this.#parts.log.info({ delivery: name, deliveryPid: pid, reason }, 'delivery left');
@@ -286,7 +294,7 @@ export class Registry {
     this.#lastPing = now;
     for (const delivery of this.#slots) {
       if (!delivery || delivery.state === 'down') continue;
-      if (this.#mayStay(delivery, false)) delivery.applicant.ping();
+      if (this.#mayStay(delivery, false)) delivery.registrant.ping();
     }
   }
 
@@ -325,7 +333,7 @@ export class Registry {
 
   #setDraining(delivery: Delivery, on: boolean): void {
     delivery.state = on ? 'draining' : 'up';
-    this.#parts.board.setState(delivery.slot, on ? DRAINING : UP);
+    this.#parts.scoreboard.setState(delivery.slot, on ? DRAINING : UP);
     const said = on ? 'delivery drains' : 'delivery no longer drains';
     this.#parts.log.info({ delivery: delivery.introduction.name }, said);
     if (!on) this.#parts.onUp();
@@ -334,7 +342,7 @@ export class Registry {
   status(): DeliveryStatus[] {
     return this.#slots
       .filter((delivery) => delivery !== undefined)
-      .map(({ slot, introduction, applicant, state }) => {
+      .map(({ slot, introduction, registrant, state }) => {
         const { name, pid, direct, weight, credits } = introduction;
         const sum = (total: PerDelivery) =>
           this.#parts.rows.reduce((so, row) => so + row.getFor(slot, total), 0);
@@ -342,11 +350,11 @@ export class Registry {
           name,
           pid,
           state,
-          transport: applicant.transport,
+          transport: registrant.transport,
           direct,
           weight,
           credits,
-          inUse: state === 'down' ? 0 : this.#parts.board.inUse(slot),
+          inUse: state === 'down' ? 0 : this.#parts.scoreboard.inUse(slot),
           untaken: sum('untaken'),
           taken: sum('taken'),
           returned: sum('returned'),

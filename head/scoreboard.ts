@@ -1,5 +1,5 @@
 /**
- * The board: memory that the head's main thread and all workers share. The main thread writes the mode and what it
+ * The scoreboard: memory that the head's main thread and all workers share. The main thread writes the mode and what it
  * knows of each delivery; a worker reads them with one atomic load each and never waits. Each worker counts in a row
  * of its own, so that counting needs no atomic; the main thread adds the rows up when somebody asks.
  */
@@ -80,13 +80,13 @@ const perDeliveryIndex = Object.fromEntries(perDelivery.map((name, i) => [name, 
   number
 >;
 
-/** What a thread needs to see the same board: pass it in `workerData`. */
-export interface BoardMemory {
+/** What a thread needs to see the same scoreboard: pass it in `workerData`. */
+export interface ScoreboardMemory {
   readonly control: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
 }
 
-export function createBoardMemory(workers: number): BoardMemory {
+export function createScoreboardMemory(workers: number): ScoreboardMemory {
   return {
     control: new SharedArrayBuffer(4 * (16 + SLOTS * SLOT_FIELDS)),
     counters: new SharedArrayBuffer(8 * rowSize * workers),
@@ -100,10 +100,10 @@ export interface Loads {
   load(slot: number): number;
 }
 
-export class Board implements Loads {
+export class Scoreboard implements Loads {
   readonly #control: Int32Array;
 
-  constructor(memory: BoardMemory) {
+  constructor(memory: ScoreboardMemory) {
     this.#control = new Int32Array(memory.control);
   }
 
@@ -171,10 +171,10 @@ export class Board implements Loads {
 }
 
 /** One worker's row of counters. Only that worker writes it. */
-export class Row {
+export class WorkerCounters {
   readonly #values: Float64Array;
 
-  constructor(memory: BoardMemory, worker: number) {
+  constructor(memory: ScoreboardMemory, worker: number) {
     this.#values = new Float64Array(memory.counters, worker * rowSize * 8, rowSize);
   }
 

@@ -1,9 +1,9 @@
 /** What the head's main thread and its workers say to each other. Messages of one worker arrive in order. */
-import type { BoardMemory } from './scoreboard.ts';
+import type { ScoreboardMemory } from './scoreboard.ts';
 
 export interface WorkerSettings {
   readonly index: number;
-  readonly board: BoardMemory;
+  readonly scoreboard: ScoreboardMemory;
   /** Bound; the worker's from now on. It may listen already, and accepting begins when the worker is told so. */
   readonly listener: number;
   readonly backlog: number;
@@ -27,9 +27,9 @@ export interface WorkerSettings {
 }
 
 /** How one worker's connections reach a delivery. */
-export type Way =
+export type LaneSpec =
   /** Over a lane, both of whose ends are the worker's from now on. */
-  | { readonly transport: 'fd'; readonly headEnd: number; readonly deliveryEnd: number }
+  | { readonly transport: 'fd'; readonly ends: { readonly head: number; readonly delivery: number } }
   /** Through the main thread. `registration` tells this registration from others that had the slot before. */
   | { readonly transport: 'migrate'; readonly registration: number };
 
@@ -42,7 +42,7 @@ export type ToWorker =
       readonly slot: number;
       readonly name: string;
       readonly direct: string | null;
-      readonly way: Way;
+      readonly lane: LaneSpec;
     }
   /** What became of a connection that was to `migrate`; after `taken` and `lost` its fd stands for nothing any more. */
   | { readonly type: 'settled'; readonly slot: number; readonly fd: number; readonly how: Settlement }

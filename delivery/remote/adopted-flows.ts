@@ -34,7 +34,7 @@ interface Ending {
 /** `closed` connections more have been closed, and the flows `gone` need not be steered any more. */
 type Report = (closed: number, gone: number[]) => void;
 
-export class Holdings {
+export class AdoptedFlows {
   readonly #open = new Map<number, Open>();
   /** By the name of their ends: a new connection with the same ends shows that the old one is over. */
   readonly #ending = new Map<string, Ending>();

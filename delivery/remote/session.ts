@@ -13,7 +13,7 @@ import {
 } from '../../shared/wire/remote/messages.ts';
 import type { Arrival } from '../connections.ts';
 import { refused, type Session, type SessionEvents } from '../session.ts';
-import type { Holdings } from './adopted-flows.ts';
+import type { AdoptedFlows } from './adopted-flows.ts';
 import { Adoptions } from './adoptions.ts';
 
 /** How long a head may take to answer hello, milliseconds: it looks for this host on its network card. */
@@ -35,7 +35,7 @@ export interface RemoteHead {
 export async function openRemoteSession(
   head: RemoteHead,
   introduction: Omit<RemoteHello, 'type' | 'version' | 'active' | 'flows'>,
-  holdings: Holdings,
+  holdings: AdoptedFlows,
   events: SessionEvents,
 ): Promise<Session> {
   const session = new RemoteSession(head, holdings, events);
@@ -44,7 +44,7 @@ export async function openRemoteSession(
 }
 
 class RemoteSession implements Session {
-  readonly #holdings: Holdings;
+  readonly #adoptedFlows: AdoptedFlows;
   readonly #events: SessionEvents;
   readonly #adoptions: Adoptions;
   readonly #welcomed = Promise.withResolvers<void>();
@@ -56,8 +56,8 @@ class RemoteSession implements Session {
   #drained: (() => void)[] = [];
   #open = true;
 
-  constructor(head: RemoteHead, holdings: Holdings, events: SessionEvents) {
-    this.#holdings = holdings;
+  constructor(head: RemoteHead, holdings: AdoptedFlows, events: SessionEvents) {
+    this.#adoptedFlows = holdings;
     this.#events = events;
     this.#adoptions = new Adoptions(head.vips, (ends) => holdings.makeWay(ends));
   }
@@ -74,7 +74,7 @@ class RemoteSession implements Session {
         onEnd: (reason) => this.#end(reason),
       },
     );
-    const { active, holdings } = this.#holdings.describe();
+    const { active, holdings } = this.#adoptedFlows.describe();
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     this.#send({ ...introduction, type: 'hello', version: REMOTE_VERSION, active, flows });
     for (const some of holdings) this.#send({ type: 'holding', ...some });
@@ -108,7 +108,7 @@ class RemoteSession implements Session {
     if (message.type !== 'welcome')
       throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
     this.#isWelcome = true;
-    this.#holdings.attach((closed, gone) => this.#send({ type: 'ended', closed, gone }));
+    this.#adoptedFlows.attach((closed, gone) => this.#send({ type: 'ended', closed, gone }));
     this.#welcomed.resolve();
   }
 
@@ -134,7 +134,7 @@ class RemoteSession implements Session {
   #commit(id: number): void {
     const adopted = this.#adoptions.commit(id);
     if (adopted instanceof Refusal) return this.#send({ type: 'refused', id, reason: adopted.reason });
-    this.#holdings.add(id, adopted.ends, adopted.fd);
+    this.#adoptedFlows.add(id, adopted.ends, adopted.fd);
     this.#live.push(id);
     if (this.#live.length === IDS_MAX) this.#sayLive();
     else this.#liveTimer ??= setTimeout(() => this.#sayLive(), SAY_LIVE_MS);
@@ -142,13 +142,13 @@ class RemoteSession implements Session {
       id: id.toString(36),
       transport: 'migrate',
       closed: () => {
-        this.#holdings.closed(id, this.#events.isShort(this.#holdings.unreported + 1));
+        this.#adoptedFlows.closed(id, this.#events.isShort(this.#adoptedFlows.unreported + 1));
         return true;
       },
     };
     this.#events.feed.add([adopted.fd], () => arrival);
     this.#events.feed.serve();
-    if (this.#events.isShort(this.#holdings.unreported)) this.#holdings.flush();
+    if (this.#events.isShort(this.#adoptedFlows.unreported)) this.#adoptedFlows.flush();
   }
 
   /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */
@@ -191,8 +191,8 @@ class RemoteSession implements Session {
     this.#open = false;
     this.#adoptions.end();
     this.#sayLive();
-    this.#holdings.flush();
-    this.#holdings.detach();
+    this.#adoptedFlows.flush();
+    this.#adoptedFlows.detach();
     this.#link.end();
     this.#settleDrain();
     // A session that was never welcomed fails instead of ending.

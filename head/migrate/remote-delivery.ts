@@ -14,7 +14,7 @@ import {
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
-import type { Applicant, Membership, Registry } from '../registry.ts';
+import type { Registrant, Registration, Registry } from '../registry.ts';
 import { type NextHop, resolveNextHop } from '../steer/index.ts';
 import type { Settlement, ToWorker } from '../worker-messages.ts';
 import { type Fate, type MigrationParts, Migrations } from './migrations.ts';
@@ -43,7 +43,7 @@ export class RemoteDelivery implements LinkHandlers {
   #hello: RemoteHello | undefined;
   #ids: number[] = [];
   #keys: Buffer[] = [];
-  #membership: Membership | undefined;
+  #registration: Registration | undefined;
   #migrations: Migrations | undefined;
   /** Connections that it holds and that have not been said to be closed. */
   #held = 0;
@@ -65,7 +65,7 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   get slot(): number | undefined {
-    return this.#membership?.slot;
+    return this.#registration?.slot;
   }
 
   get moving(): number {
@@ -83,12 +83,12 @@ export class RemoteDelivery implements LinkHandlers {
   onMessage(value: unknown): void {
     try {
       const message = checkFromRemote(value);
-      if (this.#membership) this.#hear(message, this.#membership, this.#migrations!);
+      if (this.#registration) this.#hear(message, this.#registration, this.#migrations!);
       else this.#greet(message);
     } catch (error) {
       const { message } = error as Error;
       this.#parts.log.warn({ peer: this.#link.peer, delivery: this.#hello?.name }, message);
-      if (this.#membership) this.#membership.end(message, true);
+      if (this.#registration) this.#registration.end(message, true);
       else this.#reject(error as Error);
     }
   }
@@ -98,7 +98,7 @@ export class RemoteDelivery implements LinkHandlers {
     if (!this.#hello) this.#parts.log.warn({ peer: this.#link.peer }, `left before its hello: ${reason}`);
     this.#fate = byPeer ? 'dead' : 'silent';
     // The registry first: what comes back from it is not sent to its direct address.
-    this.#membership?.end(reason, false);
+    this.#registration?.end(reason, false);
     this.#finish();
   }
 
@@ -169,21 +169,21 @@ export class RemoteDelivery implements LinkHandlers {
     const { registry, migration, log } = this.#parts;
     try {
       this.#hop = await resolveNextHop(this.#host);
-      const membership = await registry.register(this.#applicant(hello));
+      const registration = await registry.register(this.#registrant(hello));
       // It has gone, or the head stops: there is nothing to say to it.
-      if (!membership) return this.cutOff();
-      this.#membership = membership;
+      if (!registration) return this.cutOff();
+      this.#registration = registration;
       migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), this.#hop);
       this.#ids = [];
       this.#keys = [];
-      if (this.#gone) membership.end('it went away', false);
+      if (this.#gone) registration.end('it went away', false);
     } catch (error) {
       log.warn({ delivery: hello.name, peer: this.#link.peer }, (error as Error).message);
       this.#reject(error as Error);
     }
   }
 
-  #applicant(hello: RemoteHello): Applicant {
+  #registrant(hello: RemoteHello): Registrant {
     const delivery = this;
     return {
       introduction: hello,
@@ -193,7 +193,7 @@ export class RemoteDelivery implements LinkHandlers {
       get isWaiting() {
         return !delivery.#gone;
       },
-      makeWays: (workers) =>
+      makeLanes: (workers) =>
         Array.from({ length: workers }, () => ({ transport: 'migrate', registration: this.registration })),
       welcome: () => {
         this.#migrations = new Migrations(this.#parts.migration, {
@@ -218,7 +218,7 @@ export class RemoteDelivery implements LinkHandlers {
     this.#parts.tell(worker, { type: 'settled', slot: this.slot!, fd, how });
   }
 
-  #hear(message: FromRemote, member: Membership, migrations: Migrations): void {
+  #hear(message: FromRemote, member: Registration, migrations: Migrations): void {
     member.heard();
     switch (message.type) {
       case 'adopted':
@@ -242,7 +242,7 @@ export class RemoteDelivery implements LinkHandlers {
     }
   }
 
-  #close(count: number, member: Membership): void {
+  #close(count: number, member: Registration): void {
     if (count > this.#held) throw new BatonError('PROTOCOL', { problem: 'more closed than it had adopted' });
     this.#held -= count;
     member.ended(count);
@@ -260,7 +260,7 @@ export class RemoteDelivery implements LinkHandlers {
     this.#gone = true;
     clearTimeout(this.#timer);
     this.#migrations?.end(this.#fate);
-    if (this.#membership) this.#parts.migration.flows.left(this.#hello!.name, this.#host);
+    if (this.#registration) this.#parts.migration.flows.left(this.#hello!.name, this.#host);
     this.#onEnd();
   }
 }

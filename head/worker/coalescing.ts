@@ -18,7 +18,7 @@ const REST = 200;
 const REST_FAST = 500;
 const REST_BUSY = 1000;
 
-export class Moderation {
+export class Coalescing {
   readonly #batch: number;
   #rate = 0;
   #last = 0;

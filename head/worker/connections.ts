@@ -6,7 +6,7 @@
 import type { Calls } from '../../shared/sys/calls.ts';
 import type { Epoll } from '../../shared/sys/epoll.ts';
 import { EDGE, PEER_ENDED, READABLE, WRITABLE } from '../../shared/sys/epoll.ts';
-import type { Row } from '../scoreboard.ts';
+import type { WorkerCounters } from '../scoreboard.ts';
 import { createLinks, type Links } from './fifo.ts';
 
 /** Not a connection of ours. */
@@ -46,10 +46,10 @@ export class Connections {
   readonly #generation: Uint16Array;
   readonly #epoll: Epoll;
   readonly #calls: Calls;
-  readonly #row: Row;
+  readonly #row: WorkerCounters;
 
   /** `capacity`: one more than the highest fd that the process can have. */
-  constructor(capacity: number, epoll: Epoll, calls: Calls, row: Row) {
+  constructor(capacity: number, epoll: Epoll, calls: Calls, row: WorkerCounters) {
     this.links = createLinks(capacity);
     this.mode = new Uint8Array(capacity);
     this.acceptedAt = new Float64Array(capacity);

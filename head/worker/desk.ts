@@ -4,7 +4,14 @@
  */
 
 import type { Calls } from '../../shared/sys/calls.ts';
-import { type Board, type InspectionFailure, type Row, SLOTS, type Total, UP } from '../scoreboard.ts';
+import {
+  type InspectionFailure,
+  type Scoreboard,
+  SLOTS,
+  type Total,
+  UP,
+  type WorkerCounters,
+} from '../scoreboard.ts';
 import { policyByName } from './choose/index.ts';
 import { type Candidates, type Choose, hashBytes, type Policy } from './choose/policy.ts';
 import { type Connections, UNTAKEN } from './connections.ts';
@@ -13,7 +20,7 @@ import { request } from './inspect/http.ts';
 import type { Linger } from './linger.ts';
 import type { Desk } from './modes/mode.ts';
 import { Outbox } from './outbox.ts';
-import { Answers, type ErrorAnswer } from './responses.ts';
+import { type ErrorAnswer, Responses } from './responses.ts';
 
 /** A delivery that leaves a connection untaken for this long (milliseconds) is passed over while others are quicker. */
 const SLOW_MS = 100;
@@ -35,11 +42,11 @@ export class WorkerDesk implements Desk {
   readonly policy: Policy;
   /** Set by the worker's loop at each wake-up: milliseconds of performance.now(). */
   now = 0;
-  readonly #board: Board;
-  readonly #row: Row;
+  readonly #scoreboard: Scoreboard;
+  readonly #row: WorkerCounters;
   readonly #connections: Connections;
   readonly #linger: Linger;
-  readonly #answers: Answers;
+  readonly #responses: Responses;
   readonly outbox: Outbox;
   readonly #choose: Choose;
   readonly #direct: (string | null)[] = new Array(SLOTS).fill(null);
@@ -54,22 +61,22 @@ export class WorkerDesk implements Desk {
   readonly #backOffUntil = new Float64Array(SLOTS);
 
   constructor(parts: {
-    board: Board;
-    row: Row;
+    scoreboard: Scoreboard;
+    row: WorkerCounters;
     connections: Connections;
     linger: Linger;
     calls: Calls;
     headBytes: number;
     policy: string;
   }) {
-    this.#board = parts.board;
+    this.#scoreboard = parts.scoreboard;
     this.#row = parts.row;
     this.#connections = parts.connections;
     this.#linger = parts.linger;
-    this.#answers = new Answers(parts.headBytes);
-    this.outbox = new Outbox(parts.connections, parts.linger, parts.calls, this.#answers.memory);
+    this.#responses = new Responses(parts.headBytes);
+    this.outbox = new Outbox(parts.connections, parts.linger, parts.calls, this.#responses.memory);
     this.policy = policyByName(parts.policy);
-    this.#choose = this.policy.create(parts.board, this.#nameHash);
+    this.#choose = this.policy.create(parts.scoreboard, this.#nameHash);
   }
 
   join(slot: number, name: string, direct: string | null, lane: Lane): void {
@@ -126,15 +133,15 @@ export class WorkerDesk implements Desk {
     candidates.count = 0;
     for (let slot = 0; slot < this.#known; slot++) {
       const lane = this.lanes[slot];
-      if (!lane || slot === this.#avoid || lane.isFull || this.#board.state(slot) !== UP) continue;
-      if (this.#board.inUse(slot) >= this.#board.credits(slot)) continue;
+      if (!lane || slot === this.#avoid || lane.isFull || this.#scoreboard.state(slot) !== UP) continue;
+      if (this.#scoreboard.inUse(slot) >= this.#scoreboard.credits(slot)) continue;
       if (this.waited(lane) > slowMs) continue;
       if (this.#backOffUntil[slot]! > this.now && slowMs === SLOW_MS) continue;
       candidates.slots[candidates.count++] = slot;
     }
     while (candidates.count > 0) {
       const slot = this.#ask(fd);
-      if (this.#board.takeCredit(slot)) return slot;
+      if (this.#scoreboard.takeCredit(slot)) return slot;
       // Another worker took the last credit just now.
       this.#drop(slot);
     }
@@ -159,7 +166,7 @@ export class WorkerDesk implements Desk {
     const candidates = this.#candidates;
     candidates.count = 0;
     for (let slot = 0; slot < this.#known; slot++) {
-      if (this.#direct[slot] !== null && this.#board.state(slot) === UP) {
+      if (this.#direct[slot] !== null && this.#scoreboard.state(slot) === UP) {
         candidates.slots[candidates.count++] = slot;
       }
     }
@@ -186,7 +193,7 @@ export class WorkerDesk implements Desk {
     const slot = request.refusal ? -1 : this.#pickDirect(fd);
     if (slot < 0) return false;
     this.#countAnswer(slot, outcome, 'redirected');
-    this.outbox.send(fd, this.#answers.redirect(this.#direct[slot]!, request.bytes));
+    this.outbox.send(fd, this.#responses.redirect(this.#direct[slot]!, request.bytes));
     return true;
   }
 
@@ -194,19 +201,19 @@ export class WorkerDesk implements Desk {
     const slot = request.refusal ? -1 : this.#pickDirect(fd);
     if (slot < 0) return false;
     this.#countAnswer(slot, outcome, 'created');
-    this.outbox.send(fd, this.#answers.created(this.#direct[slot]!, request.bytes));
+    this.outbox.send(fd, this.#responses.created(this.#direct[slot]!, request.bytes));
     return true;
   }
 
   #countAnswer(slot: number, outcome: Total, answer: 'redirected' | 'created'): void {
     this.#row.add(outcome);
     this.#row.addFor(slot, answer);
-    this.#board.expectDirect(slot);
+    this.#scoreboard.expectDirect(slot);
   }
 
   refuse(fd: number, outcome: Total, answer: ErrorAnswer = 'unavailable'): void {
     this.#row.add(outcome);
-    this.outbox.send(fd, this.#answers.error(answer, request.isHead));
+    this.outbox.send(fd, this.#responses.error(answer, request.isHead));
   }
 
   /**
@@ -215,7 +222,7 @@ export class WorkerDesk implements Desk {
    */
   fail(fd: number, failure: InspectionFailure, answer: ErrorAnswer | undefined, isHead: boolean): void {
     this.#row.add(failure);
-    if (answer) this.outbox.send(fd, this.#answers.error(answer, isHead));
+    if (answer) this.outbox.send(fd, this.#responses.error(answer, isHead));
     else this.#linger.begin(fd, this.now);
   }
 
@@ -242,7 +249,7 @@ export class WorkerDesk implements Desk {
   lost(slot: number, fd: number): void {
     this.#row.addFor(slot, 'untaken', -1);
     this.#row.add('handoff_lost');
-    this.#board.giveCredits(slot, 1);
+    this.#scoreboard.giveCredits(slot, 1);
     this.#connections.close(fd);
   }
 
@@ -250,10 +257,10 @@ export class WorkerDesk implements Desk {
   takeBack(slot: number): void {
     this.#row.addFor(slot, 'untaken', -1);
     this.#row.addFor(slot, 'returned');
-    this.#board.giveCredits(slot, 1);
+    this.#scoreboard.giveCredits(slot, 1);
   }
 
   ended(slot: number, count: number): void {
-    this.#board.giveCredits(slot, count);
+    this.#scoreboard.giveCredits(slot, count);
   }
 }

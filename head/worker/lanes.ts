@@ -4,27 +4,27 @@
  */
 import { type Epoll, READABLE } from '../../shared/sys/epoll.ts';
 import { ENDED } from '../../shared/wire/lane.ts';
-import { type Row, SLOTS } from '../scoreboard.ts';
-import type { FromWorker, ToWorker, Way } from '../worker-messages.ts';
+import { SLOTS, type WorkerCounters } from '../scoreboard.ts';
+import type { FromWorker, LaneSpec, ToWorker } from '../worker-messages.ts';
 import { makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
 import { FdLane, type Lane } from './fd-lane.ts';
 import { RemoteLane } from './migrate-lane.ts';
 import type { RequestReader } from './reader.ts';
 
-export interface LaneKeeperParts {
+export interface LanesParts {
   readonly epoll: Epoll;
   readonly desk: WorkerDesk;
   readonly reader: RequestReader;
-  readonly row: Row;
+  readonly row: WorkerCounters;
   readonly stallTimeoutMs: number;
   readonly tell: (message: FromWorker) => void;
 }
 
-export class LaneKeeper {
-  readonly #parts: LaneKeeperParts;
+export class Lanes {
+  readonly #parts: LanesParts;
   readonly #desk: WorkerDesk;
-  /** Slots that the main thread wants to hear of when nothing is on its way to them. */
+  /** Slots that the main thread wants to hear of when nothing is on its spec to them. */
   readonly #quiescing = new Set<number>();
   /** Slots that were reported as broken, and must not be again. */
   readonly #reported = new Set<number>();
@@ -33,21 +33,21 @@ export class LaneKeeper {
   readonly #reportAt = new Float64Array(SLOTS);
   #noStallBefore = 0;
 
-  constructor(parts: LaneKeeperParts) {
+  constructor(parts: LanesParts) {
     this.#parts = parts;
     this.#desk = parts.desk;
   }
 
-  join({ slot, name, direct, way }: ToWorker & { type: 'join' }): void {
+  join({ slot, name, direct, lane: spec }: ToWorker & { type: 'join' }): void {
     this.#reported.delete(slot);
     this.#reportAt[slot] = 0;
-    this.#desk.join(slot, name, direct, this.#makeLane(slot, way));
+    this.#desk.join(slot, name, direct, this.#makeLane(slot, spec));
     this.#parts.tell({ type: 'joined', slot });
   }
 
-  #makeLane(slot: number, way: Way): Lane {
-    if (way.transport === 'migrate') return new RemoteLane(slot, way.registration, this.#parts.tell);
-    const lane = new FdLane(slot, way.headEnd, way.deliveryEnd, {
+  #makeLane(slot: number, spec: LaneSpec): Lane {
+    if (spec.transport === 'migrate') return new RemoteLane(slot, spec.registration, this.#parts.tell);
+    const lane = new FdLane(slot, spec.ends.head, spec.ends.delivery, {
       onTaken: (at, fd) => this.#desk.taken(at, fd),
       onReturned: (at, fd) => {
         this.#desk.backOff(at);
@@ -83,7 +83,7 @@ export class LaneKeeper {
     this.#parts.tell({ type: 'left', slot, moved });
   }
 
-  /** Answers `quiet` once nothing is on its way to the delivery. */
+  /** Answers `quiet` once nothing is on its spec to the delivery. */
   quiesce(slot: number): void {
     this.#quiescing.add(slot);
   }

@@ -8,7 +8,7 @@ import { detachFilter, dropHandshakes, hasHandshakes } from '../../shared/sys/la
 import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import * as sockets from '../../shared/sys/sockets.ts';
-import type { Row } from '../scoreboard.ts';
+import type { WorkerCounters } from '../scoreboard.ts';
 import { makeTag, TAG_LISTENER } from './connections.ts';
 
 /** Connections accepted before the others get their turn. */
@@ -21,12 +21,12 @@ const HANDSHAKES_MS = 1000;
 /** How often they are looked after, milliseconds; also how long the first look waits for SYNs that are being answered. */
 const HANDSHAKE_LOOK_MS = 20;
 
-export interface IntakeParts {
+export interface ListenerParts {
   /** Bound, and not listening yet. It is the intake's from here on. */
   readonly listener: number;
   readonly epoll: Epoll;
   readonly calls: Calls;
-  readonly row: Row;
+  readonly row: WorkerCounters;
   /** Connections that the worker may hold at once. */
   readonly maxConnections: number;
   /** Clients' addresses are asked for. */
@@ -39,8 +39,8 @@ export interface IntakeParts {
   readonly onClosed: () => void;
 }
 
-export class Intake {
-  readonly #parts: IntakeParts;
+export class Listener {
+  readonly #parts: ListenerParts;
   readonly #accepts: Ticket[] = new Array(ACCEPT_BATCH).fill(0);
   /** One for each accept of a batch. */
   readonly #addresses: Memory | undefined;
@@ -49,7 +49,7 @@ export class Intake {
   #closeBy = Number.POSITIVE_INFINITY;
   #lookAt = 0;
 
-  constructor(parts: IntakeParts) {
+  constructor(parts: ListenerParts) {
     this.#parts = parts;
     if (parts.withAddress) this.#addresses = allocate(ACCEPT_BATCH * sockets.ADDRESS_BYTES);
   }

@@ -13,15 +13,15 @@ import { openRing } from '../../shared/sys/ring.ts';
 import { sharpenTimers, sleepMicros } from '../../shared/sys/sleep.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { clearWake } from '../../shared/sys/wake.ts';
-import { Board, Row } from '../scoreboard.ts';
+import { Scoreboard, WorkerCounters } from '../scoreboard.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from '../worker-messages.ts';
-import { Moderation } from './coalescing.ts';
+import { Coalescing } from './coalescing.ts';
 import * as connection from './connections.ts';
 import { Connections, makeTag } from './connections.ts';
 import { WorkerDesk } from './desk.ts';
-import { LaneKeeper } from './lanes.ts';
+import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
-import { ACCEPT_BATCH, Intake } from './listener.ts';
+import { ACCEPT_BATCH, Listener } from './listener.ts';
 import { RequestReader } from './reader.ts';
 
 /** Events of one wait. */
@@ -31,21 +31,21 @@ const LONGEST_SLEEP_MS = 1000;
 /** While connections come fast, the longest time that closing one is put off, milliseconds. */
 const BUSY_SLEEP_MS = 1;
 
-export class Acceptor {
+export class WorkerLoop {
   readonly #settings: WorkerSettings;
   readonly #receive: () => ToWorker | undefined;
   readonly #tell: (message: FromWorker) => void;
-  readonly #board: Board;
-  readonly #row: Row;
+  readonly #scoreboard: Scoreboard;
+  readonly #row: WorkerCounters;
   readonly #epoll: Epoll = createEpoll(EVENTS);
   readonly #calls: Calls;
   readonly #connections: Connections;
   readonly #desk: WorkerDesk;
   readonly #linger: Linger;
   readonly #reader: RequestReader;
-  readonly #lanes: LaneKeeper;
-  readonly #intake: Intake;
-  readonly #moderation = new Moderation(ACCEPT_BATCH);
+  readonly #lanes: Lanes;
+  readonly #listener: Listener;
+  readonly #coalescing = new Coalescing(ACCEPT_BATCH);
   /** In this wake-up. */
   #accepted = 0;
   #stopBy = Number.POSITIVE_INFINITY;
@@ -60,8 +60,8 @@ export class Acceptor {
     this.#settings = settings;
     this.#receive = receive;
     this.#tell = tell;
-    this.#board = new Board(settings.board);
-    this.#row = new Row(settings.board, settings.index);
+    this.#scoreboard = new Scoreboard(settings.scoreboard);
+    this.#row = new WorkerCounters(settings.scoreboard, settings.index);
     this.#calls = (settings.ioUring ? openRing() : undefined) ?? new PlainCalls();
     this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#calls, this.#row);
     this.#linger = new Linger(this.#connections, this.#calls, {
@@ -70,7 +70,7 @@ export class Acceptor {
       bytes: settings.lingerBytes,
     });
     this.#desk = new WorkerDesk({
-      board: this.#board,
+      scoreboard: this.#scoreboard,
       row: this.#row,
       connections: this.#connections,
       linger: this.#linger,
@@ -85,7 +85,7 @@ export class Acceptor {
       headBytes: settings.headBytes,
       timeoutMs: settings.headTimeoutMs,
     });
-    this.#lanes = new LaneKeeper({
+    this.#lanes = new Lanes({
       epoll: this.#epoll,
       desk: this.#desk,
       reader: this.#reader,
@@ -93,7 +93,7 @@ export class Acceptor {
       stallTimeoutMs: settings.stallTimeoutMs,
       tell,
     });
-    this.#intake = new Intake({
+    this.#listener = new Listener({
       listener: settings.listener,
       epoll: this.#epoll,
       calls: this.#calls,
@@ -120,8 +120,8 @@ export class Acceptor {
       this.#settle();
       // Asked before more is sent: what counts is who has had time, and has not taken what came before.
       const { allBusy } = this.#lanes;
-      this.#lanes.flush(this.#moderation.isBusy, this.#now);
-      const rest = this.#moderation.rest(this.#accepted, this.#now, allBusy);
+      this.#lanes.flush(this.#coalescing.isBusy, this.#now);
+      const rest = this.#coalescing.rest(this.#accepted, this.#now, allBusy);
       if (rest > 0) sleepMicros(rest);
     }
     this.#finish();
@@ -132,7 +132,7 @@ export class Acceptor {
     // Where more is about to come, with calls of its own, what is queued goes with them: nobody waits for it. Not so after
     // a wake-up for what deliveries took: the head's copies go at once, so that the last of each, whose closing is dear,
     // is the delivery's (measured at a full accept queue: 4.7 us a connection with all of them kept, 3.8 so).
-    const waitsForMore = this.#moderation.isBusy && this.#accepted > 0;
+    const waitsForMore = this.#coalescing.isBusy && this.#accepted > 0;
     if (!waitsForMore) this.#calls.run();
     return this.#epoll.wait(waitsForMore ? Math.min(sleep, BUSY_SLEEP_MS) : sleep);
   }
@@ -166,7 +166,7 @@ export class Acceptor {
       case connection.TAG_LANE:
         return this.#lanes.read(value);
       case connection.TAG_LISTENER:
-        this.#accepted += this.#intake.accept(this.#now);
+        this.#accepted += this.#listener.accept(this.#now);
         return;
       case connection.TAG_WAKE:
         return this.#obey();
@@ -176,7 +176,7 @@ export class Acceptor {
   // --- accept ---
 
   #open(fd: number, addressHash: number): void {
-    this.#connections.open(fd, this.#board.mode, this.#now, addressHash);
+    this.#connections.open(fd, this.#scoreboard.mode, this.#now, addressHash);
     this.#reader.begin(fd);
   }
 
@@ -212,7 +212,7 @@ export class Acceptor {
     for (let message = this.#receive(); message; message = this.#receive()) {
       switch (message.type) {
         case 'accept':
-          this.#intake.listen(this.#settings.backlog, this.#settings.deferAcceptMs);
+          this.#listener.listen(this.#settings.backlog, this.#settings.deferAcceptMs);
           break;
         case 'join':
           this.#lanes.join(message);
@@ -237,7 +237,7 @@ export class Acceptor {
   #stop(withinMs: number): void {
     if (this.#stopBy < Number.POSITIVE_INFINITY) return;
     this.#stopBy = this.#now + withinMs;
-    this.#intake.stop(this.#now, this.#stopBy);
+    this.#listener.stop(this.#now, this.#stopBy);
     this.#reader.stop();
   }
 
@@ -256,14 +256,14 @@ export class Acceptor {
       this.#linger.tick(now),
       this.#stopBy - now,
       untilUnread,
-      this.#intake.tick(now),
+      this.#listener.tick(now),
       this.#lanes.tick(now),
     );
     return Math.max(0, Math.ceil(next));
   }
 
   #isDone(): boolean {
-    if (this.#intake.isOpen) return false;
+    if (this.#listener.isOpen) return false;
     if (this.#now >= this.#stopBy) return true;
     return this.#row.get('open') === 0;
   }

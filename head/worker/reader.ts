@@ -176,8 +176,7 @@ export class RequestReader {
     const { request } = inspection;
     if (verdict === inspection.COMPLETE) {
       const handler = modeHandlers[this.#connections.mode[fd]!]!;
-      this.#connections.mayClose[fd] =
-        request.isLast && handler.consumes && request.headEnd === length ? 1 : 0;
+      this.#connections.mayClose[fd] = request.isLast && handler.consumes && request.end === length ? 1 : 0;
       return handler.act(this.#desk, fd);
     }
     const [failure, answer] = failures[verdict] ?? ['incomplete', 'badRequest'];

@@ -51,7 +51,7 @@ const errors = {
 };
 export type ErrorAnswer = keyof typeof errors;
 
-export class Answers {
+export class Responses {
   /** Where an answer is composed; each method returns how many bytes of it count. */
   readonly memory: Memory;
   readonly #bytes: Buffer;

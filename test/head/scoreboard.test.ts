@@ -3,23 +3,23 @@ import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import fc from 'fast-check';
 import {
-  Board,
-  createBoardMemory,
+  createScoreboardMemory,
   inspectionFailures,
   latencyBounds,
   perDelivery,
-  Row,
+  Scoreboard,
   SLOTS,
   totals,
+  WorkerCounters,
 } from '../../head/scoreboard.ts';
 import { modes } from '../../shared/status.ts';
 
-const describe = (board: Board, slot: number, credits: number): void =>
-  board.describe(slot, { credits, weight: 1, active: 0 });
+const describe = (scoreboard: Scoreboard, slot: number, credits: number): void =>
+  scoreboard.describe(slot, { credits, weight: 1, active: 0 });
 
 test('a mode that one side sets is the mode that the other reads', (t) => {
-  const memory = createBoardMemory(1);
-  const [writer, reader] = [new Board(memory), new Board(memory)];
+  const memory = createScoreboardMemory(1);
+  const [writer, reader] = [new Scoreboard(memory), new Scoreboard(memory)];
   for (const mode of modes) {
     writer.setMode(mode);
     t.is(modes[reader.mode], mode);
@@ -27,47 +27,53 @@ test('a mode that one side sets is the mode that the other reads', (t) => {
 });
 
 test('what is said of one slot changes no other', (t) => {
-  const board = new Board(createBoardMemory(1));
+  const scoreboard = new Scoreboard(createScoreboardMemory(1));
   for (let slot = 0; slot < SLOTS; slot++) {
-    board.describe(slot, { credits: 100 + slot, weight: 1 + slot, active: slot });
-    board.setState(slot, slot % 3);
-    board.setDirectOpen(slot, 1000 * slot);
+    scoreboard.describe(slot, { credits: 100 + slot, weight: 1 + slot, active: slot });
+    scoreboard.setState(slot, slot % 3);
+    scoreboard.setDirectOpen(slot, 1000 * slot);
   }
-  board.expectDirect(7);
+  scoreboard.expectDirect(7);
   for (let slot = 0; slot < SLOTS; slot++) {
     t.deepEqual(
-      [board.credits(slot), board.weight(slot), board.inUse(slot), board.state(slot), board.load(slot)],
+      [
+        scoreboard.credits(slot),
+        scoreboard.weight(slot),
+        scoreboard.inUse(slot),
+        scoreboard.state(slot),
+        scoreboard.load(slot),
+      ],
       [100 + slot, 1 + slot, slot, slot % 3, slot + 1000 * slot + (slot === 7 ? 1 : 0)],
     );
   }
 });
 
 test('no more credits are given than there are, and those given back are given again', (t) => {
-  const board = new Board(createBoardMemory(1));
-  board.describe(0, { credits: 5, weight: 1, active: 2 });
+  const scoreboard = new Scoreboard(createScoreboardMemory(1));
+  scoreboard.describe(0, { credits: 5, weight: 1, active: 2 });
   t.deepEqual(
-    [1, 2, 3, 4, 5].map(() => board.takeCredit(0)),
+    [1, 2, 3, 4, 5].map(() => scoreboard.takeCredit(0)),
     [true, true, true, false, false],
   );
-  t.is(board.inUse(0), 5);
-  board.giveCredits(0, 2);
+  t.is(scoreboard.inUse(0), 5);
+  scoreboard.giveCredits(0, 2);
   t.deepEqual(
-    [1, 2, 3].map(() => board.takeCredit(0)),
+    [1, 2, 3].map(() => scoreboard.takeCredit(0)),
     [true, true, false],
   );
 });
 
 test('threads that ask at the same time are given each credit once', async (t) => {
-  const memory = createBoardMemory(1);
-  const board = new Board(memory);
+  const memory = createScoreboardMemory(1);
+  const scoreboard = new Scoreboard(memory);
   const credits = 20_000;
-  describe(board, 3, credits);
+  describe(scoreboard, 3, credits);
   const code = `
     const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData.module).then(({ Board }) => {
-      const board = new Board(workerData.memory);
+    import(workerData.module).then(({ Scoreboard }) => {
+      const scoreboard = new Scoreboard(workerData.memory);
       let got = 0;
-      for (let i = 0; i < ${credits}; i++) if (board.takeCredit(3)) got++;
+      for (let i = 0; i < ${credits}; i++) if (scoreboard.takeCredit(3)) got++;
       parentPort.postMessage(got);
     });`;
   const module = new URL('../../head/scoreboard.ts', import.meta.url).href;
@@ -77,12 +83,12 @@ test('threads that ask at the same time are given each credit once', async (t) =
     got.reduce((sum, count) => sum + count, 0),
     credits,
   );
-  t.is(board.inUse(3), credits);
+  t.is(scoreboard.inUse(3), credits);
 });
 
 test('workers count in rows that do not touch', (t) => {
-  const memory = createBoardMemory(3);
-  const rows = [0, 1, 2].map((worker) => new Row(memory, worker));
+  const memory = createScoreboardMemory(3);
+  const rows = [0, 1, 2].map((worker) => new WorkerCounters(memory, worker));
   rows.forEach((row, worker) => {
     for (const [i, name] of totals.entries()) row.add(name, 1000 * worker + i);
     for (let slot = 0; slot < SLOTS; slot++) {
@@ -93,7 +99,7 @@ test('workers count in rows that do not touch', (t) => {
     row.addLatency(worker);
   });
   for (const worker of [0, 1, 2]) {
-    const row = new Row(memory, worker);
+    const row = new WorkerCounters(memory, worker);
     for (const [i, name] of totals.entries()) t.is(row.get(name), 1000 * worker + i);
     for (let slot = 0; slot < SLOTS; slot++) {
       for (const [i, name] of perDelivery.entries()) {
@@ -105,7 +111,7 @@ test('workers count in rows that do not touch', (t) => {
 });
 
 test('clearing a slot clears that slot only', (t) => {
-  const row = new Row(createBoardMemory(1), 0);
+  const row = new WorkerCounters(createScoreboardMemory(1), 0);
   row.add('accepted', 9);
   for (const slot of [4, 5, 6]) for (const name of perDelivery) row.addFor(slot, name, slot);
   row.clearSlot(5);
@@ -118,7 +124,7 @@ test('clearing a slot clears that slot only', (t) => {
 test('each latency is counted once, in the first bucket whose bound it does not exceed', (t) => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0, max: 1e7, noNaN: true }), { maxLength: 50 }), (micros) => {
-      const row = new Row(createBoardMemory(1), 0);
+      const row = new WorkerCounters(createScoreboardMemory(1), 0);
       for (const value of [...micros, ...latencyBounds]) row.addLatency(value);
       const { counts } = row.latency();
       const bounds = [0, ...latencyBounds, Number.POSITIVE_INFINITY];

@@ -27,7 +27,7 @@ export const request = {
   /** Where the line feed of the request line is. */
   lineEnd: 0,
   /** One past the empty line that ends the head. */
-  headEnd: 0,
+  end: 0,
   /** Path and query of the target, start and end; empty for `*` and for an absolute form without a path. */
   targetStart: 0,
   targetEnd: 0,
@@ -82,7 +82,7 @@ export function forgetTarget(): void {
 export function inspect(bytes: Uint8Array, length: number, limit: number): number {
   const verdict = inspectHead(bytes, length);
   if (verdict === INCOMPLETE) return length >= limit ? TOO_LARGE : INCOMPLETE;
-  return verdict === COMPLETE && request.headEnd > limit ? TOO_LARGE : verdict;
+  return verdict === COMPLETE && request.end > limit ? TOO_LARGE : verdict;
 }
 
 /**
@@ -166,7 +166,7 @@ function inspectHead(bytes: Uint8Array, length: number): number {
     if (bytes[at] !== LF) continue;
     const next = bytes[at + 1] === CR && at + 1 < length ? at + 2 : at + 1;
     if (next < length && bytes[next] === LF) {
-      request.headEnd = next + 1;
+      request.end = next + 1;
       request.isLast = closes && !mayGoOn;
       return COMPLETE;
     }

@@ -1,32 +1,32 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { Board, createBoardMemory, SLOTS } from '../../../head/scoreboard.ts';
+import { createScoreboardMemory, Scoreboard, SLOTS } from '../../../head/scoreboard.ts';
 import { policies, policyByName, policyNames } from '../../../head/worker/choose/index.ts';
 import { type Candidates, type Choose, hashBytes } from '../../../head/worker/choose/policy.ts';
 
 const hashText = (text: string): number => hashBytes(Buffer.from(text), 0, Buffer.byteLength(text));
 
 interface Fleet {
-  readonly board: Board;
+  readonly scoreboard: Scoreboard;
   readonly nameHash: Uint32Array;
   pick(candidates: readonly number[], key?: number): number;
 }
 
-/** A board with deliveries in slots 0, 1, ... and a policy over it. */
+/** A scoreboard with deliveries in slots 0, 1, ... and a policy over it. */
 function fleet(
   policy: string,
   deliveries: readonly { name?: string; weight?: number; load?: number }[],
 ): Fleet {
-  const board = new Board(createBoardMemory(1));
+  const scoreboard = new Scoreboard(createScoreboardMemory(1));
   const nameHash = new Uint32Array(SLOTS);
   deliveries.forEach(({ name = 'd', weight = 1, load = 0 }, slot) => {
-    board.describe(slot, { credits: 1000, weight, active: load });
+    scoreboard.describe(slot, { credits: 1000, weight, active: load });
     nameHash[slot] = hashText(name);
   });
-  const choose: Choose = policyByName(policy).create(board, nameHash);
+  const choose: Choose = policyByName(policy).create(scoreboard, nameHash);
   const candidates: Candidates = { slots: new Int32Array(SLOTS), count: 0 };
   return {
-    board,
+    scoreboard,
     nameHash,
     pick(slots, key = 0) {
       // What is beyond the count is left over from before, as in the head.
@@ -109,9 +109,9 @@ test('least-connections takes one with the fewest for its weight', (t) => {
 });
 
 test('least-connections counts those that came to a direct address', (t) => {
-  const { board, pick } = fleet('least-connections', [{ load: 2 }, { load: 1 }]);
+  const { scoreboard, pick } = fleet('least-connections', [{ load: 2 }, { load: 1 }]);
   t.is(pick([0, 1]), 1);
-  board.setDirectOpen(1, 5);
+  scoreboard.setDirectOpen(1, 5);
   t.is(pick([0, 1]), 0);
 });
 
@@ -190,7 +190,7 @@ for (const policy of ['client-hash', 'path-hash']) {
 }
 
 test('client-hash looks at the address and path-hash at the path', (t) => {
-  const board = new Board(createBoardMemory(1));
+  const scoreboard = new Scoreboard(createScoreboardMemory(1));
   const nameHash = new Uint32Array(SLOTS);
   for (const slot of [0, 1, 2, 3]) nameHash[slot] = hashText(`d${slot}`);
   const candidates = { slots: new Int32Array([0, 1, 2, 3]), count: 4 };
@@ -199,7 +199,7 @@ test('client-hash looks at the address and path-hash at the path', (t) => {
     ['client-hash', 'addressHash', 'pathHash'],
     ['path-hash', 'pathHash', 'addressHash'],
   ] as const) {
-    const choose = policyByName(policy).create(board, nameHash);
+    const choose = policyByName(policy).create(scoreboard, nameHash);
     const client = { addressHash: 0, pathHash: 0 };
     t.is(new Set(keys.map((key) => choose(candidates, { ...client, [others]: key }))).size, 1);
     t.is(new Set(keys.map((key) => choose(candidates, { ...client, [ours]: key }))).size, 4);

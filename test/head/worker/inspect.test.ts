@@ -22,7 +22,7 @@ function found(text: string): { verdict: number; target: string; path: string; r
     verdict: verdict(text),
     target: (request.lacksSlash ? '/' : '') + text.slice(request.targetStart, request.targetEnd),
     path: text.slice(request.targetStart, request.pathEnd),
-    rest: text.slice(request.headEnd),
+    rest: text.slice(request.end),
   };
 }
 
@@ -213,7 +213,7 @@ test('the verdict on any bytes is that of the grammar', (t) => {
       if (isComplete) complete++;
       const match = grammar.exec(text);
       t.is(isComplete, match !== null, JSON.stringify(text));
-      if (match) t.is(request.headEnd, match[0].length, JSON.stringify(text));
+      if (match) t.is(request.end, match[0].length, JSON.stringify(text));
     }),
     { numRuns: 20_000 },
   );

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { createBoardMemory, Row } from '../../../head/scoreboard.ts';
-import { ACCEPT_BATCH, Intake } from '../../../head/worker/listener.ts';
+import { createScoreboardMemory, WorkerCounters } from '../../../head/scoreboard.ts';
+import { ACCEPT_BATCH, Listener } from '../../../head/worker/listener.ts';
 import type { Calls } from '../../../shared/sys/calls.ts';
 import { createEpoll } from '../../../shared/sys/epoll.ts';
 import { PlainCalls } from '../../../shared/sys/plain-calls.ts';
@@ -16,11 +16,11 @@ async function openIntake(t: ExecutionContext, calls: Calls, room: number, withA
   const { fds, bound } = await bindReuseport({ host: '127.0.9.1', port: 0 }, 1);
   const listener = fds[0]!;
   const epoll = createEpoll(8);
-  const row = new Row(createBoardMemory(1), 0);
+  const row = new WorkerCounters(createScoreboardMemory(1), 0);
   const accepted: number[] = [];
   const hashes = new Set<number>();
   let asked = 0;
-  const intake = new Intake({
+  const intake = new Listener({
     listener,
     epoll,
     calls,

@@ -1,11 +1,11 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { COMPLETE, inspect, request } from '../../../head/worker/inspect/http.ts';
-import { Answers, type ErrorAnswer } from '../../../head/worker/responses.ts';
+import { type ErrorAnswer, Responses } from '../../../head/worker/responses.ts';
 
 const LIMIT = 4096;
 const AUTHORITY = '192.0.2.7:8081';
-const answers = new Answers(LIMIT);
+const answers = new Responses(LIMIT);
 
 interface Parsed {
   readonly status: string;
@@ -15,7 +15,7 @@ interface Parsed {
 }
 
 /** Reads the first `length` bytes of what was composed, as a strict client does. */
-function parse(from: Answers, length: number): Parsed {
+function parse(from: Responses, length: number): Parsed {
   const bytes = Buffer.from(from.memory.bytes.subarray(0, length));
   const end = bytes.indexOf('\r\n\r\n');
   const [status, ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
@@ -189,7 +189,7 @@ test('an error has its status, a body of the length that it names, and 503 says 
 test('the longest target of any one byte fits, at the shortest and the longest limit on a head', (t) => {
   const authority = `${'a'.repeat(253)}:65535`;
   for (const limit of [256, 65_536]) {
-    const own = new Answers(limit);
+    const own = new Responses(limit);
     // Each way for a byte to grow: not at all, as %XX, as each entity.
     for (const character of ['a', '\xff', '&', '<', '"', "'"]) {
       const around = 'GET / HTTP/1.1\r\n\r\n';

@@ -124,6 +124,10 @@ function addMigrations(source: MetricsSource, registry: Registry, counter: Decla
   counter('baton_migrations_kept_total', 'Why connections did not move', ['reason'], (set) => {
     for (const [reason, count] of source.migration()?.reasons ?? []) set(count, reason);
   });
+  counter('baton_migrations_recopied_total', 'Copies that packets of the client have outdated', [], (set) => {
+    const migration = source.migration();
+    if (migration) set(migration.recopied);
+  });
   gauge('baton_flows', 'Connections on other hosts whose packets this one sends on', [], (set) => {
     const migration = source.migration() && source.status().migration;
     if (migration) set(migration.flows.count);

@@ -36,7 +36,7 @@ const CTA_PROTO_DST_PORT = 3;
 const IPPROTO_TCP = 6;
 const MESSAGE_MAX = 256;
 
-export interface ConntrackEnds {
+interface ConntrackEnds {
   readonly client: { readonly address: Uint8Array; readonly port: number };
   readonly server: { readonly address: Uint8Array; readonly port: number };
 }

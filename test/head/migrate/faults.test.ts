@@ -311,8 +311,8 @@ labTest(
   'a delivery that says more than it announced, while it is being registered, is rejected',
   async (t) => {
     lab.enter('d1');
-    const rogue = await startRogueRemote(lab.control, lab.secret, { name: 'wordy' });
-    rogue.say({ type: 'holding', ids: [], keys: Buffer.alloc(0) });
+    const more = { type: 'holding', ids: [], keys: Buffer.alloc(0) };
+    const rogue = await startRogueRemote(lab.control, lab.secret, { name: 'wordy' }, [more]);
     lab.enter('client');
     t.is((await rogue.next('rejected')).code, 'PROTOCOL');
     await lab.untilStatus(

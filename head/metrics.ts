@@ -131,6 +131,11 @@ function addMigrations(metrics: Metrics, source: MetricsSource): void {
   metrics.counter('baton_migrations_kept_total', 'Why connections did not move', (set) => {
     for (const [reason, count] of source.migration()?.reasons ?? []) set(count, { reason });
   });
+  metrics.counter(
+    'baton_migrations_recopied_total',
+    'Connections that were copied again, because more of them had come meanwhile',
+    (set) => set(source.migration()?.recopied ?? 0),
+  );
   metrics.gauge('baton_flows', 'Connections on other hosts whose packets this one sends on', (set) => {
     const migration = source.migration() && source.status().migration;
     if (migration) set(migration.flows.count);

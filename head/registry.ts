@@ -1,7 +1,7 @@
 /**
  * The deliveries of a head: who has registered, in which slot of the scoreboard, and in what state. Lives on the main
  * thread; what it decides it writes on the scoreboard (at once, for all workers) and tells the workers (in order). How a
- * delivery came, and how it is talked to, is its registrant's to know: local-door.ts and migrate/door.ts.
+ * delivery came, and how it is talked to, is its registrant's to know: local-delivery.ts and migrate/remote-delivery.ts.
  */
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
@@ -167,7 +167,7 @@ export class Registry {
   async #admitTo(slot: number, registrant: Registrant): Promise<Registration | undefined> {
     const { scoreboard, log } = this.#parts;
     const { introduction, active, transport } = registrant;
-    const ways = registrant.makeLanes(this.#workers);
+    const lanes = registrant.makeLanes(this.#workers);
     const delivery: Delivery = {
       slot,
       registrant,

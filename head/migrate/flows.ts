@@ -176,6 +176,8 @@ export class Flows {
       const name = nameOf(key);
       // Another connection has these ends by now, and what the delivery holds is a leftover.
       if ((this.#byName.get(name)?.id ?? id) !== id) continue;
+      // Or it is on its way to where that will be said.
+      if ((this.#steering.find(key)?.action ?? 'forward') !== 'forward') continue;
       this.#unclaimed.delete(name);
       this.#steering.forward(key, hop);
       this.add(id, key, owner);

@@ -21,27 +21,21 @@
  * Not all is begun at once: what waits for its turn is not frozen. See window.ts.
  */
 
-import { vacateFd } from '../../shared/sys/vacate.ts';
-import {
-  type Ends,
-  encodeSaved,
-  endsOf,
-  type FrozenConnection,
-  freeze,
-  Refusal,
-  type SavedConnection,
-} from '../../shared/tcp-repair/index.ts';
+import { encodeSaved, endsOf, Refusal } from '../../shared/tcp-repair/index.ts';
 import { flowKey } from '../../shared/wire/remote/flow-key.ts';
-import type { Link } from '../../shared/wire/remote/link.ts';
 import type { ToRemote } from '../../shared/wire/remote/messages.ts';
-import type { NextHop, Steering } from '../steer/index.ts';
-import type { Settlement } from '../worker-messages.ts';
-import type { Flows, Unconfirmed } from './flows.ts';
-import type { Measures, Outcome } from './measures.ts';
+import type { Unconfirmed } from './flows.ts';
+import type { Outcome } from './measures.ts';
+import {
+  type Destination,
+  type Fate,
+  freezeAndSave,
+  type MigrationParts,
+  type Moving,
+  type Waiting,
+} from './moving.ts';
 import { Window } from './window.ts';
 
-/** A packet that was past the hold when it was set arrives within microseconds: a second try finds a quiet socket. */
-const TRIES = 3;
 /** Copies that a client's packets may outdate before it is held while one is made. */
 const COPIES = 4;
 /** A hold for the moment between the last look and the end lasts this long at most, milliseconds. */
@@ -50,56 +44,6 @@ const MOMENT_MS = 1000;
 const LATE_MAX = 8;
 /** The hold ends by itself this long (milliseconds) after the deadline, so that a dead head's clients learn of it. */
 const HOLD_MARGIN_MS = 1000;
-
-/** What migrations to all deliveries share. */
-export interface MigrationParts {
-  readonly steering: Steering;
-  readonly flows: Flows;
-  readonly measures: Measures;
-  /** From freeze to adopted, at most. */
-  readonly adoptTimeoutMs: number;
-  readonly nextId: () => number;
-}
-
-/** The delivery that they go to. */
-export interface Destination {
-  readonly name: string;
-  readonly link: Link;
-  /** Where its host is now. */
-  readonly hop: () => NextHop;
-  /** Tells the worker that the connection came from. */
-  readonly settle: (worker: number, fd: number, how: Settlement) => void;
-}
-
-/** A connection that has been given to this delivery and has not gone anywhere. */
-interface Waiting {
-  readonly worker: number;
-  readonly fd: number;
-  /** Copies that its client's packets have outdated, and deadlines that have passed. */
-  readonly outdated: number;
-  readonly late: number;
-}
-
-interface Moving extends Waiting {
-  readonly id: number;
-  readonly key: Buffer;
-  /** Its packets are dropped while it moves. */
-  readonly isHeld: boolean;
-  readonly frozen: FrozenConnection;
-  readonly saved: SavedConnection;
-  /** Milliseconds of performance.now(). */
-  readonly began: number;
-  readonly dumped: number;
-}
-
-/** What is known of a delivery that is let go. */
-export type Fate =
-  /** Its process has ended: it speaks for nothing that it had not said to live. */
-  | 'dead'
-  /** It can be told so, and may live. */
-  | 'told'
-  /** It cannot be told, and may live. */
-  | 'silent';
 
 const micros = (from: number, to: number): number => (to - from) * 1000;
 
@@ -117,6 +61,7 @@ export class Migrations {
   readonly #window = new Window();
   /** When the delivery last answered an adopt. */
   #heardAt = 0;
+  #ended = false;
 
   constructor(parts: MigrationParts, destination: Destination) {
     this.#parts = parts;
@@ -144,6 +89,8 @@ export class Migrations {
   }
 
   #begin(waiting: Waiting): void {
+    // Its link broke over the one before: nobody touches this one, and its worker gives it to others.
+    if (this.#ended) return;
     const { steering, flows, adoptTimeoutMs, nextId } = this.#parts;
     const { worker, fd } = waiting;
     if (!steering.isAttached) return this.#keep(worker, fd, 'not_movable', 'steering-gone');
@@ -212,7 +159,12 @@ export class Migrations {
    */
   #holdStill({ isHeld, key, frozen }: Moving): boolean {
     if (isHeld) return true;
-    this.#parts.steering.hold(key, MOMENT_MS);
+    try {
+      this.#parts.steering.hold(key, MOMENT_MS);
+    } catch {
+      // The kernel has no memory for it right now.
+      return false;
+    }
     frozen.deafen();
     return frozen.isUnchanged();
   }
@@ -323,6 +275,7 @@ export class Migrations {
   /** The delivery is let go. Everything is settled when this returns, but for what waits, which nobody has touched. */
   end(fate: Fate): void {
     clearTimeout(this.#timer);
+    this.#ended = true;
     this.#waiting.length = 0;
     for (const moving of [...this.#moving.values()]) {
       if (fate === 'silent') this.#lose(moving);
@@ -342,19 +295,5 @@ export class Migrations {
     this.#parts.steering.forget(moving.key);
     this.#parts.measures.count('unknown', 'the link broke');
     this.#to.settle(moving.worker, moving.fd, 'lost');
-  }
-}
-
-function freezeAndSave(
-  fd: number,
-  ends: Ends,
-): { frozen: FrozenConnection; saved: SavedConnection } | Refusal {
-  for (let tries = 1; ; tries++) {
-    const frozen = freeze(fd, { ends, close: vacateFd });
-    if (frozen instanceof Refusal) return frozen;
-    const saved = frozen.save();
-    if (!(saved instanceof Refusal)) return { frozen, saved };
-    frozen.thaw();
-    if (saved.reason !== 'changing' || tries === TRIES) return saved;
   }
 }

@@ -17,7 +17,8 @@ import {
 import type { Registrant, Registration, Registry } from '../registry.ts';
 import { type NextHop, resolveNextHop } from '../steer/index.ts';
 import type { Settlement, ToWorker } from '../worker-messages.ts';
-import { type Fate, type MigrationParts, Migrations } from './migrations.ts';
+import { Migrations } from './migrations.ts';
+import type { Fate, MigrationParts } from './moving.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
 const HELLO_WITHIN_MS = 5000;

@@ -8,7 +8,8 @@ import { encodeFrame, FrameReader } from '../../shared/wire/remote/frames.ts';
 import type { Link } from '../../shared/wire/remote/link.ts';
 import { checkFromRemote, type FromRemote } from '../../shared/wire/remote/messages.ts';
 import { Measures } from './measures.ts';
-import { type MigrationParts, Migrations } from './migrations.ts';
+import { Migrations } from './migrations.ts';
+import type { MigrationParts } from './moving.ts';
 
 const NOWHERE = { mac: '00:00:00:00:00:00', ifindex: 0, sourceMac: '00:00:00:00:00:00' };
 

@@ -1,8 +1,11 @@
 /** Finding the network card of a delivery's host: steered packets are addressed to it directly, past any router. */
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../../shared/errors.ts';
+import { interfaceIndex } from '../../shared/sys/network-events.ts';
 import type { NextHop } from './flow.ts';
 import { findInterface, listJson, tryTool } from './iproute.ts';
 
@@ -28,6 +31,8 @@ const known = ['REACHABLE', 'STALE', 'DELAY', 'PROBE', 'PERMANENT', 'NOARP'];
 
 /** How to reach `address` (numeric) at layer 2. Throws NOT_ON_SEGMENT when it is this host, behind a router, or silent. */
 export async function resolveNextHop(address: string, withinMs = RESOLVE_MS): Promise<NextHop> {
+  const near = findNear(address);
+  if (near) return near;
   const refuse = (problem: string) => new BatonError('NOT_ON_SEGMENT', { address, problem });
   const asked = await tryTool('ip', ['-json', 'route', 'get', address]);
   if (asked.failed) throw refuse(`no route (${asked.problem})`);
@@ -49,6 +54,35 @@ export async function resolveNextHop(address: string, withinMs = RESOLVE_MS): Pr
       throw refuse(`nobody on ${name} answers for it`);
     if (!provoked) await provoke(address);
     await delay(ASK_EVERY_MS);
+  }
+}
+
+/**
+ * From the kernel's table of IPv4 neighbours, which has a delivery's host as soon as a packet of it has been answered: no
+ * other program has to run for it, while a delivery waits to be registered.
+ */
+function findNear(address: string): NextHop | undefined {
+  if (isIPv6(address)) return undefined;
+  const line = readNeighbours().find((fields) => fields[0] === address);
+  if (!line) return undefined;
+  // IP address, hardware type, flags, hardware address, mask, device (proc(5), /proc/net/arp).
+  const [, , flags, mac, , name] = line;
+  const sourceMac = networkInterfaces()[name!]?.[0]?.mac;
+  const ifindex = interfaceIndex(name!);
+  if ((Number(flags) & COMPLETE) === 0 || sourceMac === undefined || ifindex === 0) return undefined;
+  return { mac: mac!, ifindex, sourceMac };
+}
+
+/** ATF_COM (linux/if_arp.h). */
+const COMPLETE = 0x2;
+
+function readNeighbours(): string[][] {
+  try {
+    // Of this thread's network namespace.
+    const lines = readFileSync('/proc/thread-self/net/arp', 'latin1').split('\n').slice(1);
+    return lines.map((line) => line.trim().split(/\s+/));
+  } catch {
+    return [];
   }
 }
 

@@ -105,7 +105,7 @@ export function loadClassifier(name: string, code: Buffer): number {
   };
   try {
     program.bytes.set(code);
-    return retried(load);
+    return loadPatiently(load);
   } catch (error) {
     const said = log.bytes.toString('latin1', 0, log.bytes.indexOf(0)).trim();
     if (said !== '') (error as Error).message += `: ${said.split('\n').slice(-3).join('; ')}`;
@@ -116,10 +116,13 @@ export function loadClassifier(name: string, code: Buffer): number {
   }
 }
 
-/** The verifier gives up with EAGAIN when a signal comes (kernel/bpf/verifier.c, do_check); libbpf tries 5 times as well. */
 const LOAD_TRIES = 5;
 
-function retried(load: () => number): number {
+/**
+ * Loads again what failed with EAGAIN: the verifier gives up with it when a signal comes (kernel/bpf/verifier.c,
+ * do_check). libbpf tries 5 times as well.
+ */
+export function loadPatiently(load: () => number): number {
   for (let tries = 1; ; tries++) {
     try {
       return load();

@@ -35,6 +35,11 @@ const NEIGHBOUR_SIZE = 12;
 const MAC_SIZE = 6;
 const BUFFER_SIZE = 32_768;
 
+const nameToIndex = libc.func('unsigned int if_nametoindex(const char *)');
+
+/** A card's number; 0 where there is none of this name (if_nametoindex(3)). */
+export const interfaceIndex = (name: string): number => nameToIndex(name);
+
 export interface NetworkEvents {
   /** A card has changed, come or gone. */
   onLink(ifindex: number): void;

@@ -3,10 +3,11 @@
  *
  * Sequence. The one that gives:
  *
- *     hold the flow (the caller: no packet of the client may reach this host any more)
  *     freeze(fd) -> save() -> encodeSaved -> ...
- *         the other has it:      isUnchanged(), then closeSilently()
- *         the other refused:     thaw(), then let the flow go
+ *         the other has it:      hold the flow (the caller: no packet of the client may reach this host any more),
+ *                                deafen(), isUnchanged(), then closeSilently()
+ *                                or, when it has changed, thawQuietly() and once more from the start
+ *         the other refused:     thawQuietly()
  *         nobody knows:          reset()
  *
  * The one that takes, once the client's packets will come to it or are still held:
@@ -16,8 +17,9 @@
  *                                   or reset(): nobody does
  *
  * Freezing does not keep packets away: what arrives at a frozen socket is acknowledged, and lost when the socket is
- * closed. So the flow is held first. `save` refuses as `changing` when it sees such a packet, and `isUnchanged` tells
- * later. Timers go on too: what was sent and not acknowledged may be sent again, by a frozen socket and, after 200 ms at
+ * closed. `save` refuses as `changing` when it sees such a packet, and `isUnchanged` tells later. The flow may be held
+ * from the start instead, at the price of a retransmission for a client that sends meanwhile; `thaw` makes it send
+ * again at once. Timers go on too: what was sent and not acknowledged may be sent again, by a frozen socket and, after 200 ms at
  * the earliest, by a prepared one. Between closeSilently and activate nobody answers for the connection; before
  * closeSilently and after activate, both sides would, if the client's packets reached them.
  *
@@ -34,8 +36,8 @@
  * acknowledged, output that is not sent, and that the client has ended its input. What does not: congestion state and
  * round-trip times (the kernel learns them anew), segments that arrived out of order (the client still has them, RFC 2018
  * section 8, and sends them again), ECN (the restored socket neither marks nor echoes; a head with net.ipv4.tcp_ecn=0
- * does not negotiate it), socket options (TCP_NODELAY is set). Sockets with kernel TLS, MD5 or AO keys, or urgent data
- * are not told apart: do not freeze them.
+ * does not negotiate it), socket options (TCP_NODELAY is set). An urgent byte that waits is
+ * refused. Sockets with kernel TLS, MD5 or AO keys are not told apart: do not freeze them.
  *
  * The order of the steps follows CRIU's libsoccr (https://github.com/checkpoint-restore/criu, soccr/soccr.c), with three
  * differences, each explained where it is made: the timestamp is moved on so that it cannot go back, window scales of

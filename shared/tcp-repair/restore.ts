@@ -8,7 +8,6 @@ import {
   type Endpoint,
   tcpSocketFor,
 } from '../sys/endpoints.ts';
-import { settleSegmentSize } from '../sys/segment-size.ts';
 import { closeFd } from '../sys/sockets.ts';
 import {
   endInput,
@@ -18,6 +17,7 @@ import {
   leaveRepairQuietly,
   limitUnsent,
   limitWaitForFin,
+  MSS_MIN,
   makeRoomToSend,
   pushAndStayPrompt,
   type Queue,
@@ -41,6 +41,8 @@ const SEND_ROOM = 65_536;
 /** A client that sent its FIN long ago will not send it again. */
 const WAIT_FOR_FIN_SECONDS = 1;
 
+/** include/net/tcp.h */
+const TCP_MSS_DEFAULT = 536;
 const EADDRNOTAVAIL = -99;
 
 /** The kernel's answer to a step, as a Refusal; undefined when it went well. */
@@ -137,7 +139,7 @@ function build(fd: number, state: SavedConnection): Refusal | undefined {
     startQueue(fd, 'receive', state.receiveSeq - state.received.length) ??
     startQueue(fd, 'send', state.sendSeq - state.sent.length - state.unsent.length) ??
     // connect settles the size of segments for good: without this 524 bytes.
-    failed('TCP_MAXSEG', setMss(fd, state.mss)) ??
+    failed('TCP_MAXSEG', setMss(fd, largestSegment(state))) ??
     failed('bind', bindTo(fd, state.server)) ??
     // In repair mode it sends nothing.
     connect(fd, state) ??
@@ -147,18 +149,23 @@ function build(fd: number, state: SavedConnection): Refusal | undefined {
     (state.inputEnded ? endReading(fd) : undefined) ??
     fillSendQueue(fd, state) ??
     // Only valid once the receive queue stands; and until now the peer's window of 0 kept `unsent` from leaving.
-    failed('TCP_REPAIR_WINDOW', setWindow(fd, state.window)) ??
-    settleSegments(fd, state)
+    failed('TCP_REPAIR_WINDOW', setWindow(fd, state.window))
   );
 }
 
+/** Of a TCP header with timestamps, which the size of a segment that connect settles leaves out (RFC 7323 section 3.2). */
+const TIMESTAMPS_SIZE = 12;
+
 /**
- * connect has settled the size of segments without knowing the client's window, and the kernel makes them no larger than half
- * of it (tcp_bound_to_half_wnd): larger ones would wait for a window that never comes.
+ * Before the client's window can be set, connect settles the size of segments for good; for a window that is smaller than
+ * two of them the kernel would have made them half of it (tcp_bound_to_half_wnd). Larger ones would wait for a window that
+ * never comes, 200 ms each.
  */
-function settleSegments(fd: number, { window, mss, client }: SavedConnection): Refusal | undefined {
-  if (window.sendWindowMax >= 2 * mss) return undefined;
-  return failed('IP_OPTIONS', settleSegmentSize(fd, client.address.length === 16));
+function largestSegment({ window, mss, timestamp }: SavedConnection): number {
+  const most = window.sendWindowMax;
+  const half = most > TCP_MSS_DEFAULT ? most >> 1 : most;
+  if (half === 0 || half >= mss) return mss;
+  return Math.max(MSS_MIN, Math.min(mss, half + (timestamp === null ? 0 : TIMESTAMPS_SIZE)));
 }
 
 const startQueue = (fd: number, queue: Queue, seq: number): Refusal | undefined =>

@@ -25,6 +25,8 @@ export async function startRogueRemote(
   control: string,
   secret: Buffer,
   hello: object = {},
+  /** Said in one breath with hello. */
+  alsoSaid: readonly object[] = [],
 ): Promise<RogueRemote> {
   const inbox: ToRemote[] = [];
   let ended: string | undefined;
@@ -65,7 +67,7 @@ export async function startRogueRemote(
     },
     die: () => link.close(),
   };
-  rogue.say({
+  const greeting = {
     type: 'hello',
     version: 1,
     name: 'rogue',
@@ -76,6 +78,7 @@ export async function startRogueRemote(
     active: 0,
     flows: 0,
     ...hello,
-  });
+  };
+  link.together([greeting, ...alsoSaid], rogue.say);
   return rogue;
 }

@@ -267,6 +267,8 @@ labTest('an urgent byte keeps a connection at its head', async (t) => {
     const script = `
 import socket
 s = socket.create_connection(('${lab.head.listen.split(':')[0]}', ${lab.head.listen.split(':')[1]}))
+# The request waits for what is urgent, and both leave in one segment.
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
 s.send(b'GET /bytes/10 HTTP/1.1\\r\\nHost: lab\\r\\n\\r\\n')
 s.send(b'!', socket.MSG_OOB)
 s.send(b'GET /bytes/10 HTTP/1.1\\r\\nHost: lab\\r\\n\\r\\n')
@@ -311,8 +313,8 @@ labTest(
   'a delivery that says more than it announced, while it is being registered, is rejected',
   async (t) => {
     lab.enter('d1');
-    const rogue = await startRogueRemote(lab.control, lab.secret, { name: 'wordy' });
-    rogue.say({ type: 'holding', ids: [], keys: Buffer.alloc(0) });
+    const more = { type: 'holding', ids: [], keys: Buffer.alloc(0) };
+    const rogue = await startRogueRemote(lab.control, lab.secret, { name: 'wordy' }, [more]);
     lab.enter('client');
     t.is((await rogue.next('rejected')).code, 'PROTOCOL');
     await lab.untilStatus(

@@ -1,6 +1,9 @@
 /** What happens in the network around connections that moved: narrow links, firewalls, filters that go, cards that change. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import test from 'ava';
 import { run } from '../../../infra/lab/netns/command.ts';
+import { enterRepair } from '../../../shared/sys/tcp-repair.ts';
 import { enterNamespace } from '../../support/enter-namespace.ts';
 import { failed, visit, visitSteadily } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';
@@ -119,6 +122,49 @@ labTest('a delivery whose host comes up with another card gets its packets there
   const visits = await visitSteadily(lab.head.listen, '/bytes/20000', { count: 50, perSecond: 100 });
   t.deepEqual(failed(visits), []);
   await untilNothingIsLeft(lab);
+});
+
+labTest('a port that is used again while its delivery still has the old connection', async (t) => {
+  const [host, port] = lab.head.listen.split(':');
+  const localPort = 45_679;
+  const ask = async () => {
+    const socket = connect({ host: host!, port: Number(port), localPort });
+    t.teardown(async () => void socket.destroy());
+    await once(socket, 'connect');
+    socket.write('GET /whoami HTTP/1.1\r\nHost: lab\r\n\r\n');
+    const [chunk] = (await once(socket, 'data')) as [Buffer];
+    return { socket, text: chunk.toString('latin1') };
+  };
+  const first = await ask();
+  t.regex(first.text, /^HTTP\/1\.1 200 /);
+  // As a client does whose host loses its power: nobody is told.
+  const { fd } = (first.socket as unknown as { _handle: { fd: number } })._handle;
+  t.is(enterRepair(fd), 0);
+  first.socket.destroy();
+  await once(first.socket, 'close');
+  const second = await ask();
+  t.regex(second.text, /^HTTP\/1\.1 200 /);
+  t.regex(second.text, /"migrate"/);
+  second.socket.destroy();
+  await untilNothingIsLeft(lab);
+});
+
+labTest('a client that resets its connection is tried with nobody', async (t) => {
+  const [host, port] = lab.head.listen.split(':');
+  const before = await lab.head.status();
+  for (let i = 0; i < 200; i++) {
+    const socket = connect({ host: host!, port: Number(port) });
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write('GET /bytes/10 HTTP/1.1\r\nHost: lab\r\n\r\n', () => socket.resetAndDestroy());
+    await once(socket, 'close');
+  }
+  await untilNothingIsLeft(lab);
+  const after = await lab.head.status();
+  const ends = Object.values(after.migration!.outcomes).reduce((sum, n) => sum + n, 0);
+  const endsBefore = Object.values(before.migration!.outcomes).reduce((sum, n) => sum + n, 0);
+  t.true(ends - endsBefore <= 200, `${ends - endsBefore} migrations of 200 connections`);
+  await t.throwsAsync(lab.metric('baton_migrations_kept_total{reason="kernel-refused"}'));
 });
 
 labTest('a client that sends its FIN and its requests while others are moved gets all answers', async (t) => {

@@ -125,6 +125,23 @@ labTest(
   },
 );
 
+labTest('deliveries are back at once when a head starts again', async (t) => {
+  const times: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    await lab.head.restart('kill');
+    const began = performance.now();
+    await lab.untilStatus(
+      'both are back',
+      ({ deliveries }) => deliveries.length === 2 && deliveries.every(({ state }) => state === 'up'),
+    );
+    times.push(performance.now() - began);
+  }
+  t.log(times.map((time) => `${Math.round(time)} ms`).join(', '));
+  // 500 to 900 ms where a delivery waits longer the longer the head is away.
+  t.true(Math.min(...times) < 400, times.join(' '));
+  await untilNothingIsLeft(lab);
+});
+
 labTest('a delivery that is killed under load fails only what it had adopted', async (t) => {
   const [killed, other] = lab.deliveries as [LabDelivery, LabDelivery];
   const taken = async (name: string) =>

@@ -153,6 +153,11 @@ const methods = {
     connectTo(fd, nobody);
     return fd;
   },
+  /** The ends as an application sees them. */
+  names(fd: number) {
+    const { remoteAddress, remoteFamily, localAddress } = streamOf(fd);
+    return { remoteAddress, remoteFamily, localAddress };
+  },
   openFiles: (): number => readdirSync('/proc/self/fd').length,
   /** Bytes that can be read, and bytes written that the client has not acknowledged. */
   unread: (fd: number): number => queued(fd, 0x541b),

@@ -1,4 +1,6 @@
 /** The control channel to another host: what each side sees when the other has the secret, has not, or talks nonsense. */
+
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -99,6 +101,27 @@ test('whoever has another secret, or speaks no TLS, is refused with the reason',
   const welcome = await connectLink(server.address, { secret, idleMs: 1000 }, quiet);
   t.truthy(await links.take(), 'and whoever has it is let in');
   welcome.close();
+});
+
+test('strangers that say nothing keep nobody out', async (t) => {
+  const { server, links } = await serve(t);
+  const idle = Array.from({ length: 400 }, () => connectTcp(server.address.port, server.address.host));
+  t.teardown(async () => {
+    for (const socket of idle) socket.destroy();
+  });
+  for (const socket of idle) socket.on('error', () => {});
+  await Promise.all(idle.map((socket) => once(socket, 'connect')));
+  const began = performance.now();
+  const client = await connectLink(server.address, { secret, idleMs: 5000 }, quiet);
+  t.teardown(() => client.close());
+  t.truthy(await links.take());
+  t.true(performance.now() - began < 2000, 'the handshake of the strangers would end after 5 s');
+  // Those who have shown the secret are none of them: they stay, whoever comes.
+  const more = Array.from({ length: 100 }, () => connectTcp(server.address.port, server.address.host));
+  for (const socket of more) socket.on('error', () => {});
+  await Promise.all(more.map((socket) => once(socket, 'connect')));
+  for (const socket of more) socket.destroy();
+  t.true(client.send({}));
 });
 
 test('nobody there is said in one line', async (t) => {

@@ -1,0 +1,82 @@
+/** What is said of a connection on its way to another host, and of where it goes; and how it is copied. */
+import { vacateFd } from '../../shared/sys/vacate.ts';
+import {
+  type Ends,
+  type FrozenConnection,
+  freeze,
+  Refusal,
+  type SavedConnection,
+} from '../../shared/tcp-repair/index.ts';
+import type { Link } from '../../shared/wire/remote/link.ts';
+import type { NextHop, Steering } from '../steer/index.ts';
+import type { Settlement } from '../worker-messages.ts';
+import type { Flows } from './flows.ts';
+import type { Measures } from './measures.ts';
+
+/** A packet that was past the hold when it was set arrives within microseconds: a second try finds a quiet socket. */
+const TRIES = 3;
+
+/** What migrations to all deliveries share. */
+export interface MigrationParts {
+  readonly steering: Steering;
+  readonly flows: Flows;
+  readonly measures: Measures;
+  /** From freeze to adopted, at most. */
+  readonly adoptTimeoutMs: number;
+  readonly nextId: () => number;
+}
+
+/** The delivery that they go to. */
+export interface Destination {
+  readonly name: string;
+  readonly link: Link;
+  /** Where its host is now. */
+  readonly hop: () => NextHop;
+  /** Tells the worker that the connection came from. */
+  readonly settle: (worker: number, fd: number, how: Settlement) => void;
+}
+
+/** A connection that has been given to this delivery and has not gone anywhere. */
+export interface Waiting {
+  readonly worker: number;
+  readonly fd: number;
+  /** Copies that its client's packets have outdated, and deadlines that have passed. */
+  readonly outdated: number;
+  readonly late: number;
+}
+
+export interface Moving extends Waiting {
+  readonly id: number;
+  readonly key: Buffer;
+  /** Its packets are dropped while it moves. */
+  readonly isHeld: boolean;
+  readonly frozen: FrozenConnection;
+  readonly saved: SavedConnection;
+  /** Milliseconds of performance.now(). */
+  readonly began: number;
+  readonly dumped: number;
+}
+
+/** What is known of a delivery that is let go. */
+export type Fate =
+  /** Its process has ended: it speaks for nothing that it had not said to live. */
+  | 'dead'
+  /** It can be told so, and may live. */
+  | 'told'
+  /** It cannot be told, and may live. */
+  | 'silent';
+
+/** Freezes and saves it, thawed again where that is refused. */
+export function freezeAndSave(
+  fd: number,
+  ends: Ends,
+): { frozen: FrozenConnection; saved: SavedConnection } | Refusal {
+  for (let tries = 1; ; tries++) {
+    const frozen = freeze(fd, { ends, close: vacateFd });
+    if (frozen instanceof Refusal) return frozen;
+    const saved = frozen.save();
+    if (!(saved instanceof Refusal)) return { frozen, saved };
+    frozen.thaw();
+    if (saved.reason !== 'changing' || tries === TRIES) return saved;
+  }
+}

@@ -5,7 +5,7 @@ import type { HeadSettings } from '../shared/config.ts';
 import { BatonError } from '../shared/errors.ts';
 import { headFilesBesides, headFilesNeeded } from '../shared/open-files.ts';
 import { limitOpenFiles, openFilesLimit } from '../shared/sys/limits.ts';
-import { policyNames } from './worker/choose/index.ts';
+import { policyNames } from './choose/index.ts';
 
 /** Connections of one head when nobody says otherwise, however many files it may open: its tables are sized by the limit. */
 const CONNECTIONS_MAX = 1 << 20;

@@ -4,6 +4,9 @@
  */
 
 import type { Calls } from '../../shared/sys/calls.ts';
+import { policyByName } from '../choose/index.ts';
+import { type Candidates, type Choose, hashBytes, type Policy } from '../choose/policy.ts';
+import type { Desk } from '../modes/mode.ts';
 import {
   type InspectionFailure,
   type Scoreboard,
@@ -12,13 +15,10 @@ import {
   UP,
   type WorkerCounters,
 } from '../scoreboard.ts';
-import { policyByName } from './choose/index.ts';
-import { type Candidates, type Choose, hashBytes, type Policy } from './choose/policy.ts';
 import { type Connections, UNTAKEN } from './connections.ts';
 import type { Lane } from './fd-lane.ts';
 import { request } from './inspect/http.ts';
 import type { Linger } from './linger.ts';
-import type { Desk } from './modes/mode.ts';
 import { Outbox } from './outbox.ts';
 import { type ErrorAnswer, Responses } from './responses.ts';
 

@@ -24,7 +24,7 @@ export interface LanesParts {
 export class Lanes {
   readonly #parts: LanesParts;
   readonly #desk: WorkerDesk;
-  /** Slots that the main thread wants to hear of when nothing is on its spec to them. */
+  /** Slots that the main thread wants to hear of when nothing is on its way to them. */
   readonly #quiescing = new Set<number>();
   /** Slots that were reported as broken, and must not be again. */
   readonly #reported = new Set<number>();
@@ -83,7 +83,7 @@ export class Lanes {
     this.#parts.tell({ type: 'left', slot, moved });
   }
 
-  /** Answers `quiet` once nothing is on its spec to the delivery. */
+  /** Answers `quiet` once nothing is on its way to the delivery. */
   quiesce(slot: number): void {
     this.#quiescing.add(slot);
   }

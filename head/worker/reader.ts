@@ -6,12 +6,12 @@ import type { Calls, Ticket } from '../../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import { hidesInput, peek } from '../../shared/sys/sockets.ts';
+import { modeHandlers } from '../modes/index.ts';
 import type { InspectionFailure } from '../scoreboard.ts';
 import type { Connections } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
 import { Fifo } from './fifo.ts';
 import * as inspection from './inspect/http.ts';
-import { modeHandlers } from './modes/index.ts';
 import { Partial, Pauses } from './partial.ts';
 import type { ErrorAnswer } from './responses.ts';
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { policies } from '../../head/worker/choose/index.ts';
+import { policies } from '../../head/choose/index.ts';
 import { headSchema } from '../../shared/config.ts';
 import { stopOnFailure } from './last-resort.ts';
 import { addSettings } from './options.ts';

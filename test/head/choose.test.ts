@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { createScoreboardMemory, Scoreboard, SLOTS } from '../../../head/scoreboard.ts';
-import { policies, policyByName, policyNames } from '../../../head/worker/choose/index.ts';
-import { type Candidates, type Choose, hashBytes } from '../../../head/worker/choose/policy.ts';
+import { policies, policyByName, policyNames } from '../../head/choose/index.ts';
+import { type Candidates, type Choose, hashBytes } from '../../head/choose/policy.ts';
+import { createScoreboardMemory, Scoreboard, SLOTS } from '../../head/scoreboard.ts';
 
 const hashText = (text: string): number => hashBytes(Buffer.from(text), 0, Buffer.byteLength(text));
 

@@ -1,7 +1,7 @@
 /** What a mode is: what the head does with a connection whose request head is complete. */
 
-import type { Total } from '../../scoreboard.ts';
-import type { ErrorAnswer } from '../responses.ts';
+import type { Total } from '../scoreboard.ts';
+import type { ErrorAnswer } from '../worker/responses.ts';
 
 /** What a mode can do with a connection. Exactly one of hand, redirect, created and refuse ends its part in it. */
 export interface Desk {

@@ -1,4 +1,4 @@
-import { SLOTS } from '../../scoreboard.ts';
+import { SLOTS } from '../scoreboard.ts';
 import type { Policy } from './policy.ts';
 
 /**

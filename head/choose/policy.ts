@@ -1,5 +1,5 @@
 /** What a policy is: how the head picks one of several deliveries for a connection. */
-import type { Loads } from '../../scoreboard.ts';
+import type { Loads } from '../scoreboard.ts';
 
 /** The deliveries that can take this connection, as slots of the scoreboard; never empty when a policy is asked. */
 export interface Candidates {

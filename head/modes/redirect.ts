@@ -1,4 +1,4 @@
-import { request } from '../inspect/http.ts';
+import { request } from '../worker/inspect/http.ts';
 import type { ModeHandler } from './mode.ts';
 
 /** Tells the client to ask a delivery instead: 307, the same method and body again. */

@@ -1,4 +1,4 @@
-import { request } from '../inspect/http.ts';
+import { request } from '../worker/inspect/http.ts';
 import type { ModeHandler } from './mode.ts';
 
 /** Answers that the thing is to be found at a delivery: 201 with a Location, and a page with a link to it. */

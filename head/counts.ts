@@ -1,19 +1,11 @@
-import type { HeadStatus } from '../shared/status.ts';
+import { type HeadStatus, modes } from '../shared/status.ts';
 import type { readListenCounters } from './listen-counters.ts';
-import { inspectionFailures, type Total, totals, type WorkerCounters } from './scoreboard.ts';
+import { modeOutcomes } from './modes/index.ts';
+import { inspectionFailures } from './refusals.ts';
+import { type Total, totals, type WorkerCounters } from './scoreboard.ts';
 
 /** Each connection is counted under one of these, once. */
-const outcomes: readonly Total[] = [
-  'handoff_taken',
-  'handoff_redirected',
-  'handoff_unavailable',
-  'handoff_lost',
-  'redirect_answered',
-  'redirect_unavailable',
-  'created_answered',
-  'created_unavailable',
-  ...inspectionFailures,
-];
+const ends: readonly Total[] = [...modeOutcomes.map(({ total }) => total), ...inspectionFailures];
 
 /** All workers' totals at one moment. `open` is here what has no outcome yet; `lingering`, what has one and is still held. */
 export interface Snapshot {
@@ -34,7 +26,7 @@ export function takeSnapshot(rows: readonly WorkerCounters[]): Snapshot {
   // After the outcomes: what was accepted meanwhile is open at the most.
   all.accepted = sum('accepted');
   const held = all.open;
-  all.open = all.accepted - outcomes.reduce((so, name) => so + all[name], 0);
+  all.open = all.accepted - ends.reduce((so, name) => so + all[name], 0);
   return { totals: all, lingering: Math.max(0, held - all.open) };
 }
 
@@ -47,16 +39,14 @@ export function countsOf({
     accepted: of.accepted,
     open: of.open,
     lingering,
-    outcomes: {
-      handoff: {
-        taken: of.handoff_taken,
-        redirected: of.handoff_redirected,
-        unavailable: of.handoff_unavailable,
-        lost: of.handoff_lost,
-      },
-      redirect: { answered: of.redirect_answered, unavailable: of.redirect_unavailable },
-      created: { answered: of.created_answered, unavailable: of.created_unavailable },
-    },
+    outcomes: Object.fromEntries(
+      modes.map((name) => [
+        name,
+        Object.fromEntries(
+          modeOutcomes.filter(({ mode }) => mode === name).map(({ outcome, total }) => [outcome, of[total]]),
+        ),
+      ]),
+    ),
     inspectionFailures: Object.fromEntries(inspectionFailures.map((name) => [name, of[name]])),
   };
 }

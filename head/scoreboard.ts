@@ -4,6 +4,8 @@
  * of its own, so that counting needs no atomic; the main thread adds the rows up when somebody asks.
  */
 import { type Mode, modes } from '../shared/status.ts';
+import { type ModeOutcome, modeOutcomes } from './modes/index.ts';
+import { type InspectionFailure, inspectionFailures } from './refusals.ts';
 
 /** Deliveries that the head knows at once; each has a slot for as long as the head runs or until the slot is reused. */
 export const SLOTS = 64;
@@ -13,43 +15,20 @@ export const UP = 1;
 /** Serves what it has; is given nothing more. */
 export const DRAINING = 2;
 
-/** Why a connection's first bytes led to nothing. */
-export const inspectionFailures = [
-  'not_http',
-  'head_too_large',
-  'too_slow',
-  'tls',
-  'http2',
-  /** The client ended its side before its request was complete. */
-  'incomplete',
-  /** Answered early because the head held as many connections as it may. */
-  'crowded',
-  /** The client closed or reset before anything could be done for it. */
-  'client_gone',
-  /** Still unserved when the head stopped. */
-  'stopped',
-] as const;
-export type InspectionFailure = (typeof inspectionFailures)[number];
-
 /** A worker's totals. The names are also those of the metrics. */
-export const totals = [
+const counters = [
   'accepted',
   /** Connections that the worker holds now; falls as well as rises. */
   'open',
-  'handoff_taken',
-  'handoff_redirected',
-  'handoff_unavailable',
-  /** Reset, because it could not be known who had the connection. */
-  'handoff_lost',
-  'redirect_answered',
-  'redirect_unavailable',
-  'created_answered',
-  'created_unavailable',
-  ...inspectionFailures,
   'accept_failures',
   'late_messages',
 ] as const;
-export type Total = (typeof totals)[number];
+export type Total = (typeof counters)[number] | InspectionFailure | ModeOutcome;
+export const totals: readonly Total[] = [
+  ...counters,
+  ...modeOutcomes.map(({ total }) => total),
+  ...inspectionFailures,
+];
 
 /** A worker's totals for one delivery. */
 export const perDelivery = ['taken', 'returned', 'redirected', 'created', 'untaken'] as const;
@@ -75,6 +54,14 @@ const rowSize = totals.length + SLOTS * perDelivery.length + LATENCY_SUM + 1;
 const latencyAt = totals.length + SLOTS * perDelivery.length;
 
 const totalIndex = Object.fromEntries(totals.map((name, i) => [name, i])) as Record<Total, number>;
+/** By the number of a mode. */
+const outcomeIndex: readonly Readonly<Record<string, number>>[] = modes.map((name) =>
+  Object.fromEntries(
+    modeOutcomes
+      .filter(({ mode }) => mode === name)
+      .map(({ outcome, total }) => [outcome, totalIndex[total]]),
+  ),
+);
 const perDeliveryIndex = Object.fromEntries(perDelivery.map((name, i) => [name, i])) as Record<
   PerDelivery,
   number
@@ -170,7 +157,7 @@ export class Scoreboard implements Loads {
   }
 }
 
-/** One worker's row of counters. Only that worker writes it. */
+/** One worker's row of counters. Only that worker writes it, but for slots that are in nobody's use. */
 export class WorkerCounters {
   readonly #values: Float64Array;
 
@@ -182,12 +169,21 @@ export class WorkerCounters {
     this.#values[totalIndex[name]]! += amount;
   }
 
+  /** Of a connection of the mode of that number. */
+  addOutcome(mode: number, outcome: string): void {
+    this.#values[outcomeIndex[mode]![outcome]!]!++;
+  }
+
   get(name: Total): number {
     return this.#values[totalIndex[name]]!;
   }
 
   addFor(slot: number, name: PerDelivery, amount = 1): void {
     this.#values[totals.length + slot * perDelivery.length + perDeliveryIndex[name]]! += amount;
+  }
+
+  setFor(slot: number, name: PerDelivery, value: number): void {
+    this.#values[totals.length + slot * perDelivery.length + perDeliveryIndex[name]] = value;
   }
 
   getFor(slot: number, name: PerDelivery): number {

@@ -6,5 +6,5 @@ export const clientHash: Policy = {
   name: 'client-hash',
   summary: 'the same client address to the same delivery',
   needs: 'address',
-  create: (_loads, nameHash) => (candidates, client) => rendezvous(candidates, nameHash, client.addressHash),
+  create: (_loads, nameHash) => (candidates, keyHash) => rendezvous(candidates, nameHash, keyHash),
 };

@@ -6,5 +6,5 @@ export const pathHash: Policy = {
   name: 'path-hash',
   summary: 'the same path to the same delivery',
   needs: 'path',
-  create: (_loads, nameHash) => (candidates, client) => rendezvous(candidates, nameHash, client.pathHash),
+  create: (_loads, nameHash) => (candidates, keyHash) => rendezvous(candidates, nameHash, keyHash),
 };

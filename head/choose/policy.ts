@@ -1,4 +1,5 @@
 /** What a policy is: how the head picks one of several deliveries for a connection. */
+import type { FoundKey } from '../found.ts';
 import type { Loads } from '../scoreboard.ts';
 
 /** The deliveries that can take this connection, as slots of the scoreboard; never empty when a policy is asked. */
@@ -7,22 +8,18 @@ export interface Candidates {
   count: number;
 }
 
-/** What is known of the client. */
-interface Client {
-  /** FNV-1a of its IP address; 0 unless the policy needs it. */
-  readonly addressHash: number;
-  /** FNV-1a of the path of its first request, without the query; 0 unless the policy needs it. */
-  readonly pathHash: number;
-}
-
-/** One worker's chooser. It may keep state of its own; it allocates nothing. Returns one of the candidates' slots. */
-export type Choose = (candidates: Candidates, client: Client) => number;
+/**
+ * One worker's chooser. It may keep state of its own; it allocates nothing. Returns one of the candidates' slots.
+ * `keyHash`: FNV-1a of what the policy needs to know; 0 when it needs nothing.
+ */
+export type Choose = (candidates: Candidates, keyHash: number) => number;
 
 export interface Policy {
   readonly name: string;
   /** One line for `--help`. */
   readonly summary: string;
-  readonly needs: 'nothing' | 'address' | 'path';
+  /** The client's IP address, or a part of its first bytes (the path of its first request, without the query). */
+  readonly needs: 'nothing' | 'address' | FoundKey;
   /** `nameHash[slot]`: FNV-1a of the delivery's name. */
   create(loads: Loads, nameHash: Uint32Array): Choose;
 }

@@ -1,10 +1,10 @@
-import { request } from '../worker/inspect/http.ts';
-import type { ModeHandler } from './mode.ts';
+import { defineMode } from './mode.ts';
 
 /** Answers that the thing is to be found at a delivery: 201 with a Location, and a page with a link to it. */
-export const created: ModeHandler = {
+export const created = defineMode({
   consumes: true,
-  act(desk, fd) {
-    if (!desk.created(fd, 'created_answered')) desk.refuse(fd, 'created_unavailable', request.refusal);
+  outcomes: ['answered', 'unavailable'],
+  act(desk, fd, found) {
+    if (!desk.created(fd, found, 'answered')) desk.refuse(fd, found, 'unavailable', found.refusal);
   },
-};
+});

@@ -1,11 +1,13 @@
-import type { ModeHandler } from './mode.ts';
+import { defineMode } from './mode.ts';
 
 /** Hands the connection over; when no delivery can take it, tells the client where to go, else when to come back. */
-export const handoff: ModeHandler = {
+export const handoff = defineMode({
   consumes: false,
-  act(desk, fd) {
-    if (desk.hand(fd)) return;
-    if (desk.redirect(fd, 'handoff_redirected')) return;
-    desk.refuse(fd, 'handoff_unavailable');
+  // `lost`: reset, because it could not be known who had the connection.
+  outcomes: ['taken', 'redirected', 'unavailable', 'lost'],
+  act(desk, fd, found, from) {
+    if (desk.hand(fd, found, from)) return;
+    if (desk.redirect(fd, found, 'redirected')) return;
+    desk.refuse(fd, found, 'unavailable');
   },
-};
+});

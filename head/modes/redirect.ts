@@ -1,10 +1,10 @@
-import { request } from '../worker/inspect/http.ts';
-import type { ModeHandler } from './mode.ts';
+import { defineMode } from './mode.ts';
 
 /** Tells the client to ask a delivery instead: 307, the same method and body again. */
-export const redirect: ModeHandler = {
+export const redirect = defineMode({
   consumes: true,
-  act(desk, fd) {
-    if (!desk.redirect(fd, 'redirect_answered')) desk.refuse(fd, 'redirect_unavailable', request.refusal);
+  outcomes: ['answered', 'unavailable'],
+  act(desk, fd, found) {
+    if (!desk.redirect(fd, found, 'answered')) desk.refuse(fd, found, 'unavailable', found.refusal);
   },
-};
+});

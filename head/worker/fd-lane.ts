@@ -1,6 +1,5 @@
 /**
- * A lane: the way of connections from one worker to one delivery. This one leads to a local delivery, over a socketpair
- * that the head made; migrate/lane.ts has the other.
+ * The lane to a local delivery, over a socketpair that the head made.
  *
  * The head keeps its own copy of each fd until the delivery says *taken*. It also keeps the delivery's end of the
  * pair open, which is what makes taking back exact: `close` first refuses the delivery's later messages (its *taken*
@@ -22,29 +21,7 @@ import {
   TAKEN,
   writeRange,
 } from '../../shared/wire/lane.ts';
-
-/** What all ways from a worker to a delivery have in common. A connection on one is untaken until it is settled. */
-export interface Lane {
-  readonly slot: number;
-  /** Untaken connections are watched for a delivery that lets them wait too long. */
-  readonly isWatched: boolean;
-  readonly isFull: boolean;
-  /** Connections given to the lane and not settled. */
-  readonly untaken: number;
-  /** The fd that has waited longest to be settled; -1 when none waits. */
-  readonly oldestUntaken: number;
-  /** Some connections have been pushed and not sent. */
-  readonly isBlocked: boolean;
-  /** The delivery has not seen to all that it was sent: more would only wait behind that. */
-  readonly isBusy: boolean;
-  /** Puts a connection on the lane; `flush` sends it. Only when not full. */
-  push(fd: number): void;
-  flush(): void;
-  /** As `flush`, but while the delivery is busy they may wait for more (at `now`, milliseconds). */
-  gather(now: number): void;
-  /** Ends the lane. `onUntaken` gets each connection that no application has seen. */
-  close(onUntaken: (fd: number) => void): void;
-}
+import type { Lane } from './lane.ts';
 
 /** What a lane reports to the worker that it belongs to. */
 export interface LaneEvents {
@@ -76,8 +53,7 @@ const inbox = allocate(4096);
 export class FdLane implements Lane {
   readonly slot: number;
   readonly isWatched = true;
-  /** The head's end, to be watched for input. */
-  readonly fd: number;
+  readonly watchedFd: number;
   readonly #deliveryEnd: number;
   readonly #events: LaneEvents;
   /** The fds of connections `#oldest` to `#next`, by id modulo WINDOW; SETTLED where one is done with. */
@@ -95,7 +71,7 @@ export class FdLane implements Lane {
   /** Takes over both fds. */
   constructor(slot: number, headEnd: number, deliveryEnd: number, events: LaneEvents) {
     this.slot = slot;
-    this.fd = headEnd;
+    this.watchedFd = headEnd;
     this.#deliveryEnd = deliveryEnd;
     this.#events = events;
     messenger ??= createFdMessenger(LANE_MESSAGE_MAX);
@@ -148,17 +124,13 @@ export class FdLane implements Lane {
       for (let i = 0; i < count; i++) fds[i] = this.#ring[(this.#sent + i) % WINDOW]!;
       const length = writeRange(bytes, CONNECTIONS, this.#sent % 2 ** 32, count);
       // No room (EAGAIN, ENOBUFS) or too many fds on their way (ETOOMANYREFS): the next tick tries again.
-      if (messenger!.send(this.fd, length, count) < 0) return;
+      if (messenger!.send(this.watchedFd, length, count) < 0) return;
       this.#sent += count;
     }
   }
 
-  /**
-   * Reads one message of the delivery. Its kind, TAKEN, RETURNED or ENDED; 0 when there was none. Throws a RangeError
-   * that says what was wrong with it.
-   */
   read(): number {
-    const n = receive(this.fd, inbox, 0, inbox.bytes.length);
+    const n = receive(this.watchedFd, inbox, 0, inbox.bytes.length);
     if (n === EAGAIN || n === EINTR) return 0;
     if (n === 0) throw new RangeError('it ended its lane');
     if (n < 0) throw new RangeError(`its lane broke: ${errnoName(n)}`);
@@ -212,11 +184,20 @@ export class FdLane implements Lane {
     while (this.#oldest < this.#next && this.#ring[this.#oldest % WINDOW] === SETTLED) this.#oldest++;
   }
 
+  /** What becomes of its connections is said on the lane itself. */
+  settle(): boolean {
+    return false;
+  }
+
+  stop(onUntaken: (fd: number) => void): void {
+    this.close(onUntaken);
+  }
+
   close(onUntaken: (fd: number) => void): void {
-    endReading(this.fd);
+    endReading(this.watchedFd);
     this.#hearTheRest();
     while (receive(this.#deliveryEnd, inbox, 0, inbox.bytes.length) > 0);
-    closeFd(this.fd);
+    closeFd(this.watchedFd);
     closeFd(this.#deliveryEnd);
     for (let id = this.#oldest; id < this.#next; id++) {
       const fd = this.#ring[id % WINDOW]!;
@@ -232,7 +213,7 @@ export class FdLane implements Lane {
    */
   #hearTheRest(): void {
     for (let nothing = 0; nothing < QUEUE_MAX; ) {
-      const n = receive(this.fd, inbox, 0, inbox.bytes.length);
+      const n = receive(this.watchedFd, inbox, 0, inbox.bytes.length);
       if (n > 0) this.#hear(n);
       else nothing++;
     }

@@ -6,23 +6,29 @@ import { type Epoll, READABLE } from '../../shared/sys/epoll.ts';
 import { ENDED } from '../../shared/wire/lane.ts';
 import { SLOTS, type WorkerCounters } from '../scoreboard.ts';
 import type { FromWorker, LaneSpec, ToWorker } from '../worker-messages.ts';
+import type { Clock } from './clock.ts';
 import { makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
-import { FdLane, type Lane } from './fd-lane.ts';
+import { FdLane } from './fd-lane.ts';
+import type { Lane } from './lane.ts';
 import { RemoteLane } from './migrate-lane.ts';
 import type { RequestReader } from './reader.ts';
+import type { Router } from './router.ts';
 
 export interface LanesParts {
   readonly epoll: Epoll;
+  readonly router: Router;
   readonly desk: WorkerDesk;
   readonly reader: RequestReader;
-  readonly row: WorkerCounters;
+  readonly counters: WorkerCounters;
+  readonly clock: Clock;
   readonly stallTimeoutMs: number;
   readonly tell: (message: FromWorker) => void;
 }
 
 export class Lanes {
   readonly #parts: LanesParts;
+  readonly #router: Router;
   readonly #desk: WorkerDesk;
   /** Slots that the main thread wants to hear of when nothing is on its way to them. */
   readonly #quiescing = new Set<number>();
@@ -35,13 +41,14 @@ export class Lanes {
 
   constructor(parts: LanesParts) {
     this.#parts = parts;
+    this.#router = parts.router;
     this.#desk = parts.desk;
   }
 
   join({ slot, name, direct, lane: spec }: ToWorker & { type: 'join' }): void {
     this.#reported.delete(slot);
     this.#reportAt[slot] = 0;
-    this.#desk.join(slot, name, direct, this.#makeLane(slot, spec));
+    this.#router.join(slot, name, direct, this.#makeLane(slot, spec));
     this.#parts.tell({ type: 'joined', slot });
   }
 
@@ -50,20 +57,20 @@ export class Lanes {
     const lane = new FdLane(slot, spec.ends.head, spec.ends.delivery, {
       onTaken: (at, fd) => this.#desk.taken(at, fd),
       onReturned: (at, fd) => {
-        this.#desk.backOff(at);
+        this.#router.returned(at);
         this.#handAgain(at, fd);
       },
       onEnded: (at, count) => this.#desk.ended(at, count),
-      onLate: () => this.#parts.row.add('late_messages'),
+      onLate: () => this.#parts.counters.add('late_messages'),
     });
-    this.#parts.epoll.add(lane.fd, READABLE, makeTag(TAG_LANE, slot));
+    this.#parts.epoll.add(lane.watchedFd, READABLE, makeTag(TAG_LANE, slot));
     return lane;
   }
 
   /** What became of a connection on a remote lane. */
   settled({ slot, fd, how }: ToWorker & { type: 'settled' }): void {
-    const lane = this.#desk.lanes[slot];
-    if (!(lane instanceof RemoteLane) || !lane.settle(fd)) return this.#parts.row.add('late_messages');
+    const lane = this.#router.lanes[slot];
+    if (!lane?.settle(fd)) return this.#parts.counters.add('late_messages');
     if (how === 'taken') this.#desk.taken(slot, fd);
     else if (how === 'lost') this.#desk.lost(slot, fd);
     else if (how === 'gone') {
@@ -73,13 +80,14 @@ export class Lanes {
   }
 
   leave(slot: number): void {
-    const lane = this.#desk.leave(slot);
+    const lane = this.#router.leave(slot);
     let moved = 0;
     this.#quiescing.delete(slot);
     lane?.close((fd) => {
       moved++;
       this.#handAgain(slot, fd);
     });
+    this.#parts.counters.setFor(slot, 'untaken', 0);
     this.#parts.tell({ type: 'left', slot, moved });
   }
 
@@ -95,13 +103,13 @@ export class Lanes {
 
   /** A lane has something to say. */
   read(slot: number): void {
-    const lane = this.#desk.lanes[slot];
-    if (!(lane instanceof FdLane) || this.#reported.has(slot)) return;
+    const lane = this.#router.lanes[slot];
+    if (!lane || this.#reported.has(slot)) return;
     try {
       // Behind the word of what has ended there may be a *taken*, and until that is read the delivery seems busy.
       let kind = lane.read();
       if (kind === ENDED) kind = lane.read();
-      if (kind !== 0 && kind !== ENDED) this.#progressAt[slot] = this.#desk.now;
+      if (kind !== 0 && kind !== ENDED) this.#progressAt[slot] = this.#parts.clock.now;
     } catch (error) {
       this.#report(lane, { type: 'broken', slot, problem: (error as Error).message });
     }
@@ -110,13 +118,13 @@ export class Lanes {
   /** The main thread will answer with `leave`; until then nothing of the lane is to be looked at. */
   #report(lane: Lane, message: FromWorker): void {
     this.#reported.add(lane.slot);
-    if (lane instanceof FdLane) this.#parts.epoll.remove(lane.fd);
+    if (lane.watchedFd >= 0) this.#parts.epoll.remove(lane.watchedFd);
     this.#parts.tell(message);
   }
 
   /** Sends what was pushed; with `gather` only where that is of use (at `now`, milliseconds). */
   flush(gather: boolean, now: number): void {
-    for (const lane of this.#desk.open) {
+    for (const lane of this.#router.open) {
       if (!lane.isBlocked) continue;
       if (gather) lane.gather(now);
       else lane.flush();
@@ -125,22 +133,20 @@ export class Lanes {
 
   /** There are deliveries, and each has connections that it has not taken. */
   get allBusy(): boolean {
-    const { open } = this.#desk;
+    const { open } = this.#router;
     return open.length > 0 && open.every(({ isBusy }) => isBusy);
   }
 
-  /** Routes a connection anew that no application has seen. */
+  /** A connection that no application has seen is its mode's again. */
   #handAgain(slot: number, fd: number): void {
     this.#desk.takeBack(slot);
-    if (!this.#parts.reader.again(fd)) return this.#desk.abandon(fd, 'client_gone');
-    if (this.#desk.handElsewhere(fd, slot)) return;
-    if (!this.#desk.redirect(fd, 'handoff_redirected')) this.#desk.refuse(fd, 'handoff_unavailable');
+    this.#parts.reader.again(fd, slot);
   }
 
   /** Reports what is due; the milliseconds until more may be. */
   tick(now: number): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const lane of this.#desk.open) {
+    for (const lane of this.#router.open) {
       if (lane.isBlocked) next = 1;
       if (lane.untaken > 0 && lane.isWatched && !this.#reported.has(lane.slot)) {
         next = Math.min(next, this.#watchStall(lane, now));
@@ -158,7 +164,7 @@ export class Lanes {
   #watchStall(lane: Lane, now: number): number {
     const { slot } = lane;
     const { stallTimeoutMs } = this.#parts;
-    const idle = Math.min(this.#desk.waited(lane), now - this.#progressAt[slot]!);
+    const idle = Math.min(this.#router.waited(lane), now - this.#progressAt[slot]!);
     const left = Math.max(stallTimeoutMs - idle, this.#noStallBefore - now, this.#reportAt[slot]! - now);
     if (left > 0) return left;
     this.#reportAt[slot] = now + stallTimeoutMs / 4;
@@ -166,10 +172,13 @@ export class Lanes {
     return stallTimeoutMs / 4;
   }
 
-  /** Closes all lanes. What is on a remote one is in the main thread's hands, and stays there. */
+  /** Tells how many are untaken, as it is after a wake-up. */
+  count(): void {
+    for (const lane of this.#router.open) this.#parts.counters.setFor(lane.slot, 'untaken', lane.untaken);
+  }
+
+  /** Closes all lanes. */
   close(): void {
-    for (const lane of this.#desk.open) {
-      if (lane instanceof FdLane) lane.close((fd) => this.#desk.abandon(fd, 'stopped'));
-    }
+    for (const lane of this.#router.open) lane.stop((fd) => this.#desk.abandon(fd, 'stopped'));
   }
 }

@@ -15,6 +15,7 @@ import { closeFd } from '../../shared/sys/sockets.ts';
 import { clearWake } from '../../shared/sys/wake.ts';
 import { Scoreboard, WorkerCounters } from '../scoreboard.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from '../worker-messages.ts';
+import type { Clock } from './clock.ts';
 import { Coalescing } from './coalescing.ts';
 import * as connection from './connections.ts';
 import { Connections, makeTag } from './connections.ts';
@@ -23,6 +24,7 @@ import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
 import { ACCEPT_BATCH, Listener } from './listener.ts';
 import { RequestReader } from './reader.ts';
+import { Router } from './router.ts';
 
 /** Events of one wait. */
 const EVENTS = 512;
@@ -36,10 +38,11 @@ export class WorkerLoop {
   readonly #receive: () => ToWorker | undefined;
   readonly #tell: (message: FromWorker) => void;
   readonly #scoreboard: Scoreboard;
-  readonly #row: WorkerCounters;
+  readonly #counters: WorkerCounters;
   readonly #epoll: Epoll = createEpoll(EVENTS);
   readonly #calls: Calls;
   readonly #connections: Connections;
+  readonly #router: Router;
   readonly #desk: WorkerDesk;
   readonly #linger: Linger;
   readonly #reader: RequestReader;
@@ -49,7 +52,7 @@ export class WorkerLoop {
   /** In this wake-up. */
   #accepted = 0;
   #stopBy = Number.POSITIVE_INFINITY;
-  #now = performance.now();
+  readonly #clock: Clock = { now: performance.now() };
 
   /** `receive` gives the main thread's next message, if there is one; `tell` answers it. */
   constructor(
@@ -61,35 +64,45 @@ export class WorkerLoop {
     this.#receive = receive;
     this.#tell = tell;
     this.#scoreboard = new Scoreboard(settings.scoreboard);
-    this.#row = new WorkerCounters(settings.scoreboard, settings.index);
+    this.#counters = new WorkerCounters(settings.scoreboard, settings.index);
     this.#calls = (settings.ioUring ? openRing() : undefined) ?? new PlainCalls();
-    this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#calls, this.#row);
+    this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#calls, this.#counters);
     this.#linger = new Linger(this.#connections, this.#calls, {
       idleMs: settings.lingerIdleMs,
       totalMs: settings.lingerTotalMs,
       bytes: settings.lingerBytes,
     });
+    this.#router = new Router({
+      scoreboard: this.#scoreboard,
+      connections: this.#connections,
+      clock: this.#clock,
+      policy: settings.policy,
+    });
     this.#desk = new WorkerDesk({
       scoreboard: this.#scoreboard,
-      row: this.#row,
+      counters: this.#counters,
       connections: this.#connections,
+      router: this.#router,
       linger: this.#linger,
       calls: this.#calls,
+      clock: this.#clock,
       headBytes: settings.headBytes,
-      policy: settings.policy,
     });
     this.#reader = new RequestReader({
       connections: this.#connections,
       desk: this.#desk,
       calls: this.#calls,
+      clock: this.#clock,
       headBytes: settings.headBytes,
       timeoutMs: settings.headTimeoutMs,
     });
     this.#lanes = new Lanes({
       epoll: this.#epoll,
+      router: this.#router,
       desk: this.#desk,
       reader: this.#reader,
-      row: this.#row,
+      counters: this.#counters,
+      clock: this.#clock,
       stallTimeoutMs: settings.stallTimeoutMs,
       tell,
     });
@@ -97,9 +110,9 @@ export class WorkerLoop {
       listener: settings.listener,
       epoll: this.#epoll,
       calls: this.#calls,
-      row: this.#row,
+      row: this.#counters,
       maxConnections: settings.maxConnections,
-      withAddress: this.#desk.policy.needs === 'address',
+      withAddress: this.#router.policy.needs === 'address',
       onConnection: (fd, addressHash) => this.#open(fd, addressHash),
       makeRoom: () => this.#makeRoom(),
       onClosed: () => this.#tell({ type: 'closed' }),
@@ -120,8 +133,9 @@ export class WorkerLoop {
       this.#settle();
       // Asked before more is sent: what counts is who has had time, and has not taken what came before.
       const { allBusy } = this.#lanes;
-      this.#lanes.flush(this.#coalescing.isBusy, this.#now);
-      const rest = this.#coalescing.rest(this.#accepted, this.#now, allBusy);
+      this.#lanes.flush(this.#coalescing.isBusy, this.#clock.now);
+      const rest = this.#coalescing.rest(this.#accepted, this.#clock.now, allBusy);
+      this.#lanes.count();
       if (rest > 0) sleepMicros(rest);
     }
     this.#finish();
@@ -139,19 +153,17 @@ export class WorkerLoop {
 
   #setNow(): void {
     const now = performance.now();
-    if (now - this.#now > LONGEST_SLEEP_MS + this.#settings.stallTimeoutMs / 2) {
+    if (now - this.#clock.now > LONGEST_SLEEP_MS + this.#settings.stallTimeoutMs / 2) {
       this.#lanes.stoodStill(now);
     }
-    this.#now = now;
-    this.#desk.now = now;
-    this.#desk.outbox.now = now;
+    this.#clock.now = now;
   }
 
   /** Does what this wake-up has begun: reads heads, acts on them, answers. */
   #settle(): void {
     this.#reader.flush();
     this.#desk.outbox.flush();
-    this.#linger.flush(this.#now);
+    this.#linger.flush(this.#clock.now);
   }
 
   #dispatch(index: number): void {
@@ -166,7 +178,7 @@ export class WorkerLoop {
       case connection.TAG_LANE:
         return this.#lanes.read(value);
       case connection.TAG_LISTENER:
-        this.#accepted += this.#listener.accept(this.#now);
+        this.#accepted += this.#listener.accept(this.#clock.now);
         return;
       case connection.TAG_WAKE:
         return this.#obey();
@@ -176,7 +188,7 @@ export class WorkerLoop {
   // --- accept ---
 
   #open(fd: number, addressHash: number): void {
-    this.#connections.open(fd, this.#scoreboard.mode, this.#now, addressHash);
+    this.#connections.open(fd, this.#scoreboard.mode, this.#clock.now, addressHash);
     this.#reader.begin(fd);
   }
 
@@ -201,7 +213,7 @@ export class WorkerLoop {
       case connection.WRITING:
         return this.#desk.outbox.writeRest(fd);
       case connection.LINGERING:
-        return this.#linger.look(fd, this.#now);
+        return this.#linger.look(fd, this.#clock.now);
     }
   }
 
@@ -236,8 +248,8 @@ export class WorkerLoop {
   /** Passes on what is queued, then refuses more. */
   #stop(withinMs: number): void {
     if (this.#stopBy < Number.POSITIVE_INFINITY) return;
-    this.#stopBy = this.#now + withinMs;
-    this.#listener.stop(this.#now, this.#stopBy);
+    this.#stopBy = this.#clock.now + withinMs;
+    this.#listener.stop(this.#clock.now, this.#stopBy);
     this.#reader.stop();
   }
 
@@ -245,7 +257,7 @@ export class WorkerLoop {
 
   /** Does what is due; how long to sleep, in milliseconds. */
   #tick(): number {
-    const now = this.#now;
+    const now = this.#clock.now;
     // The reader first: those that it fails begin to linger.
     const untilTooSlow = this.#reader.tick(now);
     this.#desk.outbox.flush();
@@ -264,8 +276,8 @@ export class WorkerLoop {
 
   #isDone(): boolean {
     if (this.#listener.isOpen) return false;
-    if (this.#now >= this.#stopBy) return true;
-    return this.#row.get('open') === 0;
+    if (this.#clock.now >= this.#stopBy) return true;
+    return this.#counters.get('open') === 0;
   }
 
   /** Gives back everything: what is still open has had its time. */

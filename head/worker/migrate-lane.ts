@@ -1,10 +1,10 @@
 /**
  * The worker's end of the way to a delivery on another host. Connections are given to the main thread, which moves them
- * (see migrations.ts) and says of each what became of it; meanwhile the worker leaves their fds alone.
+ * (see migrate/migrations.ts) and says of each what became of it; meanwhile the worker leaves their fds alone.
  */
 
 import type { FromWorker } from '../worker-messages.ts';
-import type { Lane } from './fd-lane.ts';
+import type { Lane } from './lane.ts';
 
 export class RemoteLane implements Lane {
   readonly slot: number;
@@ -13,6 +13,7 @@ export class RemoteLane implements Lane {
   /** What it is given goes to the main thread, where it waits for its turn: the delivery's credits are the limit. */
   readonly isFull = false;
   readonly isBusy = false;
+  readonly watchedFd = -1;
   readonly #registration: number;
   readonly #tell: (message: FromWorker) => void;
   /** In the order in which they came. */
@@ -53,7 +54,10 @@ export class RemoteLane implements Lane {
     this.flush();
   }
 
-  /** False for a connection that is not on this lane any more. */
+  read(): number {
+    return 0;
+  }
+
   settle(fd: number): boolean {
     return this.#untaken.delete(fd);
   }
@@ -68,4 +72,7 @@ export class RemoteLane implements Lane {
     this.#untaken.clear();
     for (const fd of left) onUntaken(fd);
   }
+
+  /** What is on it is in the main thread's hands, and stays there. */
+  stop(): void {}
 }

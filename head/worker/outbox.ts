@@ -6,6 +6,7 @@ import type { Calls, Ticket } from '../../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import { writeLast } from '../../shared/sys/sockets.ts';
+import type { Clock } from './clock.ts';
 import { type Connections, WRITING } from './connections.ts';
 import { Fifo } from './fifo.ts';
 import type { Linger } from './linger.ts';
@@ -16,9 +17,17 @@ const ANSWER_BYTES = 1024;
 /** An answer that its client does not read for this long is given up, milliseconds. */
 const WRITE_TIMEOUT_MS = 10_000;
 
+export interface OutboxParts {
+  readonly connections: Connections;
+  readonly linger: Linger;
+  readonly calls: Calls;
+  readonly clock: Clock;
+  /** Where an answer stands that is to be sent. */
+  readonly composed: Memory;
+}
+
 export class Outbox {
-  /** Milliseconds of performance.now(), set at each wake-up. */
-  now = 0;
+  readonly #clock: Clock;
   readonly #connections: Connections;
   readonly #linger: Linger;
   readonly #calls: Calls;
@@ -32,11 +41,11 @@ export class Outbox {
   readonly #tickets: Ticket[] = new Array(ANSWERS).fill(0);
   #count = 0;
 
-  /** `composed` is where an answer stands that is to be sent. */
-  constructor(connections: Connections, linger: Linger, calls: Calls, composed: Memory) {
+  constructor({ connections, linger, calls, clock, composed }: OutboxParts) {
     this.#connections = connections;
     this.#linger = linger;
     this.#calls = calls;
+    this.#clock = clock;
     this.#composed = composed;
     this.#writing = new Fifo(connections.links);
   }
@@ -69,7 +78,7 @@ export class Outbox {
 
   /** Writing `length` bytes at `offset` of `memory` answered `sent`. */
   #written(fd: number, memory: Memory, offset: number, length: number, sent: number): void {
-    if (sent === length) this.#linger.begin(fd, this.now);
+    if (sent === length) this.#linger.begin(fd, this.#clock.now);
     else if (sent < 0 && sent !== EAGAIN && sent !== EINTR) this.#connections.close(fd);
     else this.#keepRest(fd, memory.bytes.subarray(offset + Math.max(sent, 0), offset + length));
   }
@@ -78,7 +87,7 @@ export class Outbox {
     this.#rest.set(fd, Buffer.from(rest));
     this.#connections.setState(fd, WRITING);
     this.#connections.watchRoom(fd);
-    this.#writing.join(fd, this.now);
+    this.#writing.join(fd, this.#clock.now);
   }
 
   /** There is room for more of an answer. */

@@ -6,27 +6,24 @@ import type { Calls, Ticket } from '../../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import { hidesInput, peek } from '../../shared/sys/sockets.ts';
+import { createFound } from '../found.ts';
 import { modeHandlers } from '../modes/index.ts';
-import type { InspectionFailure } from '../scoreboard.ts';
+import { NOBODY } from '../modes/mode.ts';
+import type { InspectionFailure } from '../refusals.ts';
+import type { Clock } from './clock.ts';
 import type { Connections } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
 import { Fifo } from './fifo.ts';
-import * as inspection from './inspect/http.ts';
+import { forgetTarget, mayDecide } from './inspect/http.ts';
+import { inspect } from './inspect/index.ts';
+import { COMPLETE, INCOMPLETE, REFUSED } from './inspect/kind.ts';
 import { Partial, Pauses } from './partial.ts';
-import type { ErrorAnswer } from './responses.ts';
-
-const failures: Record<number, readonly [InspectionFailure, ErrorAnswer | undefined]> = {
-  [inspection.NOT_HTTP]: ['not_http', 'badRequest'],
-  [inspection.TOO_LARGE]: ['head_too_large', 'headTooLarge'],
-  // Neither client would understand a plain answer.
-  [inspection.TLS]: ['tls', undefined],
-  [inspection.HTTP2]: ['http2', undefined],
-};
 
 export interface ReaderParts {
   readonly connections: Connections;
   readonly desk: WorkerDesk;
   readonly calls: Calls;
+  readonly clock: Clock;
   /** The longest head, bytes. */
   readonly headBytes: number;
   readonly timeoutMs: number;
@@ -63,6 +60,8 @@ export class RequestReader {
   readonly #connections: Connections;
   readonly #desk: WorkerDesk;
   readonly #calls: Calls;
+  readonly #clock: Clock;
+  readonly #found = createFound();
   readonly #limit: number;
   readonly #timeoutMs: number;
   readonly #waiting: Fifo;
@@ -74,10 +73,11 @@ export class RequestReader {
   #count = 0;
   #isStopping = false;
 
-  constructor({ connections, desk, calls, headBytes, timeoutMs }: ReaderParts) {
+  constructor({ connections, desk, calls, clock, headBytes, timeoutMs }: ReaderParts) {
     this.#connections = connections;
     this.#desk = desk;
     this.#calls = calls;
+    this.#clock = clock;
     this.#limit = headBytes;
     this.#timeoutMs = timeoutMs;
     this.#waiting = new Fifo(connections.links);
@@ -151,17 +151,14 @@ export class RequestReader {
     const isLast = why === ENDED || n === 0;
     if (partial && length <= before && !isLast) return this.#foundNoMore(partial, why);
     const bytes = partial && consumes ? partial.append(memory.bytes, n, this.#limit) : memory.bytes;
-    const mayDecide =
-      !partial ||
-      isLast ||
-      length >= this.#limit ||
-      inspection.mayDecide(bytes, before, length, partial.lineIsWhole);
-    const verdict = mayDecide ? inspection.inspect(bytes, length, this.#limit) : inspection.INCOMPLETE;
-    if (verdict === inspection.INCOMPLETE && !isLast) {
+    const isWorthIt =
+      !partial || isLast || length >= this.#limit || mayDecide(bytes, before, length, partial.lineIsWhole);
+    const verdict = isWorthIt ? inspect(this.#found, bytes, length, this.#limit) : INCOMPLETE;
+    if (verdict === INCOMPLETE && !isLast) {
       const grown = partial ?? this.#beginPartial(fd, isNew);
-      if (mayDecide) {
-        grown.lineIsWhole = inspection.request.lineEnd > 0;
-        grown.isHead = inspection.request.isHead;
+      if (isWorthIt) {
+        grown.lineIsWhole = this.#found.lineEnd > 0;
+        grown.isHead = this.#found.isHead;
       }
       if (!partial && consumes) grown.append(memory.bytes, n, this.#limit);
       grown.have = length;
@@ -173,14 +170,14 @@ export class RequestReader {
 
   /** Acts on what the inspection has just found in all `length` bytes. */
   #conclude(fd: number, verdict: number, length: number): void {
-    const { request } = inspection;
-    if (verdict === inspection.COMPLETE) {
+    const found = this.#found;
+    if (verdict === COMPLETE) {
       const handler = modeHandlers[this.#connections.mode[fd]!]!;
-      this.#connections.mayClose[fd] = request.isLast && handler.consumes && request.end === length ? 1 : 0;
-      return handler.act(this.#desk, fd);
+      this.#connections.mayClose[fd] = found.isLast && handler.consumes && found.end === length ? 1 : 0;
+      return handler.act(this.#desk, fd, found, NOBODY);
     }
-    const [failure, answer] = failures[verdict] ?? ['incomplete', 'badRequest'];
-    this.#desk.fail(fd, failure, answer, request.isHead);
+    if (verdict === REFUSED) this.#desk.fail(fd, found.failure, found.answer, found.isHead);
+    else this.#desk.fail(fd, 'incomplete', 'badRequest', found.isHead);
   }
 
   // --- heads that come in parts ---
@@ -209,7 +206,7 @@ export class RequestReader {
       this.#connections.rest(partial.fd);
       partial.isWatched = false;
     }
-    if (!partial.isPausing) this.#pauses.begin(partial, this.#desk.now);
+    if (!partial.isPausing) this.#pauses.begin(partial, this.#clock.now);
   }
 
   /** A look found what the one before found. */
@@ -234,7 +231,7 @@ export class RequestReader {
       partial.isWatched = true;
       partial.isEcho = !consumes;
     }
-    if (partial.idleLooks++ === 0 && !consumes) this.#pauses.beginLast(partial, this.#desk.now);
+    if (partial.idleLooks++ === 0 && !consumes) this.#pauses.beginLast(partial, this.#clock.now);
   }
 
   /**
@@ -242,18 +239,21 @@ export class RequestReader {
    * urgent byte in it: the server reads on.
    */
   #handAsItIs(fd: number): void {
-    const memory = this.#again;
-    const n = peek(fd, memory, 0, this.#limit);
-    const verdict = n > 0 ? inspection.inspect(memory.bytes, n, this.#limit) : inspection.INCOMPLETE;
+    const n = peek(fd, this.#again, 0, this.#limit);
+    const verdict = n > 0 ? inspect(this.#found, this.#again.bytes, n, this.#limit) : INCOMPLETE;
     this.#leave(fd);
     if (n <= 0) return this.#desk.abandon(fd, 'client_gone');
-    if (verdict !== inspection.INCOMPLETE) return this.#conclude(fd, verdict, n);
-    if (inspection.request.lineEnd === 0) inspection.forgetTarget();
-    modeHandlers[this.#connections.mode[fd]!]!.act(this.#desk, fd);
+    if (verdict !== INCOMPLETE) return this.#conclude(fd, verdict, n);
+    this.#actOnPart(fd, NOBODY);
+  }
+
+  #actOnPart(fd: number, from: number): void {
+    if (this.#found.lineEnd === 0) forgetTarget(this.#found);
+    modeHandlers[this.#connections.mode[fd]!]!.act(this.#desk, fd, this.#found, from);
   }
 
   #wait(fd: number): void {
-    this.#waiting.join(fd, this.#desk.now);
+    this.#waiting.join(fd, this.#clock.now);
     this.#connections.watchInput(fd);
   }
 
@@ -266,16 +266,15 @@ export class RequestReader {
   }
 
   /**
-   * Inspects once more a request that was handed over and is still in its socket; false when its client has gone. What was
-   * handed over as it was may be so again.
+   * A connection that was handed over has come back, from the delivery in the slot `from`: its request is still in its
+   * socket, and its mode acts on it once more. What was handed over as it was may be so again.
    */
-  again(fd: number): boolean {
-    const memory = this.#again;
-    const n = peek(fd, memory, 0, this.#limit);
-    if (n <= 0) return false;
-    const verdict = inspection.inspect(memory.bytes, n, this.#limit);
-    if (verdict === inspection.INCOMPLETE && inspection.request.lineEnd === 0) inspection.forgetTarget();
-    return verdict === inspection.COMPLETE || verdict === inspection.INCOMPLETE;
+  again(fd: number, from: number): void {
+    const n = peek(fd, this.#again, 0, this.#limit);
+    const verdict = n > 0 ? inspect(this.#found, this.#again.bytes, n, this.#limit) : REFUSED;
+    if (verdict === REFUSED) this.#desk.abandon(fd, 'client_gone');
+    else if (verdict === INCOMPLETE) this.#actOnPart(fd, from);
+    else modeHandlers[this.#connections.mode[fd]!]!.act(this.#desk, fd, this.#found, from);
   }
 
   /** Ends those that have had their time; the milliseconds until the next has. */

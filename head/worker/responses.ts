@@ -4,7 +4,8 @@
  * outside printable ASCII is percent-encoded.
  */
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
-import { request } from './inspect/http.ts';
+import type { Found } from '../found.ts';
+import type { Refusal } from '../refusals.ts';
 
 /** A target grows at most this much in a header, where a byte can become `%XX`, and in a page, where it can be `&quot;`. */
 const HEADER_GROWTH = 3;
@@ -41,7 +42,7 @@ const plain = (status: string, extra = ''): PlainAnswer => {
   };
 };
 
-const errors = {
+const errors: Record<Refusal, PlainAnswer> = {
   badRequest: plain('400 Bad Request'),
   timeout: plain('408 Request Timeout'),
   headTooLarge: plain('431 Request Header Fields Too Large'),
@@ -49,7 +50,6 @@ const errors = {
   /** RFC 9110 section 10.2.3: seconds. */
   unavailable: plain('503 Service Unavailable', 'Retry-After: 1\r\n'),
 };
-export type ErrorAnswer = keyof typeof errors;
 
 export class Responses {
   /** Where an answer is composed; each method returns how many bytes of it count. */
@@ -85,7 +85,7 @@ export class Responses {
   }
 
   /** `isHead`: the answer to HEAD has no body, whatever it is (RFC 9110 section 9.3.2). */
-  error(kind: ErrorAnswer, isHead: boolean): number {
+  error(kind: Refusal, isHead: boolean): number {
     const { text, head } = errors[kind];
     const bytes = this.#cached(kind, (date) => Buffer.from(head(date) + text));
     const length = this.#put(0, bytes);
@@ -93,14 +93,14 @@ export class Responses {
   }
 
   /** 307 with the target of the inspected request at `authority` (RFC 9110 section 15.4.8). */
-  redirect(authority: string, from: Uint8Array): number {
+  redirect(authority: string, found: Found): number {
     const start = this.#cached(authority, (date) =>
       Buffer.from(
         `HTTP/1.1 307 Temporary Redirect\r\nDate: ${date}\r\nConnection: close\r\nContent-Length: 0\r\n` +
           `Location: http://${authority}`,
       ),
     );
-    const at = this.#putTarget(this.#put(0, start), from);
+    const at = this.#putTarget(this.#put(0, start), found);
     return this.#put(at, END);
   }
 
@@ -108,13 +108,13 @@ export class Responses {
    * 201 with the same address in Location (RFC 9110 section 15.3.2). No client follows it by itself, so there is a
    * page with a link; a HEAD request is told its length only.
    */
-  created(authority: string, from: Uint8Array): number {
+  created(authority: string, found: Found): number {
     const bytes = this.#bytes;
     const pageStart = this.#pageStart;
     let page = this.#put(pageStart, PAGE_START);
     page = this.#put(page, Buffer.from(`http://${authority}`));
     const targetStart = page;
-    page = this.#putTarget(page, from);
+    page = this.#putTarget(page, found);
     page = this.#escapeHtml(targetStart, page);
     page = this.#put(page, PAGE_END);
     const length = page - pageStart;
@@ -125,9 +125,9 @@ export class Responses {
           `Location: http://${authority}`,
       ),
     );
-    let at = this.#putTarget(this.#put(0, start), from);
+    let at = this.#putTarget(this.#put(0, start), found);
     at = this.#put(at, Buffer.from(`\r\nContent-Length: ${length}\r\n\r\n`));
-    if (request.isHead) return at;
+    if (found.isHead) return at;
     bytes.copyWithin(at, pageStart, page);
     return at + length;
   }
@@ -138,11 +138,12 @@ export class Responses {
   }
 
   /** Path and query of the inspected request, kept exactly; a byte that no URI has is percent-encoded. */
-  #putTarget(start: number, from: Uint8Array): number {
+  #putTarget(start: number, found: Found): number {
     const bytes = this.#bytes;
+    const from = found.bytes;
     let at = start;
-    if (request.lacksSlash) bytes[at++] = SLASH;
-    for (let i = request.targetStart; i < request.targetEnd; i++) {
+    if (found.lacksSlash) bytes[at++] = SLASH;
+    for (let i = found.targetStart; i < found.targetEnd; i++) {
       const byte = from[i]!;
       if (byte > 0x20 && byte < 0x7f) {
         bytes[at++] = byte;

@@ -32,7 +32,7 @@ function fleet(
       // What is beyond the count is left over from before, as in the head.
       candidates.slots.set(slots);
       candidates.count = slots.length;
-      return choose(candidates, { addressHash: key, pathHash: key });
+      return choose(candidates, key);
     },
   };
 }
@@ -188,23 +188,6 @@ for (const policy of ['client-hash', 'path-hash']) {
       t.true(Math.abs(counts.get(slot)! - 1000) < 110, `${slot}: ${counts.get(slot)}`);
   });
 }
-
-test('client-hash looks at the address and path-hash at the path', (t) => {
-  const scoreboard = new Scoreboard(createScoreboardMemory(1));
-  const nameHash = new Uint32Array(SLOTS);
-  for (const slot of [0, 1, 2, 3]) nameHash[slot] = hashText(`d${slot}`);
-  const candidates = { slots: new Int32Array([0, 1, 2, 3]), count: 4 };
-  const keys = times(100, (i) => hashText(`k${i}`));
-  for (const [policy, ours, others] of [
-    ['client-hash', 'addressHash', 'pathHash'],
-    ['path-hash', 'pathHash', 'addressHash'],
-  ] as const) {
-    const choose = policyByName(policy).create(scoreboard, nameHash);
-    const client = { addressHash: 0, pathHash: 0 };
-    t.is(new Set(keys.map((key) => choose(candidates, { ...client, [others]: key }))).size, 1);
-    t.is(new Set(keys.map((key) => choose(candidates, { ...client, [ours]: key }))).size, 4);
-  }
-});
 
 test('the hash is FNV-1a, by its published test vectors', (t) => {
   t.is(hashText(''), 0x811c9dc5);

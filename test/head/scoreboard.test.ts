@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import fc from 'fast-check';
+import { inspectionFailures } from '../../head/refusals.ts';
 import {
   createScoreboardMemory,
-  inspectionFailures,
   latencyBounds,
   perDelivery,
   Scoreboard,

@@ -7,42 +7,12 @@
  * Made to be called again with more bytes: what is not yet decided is INCOMPLETE, and a wrong byte is found as soon
  * as it is there. `mayDecide` tells whether more bytes are worth it.
  */
-import type { ErrorAnswer } from '../responses.ts';
+import type { Found } from '../../found.ts';
 import { ANNOUNCES_BODY, CLOSES, DOUBTFUL, readField } from './fields.ts';
+import { COMPLETE, INCOMPLETE, type Kind, refuse } from './kind.ts';
 
-export const INCOMPLETE = 0;
-export const COMPLETE = 1;
-export const NOT_HTTP = 2;
-export const TOO_LARGE = 3;
-export const TLS = 4;
-export const HTTP2 = 5;
-
-/**
- * What the last COMPLETE inspection found; one object, overwritten by each. Offsets are into `bytes`. After an INCOMPLETE
- * one, what the request line tells is there once `lineEnd` is not 0.
- */
-export const request = {
-  /** What was inspected. */
-  bytes: new Uint8Array(0) as Uint8Array,
-  /** Where the line feed of the request line is. */
-  lineEnd: 0,
-  /** One past the empty line that ends the head. */
-  end: 0,
-  /** Path and query of the target, start and end; empty for `*` and for an absolute form without a path. */
-  targetStart: 0,
-  targetEnd: 0,
-  /** One past the path. */
-  pathEnd: 0,
-  /** The target names a query but no path (`http://host?q`): a "/" belongs before it. */
-  lacksSlash: false,
-  /** `*`: the server as a whole (OPTIONS). */
-  isServerWide: false,
-  isHead: false,
-  /** What the head answers where it can not hand it over: no Location would lead to what was asked for. */
-  refusal: undefined as ErrorAnswer | undefined,
-  /** By the field lines no body follows, and the client sends nothing more on this connection. */
-  isLast: false,
-};
+/** As a verdict within this file. */
+const NOT_HTTP = -1;
 
 const SP = 0x20;
 const CR = 0x0d;
@@ -73,17 +43,21 @@ const PROTOCOLS = ['HTTP/', 'RTSP/', 'ICE/'].map((name) => Buffer.from(name));
 const SHORT = 256;
 
 /** Of a request whose line is not whole: there is nothing in it that may be acted on. */
-export function forgetTarget(): void {
-  request.targetStart = request.targetEnd = request.pathEnd = 0;
-  request.refusal = 'unavailable';
+export function forgetTarget(found: Found): void {
+  found.targetStart = found.targetEnd = found.keys.path.start = found.keys.path.end = 0;
+  found.refusal = 'unavailable';
 }
 
-/** Inspects the first `length` bytes; a head that needs more than `limit` is TOO_LARGE. */
-export function inspect(bytes: Uint8Array, length: number, limit: number): number {
-  const verdict = inspectHead(bytes, length);
-  if (verdict === INCOMPLETE) return length >= limit ? TOO_LARGE : INCOMPLETE;
-  return verdict === COMPLETE && request.end > limit ? TOO_LARGE : verdict;
-}
+/** An HTTP/1.x request, or one of those that look like one; a head that needs more than `limit` bytes is refused. */
+export const http: Kind = {
+  firstBytes: 'others',
+  inspect(found, bytes, length, limit) {
+    const verdict = inspectHead(found, bytes, length);
+    if (verdict === NOT_HTTP) return refuse(found, 'not_http', 'badRequest');
+    const isTooLarge = verdict === INCOMPLETE ? length >= limit : verdict === COMPLETE && found.end > limit;
+    return isTooLarge ? refuse(found, 'head_too_large', 'headTooLarge') : verdict;
+  },
+};
 
 /**
  * Whether `length` bytes may give another verdict than the first `before` gave, which was INCOMPLETE and (`lineIsWhole`)
@@ -99,12 +73,9 @@ export function mayDecide(bytes: Uint8Array, before: number, length: number, lin
   return false;
 }
 
-function inspectHead(bytes: Uint8Array, length: number): number {
-  request.lineEnd = 0;
-  request.isHead = false;
-  // A TLS record of type handshake, version 3.x (RFC 8446 section 5.1).
-  if (bytes[0] === 0x16) return length < 2 ? INCOMPLETE : bytes[1] === 3 ? TLS : NOT_HTTP;
-
+function inspectHead(found: Found, bytes: Uint8Array, length: number): number {
+  found.lineEnd = 0;
+  found.isHead = false;
   // Empty lines before the request line are to be ignored (RFC 9112 section 2.2).
   let at = 0;
   while (at < length && (bytes[at] === LF || bytes[at] === CR)) at++;
@@ -114,7 +85,7 @@ function inspectHead(bytes: Uint8Array, length: number): number {
   if (at === length) return INCOMPLETE;
   if (bytes[at] !== SP || at === methodStart) return NOT_HTTP;
   const methodLength = at - methodStart;
-  request.isHead = methodLength === 4 && isWord(bytes, methodStart, 'HEAD');
+  found.isHead = methodLength === 4 && isWord(bytes, methodStart, 'HEAD');
   const isConnect = methodLength === 7 && isWord(bytes, methodStart, 'CONNECT');
   at = skipSpaces(bytes, at, length);
 
@@ -122,15 +93,15 @@ function inspectHead(bytes: Uint8Array, length: number): number {
   while (at < length && classes[bytes[at]!]! & TARGET) at++;
   // Judged while it arrives: a wrong form need not be waited out.
   const form = isConnect
-    ? readAuthority(bytes, targetStart, at)
-    : readTarget(bytes, targetStart, at, at < length);
+    ? readAuthority(found, bytes, targetStart, at)
+    : readTarget(found, bytes, targetStart, at, at < length);
   if (form === NOT_HTTP) return NOT_HTTP;
   if (at === length) return INCOMPLETE;
   if (form === INCOMPLETE) return NOT_HTTP;
 
   if (bytes[at] === CR || bytes[at] === LF) {
     // HTTP/0.9: no version.
-    request.refusal ??= 'badRequest';
+    found.refusal ??= 'badRequest';
   } else {
     if (bytes[at] !== SP) return NOT_HTTP;
     at = skipSpaces(bytes, at, length);
@@ -142,22 +113,22 @@ function inspectHead(bytes: Uint8Array, length: number): number {
       if (bytes[at] !== name[i]) return NOT_HTTP;
     }
     const isPreface = protocol === 0 && methodLength === 3 && isWord(bytes, methodStart, 'PRI');
-    if (isPreface && at < length && bytes[at] === 0x32) return HTTP2;
+    if (isPreface && at < length && bytes[at] === 0x32) return refuse(found, 'http2', undefined);
     if (bytes[at] === 0x31 && protocol === 0 && at + 2 < length) {
       // HTTP/1.x, all there.
       if (bytes[at + 1] !== DOT || !isDigit(bytes[at + 2]!)) return NOT_HTTP;
     } else {
       const version = readVersion(bytes, at, length, protocol);
       if (version !== COMPLETE) return version;
-      if (protocol !== 0 || bytes[at] !== 0x31) request.refusal ??= 'badRequest';
+      if (protocol !== 0 || bytes[at] !== 0x31) found.refusal ??= 'badRequest';
     }
     at += 3;
   }
   if (at < length && bytes[at] === CR) at++;
   if (at === length) return INCOMPLETE;
   if (bytes[at] !== LF) return NOT_HTTP;
-  request.bytes = bytes;
-  request.lineEnd = at;
+  found.bytes = bytes;
+  found.lineEnd = at;
 
   // The empty line that ends the head; a lone LF ends a line as well (RFC 9112 section 2.2).
   let closes = false;
@@ -166,8 +137,8 @@ function inspectHead(bytes: Uint8Array, length: number): number {
     if (bytes[at] !== LF) continue;
     const next = bytes[at + 1] === CR && at + 1 < length ? at + 2 : at + 1;
     if (next < length && bytes[next] === LF) {
-      request.end = next + 1;
-      request.isLast = closes && !mayGoOn;
+      found.end = next + 1;
+      found.isLast = closes && !mayGoOn;
       return COMPLETE;
     }
     const says = readField(bytes, at + 1);
@@ -193,24 +164,24 @@ function readVersion(bytes: Uint8Array, start: number, length: number, protocol:
 }
 
 /** The target of CONNECT (RFC 9112 section 3.2.3): whatever it is, it is not for the head. */
-function readAuthority(bytes: Uint8Array, start: number, end: number): number {
-  request.lacksSlash = false;
-  request.isServerWide = false;
-  request.refusal = 'notImplemented';
-  return setTarget(bytes, start, end);
+function readAuthority(found: Found, bytes: Uint8Array, start: number, end: number): number {
+  found.lacksSlash = false;
+  found.isServerWide = false;
+  found.refusal = 'notImplemented';
+  return setTarget(found, bytes, start, end);
 }
 
-/** Reads a request target (RFC 9112 section 3.2) into `request`: COMPLETE, INCOMPLETE or NOT_HTTP. */
-function readTarget(bytes: Uint8Array, start: number, end: number, whole: boolean): number {
-  request.lacksSlash = false;
-  request.isServerWide = false;
-  request.refusal = undefined;
+/** Reads a request target (RFC 9112 section 3.2) into `found`: COMPLETE, INCOMPLETE or NOT_HTTP. */
+function readTarget(found: Found, bytes: Uint8Array, start: number, end: number, whole: boolean): number {
+  found.lacksSlash = false;
+  found.isServerWide = false;
+  found.refusal = undefined;
   if (start === end) return whole ? NOT_HTTP : INCOMPLETE;
-  if (bytes[start] === SLASH) return setTarget(bytes, start, end);
+  if (bytes[start] === SLASH) return setTarget(found, bytes, start, end);
   if (bytes[start] === ASTERISK) {
-    if (end - start > 1) request.refusal = 'badRequest';
-    else request.isServerWide = true;
-    return setTarget(bytes, end, end);
+    if (end - start > 1) found.refusal = 'badRequest';
+    else found.isServerWide = true;
+    return setTarget(found, bytes, end, end);
   }
   // absolute-form: scheme "://" authority [ path ] [ "?" query ]
   let at = start;
@@ -222,19 +193,20 @@ function readTarget(bytes: Uint8Array, start: number, end: number, whole: boolea
   }
   const authority = at;
   while (at < end && !endsAuthority(bytes[at]!)) at++;
-  if (at === authority) request.refusal = 'badRequest';
-  request.lacksSlash = at === end || bytes[at] !== SLASH;
-  return setTarget(bytes, at, end);
+  if (at === authority) found.refusal = 'badRequest';
+  found.lacksSlash = at === end || bytes[at] !== SLASH;
+  return setTarget(found, bytes, at, end);
 }
 
 /** A fragment is no part of what is asked for, and no client should have sent it (RFC 9110 section 4.2.5). */
-function setTarget(bytes: Uint8Array, start: number, end: number): number {
-  request.targetStart = start;
+function setTarget(found: Found, bytes: Uint8Array, start: number, end: number): number {
+  found.targetStart = start;
+  found.keys.path.start = start;
   let at = start;
   while (at < end && bytes[at] !== QUESTION && bytes[at] !== HASH) at++;
-  request.pathEnd = at;
+  found.keys.path.end = at;
   while (at < end && bytes[at] !== HASH) at++;
-  request.targetEnd = at;
+  found.targetEnd = at;
   return COMPLETE;
 }
 

@@ -1,27 +1,39 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {
-  COMPLETE,
-  HTTP2,
-  INCOMPLETE,
-  inspect,
-  mayDecide,
-  NOT_HTTP,
-  request,
-  TLS,
-  TOO_LARGE,
-} from '../../../head/worker/inspect/http.ts';
+import { createFound } from '../../../head/found.ts';
+import type { InspectionFailure } from '../../../head/refusals.ts';
+import { mayDecide } from '../../../head/worker/inspect/http.ts';
+import { inspect as inspectInto } from '../../../head/worker/inspect/index.ts';
+import { COMPLETE, INCOMPLETE, REFUSED } from '../../../head/worker/inspect/kind.ts';
+
+const [NOT_HTTP, TOO_LARGE, TLS, HTTP2] = ['not_http', 'head_too_large', 'tls', 'http2'] as const;
+const request = createFound();
+
+/** INCOMPLETE, COMPLETE, or why it is refused. */
+function inspect(bytes: Uint8Array, length: number, limit: number): number | InspectionFailure {
+  const verdict = inspectInto(request, bytes, length, limit);
+  return verdict === REFUSED ? request.failure : verdict;
+}
+
+/** All that was found, apart from where. */
+const allFound = () => ({ ...request, keys: structuredClone(request.keys), bytes: undefined });
 
 const LIMIT = 16_384;
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
-const verdict = (text: string, limit = LIMIT): number => inspect(latin1(text), text.length, limit);
+const verdict = (text: string, limit = LIMIT): number | InspectionFailure =>
+  inspect(latin1(text), text.length, limit);
 
 /** The target that was found, and its path. */
-function found(text: string): { verdict: number; target: string; path: string; rest: string } {
+function found(text: string): {
+  verdict: number | InspectionFailure;
+  target: string;
+  path: string;
+  rest: string;
+} {
   return {
     verdict: verdict(text),
     target: (request.lacksSlash ? '/' : '') + text.slice(request.targetStart, request.targetEnd),
-    path: text.slice(request.targetStart, request.pathEnd),
+    path: text.slice(request.keys.path.start, request.keys.path.end),
     rest: text.slice(request.end),
   };
 }
@@ -224,7 +236,7 @@ test('in whatever pieces a head arrives, byte by byte included, it is judged as 
   fc.assert(
     fc.property(nearlyHttp, (text) => {
       const whole = found(text);
-      let early = INCOMPLETE;
+      let early: number | InspectionFailure = INCOMPLETE;
       for (let length = 1; length <= text.length; length++) {
         const now = verdict(text.slice(0, length));
         // Once decided, more bytes change nothing.
@@ -286,10 +298,10 @@ test('what lies in memory beyond the bytes that arrived never counts, and no byt
     fc.property(bytes, fc.nat({ max: 60 }), (all, cut) => {
       const length = Math.min(cut, all.length);
       const exact = Buffer.from(all.subarray(0, length));
-      const expected = { verdict: inspect(exact, length, LIMIT), ...request, bytes: undefined };
+      const expected = { verdict: inspect(exact, length, LIMIT), ...allFound() };
       for (const tail of tails) {
         const longer = Buffer.concat([exact, latin1(tail)]);
-        const now = { verdict: inspect(longer, length, LIMIT), ...request, bytes: undefined };
+        const now = { verdict: inspect(longer, length, LIMIT), ...allFound() };
         if (expected.verdict === COMPLETE) t.deepEqual(now, expected);
         else t.is(now.verdict, expected.verdict, JSON.stringify(longer.toString('latin1')));
       }

@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
-import { COMPLETE, inspect } from '../../../head/worker/inspect/http.ts';
+import { createFound } from '../../../head/found.ts';
+import { inspect } from '../../../head/worker/inspect/index.ts';
+import { COMPLETE } from '../../../head/worker/inspect/kind.ts';
 
 /** The first of them four times out of five. */
 const mostly = (right: string, ...others: string[]): fc.Arbitrary<string> =>
@@ -131,7 +133,7 @@ test('every head that a Node server serves is complete for the head, with nothin
       const head = Buffer.from(text, 'latin1');
       if (!(await isServed(head))) return;
       count++;
-      t.is(inspect(head, head.length, 16_384), COMPLETE, JSON.stringify(text));
+      t.is(inspect(createFound(), head, head.length, 16_384), COMPLETE, JSON.stringify(text));
     }),
     { numRuns: 3000 },
   );

@@ -1,11 +1,15 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { COMPLETE, inspect, request } from '../../../head/worker/inspect/http.ts';
-import { type ErrorAnswer, Responses } from '../../../head/worker/responses.ts';
+import { createFound } from '../../../head/found.ts';
+import type { Refusal } from '../../../head/refusals.ts';
+import { inspect } from '../../../head/worker/inspect/index.ts';
+import { COMPLETE } from '../../../head/worker/inspect/kind.ts';
+import { Responses } from '../../../head/worker/responses.ts';
 
 const LIMIT = 4096;
 const AUTHORITY = '192.0.2.7:8081';
 const answers = new Responses(LIMIT);
+const request = createFound();
 
 interface Parsed {
   readonly status: string;
@@ -34,16 +38,16 @@ function parse(from: Responses, length: number): Parsed {
 const asked = (text: string): Buffer => Buffer.from(text, 'latin1');
 /** One that is answered with a Location. */
 const isRequest = (bytes: Buffer, limit = LIMIT): boolean =>
-  inspect(bytes, bytes.length, limit) === COMPLETE && request.refusal === undefined;
+  inspect(request, bytes, bytes.length, limit) === COMPLETE && request.refusal === undefined;
 
 function redirect(text: string | Buffer): Parsed | undefined {
   const bytes = asked(text as string);
-  return isRequest(bytes) ? parse(answers, answers.redirect(AUTHORITY, bytes)) : undefined;
+  return isRequest(bytes) ? parse(answers, answers.redirect(AUTHORITY, request)) : undefined;
 }
 
 function created(text: string | Buffer): Parsed | undefined {
   const bytes = asked(text as string);
-  return isRequest(bytes) ? parse(answers, answers.created(AUTHORITY, bytes)) : undefined;
+  return isRequest(bytes) ? parse(answers, answers.created(AUTHORITY, request)) : undefined;
 }
 
 /** The address in the page's one link, as a browser reads it. */
@@ -159,13 +163,13 @@ test('answers for two deliveries are not mixed up', (t) => {
   const bytes = asked('GET /same HTTP/1.1\r\n\r\n');
   t.true(isRequest(bytes));
   for (const authority of ['192.0.2.1:1', '[2001:db8::1]:65535', '192.0.2.1:1', 'name.example:80']) {
-    t.is(parse(answers, answers.redirect(authority, bytes)).get('location'), `http://${authority}/same`);
-    t.is(parse(answers, answers.created(authority, bytes)).get('location'), `http://${authority}/same`);
+    t.is(parse(answers, answers.redirect(authority, request)).get('location'), `http://${authority}/same`);
+    t.is(parse(answers, answers.created(authority, request)).get('location'), `http://${authority}/same`);
   }
 });
 
 test('an error has its status, a body of the length that it names, and 503 says when to come back', (t) => {
-  const kinds: Record<ErrorAnswer, string> = {
+  const kinds: Record<Refusal, string> = {
     badRequest: '400 Bad Request',
     timeout: '408 Request Timeout',
     headTooLarge: '431 Request Header Fields Too Large',
@@ -173,13 +177,13 @@ test('an error has its status, a body of the length that it names, and 503 says 
     unavailable: '503 Service Unavailable',
   };
   for (const [kind, status] of Object.entries(kinds)) {
-    const answer = parse(answers, answers.error(kind as ErrorAnswer, false));
+    const answer = parse(answers, answers.error(kind as Refusal, false));
     t.is(answer.status, `HTTP/1.1 ${status}`);
     t.is(answer.body.toString(), `${status}\n`);
     t.is(Number(answer.get('content-length')), answer.body.length);
     t.is(answer.get('connection'), 'close');
     t.is(answer.get('retry-after'), kind === 'unavailable' ? '1' : undefined);
-    const toHead = parse(answers, answers.error(kind as ErrorAnswer, true));
+    const toHead = parse(answers, answers.error(kind as Refusal, true));
     t.is(toHead.status, answer.status);
     t.is(toHead.get('content-length'), answer.get('content-length'));
     t.is(toHead.body.length, 0, 'an answer to HEAD has no body');
@@ -197,8 +201,8 @@ test('the longest target of any one byte fits, at the shortest and the longest l
       const bytes = asked(around.replace('/', () => target));
       t.true(isRequest(bytes, limit));
       const location = `http://${authority}${expectedTarget(target)}`;
-      t.is(parse(own, own.redirect(authority, bytes)).get('location'), location);
-      const answer = parse(own, own.created(authority, bytes));
+      t.is(parse(own, own.redirect(authority, request)).get('location'), location);
+      const answer = parse(own, own.created(authority, request));
       t.is(answer.get('location'), location);
       t.is(Number(answer.get('content-length')), answer.body.length);
       t.is(linkOf(answer.body.toString()), location);

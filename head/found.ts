@@ -1,0 +1,58 @@
+/**
+ * What the inspection of a connection's first bytes has found. Whoever inspects makes one object and overwrites it each
+ * time; it is passed to whoever acts on it, and means nothing after that. Offsets are into `bytes`.
+ */
+import type { InspectionFailure, Refusal } from './refusals.ts';
+
+/** What the first bytes can tell that a policy may choose by: a part of them. */
+export type FoundKey = 'path';
+
+/** A part of the bytes: from `start` to before `end`. */
+interface Span {
+  start: number;
+  end: number;
+}
+
+export interface Found {
+  /** What was inspected. */
+  bytes: Uint8Array;
+  readonly keys: Readonly<Record<FoundKey, Span>>;
+  /** When it is refused: what that is counted under, and what the client is told; nothing where it would not understand. */
+  failure: InspectionFailure;
+  answer: Refusal | undefined;
+
+  // Of a request. After INCOMPLETE, what the request line tells is there once `lineEnd` is not 0.
+
+  /** Where the line feed of the request line is. */
+  lineEnd: number;
+  /** One past the empty line that ends the head. */
+  end: number;
+  /** Path and query of the target, start and end; empty for `*` and for an absolute form without a path. */
+  targetStart: number;
+  targetEnd: number;
+  /** The target names a query but no path (`http://host?q`): a "/" belongs before it. */
+  lacksSlash: boolean;
+  /** `*`: the server as a whole (OPTIONS). */
+  isServerWide: boolean;
+  isHead: boolean;
+  /** What the head answers where it can not hand it over: no Location would lead to what was asked for. */
+  refusal: Refusal | undefined;
+  /** By the field lines no body follows, and the client sends nothing more on this connection. */
+  isLast: boolean;
+}
+
+export const createFound = (): Found => ({
+  bytes: new Uint8Array(0),
+  keys: { path: { start: 0, end: 0 } },
+  failure: 'not_http',
+  answer: undefined,
+  lineEnd: 0,
+  end: 0,
+  targetStart: 0,
+  targetEnd: 0,
+  lacksSlash: false,
+  isServerWide: false,
+  isHead: false,
+  refusal: undefined,
+  isLast: false,
+});

@@ -1,0 +1,158 @@
+/**
+ * Which delivery a connection goes to: the deliveries that one worker knows, those of them that can take it right now,
+ * and the policy that chooses one. Does nothing to the connection.
+ */
+import { policyByName } from '../choose/index.ts';
+import { type Candidates, type Choose, hashBytes, type Policy } from '../choose/policy.ts';
+import type { Found } from '../found.ts';
+import { NOBODY } from '../modes/mode.ts';
+import { type Scoreboard, SLOTS, UP } from '../scoreboard.ts';
+import type { Clock } from './clock.ts';
+import type { Connections } from './connections.ts';
+import type { Lane } from './lane.ts';
+
+/** A delivery that leaves a connection untaken for this long (milliseconds) is passed over while others are quicker. */
+const SLOW_MS = 100;
+
+/**
+ * A delivery that returns a connection is passed over for so long while there are others (milliseconds), and for twice as
+ * long each time it returns the next one that it is given then: what it lacks (fds, say) may not come back soon.
+ */
+const BACK_OFF_MS = 10;
+const BACK_OFF_MAX_MS = 2000;
+
+export interface RouterParts {
+  readonly scoreboard: Scoreboard;
+  readonly connections: Pick<Connections, 'addressHash' | 'links'>;
+  readonly clock: Clock;
+  readonly policy: string;
+}
+
+export class Router {
+  readonly policy: Policy;
+  /** The lanes by slot, and those that there are. */
+  readonly lanes: (Lane | undefined)[] = new Array(SLOTS).fill(undefined);
+  open: Lane[] = [];
+  readonly #scoreboard: Scoreboard;
+  readonly #connections: RouterParts['connections'];
+  readonly #clock: Clock;
+  readonly #choose: Choose;
+  readonly #direct: (string | null)[] = new Array(SLOTS).fill(null);
+  readonly #nameHash = new Uint32Array(SLOTS);
+  /** Slots that were ever joined are below this. */
+  #known = 0;
+  readonly #candidates: Candidates = { slots: new Int32Array(SLOTS), count: 0 };
+  /** By slot: how long it is passed over, and until when. Milliseconds; 0 when it is not. */
+  readonly #backOffMs = new Float64Array(SLOTS);
+  readonly #backOffUntil = new Float64Array(SLOTS);
+
+  constructor({ scoreboard, connections, clock, policy }: RouterParts) {
+    this.#scoreboard = scoreboard;
+    this.#connections = connections;
+    this.#clock = clock;
+    this.policy = policyByName(policy);
+    this.#choose = this.policy.create(scoreboard, this.#nameHash);
+  }
+
+  join(slot: number, name: string, direct: string | null, lane: Lane): void {
+    const bytes = Buffer.from(name);
+    this.lanes[slot] = lane;
+    this.#backOffMs[slot] = this.#backOffUntil[slot] = 0;
+    this.#direct[slot] = direct;
+    this.#nameHash[slot] = hashBytes(bytes, 0, bytes.length);
+    this.#known = Math.max(this.#known, slot + 1);
+    this.open.push(lane);
+  }
+
+  /** The lane of a delivery that has gone, no longer known here. */
+  leave(slot: number): Lane | undefined {
+    const lane = this.lanes[slot];
+    this.lanes[slot] = undefined;
+    this.#direct[slot] = null;
+    this.open = this.open.filter((other) => other !== lane);
+    return lane;
+  }
+
+  /** HOST:PORT at which clients reach the delivery without the head. Only for a slot of `pickDirect`. */
+  directOf(slot: number): string {
+    return this.#direct[slot]!;
+  }
+
+  /**
+   * A slot whose credit was taken for this connection, but not `avoid`; NOBODY when every delivery is full, slow ones
+   * included.
+   */
+  pickLane(fd: number, found: Found, avoid: number): number {
+    const slot = this.#pickLaneAmong(fd, found, avoid, SLOW_MS);
+    return slot === NOBODY ? this.#pickLaneAmong(fd, found, avoid, Number.POSITIVE_INFINITY) : slot;
+  }
+
+  #pickLaneAmong(fd: number, found: Found, avoid: number, slowMs: number): number {
+    const candidates = this.#candidates;
+    candidates.count = 0;
+    for (let slot = 0; slot < this.#known; slot++) {
+      const lane = this.lanes[slot];
+      if (!lane || slot === avoid || lane.isFull || this.#scoreboard.state(slot) !== UP) continue;
+      if (this.#scoreboard.inUse(slot) >= this.#scoreboard.credits(slot)) continue;
+      if (this.waited(lane) > slowMs) continue;
+      if (this.#backOffUntil[slot]! > this.#clock.now && slowMs === SLOW_MS) continue;
+      candidates.slots[candidates.count++] = slot;
+    }
+    while (candidates.count > 0) {
+      const slot = this.#ask(fd, found);
+      if (this.#scoreboard.takeCredit(slot)) return slot;
+      // Another worker took the last credit just now.
+      this.#drop(slot);
+    }
+    return NOBODY;
+  }
+
+  /** A delivery that clients can be sent to; NOBODY when there is none. */
+  pickDirect(fd: number, found: Found): number {
+    const candidates = this.#candidates;
+    candidates.count = 0;
+    for (let slot = 0; slot < this.#known; slot++) {
+      if (this.#direct[slot] !== null && this.#scoreboard.state(slot) === UP) {
+        candidates.slots[candidates.count++] = slot;
+      }
+    }
+    return candidates.count === 0 ? NOBODY : this.#ask(fd, found);
+  }
+
+  #ask(fd: number, found: Found): number {
+    const { needs } = this.policy;
+    if (needs === 'nothing') return this.#choose(this.#candidates, 0);
+    if (needs === 'address') return this.#choose(this.#candidates, this.#connections.addressHash[fd]!);
+    const { start, end } = found.keys[needs];
+    return this.#choose(this.#candidates, hashBytes(found.bytes, start, end));
+  }
+
+  #drop(slot: number): void {
+    const { slots } = this.#candidates;
+    const index = slots.indexOf(slot);
+    slots.copyWithin(index, index + 1, this.#candidates.count);
+    this.#candidates.count--;
+  }
+
+  /** For how long the lane's first untaken connection has waited, milliseconds; 0 when there is none. */
+  waited(lane: Lane): number {
+    const oldest = lane.oldestUntaken;
+    return oldest < 0 ? 0 : this.#clock.now - this.#connections.links.since[oldest]!;
+  }
+
+  /** The delivery has returned a connection. */
+  returned(slot: number): void {
+    // Those that were on their way when it began count once.
+    if (this.#backOffUntil[slot]! > this.#clock.now) return;
+    this.#backOffMs[slot] = Math.min(Math.max(this.#backOffMs[slot]! * 2, BACK_OFF_MS), BACK_OFF_MAX_MS);
+    this.#backOffUntil[slot] = this.#clock.now + this.#backOffMs[slot]!;
+  }
+
+  /** The delivery has taken a connection. */
+  taken(slot: number): void {
+    if (this.#backOffMs[slot]! > 0 && this.#clock.now > this.#backOffUntil[slot]! + this.#backOffMs[slot]!) {
+      // For as long as it was passed over it has returned nothing.
+      this.#backOffMs[slot] = 0;
+    }
+  }
+}

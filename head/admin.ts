@@ -134,8 +134,15 @@ function send(response: ServerResponse, { status, type, body }: Answer): void {
 function failure(error: unknown): Answer {
   if (!(error instanceof BatonError))
     return json({ error: { code: 'INTERNAL', message: String(error) } }, 500);
-  const status = error.code === 'UNKNOWN_DELIVERY' ? 404 : 400;
-  return json({ error: { code: error.code, message: error.message, details: error.details } }, status);
+  const { code, message, details } = error;
+  return json({ error: { code, message, details } }, statusOf(error));
+}
+
+/** Whose fault it is makes a 4xx or a 5xx of it, and what may pass by itself a 503 (RFC 9110 section 15). */
+function statusOf({ code, fault, retry }: BatonError): number {
+  if (code === 'UNKNOWN_DELIVERY') return 404;
+  if (fault === 'user' || fault === 'client') return 400;
+  return retry ? 503 : 500;
 }
 
 async function answer(head: Administered, request: IncomingMessage): Promise<Answer> {

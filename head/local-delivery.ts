@@ -1,7 +1,7 @@
 /** One peer at the deliveries' socket, from its first word to its end. Every message is decoded before anybody acts on it. */
 import { randomBytes } from 'node:crypto';
 import { BatonError } from '../shared/errors.ts';
-import { type Logger, Sparingly } from '../shared/log.ts';
+import { type Logger, levelOf, Sparingly } from '../shared/log.ts';
 import { closeFd, seqpacketPair } from '../shared/sys/sockets.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
 import {
@@ -93,7 +93,7 @@ export class LocalDelivery {
       // What is not of the catalogue is the kernel's: no fd left for a lane, say.
       const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
       const who = { delivery: hello.name, deliveryPid: hello.pid, code };
-      complaints.tell((more) => this.#log.warn({ ...who, ...more }, (error as Error).message));
+      complaints.tell((more) => this.#log[levelOf(error)]({ ...who, ...more }, (error as Error).message));
       this.#refuse(error as Error);
     }
   }

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
+import { BatonError } from './errors.ts';
 import { Output } from './output.ts';
 import { prettyLine } from './pretty.ts';
 
@@ -23,6 +24,15 @@ export function createLogger(name: string): Logger {
     ? { write: (line: string) => stderr.write(prettyLine(line, colour)) }
     : stderr;
   return pino({ name, level: process.env.BATON_LOG ?? 'info', base: { pid: process.pid } }, destination);
+}
+
+/**
+ * How loud an error is: what passes by itself, and what somebody else did wrong, is a warning; what is wrong with this
+ * process or its kernel, and stays so, is an error.
+ */
+export function levelOf(error: unknown): 'warn' | 'error' {
+  if (!(error instanceof BatonError)) return 'error';
+  return error.retry || (error.fault !== 'head' && error.fault !== 'kernel') ? 'warn' : 'error';
 }
 
 /** For lines that a peer can cause at will: some a second, and the first of the next second tells how many were left out. */

@@ -4,7 +4,7 @@
  */
 import { addressBytes } from '../../shared/addresses.ts';
 import { BatonError } from '../../shared/errors.ts';
-import type { Logger } from '../../shared/log.ts';
+import { type Logger, levelOf } from '../../shared/log.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import type { Link, LinkHandlers } from '../../shared/wire/remote/link.ts';
 import {
@@ -179,7 +179,7 @@ export class RemoteDelivery implements LinkHandlers {
       this.#keys = [];
       if (this.#gone) registration.end('it went away', false);
     } catch (error) {
-      log.warn({ delivery: hello.name, peer: this.#link.peer }, (error as Error).message);
+      log[levelOf(error)]({ delivery: hello.name, peer: this.#link.peer }, (error as Error).message);
       this.#reject(error as Error);
     }
   }

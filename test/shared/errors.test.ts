@@ -1,5 +1,6 @@
 import test from 'ava';
 import { BatonError, type ErrorCode, errorCatalogue } from '../../shared/errors.ts';
+import { levelOf } from '../../shared/log.ts';
 
 /** Programs rely on these: a change here is a change for them. Code -> exit code, whose fault, what the text names. */
 const pinned: Record<
@@ -84,4 +85,11 @@ test('a detail that is missing shows as such, and the cause is kept', (t) => {
 test('text that a person gave is not read as a placeholder', (t) => {
   const { message } = new BatonError('UNKNOWN_MODE', { mode: '{known} $& $1', known: 'a, b' });
   t.is(message, 'there is no mode "{known} $& $1"; the modes are a, b');
+});
+
+test('what passes, and what others did, is a warning; what is wrong here and stays so is an error', (t) => {
+  t.is(levelOf(new BatonError('NAME_TAKEN', { name: 'd1', pid: 1 })), 'warn');
+  t.is(levelOf(new BatonError('PROTOCOL', { problem: 'x' })), 'warn');
+  t.is(levelOf(new BatonError('VERSION_MISMATCH', { head: 2, delivery: 1 })), 'warn');
+  t.is(levelOf(new Error('x')), 'error');
 });

@@ -1,11 +1,9 @@
-/** Every mode's handler, in the order of the numbers on the scoreboard. A new one is a file here, a line, and its name. */
+/** The modes as the head knows them: by the number that stands on the scoreboard, and what can come of a connection in each. */
 import { type Mode, modes } from '../../shared/status.ts';
-import { created } from './created.ts';
-import { handoff } from './handoff.ts';
+import * as handlers from './all.ts';
 import type { ModeHandler } from './mode.ts';
-import { redirect } from './redirect.ts';
 
-const byName = { handoff, redirect, created } satisfies Record<Mode, unknown>;
+const byName = handlers satisfies Record<Mode, unknown>;
 
 /** What a connection of any mode can come to, as `mode_outcome`. */
 export type ModeOutcome = {

@@ -49,7 +49,10 @@ const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => make(i));
 
 test('the policies have the names that the command line knows, round-robin first', (t) => {
-  t.deepEqual(policyNames, ['round-robin', 'least-connections', 'weighted', 'client-hash', 'path-hash']);
+  t.is(policyNames[0], 'round-robin');
+  for (const name of ['least-connections', 'weighted', 'client-hash', 'path-hash'])
+    t.true(policyNames.includes(name), name);
+  t.is(new Set(policyNames).size, policyNames.length);
   for (const { name } of policies) t.is(policyByName(name).name, name);
   t.throws(() => policyByName('random'), { message: 'no policy random' });
 });

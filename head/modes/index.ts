@@ -3,7 +3,7 @@ import { type Mode, modes } from '../../shared/status.ts';
 import * as handlers from './all.ts';
 import type { ModeHandler } from './mode.ts';
 
-const byName = { ...handlers } satisfies Record<Mode, unknown>;
+const byName = handlers satisfies Record<Mode, unknown>;
 
 /** What a connection of any mode can come to, as `mode_outcome`. */
 export type ModeOutcome = {

@@ -238,7 +238,7 @@ test('while a lane closes, no connection is both taken by the delivery and given
       }
     });`;
   const modules = ['sys/memory.ts', 'sys/sockets.ts', 'wire/lane.ts'].map(
-    (path) => new URL(`../../shared/${path}`, import.meta.url).href,
+    (path) => new URL(`../../../shared/${path}`, import.meta.url).href,
   );
   for (let round = 0; round < 6; round++) {
     const { lane, own, events } = openLane(t);

@@ -30,7 +30,7 @@ async function fails(
   message: RegExp,
   args: readonly string[],
 ): Promise<void> {
-  const result = await execa(baton[0]!, [...baton.slice(1), ...args], { reject: false, timeout: 20_000 });
+  const result = await execa(baton[0]!, [...baton.slice(1), ...args], { reject: false, timeout: 90_000 });
   const errors = result.stderr.split('\n').filter((line) => !line.startsWith('{'));
   t.deepEqual([result.exitCode, errors.length], [exitCode, 1], `${args.join(' ')}: ${result.stderr}`);
   t.regex(errors[0]!, message);
@@ -164,7 +164,7 @@ test.serial(
       const { stderr, exitCode } = await execa(baton[0]!, [...baton.slice(1), 'delivery', '--head', socket], {
         reject: false,
         uid: 65_534,
-        timeout: 20_000,
+        timeout: 90_000,
       });
       t.deepEqual([exitCode, stderr.split('\n').length], [1, 1], stderr);
       t.regex(stderr, /^baton: .*(user 0, and this delivery of user 65534; run it as)/);
@@ -172,22 +172,37 @@ test.serial(
   },
 );
 
+/** An application that answers what it was asked when there is a file `go`. */
+const patient = (go: string): string => `
+  import { existsSync } from 'node:fs';
+  export default (request, response) => {
+    const timer = setInterval(() => {
+      if (!existsSync(${JSON.stringify(go)})) return;
+      clearInterval(timer);
+      response.end('done');
+    }, 10);
+  };`;
+
 test.serial('whatever signal would end a delivery or a head lets it finish what it has', async (t) => {
   for (const signal of ['SIGHUP', 'SIGQUIT', 'SIGALRM', 'SIGUSR2', 'SIGXCPU'] as const) {
     const directory = await folder(t);
     const socket = join(directory, 'head.sock');
     const head = await spawnBaton(t, 'head', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '1');
-    const delivery = await spawnBaton(t, 'delivery', '--head', socket);
+    const go = join(directory, 'go');
+    const app = join(directory, 'app.mjs');
+    writeFileSync(app, patient(go));
+    const delivery = await spawnBaton(t, 'delivery', '--head', socket, '--app', app);
     const clients = await Promise.all(Array.from({ length: 10 }, () => open(String(head.ready.listen))));
-    const answers = clients.map((client) => sendOn(client, 'GET /delay/700 HTTP/1.1\r\nHost: x\r\n\r\n'));
-    await until(
-      'all are taken',
-      () => getStatus(String(head.ready.admin)),
-      ({ deliveries }) => deliveries[0]!.taken === clients.length,
-    );
-    for (const service of [delivery, head]) service.signal(signal);
+    const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+    const answers = clients.map((client) => sendOn(client, request, { timeoutMs: 60_000 }));
+    const status = () => getStatus(String(head.ready.admin));
+    await until('all are taken', status, ({ deliveries }) => deliveries[0]!.taken === clients.length);
+    delivery.signal(signal);
+    await until('it leaves', status, ({ deliveries }) => deliveries[0]!.state !== 'up');
+    head.signal(signal);
     // A terminal that closes may say it twice.
     if (signal === 'SIGHUP') delivery.signal(signal);
+    writeFileSync(go, '');
     for (const { status, headers } of await Promise.all(answers))
       t.deepEqual([status, headers.connection], [200, 'close'], signal);
     t.deepEqual(await delivery.exited, [0, null], signal);
@@ -201,16 +216,16 @@ test.serial('a limit on open files that is too low is said at the start', async 
   const run = (limit: number, ...args: string[]) =>
     execa('sh', ['-c', `ulimit -n ${limit}; exec "$@"`, 'sh', ...baton, ...args], {
       reject: false,
-      timeout: 20_000,
+      timeout: 90_000,
     });
   const head = await run(128, 'head', '--listen', '127.0.0.1:0', '--socket', join(directory, 'h.sock'));
-  t.is(head.exitCode, 1);
+  t.is(head.exitCode, 1, head.shortMessage);
   t.regex(
     head.stderr,
     /^baton: the limit on open files is 128, and \d+ are needed; raise it \(ulimit -n \d+\)/,
   );
   const delivery = await run(256, 'delivery', '--credits', '5000', '--head', join(directory, 'h.sock'));
-  t.is(delivery.exitCode, 1);
+  t.is(delivery.exitCode, 1, delivery.shortMessage);
   t.regex(delivery.stderr, /the limit on open files is 256, and 5128 are needed; .* or lower --credits/);
 });
 

@@ -129,9 +129,9 @@ ipv6Test('an IPv4 client has the same hash at a dual-stack listener (needs IPv6 
   t.is(await hashOf(t, at, '::1', '::1'), hash);
 });
 
-test.serial('a listener tells how many wait and how many may', async (t) => {
+test.serial('a listener tells how many wait, how many may, and how many it dropped', async (t) => {
   const at = await listener(t, '127.0.0.1', 7);
-  t.deepEqual(sockets.listenQueue(at.fd), { queued: 0, backlog: 7 });
+  t.deepEqual(sockets.listenQueue(at.fd), { queued: 0, backlog: 7, drops: 0 });
   await connected(t, at);
   await connected(t, at);
   t.is(sockets.listenQueue(at.fd).queued, 2);

@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { BatonError } from '../../../shared/errors.ts';
+import type { SystemError } from '../../../shared/sys/libc.ts';
 import { closeFd, connectUnix } from '../../../shared/sys/sockets.ts';
 import { listenAt, type SocketFile } from '../../../shared/sys/unix-path.ts';
+import { until } from '../../support/until.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'baton-path-'));
 test.after.always(() => rm(folder, { recursive: true, force: true }));
@@ -33,6 +35,15 @@ const listen = (path: string, group?: number): Promise<SocketFile> =>
 function giveBack(file: SocketFile): void {
   file.remove();
   closeFd(file.fd);
+}
+
+function isDead(path: string): boolean {
+  try {
+    closeFd(connectUnix(path, 'seqpacket'));
+    return false;
+  } catch (error) {
+    return (error as SystemError).code === 'ECONNREFUSED';
+  }
 }
 
 async function refusal(path: string): Promise<BatonError> {
@@ -95,6 +106,8 @@ test('of many that want a path at the same moment, over a dead socket, one gets 
   for (let round = 0; round < 20; round++) {
     const dead = await listen(path);
     closeFd(dead.fd);
+    // A child that another test starts right now holds a copy of it until it runs its own program.
+    await until('it is dead', () => isDead(path), Boolean);
     const answers = await Promise.allSettled(Array.from({ length: 8 }, () => listen(path)));
     const got = answers.filter((answer) => answer.status === 'fulfilled');
     t.is(got.length, 1);

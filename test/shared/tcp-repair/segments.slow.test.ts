@@ -31,7 +31,10 @@ for (const [mtu, family] of [
       const { fd, state } = await migrate(segment, opened);
       t.is(state.mss, mtu - (family === 'v4' ? 40 : 60));
 
-      const counted = async () => (await client.counters()).TcpInSegs!;
+      // A client that reads late, on a busy machine, is sent the last segment again as a probe (RFC 8985 section 7): that
+      // one says nothing about how the bytes were cut.
+      const counted = async () =>
+        (await client.counters()).TcpInSegs! - (await delivery.counters()).TcpRetransSegs!;
       // The answer to the window probe comes first, on a busy machine late.
       let start = -1;
       for (let count = await counted(); count !== start; count = await counted()) {

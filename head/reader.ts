@@ -5,7 +5,7 @@
 import type { Calls, Ticket } from '../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../shared/sys/libc.ts';
 import { allocate, type Memory } from '../shared/sys/memory.ts';
-import { hidesInput, peek } from '../shared/sys/sockets.ts';
+import { hidesInput, letReceiveBufferGrow, peek } from '../shared/sys/sockets.ts';
 import type { ErrorAnswer } from './answers.ts';
 import type { InspectionFailure } from './board.ts';
 import type { Connections } from './connections.ts';
@@ -209,8 +209,16 @@ export class RequestReader {
     if (partial.mustPause && partial.isWatched) {
       this.#connections.rest(partial.fd);
       partial.isWatched = false;
+      this.#holdBuffer(partial);
     }
     if (!partial.isPausing) this.#pauses.begin(partial, this.#desk.now);
+  }
+
+  /** What stays in its socket is to be looked at cheaply, however many packets it comes in. */
+  #holdBuffer(partial: Partial): void {
+    if (partial.holdsBuffer || modeHandlers[this.#connections.mode[partial.fd]!]!.consumes) return;
+    partial.holdsBuffer = true;
+    letReceiveBufferGrow(partial.fd, false);
   }
 
   /** A look found what the one before found. */
@@ -264,6 +272,7 @@ export class RequestReader {
     if (!partial) return;
     partial.isOver = true;
     this.#partials.delete(fd);
+    if (partial.holdsBuffer) letReceiveBufferGrow(fd, true);
   }
 
   /**

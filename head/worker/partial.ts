@@ -28,6 +28,8 @@ export class Partial {
   isWatched = true;
   /** It was watched anew, and epoll will report what was there already. */
   isEcho = false;
+  /** Its socket's receive buffer stays as it is. */
+  holdsBuffer = false;
   /** It is in a queue of `Pauses`. */
   isPausing = false;
   /** Looks since it last grew, when a pause had ended. */

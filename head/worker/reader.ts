@@ -5,7 +5,7 @@
 import type { Calls, Ticket } from '../../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
-import { hidesInput, peek } from '../../shared/sys/sockets.ts';
+import { hidesInput, letReceiveBufferGrow, peek } from '../../shared/sys/sockets.ts';
 import { createFound } from '../found.ts';
 import { modeHandlers } from '../modes/index.ts';
 import { NOBODY } from '../modes/mode.ts';
@@ -71,7 +71,7 @@ export class RequestReader {
   readonly #looks: readonly Look[];
   readonly #again: Memory;
   #count = 0;
-  #isStopping = false;
+  #stoppingSince = Number.POSITIVE_INFINITY;
 
   constructor({ connections, desk, calls, clock, headBytes, timeoutMs }: ReaderParts) {
     this.#connections = connections;
@@ -205,8 +205,16 @@ export class RequestReader {
     if (partial.mustPause && partial.isWatched) {
       this.#connections.rest(partial.fd);
       partial.isWatched = false;
+      this.#holdBuffer(partial);
     }
     if (!partial.isPausing) this.#pauses.begin(partial, this.#clock.now);
+  }
+
+  /** What stays in its socket is to be looked at cheaply, however many packets it comes in. */
+  #holdBuffer(partial: Partial): void {
+    if (partial.holdsBuffer || modeHandlers[this.#connections.mode[partial.fd]!]!.consumes) return;
+    partial.holdsBuffer = true;
+    letReceiveBufferGrow(partial.fd, false);
   }
 
   /** A look found what the one before found. */
@@ -236,7 +244,7 @@ export class RequestReader {
 
   /**
    * Hands over a head of which no more can be seen while it is in its socket, because it fills the socket's buffer or has an
-   * urgent byte in it: the server reads on.
+   * urgent byte in it, or for which this head has no time: the server reads on.
    */
   #handAsItIs(fd: number): void {
     const n = peek(fd, this.#again, 0, this.#limit);
@@ -263,6 +271,7 @@ export class RequestReader {
     if (!partial) return;
     partial.isOver = true;
     this.#partials.delete(fd);
+    if (partial.holdsBuffer) letReceiveBufferGrow(fd, true);
   }
 
   /**
@@ -277,11 +286,15 @@ export class RequestReader {
     else modeHandlers[this.#connections.mode[fd]!]!.act(this.#desk, fd, this.#found, from);
   }
 
+  get #isStopping(): boolean {
+    return this.#stoppingSince < Number.POSITIVE_INFINITY;
+  }
+
   /** Ends those that have had their time; the milliseconds until the next has. */
   tick(now: number): number {
     const untilLook = this.#pauses.tick(now, this.#lookAfterPause);
     this.flush();
-    if (this.#isStopping) this.#closeSilent(now);
+    if (this.#isStopping) this.#closeLate(now);
     while (this.#waiting.oldestSince + this.#timeoutMs <= now) this.#failOldest('too_slow');
     if (this.#isStopping && this.#waiting.size > 0) return Math.min(untilLook, SILENT_LOOK_MS);
     return Math.min(untilLook, this.#waiting.oldestSince + this.#timeoutMs - now);
@@ -297,21 +310,33 @@ export class RequestReader {
   }
 
   #failOldest(failure: InspectionFailure): void {
-    const fd = this.#waiting.oldest;
+    this.#fail(this.#waiting.oldest, failure);
+  }
+
+  #fail(fd: number, failure: InspectionFailure): void {
     const isHead = this.#partials.get(fd)?.isHead ?? false;
     this.#leave(fd);
     this.#desk.fail(fd, failure, 'timeout', isHead);
   }
 
-  /** From here on a client that has not said a word for a second is not waited for: nothing was asked. */
+  /**
+   * From here on clients have a second, no more: the deliveries are their successor's too. Who has not said a word is closed,
+   * nothing was asked; a head of which a part has come is handed over so, and the server waits for the rest; where the head
+   * itself would have to answer, it tells the client to ask again.
+   */
   stop(): void {
-    this.#isStopping = true;
+    this.#stoppingSince = this.#desk.now;
   }
 
-  #closeSilent(now: number): void {
-    const { since } = this.#connections.links;
+  #closeLate(now: number): void {
+    const { links, mode } = this.#connections;
     for (const fd of this.#waiting.all()) {
-      if (!this.#partials.has(fd) && since[fd]! + SILENT_MS <= now) this.#look(fd, STOPPING);
+      const hasLong = links.since[fd]! + SILENT_MS <= now;
+      if (!this.#partials.has(fd)) {
+        if (hasLong) this.#look(fd, STOPPING);
+      } else if (!modeHandlers[mode[fd]!]!.consumes) {
+        if (hasLong) this.#handAsItIs(fd);
+      } else if (hasLong && this.#stoppingSince + SILENT_MS <= now) this.#fail(fd, 'stopped');
     }
     this.flush();
   }

@@ -34,6 +34,9 @@ const SK_MEMINFO_DROPS = 8;
 const SO_REUSEPORT = 15;
 const SO_PEERCRED = 17;
 const SO_PEERGROUPS = 59;
+/** Linux 5.14 and later; linux/socket.h. */
+const SO_BUF_LOCK = 72;
+const SOCK_RCVBUF_LOCK = 2;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_DEFER_ACCEPT = 9;
@@ -132,6 +135,16 @@ export function hidesInput(fd: number): boolean {
   if (small.view.getUint32(LENGTH_AT, true) < 236) return false;
   const window = small.view.getUint32(OPTION_AT + TCPI_RCV_WND, true);
   return window <= small.view.getUint32(OPTION_AT + TCPI_RCV_MSS, true);
+}
+
+/**
+ * Whether the kernel may enlarge the receive buffer. Where it does not, it joins small packets that wait in one when it is full;
+ * where it does, thousands of them lie there one by one, and MSG_PEEK goes through all before each that it copies:
+ * net/ipv4/tcp.c, tcp_recvmsg_locked. Without effect on kernels that do not know the option.
+ */
+export function letReceiveBufferGrow(fd: number, may: boolean): void {
+  small.view.setInt32(OPTION_AT, may ? 0 : SOCK_RCVBUF_LOCK, true);
+  c.setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, small.address + OPTION_AT, 4);
 }
 
 /** Takes what has arrived, at most `length` bytes. 0: end of input. */

@@ -1,9 +1,12 @@
 /** What a head that is told to stop does with those who are about to connect, and with those who have never said a word. */
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import test from 'ava';
 import { startCluster } from '../support/cluster.ts';
-import { visitSteadily } from '../support/load.ts';
+import { visit, visitSteadily } from '../support/load.ts';
 import { open } from '../support/raw-client.ts';
+import { until } from '../support/until.ts';
 
 for (const [name, args] of [
   ['one worker', ['--workers', '1']],
@@ -41,6 +44,35 @@ for (const [name, args] of [
       t.true(kinds.get('200')! > 200);
       // The stop timeout is 10 s, the time for a head as well.
       t.true(millis < 8000, `${millis.toFixed(0)} ms to stop`);
+    },
+  );
+}
+
+for (const [mode, statusLine] of [
+  ['handoff', 'HTTP/1.1 200'],
+  ['redirect', 'HTTP/1.1 408'],
+] as const) {
+  test.serial(
+    `${mode}: half a request head does not keep the deliveries from the successor, and comes to its answer`,
+    async (t) => {
+      // Far longer than the test may take.
+      const times = ['--head-timeout', '100s', '--stop-timeout', '100s'];
+      const cluster = await startCluster(t, ['--workers', '1', '--mode', mode, ...times], ['d1']);
+      const client = await open(cluster.listen);
+      t.teardown(async () => void client.destroy());
+      const answer = text(client);
+      client.write('GET /bytes/3 HTTP/1.1\r\nHo');
+      await cluster.untilStatus('it is there', ({ accepted }) => accepted === 1);
+      process.kill(cluster.head.pid, 'SIGTERM');
+      await until(
+        'the paths are free',
+        () => existsSync(cluster.socket) || existsSync(cluster.admin),
+        (there) => !there,
+      );
+      await cluster.restartHead('--mode', 'handoff', '--first-delivery-within', '30s');
+      t.is((await visit(cluster.listen, '/bytes/3')).status, 200);
+      client.write('st: x\r\nConnection: close\r\n\r\n');
+      t.is((await answer).slice(0, statusLine.length), statusLine);
     },
   );
 }

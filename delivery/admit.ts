@@ -60,17 +60,27 @@ export class Admission {
     return listeners.length === 1 && listeners[0] === serveHttp;
   }
 
-  /** The fd is the server's from now on. What the application throws is thrown, and all else has been done by then. */
-  admit(fd: number, input: FirstInput, arrival: Arrival): void {
-    let handle: AdoptedHandle;
+  /** Takes over the fd. Undefined when it cannot be adopted: it is closed then. */
+  adopt(fd: number, arrival: Arrival): AdoptedHandle | undefined {
     try {
-      handle = adoptHandle(fd);
+      return adoptHandle(fd);
     } catch (error) {
       closeFd(fd);
       this.#connections.turnAway(arrival);
       const { delivery } = this.#connections;
-      return this.#log.warn({ delivery }, `cannot adopt a connection: ${(error as Error).message}`);
+      this.#log.warn({ delivery }, `cannot adopt a connection: ${(error as Error).message}`);
+      return undefined;
     }
+  }
+
+  /** Closes a connection that the server is not to have. */
+  refuse(handle: AdoptedHandle, arrival: Arrival): void {
+    handle.close();
+    this.#connections.turnAway(arrival);
+  }
+
+  /** The connection is the server's from now on. What the application throws is thrown, and all else has been done by then. */
+  admit(handle: AdoptedHandle, input: FirstInput, arrival: Arrival): void {
     const server = this.#server;
     // Nothing here without a limit; `!= null` as Node has it.
     if (server.maxConnections != null && server._connections >= server.maxConnections)

@@ -325,7 +325,7 @@ export class RequestReader {
    * itself would have to answer, it tells the client to ask again.
    */
   stop(): void {
-    this.#stoppingSince = this.#desk.now;
+    this.#stoppingSince = this.#clock.now;
   }
 
   #closeLate(now: number): void {

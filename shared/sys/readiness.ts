@@ -8,6 +8,8 @@ import { checkWatchable } from './epoll.ts';
 export interface Readiness {
   /** Also (or no longer) call `onReady` when the fd can be written to. */
   watchWritable(on: boolean): void;
+  /** The process may end while it is watched. */
+  unref(): void;
   /** Stops watching. The fd stays open: it is the caller's. */
   close(): void;
 }
@@ -40,6 +42,9 @@ export function watchReadable(fd: number, onReady: () => void): Readiness {
       if (!open || on === writable) return;
       writable = on;
       handle.start({ readable: true, writable: on }, listener);
+    },
+    unref() {
+      if (open) handle.unref();
     },
     close() {
       if (!open) return;

@@ -6,6 +6,7 @@
  * Who counts a connection is told of its end by the handle, as which it is open: a socket's `close` event is the
  * application's, who may remove the listeners of it, give the handle to a child process, or take it away from the socket.
  */
+import type { EventEmitter } from 'node:events';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { EAGAIN, ENOTCONN, errnoName } from '../shared/sys/libc.ts';
 import { endConnection, endWriting, resetConnection } from '../shared/sys/sockets.ts';
@@ -115,14 +116,16 @@ export class AdoptedSocket extends Socket {
    * A request's head comes alone, and what follows it when nextTicks and promises have settled, before the event loop goes
    * on. Where Node reads for itself it lets them settle before it tells that a body has ended; here it could not, and a
    * request that has ended before anybody began to read it counts as unwanted: what is unread when its answer is
-   * finished is thrown away.
+   * finished is thrown away. All comes at once where the application hears of what is no HTTP (`clientError`), which it
+   * may leave open, and would hear of twice.
    */
   give(input: FirstInput): void {
     if (typeof input === 'object') {
       this.ahead = input.length;
       if (this.destroyed) return;
       const end = input.indexOf(HEAD_END) + HEAD_END.length;
-      if (end < HEAD_END.length || end === input.length) this.push(input);
+      const isAll = end < HEAD_END.length || end === input.length;
+      if (isAll || this.#hearsOfErrors) this.push(input);
       else {
         this.#withhold(input.subarray(end));
         this.push(input.subarray(0, end));
@@ -131,6 +134,11 @@ export class AdoptedSocket extends Socket {
       // The end of input is found again by the next read; an error is told only once.
       this.destroy(callError('read', input));
     }
+  }
+
+  get #hearsOfErrors(): boolean {
+    const { server } = this as { server?: EventEmitter | null };
+    return (server?.listenerCount('clientError') ?? 0) > 0;
   }
 
   /** Nothing is read meanwhile: what the application throws puts off all that has to settle. */

@@ -6,6 +6,7 @@
  * Who counts a connection is told of its end by the handle, as which it is open: a socket's `close` event is the
  * application's, who may remove the listeners of it, give the handle to a child process, or take it away from the socket.
  */
+import type { EventEmitter } from 'node:events';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { tcpSocketFor } from '../shared/sys/endpoints.ts';
 import { EAGAIN, ENOTCONN, errnoName } from '../shared/sys/libc.ts';
@@ -19,6 +20,9 @@ interface TcpHandle {
   close(callback?: () => void): void;
   /** Closes with a reset; 0 or a negative errno. */
   reset(callback?: () => void): number;
+  readStop(): number;
+  /** Kept by Node's sockets. */
+  reading: boolean;
   setNoDelay(on: boolean): number;
   /** `delay` in seconds. */
   setKeepAlive(on: boolean, delay: number): number;
@@ -40,6 +44,7 @@ export interface Holder {
   closed(): void;
 }
 
+const HEAD_END = Buffer.from('\r\n\r\n');
 /** TCP.SOCKET, as against a server's handle. */
 const SOCKET = 0;
 
@@ -89,6 +94,8 @@ export function adoptHandle(fd: number): AdoptedHandle {
 export class AdoptedSocket extends Socket {
   /** Bytes that were read before it was made. */
   ahead = 0;
+  /** Of these, what is to come in a moment. Not private: it is asked for while the socket is being made. */
+  withheld: Buffer | undefined = undefined;
   readonly #handle: AdoptedHandle;
   #hasEnded = false;
 
@@ -103,15 +110,53 @@ export class AdoptedSocket extends Socket {
     return handleOf(this) === this.#handle;
   }
 
-  /** What was read for it. What failed to be read fails for it, as it would for somebody who reads himself. */
+  /**
+   * What was read for it. What failed to be read fails for it, as it would for somebody who reads himself.
+   *
+   * A request's head comes alone, and what follows it when nextTicks and promises have settled, before the event loop goes
+   * on. Where Node reads for itself it lets them settle before it tells that a body has ended; here it could not, and a
+   * request that has ended before anybody began to read it counts as unwanted: what is unread when its answer is
+   * finished is thrown away. All comes at once where the application hears of what is no HTTP (`clientError`), which it
+   * may leave open, and would hear of twice.
+   */
   give(input: FirstInput): void {
     if (typeof input === 'object') {
       this.ahead = input.length;
-      if (!this.destroyed) this.push(input);
+      if (this.destroyed) return;
+      const end = input.indexOf(HEAD_END) + HEAD_END.length;
+      const isAll = end < HEAD_END.length || end === input.length;
+      if (isAll || this.#hearsOfErrors) this.push(input);
+      else {
+        this.#withhold(input.subarray(end));
+        this.push(input.subarray(0, end));
+      }
     } else if (input < 0 && input !== EAGAIN) {
       // The end of input is found again by the next read; an error is told only once.
       this.destroy(callError('read', input));
     }
+  }
+
+  get #hearsOfErrors(): boolean {
+    const { server } = this as { server?: EventEmitter | null };
+    return (server?.listenerCount('clientError') ?? 0) > 0;
+  }
+
+  /** Nothing is read meanwhile: what the application throws puts off all that has to settle. */
+  #withhold(input: Buffer): void {
+    const handle = this.#handle;
+    this.withheld = input;
+    handle.reading = false;
+    handle.readStop();
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        this.withheld = undefined;
+        if (!this.destroyed) this.push(input);
+      }),
+    );
+  }
+
+  override _read(size: number): void {
+    if (this.withheld === undefined) super._read(size);
   }
 
   /**

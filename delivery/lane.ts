@@ -71,6 +71,7 @@ export class DeliveryLane {
       // The application may run in there, so nothing comes after it.
       this.#feed.serveFirst();
     });
+    this.#ready.unref();
   }
 
   /** What is not read now makes the fd readable still. */

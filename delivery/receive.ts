@@ -5,7 +5,7 @@
  */
 import { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { createLogger, type Logger } from '../shared/log.ts';
 import type { Introduction } from '../shared/wire/control.ts';
 import { Admission } from './admit.ts';
@@ -123,8 +123,10 @@ class Receiving implements Receiver {
     this.#life = followServer(server, {
       onListening: () => this.#onListening(),
       onClosing: () => this.#onClosing(),
+      onRef: (isRef) => this.#registration.ref(isRef),
       isBusy: () => this.#registration.isIn || this.#leaving !== undefined || this.#connections.count > 0,
     });
+    this.#registration.ref(this.#life.isRef);
     this.#registration.ready.catch((error: Error) => {
       if (!this.#readyIsAwaited && !this.#closed && !this.#serverCloses)
         this.#log.error({ delivery: this.name }, error.message);
@@ -212,6 +214,8 @@ class Receiving implements Receiver {
   }
 
   async #takeLeave(returned: AbortSignal): Promise<void> {
+    // What is answered in the same breath as the server is closed is answered as it would be without a head.
+    if (this.#serverCloses) await nextTurn();
     const farewell = sayFarewell(this.#server, (socket) => this.#serverCloses || this.#isOurs(socket));
     const back = new Promise<void>((resolve) => returned.addEventListener('abort', () => resolve()));
     void back.then(() => farewell.end());

@@ -1,5 +1,7 @@
 /**
  * A delivery's place under its head: sought as long as there is none, taken again when it is lost, given back in order.
+ * Meanwhile it keeps the process alive, as a server does that listens, unless it is told not to: one timer does that, and
+ * nothing that a session needs.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError, errorCatalogue } from '../shared/errors.ts';
@@ -16,6 +18,8 @@ const REFUSED_RETRY_MS = 200;
 /** On another host nobody can be found at little cost for so long; from then on the network is spared. */
 const EAGER_MS = 60_000;
 const FAR_RETRY_MS = 1000;
+/** As long as a timer can wait, milliseconds. */
+const FOREVER_MS = 2 ** 31 - 1;
 /** A head that stands still is not waited for, milliseconds. */
 const LEAVE_WITHIN_MS = 5000;
 
@@ -37,6 +41,9 @@ export class Registration {
   /** Ends the search; undefined while there is none. */
   #stop: AbortController | undefined;
   #searching: Promise<void> = Promise.resolve();
+  /** Keeps the process alive. */
+  #anchor: NodeJS.Timeout | undefined;
+  #isRef = true;
   #session: Session | undefined;
   /** Where the head sends clients, as it was told. */
   #direct: string | null = null;
@@ -68,7 +75,16 @@ export class Registration {
     if (this.#stop) return;
     const stop = new AbortController();
     this.#stop = stop;
+    this.#anchor = setInterval(() => {}, FOREVER_MS);
+    this.ref(this.#isRef);
     this.#searching = this.#searching.then(() => this.#keep(stop.signal));
+  }
+
+  /** Whether it keeps the process alive. To take leave it does in any case. */
+  ref(on: boolean): void {
+    this.#isRef = on;
+    if (on) this.#anchor?.ref();
+    else if (this.#stop) this.#anchor?.unref();
   }
 
   /** Something of the introduction may have changed: the head is told, which takes a registration of its own. */
@@ -91,6 +107,7 @@ export class Registration {
     const searching = this.#searching;
     const stop = this.#stop;
     const session = this.#session;
+    const anchor = this.#anchor?.ref();
     this.#stop = undefined;
     if (stop) {
       const answered = new AbortController();
@@ -102,6 +119,7 @@ export class Registration {
       session?.close();
     }
     await searching;
+    clearInterval(anchor);
     if (!this.#stop) this.#welcomed.reject(new BatonError('NOT_RUNNING', { path: this.#parts.head.name }));
   }
 
@@ -121,7 +139,7 @@ export class Registration {
         if (isRefusal(error)) wait = REFUSED_RETRY_MS;
         this.#tell(error as Error, told);
       }
-      await delay(wait, undefined, { signal: stop }).catch(() => {});
+      await delay(wait, undefined, { signal: stop, ref: false }).catch(() => {});
     }
   }
 
@@ -169,6 +187,7 @@ export class Registration {
 
   #giveUp(error: Error): void {
     this.#stop = undefined;
+    clearInterval(this.#anchor);
     this.#welcomed.reject(error);
   }
 }

@@ -1,4 +1,7 @@
-/** One registration with a head of this host: says hello, gets its lanes, answers the head, until one of the two ends it. */
+/**
+ * One registration with a head of this host: says hello, gets its lanes, answers the head, until one of the two ends it.
+ * Nothing of it keeps the process alive: that is the registration's to decide.
+ */
 import { BatonError } from '../shared/errors.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
@@ -90,7 +93,7 @@ function receiveWelcome(fd: number, stop: AbortSignal): Promise<{ message: FromH
     const timer = setTimeout(
       () => settle(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
       WELCOME_WITHIN_MS,
-    );
+    ).unref();
     const ready = watchReadable(fd, () => {
       const n = messenger!.receive(fd);
       if (n <= 0)
@@ -105,6 +108,7 @@ function receiveWelcome(fd: number, stop: AbortSignal): Promise<{ message: FromH
         settle(error as Error);
       }
     });
+    ready.unref();
     function settle(result: { message: FromHead; fds: number[] } | Error): void {
       clearTimeout(timer);
       stop.removeEventListener('abort', onStop);
@@ -136,6 +140,7 @@ class Registered implements Session {
       onMessage: (bytes) => this.#onMessage(bytes),
       onEnd: () => this.#end('the head has gone'),
     });
+    this.#channel.unref();
     this.#lanes = lanes.map(
       (lane, index) =>
         new DeliveryLane(lane, events.feed, {

@@ -68,7 +68,7 @@ class RemoteSession implements Session {
   ): Promise<void> {
     this.#link = await connectLink(
       address,
-      { secret, idleMs: LINK_IDLE_MS },
+      { secret, idleMs: LINK_IDLE_MS, unref: true },
       {
         onMessage: (value) => this.#onMessage(value),
         onEnd: (reason) => this.#end(reason),
@@ -81,7 +81,7 @@ class RemoteSession implements Session {
     const timer = setTimeout(
       () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
       WELCOME_WITHIN_MS,
-    );
+    ).unref();
     try {
       await this.#welcomed.promise;
     } finally {

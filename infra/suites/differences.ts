@@ -11,7 +11,6 @@ const REFUSES = 'what is no HTTP request is answered by the head and does not re
 const TIMES = 'how long a first request head may take is the head’s to say (--head-timeout)';
 /** The server of the test tells TLS and plain HTTP apart by the first byte, on one port. */
 const TLS = 'a head is for plain HTTP and closes what begins with a TLS handshake';
-const LISTENS = 'receiveConnections listens to events of its server, and the test counts listeners';
 
 export const expectedDifferences: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   node: {
@@ -34,7 +33,6 @@ export const expectedDifferences: Readonly<Record<string, Readonly<Record<string
   express: {},
   ws: {
     "WebSocketServer close emits the 'close' event after the server closes": WAITS,
-    'WebSocketServer close cleans event handlers on precreated server': LISTENS,
     "WebSocket Connection establishing When moving away from a secure context If there is no 'redirect' event listener drops the `auth` option":
       TLS,
     "WebSocket Connection establishing When moving away from a secure context If there is no 'redirect' event listener drops the Authorization and Cookie headers":
@@ -43,23 +41,4 @@ export const expectedDifferences: Readonly<Record<string, Readonly<Record<string
       TLS,
   },
   koa: {},
-};
-
-const UNREF = 'the receiver keeps the process alive after server.unref()';
-
-/** Faults of Baton that these tests have found and that are not mended: whoever mends one takes it from here. */
-export const knownFaults: typeof expectedDifferences = {
-  node: {
-    'test-http-parser-freed-during-execute.js': UNREF,
-    'test-http-req-close-robust-from-tampering.js': UNREF,
-    'test-http-request-method-delete-payload.js': UNREF,
-    'test-http-server-delete-parser.js': UNREF,
-    'test-http-server-keepalive-end.js': UNREF,
-    'test-http-pause-no-dump.js':
-      'a request that is paused within its first data is dumped when its answer has ended',
-  },
-  ws: {
-    "WebSocketServer close doesn't close a precreated server":
-      'the server never tells that it has closed when the application has replaced its close() meanwhile',
-  },
 };

@@ -13,6 +13,7 @@ const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'bat
 
 /** Debian's releases whose sources are looked through for one that fits, the steadiest first. */
 const RELEASES = ['stable', 'testing', 'sid'];
+const APT_WITHIN_MS = 120_000;
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** The tests' folder, or why there is none, in a line that says what to do. */
@@ -91,10 +92,12 @@ async function openApt(): Promise<(program: string, args: string[], cwd?: string
   await writeFile(
     configuration,
     `Dir::Etc::SourceList "${sources}";\nDir::Etc::SourceParts "/dev/null";\n` +
-      `Dir::State::Lists "${join(home, 'lists')}";\nDir::Cache "${join(home, 'cache')}";\nAPT::Sandbox::User "";\n`,
+      `Dir::State::Lists "${join(home, 'lists')}";\nDir::Cache "${join(home, 'cache')}";\nAPT::Sandbox::User "";\n` +
+      // A mirror that does not answer, or not in time, is one that has not got it.
+      'Acquire::Retries "1";\nAcquire::http::Timeout "15";\nAcquire::https::Timeout "15";\n',
   );
   const run = async (program: string, args: string[], cwd: string = home): Promise<string> =>
-    (await execa(program, args, { cwd, env: { APT_CONFIG: configuration } })).stdout;
+    (await execa(program, args, { cwd, env: { APT_CONFIG: configuration }, timeout: APT_WITHIN_MS })).stdout;
   await run('apt-get', ['update', '-qq']);
   return run;
 }

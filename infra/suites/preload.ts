@@ -7,7 +7,6 @@
  * What it needs is loaded when the first server listens, for tests of Node itself change what is not loaded yet; but at
  * once under mocha, which takes globals that a library has made meanwhile for a test's.
  */
-import { fail } from 'node:assert';
 import cluster from 'node:cluster';
 import { createRequire } from 'node:module';
 import { Server } from 'node:net';
@@ -21,8 +20,9 @@ if (path !== undefined && !cluster.isWorker) putHeadsBeforeServers(path);
 
 const isTls = (server: Server) => 'setSecureContext' in server;
 
-/** A server of node:cluster's primary: only its listener is used, and its own connections are a failure. */
-const isClusters = (server: Server) => (server.listeners('connection') as unknown[]).includes(fail);
+/** A server of node:cluster's primary: only its listener is used, and connections of its own fail an assertion of Node's. */
+const isClusters = (server: Server) =>
+  server.listeners('connection').some((listener) => String(listener).includes('ERR_INTERNAL_ASSERTION'));
 
 /** `heads`: where heads.ts lends heads. */
 function putHeadsBeforeServers(heads: string): void {

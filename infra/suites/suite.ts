@@ -21,6 +21,8 @@ export interface RunSuite {
   readonly way: Way;
   /** Only these tests; all when it is left out. */
   readonly only?: ReadonlySet<string>;
+  /** Tests that are expected to fail, and are not waited for as long as others. */
+  readonly hopeless?: ReadonlySet<string>;
   readonly onOutcome?: (outcome: Outcome) => void;
 }
 

@@ -9,6 +9,8 @@ import { keepAddonLoaded } from './thread-end.ts';
 export interface Readiness {
   /** Also (or no longer) call `onReady` when the fd can be written to. */
   watchWritable(on: boolean): void;
+  /** The process may end while it is watched. */
+  unref(): void;
   /** Stops watching. The fd stays open: it is the caller's. */
   close(): void;
 }
@@ -42,6 +44,9 @@ export function watchReadable(fd: number, onReady: () => void): Readiness {
       if (!open || on === writable) return;
       writable = on;
       handle.start({ readable: true, writable: on }, listener);
+    },
+    unref() {
+      if (open) handle.unref();
     },
     close() {
       if (!open) return;

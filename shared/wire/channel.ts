@@ -30,6 +30,8 @@ export interface Channel {
    * in the queue, so it is also false when there is no room for them.
    */
   send(message: FromDelivery | FromHead, fds?: readonly number[]): boolean;
+  /** The process may end while it is open. */
+  unref(): void;
   /** Writes what is still queued, then closes. Calls no handler any more. */
   end(): void;
   /** Closes at once. Calls no handler any more. */
@@ -122,6 +124,10 @@ class SocketChannel implements Channel {
     }
     this.#ready.watchWritable(false);
     if (this.#state === 'ending') this.#release();
+  }
+
+  unref(): void {
+    this.#ready.unref();
   }
 
   end(): void {

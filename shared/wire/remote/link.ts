@@ -50,6 +50,8 @@ export interface LinkOptions {
   readonly secret: Buffer;
   /** Nothing heard for this long ends the link, milliseconds; the protocol's pings have to keep it alive. */
   readonly idleMs: number;
+  /** Of one that is connected: the process may end while it is open, or on its way. */
+  readonly unref?: boolean;
 }
 
 /** A key of the length that the cipher's hash has, from a secret of any length (RFC 9257 asks for a key of its own use). */
@@ -196,7 +198,7 @@ function limitStrangers(server: Server): void {
 /** Connects to a head. Throws LINK_FAILED, and LINK_REFUSED for a wrong secret. */
 export function connectLink(
   address: HostPort,
-  { secret, idleMs }: LinkOptions,
+  { secret, idleMs, unref }: LinkOptions,
   handlers: LinkHandlers,
 ): Promise<Link> {
   const psk = keyOf(secret);
@@ -209,6 +211,7 @@ export function connectLink(
       // There is no certificate: the key alone says who the other side is.
       checkServerIdentity: () => undefined,
     });
+    if (unref) socket.unref();
     const fail = (error: Error): void => {
       socket.destroy();
       const code = hasWrongSecret(error) ? 'LINK_REFUSED' : 'LINK_FAILED';

@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import type { Compared } from '../report/compare.ts';
 import type { Report } from '../report/schema.ts';
-import { formatTable } from '../report/table.ts';
 import { comparisonTable } from '../report/terminal.ts';
+import { formatTable } from '../terminal/table.ts';
 import { needFile, save } from './save.ts';
 
 interface CompareFlags {

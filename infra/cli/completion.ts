@@ -13,7 +13,8 @@ fish:  baton completion fish > ~/.config/fish/completions/baton.fish
 `;
 
 /** `baton completion SHELL` */
-export function completionCommand(): Command {
+/** `program`: what is completed. */
+export function completionCommand(program: () => Promise<Command>): Command {
   const command = new Command('completion')
     .description('print what makes a shell complete these commands')
     .argument('<SHELL>', 'the one that you use')
@@ -23,17 +24,14 @@ export function completionCommand(): Command {
         const problem = `there is no completion for ${JSON.stringify(shell)}; there is one for ${Object.keys(shells).join(', ')}`;
         throw new BatonError('USAGE', { problem });
       }
-      process.stdout.write(await completionFor(shell as Shell));
+      process.stdout.write(completionFor(shell as Shell, await program()));
     });
   command.registeredArguments[0]!.argChoices = Object.keys(shells);
   return command;
 }
 
-export async function completionFor(shell: Shell): Promise<string> {
-  // Here, because that file has this one in its list.
-  const { program } = await import('./commands.ts');
-  const root = await program('all', version);
-  return shells[shell](root.commands.map(describe));
+export function completionFor(shell: Shell, program: Command): string {
+  return shells[shell](program.commands.map(describe));
 }
 
 const words = (value: Value): readonly string[] => (typeof value === 'string' ? [] : value);

@@ -4,7 +4,7 @@ import { BatonError } from '../../shared/errors.ts';
 import { parseDuration } from '../../shared/units.ts';
 import { buildNetwork, type Network, removeNetworks } from '../lab/netns/network.ts';
 import { labTopology } from '../lab/netns/topology.ts';
-import { formatTable } from '../report/table.ts';
+import { formatTable } from '../terminal/table.ts';
 
 export interface NetworkFlags {
   readonly on: string;

@@ -1,7 +1,7 @@
 /** `baton lab up` and `baton lab down` with virtual machines. */
 import { openHosts, restoreServices, type VagrantHosts } from '../lab/vagrant/hosts.ts';
 import { forgetSshConfig, vagrant } from '../lab/vagrant/machines.ts';
-import { formatTable } from '../report/table.ts';
+import { formatTable } from '../terminal/table.ts';
 import { type NetworkFlags, readNetworkFlags } from './lab-network.ts';
 
 /** Starts the machines, makes those that there are not, and sees to it that they run what is checked out here. */

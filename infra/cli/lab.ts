@@ -3,11 +3,11 @@ import { BatonError } from '../../shared/errors.ts';
 import type { Experiment } from '../experiments/experiment.ts';
 import { experimentNames } from '../experiments/names.ts';
 import { type LabKind, labKinds } from '../lab/lab.ts';
-import { createProgress } from '../lab/progress.ts';
-import { formatTable } from '../report/table.ts';
 import { renderTerminal } from '../report/terminal.ts';
 import type { WrittenReport } from '../report/write.ts';
-import { fitTable, terminalWidth } from '../terminal.ts';
+import { createProgress } from '../terminal/progress.ts';
+import { fitTable, formatTable } from '../terminal/table.ts';
+import { terminalWidth } from '../terminal/width.ts';
 import type { NetworkFlags } from './lab-network.ts';
 
 interface LabFlags extends NetworkFlags {

@@ -17,7 +17,7 @@ const bold = (text: string): string => `\\fB${plain(text)}\\fR`;
 const item = (term: string, text: string): string[] => ['.TP', bold(term), plain(text)];
 
 export async function manualPage(): Promise<string> {
-  const root = await program('all', version);
+  const root = await program('all');
   const commands = root.commands.map(describe);
   return `${[
     `.TH BATON 1 "" "baton ${plain(version)}" "User Commands"`,

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { parseDuration } from '../../shared/units.ts';
-import { formatLeft } from '../lab/progress.ts';
-import { formatCounts } from '../report/table.ts';
+import { formatCounts } from '../terminal/figures.ts';
+import { formatLeft } from '../terminal/progress.ts';
 import { type ArrivalKind, arrivalKinds } from '../visits/arrivals.ts';
 import type { VisitProgress } from '../visits/run.ts';
 import { parseThreshold } from '../visits/threshold.ts';

@@ -1,5 +1,5 @@
 import type { Host, Lab } from '../lab/lab.ts';
-import type { Table } from '../report/parts.ts';
+import type { Table } from '../report/chart.ts';
 import { type Client, clients, type Method, methods } from './client-programs.ts';
 import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
 import { waysOf } from './ways.ts';

@@ -1,7 +1,16 @@
-import type { Chart, Line } from '../report/parts.ts';
+import type { Lab } from '../lab/lab.ts';
+import type { Chart, Line } from '../report/chart.ts';
 import type { Round } from '../report/schema.ts';
-import type { Fault } from './failure.ts';
 import type { Way } from './ways.ts';
+
+export interface Fault {
+  readonly name: string;
+  /** What the plot says where it happens, and where it is over. */
+  readonly marks: readonly [string, string];
+  readonly ofHead: boolean;
+  begin(lab: Lab, way: Way): Promise<void>;
+  end(lab: Lab, way: Way): Promise<void>;
+}
 
 /** One way and one fault: what each visit took, on the clock of the run. */
 export interface Observed {

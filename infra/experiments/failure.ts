@@ -1,27 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab } from '../lab/lab.ts';
 import { visitFrom } from '../lab/visit-from.ts';
-import type { Table } from '../report/parts.ts';
+import type { Table } from '../report/chart.ts';
 import { summariseRounds } from '../report/summarise.ts';
-import { formatCounts, formatMicros } from '../report/table.ts';
+import { formatCounts, formatMicros } from '../terminal/figures.ts';
 import { cableOf, clientCable } from './cable.ts';
 import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import { disturbance, type Observed, timeChart } from './failure-time.ts';
+import { disturbance, type Fault, type Observed, timeChart } from './failure-time.ts';
 import { type Way, waysOf } from './ways.ts';
 
 /**
  * What visitors notice when something breaks while they come steadily: one of two deliveries is killed or stands still,
  * the head is restarted gently or killed and started again. Every way meets every fault, one run each.
  */
-
-export interface Fault {
-  readonly name: string;
-  /** What the plot says where it happens, and where it is over. */
-  readonly marks: readonly [string, string];
-  readonly ofHead: boolean;
-  begin(lab: Lab, way: Way): Promise<void>;
-  end(lab: Lab, way: Way): Promise<void>;
-}
 
 const victim = ({ deliveries }: Way) => deliveries[0]!;
 

@@ -1,8 +1,8 @@
-import type { Chart, Line, Table } from '../report/parts.ts';
-import { reported } from '../report/reported.ts';
+import type { Chart, Line, Table } from '../report/chart.ts';
 import type { Case, ReportComparison } from '../report/schema.ts';
-import { formatMicros } from '../report/table.ts';
+import { reported } from '../report/schema.ts';
 import { compareSet } from '../statistics/verdict.ts';
+import { formatMicros } from '../terminal/figures.ts';
 import { isHandoff } from './ways.ts';
 
 /** What experiments make of the cases of a grid: comparisons, a plot over the axis, a table, and phrases. */

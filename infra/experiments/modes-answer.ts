@@ -1,5 +1,5 @@
 import type { Case, ReportComparison } from '../report/schema.ts';
-import { formatMicros } from '../report/table.ts';
+import { formatMicros } from '../terminal/figures.ts';
 import { findCase, findComparison, p50Of, phrase, waysIn } from './findings.ts';
 import { isHandoff } from './ways.ts';
 

@@ -1,8 +1,8 @@
 import { parseHostPort } from '../../shared/units.ts';
 import { type Segment, startCapture } from '../lab/capture.ts';
 import { visitFrom } from '../lab/visit-from.ts';
-import type { Table } from '../report/parts.ts';
-import { formatDifference, formatMicros } from '../report/table.ts';
+import type { Table } from '../report/chart.ts';
+import { formatDifference, formatMicros } from '../terminal/figures.ts';
 import { createHistogram } from '../visits/histogram.ts';
 import type { VisitResult } from '../visits/result.ts';
 import { cableOf, clientCable } from './cable.ts';

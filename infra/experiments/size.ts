@@ -1,6 +1,6 @@
-import type { Line } from '../report/parts.ts';
+import type { Line } from '../report/chart.ts';
 import type { Case, ReportComparison } from '../report/schema.ts';
-import { formatMicros } from '../report/table.ts';
+import { formatMicros } from '../terminal/figures.ts';
 import { startLabAt } from './cable.ts';
 import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
 import {

@@ -1,5 +1,5 @@
-import type { Chart, Line, Table } from '../report/parts.ts';
-import { formatCounts, formatMicros } from '../report/table.ts';
+import type { Chart, Line, Table } from '../report/chart.ts';
+import { formatCounts, formatMicros } from '../terminal/figures.ts';
 import { mergeHistograms, quantiles } from '../visits/histogram.ts';
 import type { VisitResult } from '../visits/result.ts';
 

@@ -1,7 +1,7 @@
 import type { Histogram } from 'hdr-histogram-js';
 import { mergeHistograms, quantiles } from '../visits/histogram.ts';
+import type { Chart, Line } from './chart.ts';
 import { colourOf } from './colours.ts';
-import type { Chart, Line } from './parts.ts';
 import type { Case } from './schema.ts';
 
 /** What the page's script draws. Columns are as uPlot takes them: the x values, then one list of y values a line. */

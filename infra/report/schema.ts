@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { verdicts } from '../statistics/verdict.ts';
+import { type Comparison, verdicts } from '../statistics/verdict.ts';
 import { spreadSchema, visitResultSchema } from '../visits/result.ts';
-import { chartSchema, tableSchema } from './parts.ts';
+import { chartSchema, tableSchema } from './chart.ts';
 
 /**
  * The report of one experiment: `reports/NAME-TIME.json`. All durations are in the unit that their name says; a
@@ -134,6 +134,22 @@ export type OverRounds = z.infer<typeof overRounds>;
 export type ReportComparison = z.infer<typeof comparisonSchema>;
 export type Saturation = z.infer<typeof saturationSchema>;
 export type Environment = z.infer<typeof environmentSchema>;
+
+/** A comparison of figures in microseconds as reports have it; `a` and `b` say what was compared. */
+export function reported(found: Comparison, a: string, b: string): ReportComparison {
+  return {
+    name: found.name,
+    a,
+    b,
+    aMicros: found.a,
+    bMicros: found.b,
+    differenceMicros: found.difference,
+    lowMicros: found.low,
+    highMicros: found.high,
+    p: found.p,
+    verdict: found.verdict,
+  };
+}
 
 /** The same as a JSON Schema, for readers in other languages. */
 export function reportJsonSchema() {

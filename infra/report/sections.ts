@@ -1,9 +1,9 @@
+import { formatAxis, formatCounts, formatDifference, formatMicros, formatP } from '../terminal/figures.ts';
+import type { Chart, Table } from './chart.ts';
 import { colourOf } from './colours.ts';
 import { type Html, html } from './html.ts';
-import type { Chart, Table } from './parts.ts';
 import type { groupCases } from './plots.ts';
 import type { Case, CaseSummary, OverRounds, Report, ReportComparison } from './schema.ts';
-import { formatAxis, formatCounts, formatDifference, formatMicros, formatP } from './table.ts';
 
 /** The parts of a page. Each is empty when there is nothing to show. */
 

@@ -1,6 +1,7 @@
-import type { Table } from './parts.ts';
+import { formatCounts, formatDifference, formatMicros, formatP } from '../terminal/figures.ts';
+import { formatTable } from '../terminal/table.ts';
+import type { Table } from './chart.ts';
 import type { OverRounds, Report, ReportComparison } from './schema.ts';
-import { formatCounts, formatDifference, formatMicros, formatP, formatTable } from './table.ts';
 
 /** The report as a person reads it in a terminal: medians over the rounds. */
 export function renderTerminal(report: Report): string {

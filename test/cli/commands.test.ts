@@ -10,10 +10,10 @@ import { experimentNames } from '../../infra/experiments/names.ts';
 import { baton } from '../../infra/lab/service.ts';
 import { needing } from '../support/needs.ts';
 
-const all = await program('all', '0');
+const all = await program('all');
 
 test('what is listed of a command without loading it is what the command says', async (t) => {
-  const listed = await program('', '0');
+  const listed = await program('');
   for (const [index, command] of all.commands.entries()) {
     const other = listed.commands[index]!;
     t.is(other.name(), command.name());
@@ -38,7 +38,7 @@ test('help of the whole does not load what a command needs', async (t) => {
 });
 
 test('bash completes commands, options and what may follow them', async (t) => {
-  const script = await completionFor('bash');
+  const script = completionFor('bash', all);
   const complete = async (...words: string[]): Promise<string[]> => {
     const quoted = words.map((word) => `'${word}'`).join(' ');
     const ask = `${script}\nCOMP_WORDS=(baton ${quoted}); COMP_CWORD=${words.length}; _baton; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -55,7 +55,7 @@ test('bash completes commands, options and what may follow them', async (t) => {
 });
 
 test('zsh and fish know every command and every option, and bash accepts its script', async (t) => {
-  const scripts = await Promise.all((['bash', 'zsh', 'fish'] as const).map(completionFor));
+  const scripts = (['bash', 'zsh', 'fish'] as const).map((shell) => completionFor(shell, all));
   for (const script of scripts)
     for (const command of all.commands) {
       t.true(script.includes(command.name()));
@@ -65,7 +65,7 @@ test('zsh and fish know every command and every option, and bash accepts its scr
 });
 
 needing('zsh')('zsh accepts its script', async (t) => {
-  t.is((await execa('zsh', ['-n'], { input: await completionFor('zsh') })).stderr, '');
+  t.is((await execa('zsh', ['-n'], { input: completionFor('zsh', all) })).stderr, '');
 });
 
 needing('groff')('the manual names every command and option, and groff has nothing against it', async (t) => {

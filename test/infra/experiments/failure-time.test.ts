@@ -1,6 +1,10 @@
 import test from 'ava';
-import type { Fault } from '../../../infra/experiments/failure.ts';
-import { disturbance, type Observed, timeChart } from '../../../infra/experiments/failure-time.ts';
+import {
+  disturbance,
+  type Fault,
+  type Observed,
+  timeChart,
+} from '../../../infra/experiments/failure-time.ts';
 import type { Lab } from '../../../infra/lab/lab.ts';
 import type { VisitResult } from '../../../infra/visits/result.ts';
 

@@ -5,8 +5,8 @@ import { measureGrid } from '../../../infra/experiments/grid.ts';
 import { measure } from '../../../infra/experiments/measure.ts';
 import { waysOf } from '../../../infra/experiments/ways.ts';
 import type { Lab } from '../../../infra/lab/lab.ts';
-import { createProgress } from '../../../infra/lab/progress.ts';
 import { startLab } from '../../../infra/lab/start.ts';
+import { createProgress } from '../../../infra/terminal/progress.ts';
 
 async function start(t: ExecutionContext): Promise<Lab> {
   const lab = await startLab('loopback', { mode: 'handoff', deliveries: 1, local: 1 });

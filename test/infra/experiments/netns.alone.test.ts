@@ -6,8 +6,8 @@ import { firstVisit } from '../../../infra/experiments/first-visit.ts';
 import { runExperiment } from '../../../infra/experiments/run.ts';
 import { allowedMicros, selfcheck } from '../../../infra/experiments/selfcheck.ts';
 import { storm } from '../../../infra/experiments/storm.ts';
-import { createProgress } from '../../../infra/lab/progress.ts';
 import type { Report } from '../../../infra/report/schema.ts';
+import { createProgress } from '../../../infra/terminal/progress.ts';
 import { asRoot } from '../../support/netns.ts';
 
 const runQuick = (experiment: Experiment): Promise<Report> =>

@@ -7,11 +7,11 @@ import type { ExecutionContext } from 'ava';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
 import { runExperiment } from '../../../infra/experiments/run.ts';
-import { createProgress } from '../../../infra/lab/progress.ts';
 import { compareReports } from '../../../infra/report/compare.ts';
 import { renderComparePage } from '../../../infra/report/compare-page.ts';
 import type { Report } from '../../../infra/report/schema.ts';
 import { writeIndex, writeReport } from '../../../infra/report/write.ts';
+import { createProgress } from '../../../infra/terminal/progress.ts';
 import { needing } from '../../support/needs.ts';
 
 const browserTest = needing('chromium');

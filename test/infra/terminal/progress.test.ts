@@ -1,5 +1,5 @@
 import test from 'ava';
-import { createProgress, formatLeft } from '../../../infra/lab/progress.ts';
+import { createProgress, formatLeft } from '../../../infra/terminal/progress.ts';
 
 function record(isTTY: boolean, laterMs?: number) {
   const said: string[] = [];

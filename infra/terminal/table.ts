@@ -1,31 +1,29 @@
-/** What is printed for people, fitted to the width of their terminal. What is piped is never cut. */
+/** Tables of plain text, for terminals: columns wide enough for their longest cell, or fitted to the width of a terminal. */
 
-/** Columns; `COLUMNS` as for ps(1) and its like. */
-export function terminalWidth(stream: { readonly columns?: number } = process.stdout): number {
-  const asked = Number(process.env.COLUMNS);
-  if (Number.isInteger(asked) && asked > 0) return asked;
-  return stream.columns ?? Infinity;
+const GAP = 2;
+
+/** The first column is text, to the left; the others are figures, to the right; a rule is below the header. */
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = widthsOf([header, ...rows]);
+  const line = (row: readonly string[]) =>
+    joined(widths.map((width, column) => pad(row[column] ?? '', width, column === 0)));
+  return [line(header), '─'.repeat(totalOf(widths)), ...rows.map(line)].join('\n');
 }
 
-/** A text of many parts, broken after commas and colons, and between words that two spaces part. */
-export function wrap(text: string, width: number): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const part of text.split(/(?<=[,:]) | {2}/)) {
-    const joined = line === '' ? part : `${line}${/[,:]$/.test(line) ? ' ' : '  '}${part}`;
-    if (joined.length <= width || line.trim() === '') {
-      line = joined;
-    } else {
-      lines.push(line);
-      line = `  ${part}`;
-    }
-  }
-  return [...lines, line].join('\n');
+/** Every column is text, to the left; the first row is the header. */
+export function formatTextTable(rows: readonly (readonly string[])[]): string {
+  const widths = widthsOf(rows);
+  return rows
+    .map((row) => joined(widths.map((width, column) => pad(row[column] ?? '', width, true))))
+    .join('\n');
 }
+
+const pad = (cell: string, width: number, left: boolean) =>
+  left ? cell.padEnd(width) : cell.padStart(width);
+const joined = (cells: readonly string[]) => cells.join(' '.repeat(GAP)).trimEnd();
 
 /** Below this a shortened cell says nothing any more. */
 const LEAST = 8;
-const GAP = 2;
 
 /**
  * A table that is no wider than `width`: columns are left out in the order of `expendable` (their titles), then the widest
@@ -62,5 +60,5 @@ function shorten(cell: string, width: number): string {
 
 const widthsOf = (rows: readonly (readonly string[])[]): number[] =>
   rows[0]!.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-const widthOf = (rows: readonly (readonly string[])[]): number =>
-  widthsOf(rows).reduce((sum, width) => sum + width + GAP, -GAP);
+const totalOf = (widths: readonly number[]): number => widths.reduce((sum, width) => sum + width + GAP, -GAP);
+const widthOf = (rows: readonly (readonly string[])[]): number => totalOf(widthsOf(rows));

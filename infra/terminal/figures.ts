@@ -1,20 +1,4 @@
-/** Tables and figures for a terminal: plain text, columns wide enough for their longest cell. */
-
-/** The first column is text, to the left; the others are figures, to the right. */
-export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
-  const line = (row: readonly string[]) =>
-    widths
-      .map((width, column) => {
-        const cell = row[column] ?? '';
-        return column === 0 ? cell.padEnd(width) : cell.padStart(width);
-      })
-      .join('  ')
-      .trimEnd();
-  const rule = widths.map((width) => '─'.repeat(width)).join('──');
-  return [line(header), rule, ...rows.map(line)].join('\n');
-}
+/** Figures as a person reads them, in terminals and in reports. */
 
 /** Microseconds -> milliseconds with three significant digits: `0.312 ms`, `4.31 ms`, `120 ms`. */
 export function formatMicros(micros: number): string {

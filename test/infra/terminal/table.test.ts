@@ -1,7 +1,8 @@
 import test from 'ava';
-import { render } from '../../infra/cli/status.ts';
-import { fitTable, wrap } from '../../infra/terminal.ts';
-import type { HeadStatus } from '../../shared/status.ts';
+import { render } from '../../../infra/cli/status.ts';
+import { fitTable } from '../../../infra/terminal/table.ts';
+import { wrap } from '../../../infra/terminal/width.ts';
+import type { HeadStatus } from '../../../shared/status.ts';
 
 const big = 4_294_967_295;
 /** As wide as a status gets. */

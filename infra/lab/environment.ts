@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Host } from '../lab/lab.ts';
-import { type Environment, environmentSchema } from './schema.ts';
+import { type Environment, environmentSchema } from '../report/schema.ts';
+import type { Host } from './lab.ts';
 
 /** What decides how fast connections are made and how long queues get; see ip-sysctl in the kernel's documentation. */
 const sysctls = [

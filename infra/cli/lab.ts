@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
-import type { Experiment } from '../experiments/experiment.ts';
-import { experimentNames } from '../experiments/names.ts';
+import { experimentNames, loadExperiment, loadExperiments } from '../experiments/index.ts';
+import type { Experiment } from '../experiments/kit/experiment.ts';
 import { type LabKind, labKinds } from '../lab/lab.ts';
 import { renderTerminal } from '../report/terminal.ts';
 import type { WrittenReport } from '../report/write.ts';
@@ -52,13 +52,12 @@ baton lab down --on vagrant  destroys them
 
 async function lab(name: string, flags: LabFlags): Promise<void> {
   if (name === 'up' || name === 'down') return await upOrDown(name, flags);
-  const { experiments, findExperiment } = await import('../experiments/index.ts');
-  if (name === 'list') return void process.stdout.write(`${list(experiments)}\n`);
+  if (name === 'list') return void process.stdout.write(`${list(await loadExperiments())}\n`);
   if (name === 'schema') {
     const { reportJsonSchema } = await import('../report/schema.ts');
     return void process.stdout.write(`${JSON.stringify(reportJsonSchema(), undefined, 2)}\n`);
   }
-  const wanted = name === 'all' ? experiments : [findExperiment(name)];
+  const wanted = name === 'all' ? await loadExperiments() : [await loadExperiment(name)];
   const { needReports } = await import('../report/write.ts');
   await needReports(flags.out);
   await runAll(wanted, flags);
@@ -131,7 +130,7 @@ async function runOne(
   const laterMs = later.reduce((sum, { seconds }) => sum + 1000 * seconds[quick ? 'quick' : 'full'], 0);
   const progress = createProgress(process.stderr, laterMs);
   try {
-    const { runExperiment } = await import('../experiments/run.ts');
+    const { runExperiment } = await import('../experiments/kit/run.ts');
     const report = await runExperiment(experiment, { on: flags.on, quick, signal, progress });
     progress.end();
     process.stdout.write(`\n${renderTerminal(report)}\n`);

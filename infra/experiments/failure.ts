@@ -4,10 +4,10 @@ import { visitFrom } from '../lab/visit-from.ts';
 import type { Table } from '../report/chart.ts';
 import { summariseRounds } from '../report/summarise.ts';
 import { formatCounts, formatMicros } from '../terminal/figures.ts';
-import { cableOf, clientCable } from './cable.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import { disturbance, type Fault, type Observed, timeChart } from './failure-time.ts';
-import { type Way, waysOf } from './ways.ts';
+import { disturbance, type Fault, type Observed, timeChart } from './failure/time.ts';
+import { cableOf, clientCable } from './kit/cable.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { type Way, waysOf } from './kit/ways.ts';
 
 /**
  * What visitors notice when something breaks while they come steadily: one of two deliveries is killed or stands still,

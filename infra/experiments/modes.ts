@@ -1,10 +1,10 @@
 import type { Lab } from '../lab/lab.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import { compareWays } from './findings.ts';
-import { type Grid, gridMs, measureGrid } from './grid.ts';
-import { answerOf } from './modes-answer.ts';
-import { type Load, saturateInTurns, saturationMs } from './saturate.ts';
-import { type Way, waysOf } from './ways.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { compareWays } from './kit/findings.ts';
+import { type Grid, gridMs, measureGrid } from './kit/grid.ts';
+import { type Load, saturateInTurns, saturationMs } from './kit/saturate.ts';
+import { type Way, waysOf } from './kit/ways.ts';
+import { answerOf } from './modes/answer.ts';
 
 /**
  * The same visits to the same two deliveries: straight to them, and through a head that hands over, answers 307 or
@@ -42,7 +42,7 @@ const quick: Size = {
   openConnections: { connections: 16, seconds: 1, turns: 1 },
 };
 
-export const modesExperiment: Experiment = {
+export const modes: Experiment = {
   name: 'modes',
   title: 'every way over the shortest of networks: what a visit takes and what it costs the head',
   question:

@@ -5,9 +5,9 @@ import type { Table } from '../report/chart.ts';
 import { formatDifference, formatMicros } from '../terminal/figures.ts';
 import { createHistogram } from '../visits/histogram.ts';
 import type { VisitResult } from '../visits/result.ts';
-import { cableOf, clientCable } from './cable.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import { waysOf } from './ways.ts';
+import { cableOf, clientCable } from './kit/cable.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { waysOf } from './kit/ways.ts';
 
 /**
  * Are the generator's own timings right? The same visits are timed twice: by the generator, and from the timestamps that

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab } from '../lab/lab.ts';
 import { visitFrom } from '../lab/visit-from.ts';
 import { ownShortages } from '../visits/own-limits.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { isHandoff, waysOf } from './kit/ways.ts';
 import {
   type Crowd,
   connectChart,
@@ -12,8 +13,7 @@ import {
   nameOf,
   type Outcome,
   waited,
-} from './storm-figures.ts';
-import { isHandoff, waysOf } from './ways.ts';
+} from './storm/figures.ts';
 
 /**
  * Thousands of clients at the same moment, against accept queues of several sizes. The kernel completes handshakes by

@@ -8,11 +8,13 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { experiments } from '../../../infra/experiments/index.ts';
+import { loadExperiments } from '../../../infra/experiments/index.ts';
 import { startLoopbackLab } from '../../../infra/lab/loopback.ts';
 import { visitFrom } from '../../../infra/lab/visit-from.ts';
 import { reportSchema } from '../../../infra/report/schema.ts';
 import { visitResultSchema } from '../../../infra/visits/result.ts';
+
+const experiments = await loadExperiments();
 
 const main = fileURLToPath(new URL('../../../infra/cli/main.ts', import.meta.url));
 const baton = (...args: string[]) => execa(process.execPath, [main, ...args], { reject: false });

@@ -1,9 +1,9 @@
 /** Experiments on the netns lab, whose answers are known beforehand. */
 import { cpus, loadavg } from 'node:os';
 import test from 'ava';
-import type { Experiment } from '../../../infra/experiments/experiment.ts';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
-import { runExperiment } from '../../../infra/experiments/run.ts';
+import type { Experiment } from '../../../infra/experiments/kit/experiment.ts';
+import { runExperiment } from '../../../infra/experiments/kit/run.ts';
 import { allowedMicros, selfcheck } from '../../../infra/experiments/selfcheck.ts';
 import { storm } from '../../../infra/experiments/storm.ts';
 import type { Report } from '../../../infra/report/schema.ts';

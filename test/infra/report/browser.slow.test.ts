@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
-import { runExperiment } from '../../../infra/experiments/run.ts';
+import { runExperiment } from '../../../infra/experiments/kit/run.ts';
 import { compareReports } from '../../../infra/report/compare.ts';
 import { renderComparePage } from '../../../infra/report/compare-page.ts';
 import type { Report } from '../../../infra/report/schema.ts';

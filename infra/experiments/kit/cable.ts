@@ -1,5 +1,5 @@
-import { BatonError } from '../../shared/errors.ts';
-import type { Lab } from '../lab/lab.ts';
+import { BatonError } from '../../../shared/errors.ts';
+import type { Lab } from '../../lab/lab.ts';
 import type { ExperimentContext } from './experiment.ts';
 
 /**

@@ -4,9 +4,9 @@ import {
   type Fault,
   type Observed,
   timeChart,
-} from '../../../infra/experiments/failure-time.ts';
-import type { Lab } from '../../../infra/lab/lab.ts';
-import type { VisitResult } from '../../../infra/visits/result.ts';
+} from '../../../../infra/experiments/failure/time.ts';
+import type { Lab } from '../../../../infra/lab/lab.ts';
+import type { VisitResult } from '../../../../infra/visits/result.ts';
 
 const fault: Fault = {
   name: 'broken',

@@ -1,6 +1,6 @@
-import type { Lab, LabOptions } from '../lab/lab.ts';
-import type { Report } from '../report/schema.ts';
-import type { Progress } from '../terminal/progress.ts';
+import type { Lab, LabOptions } from '../../lab/lab.ts';
+import type { Report } from '../../report/schema.ts';
+import type { Progress } from '../../terminal/progress.ts';
 
 /** A question, and how it is put to a lab. Each experiment is one file; index.ts lists them. */
 export interface Experiment {

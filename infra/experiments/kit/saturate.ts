@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { BatonError } from '../../shared/errors.ts';
-import type { Host, Lab } from '../lab/lab.ts';
-import type { Saturation } from '../report/schema.ts';
+import { BatonError } from '../../../shared/errors.ts';
+import type { Host, Lab } from '../../lab/lab.ts';
+import type { Saturation } from '../../report/schema.ts';
 import type { ExperimentContext } from './experiment.ts';
 import { isHandoff, waysOf } from './ways.ts';
 

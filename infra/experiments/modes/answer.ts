@@ -1,7 +1,7 @@
-import type { Case, ReportComparison } from '../report/schema.ts';
-import { formatMicros } from '../terminal/figures.ts';
-import { findCase, findComparison, p50Of, phrase, waysIn } from './findings.ts';
-import { isHandoff } from './ways.ts';
+import type { Case, ReportComparison } from '../../report/schema.ts';
+import { formatMicros } from '../../terminal/figures.ts';
+import { findCase, handoffsBeside, p50Of, waysIn } from '../kit/findings.ts';
+import { isHandoff } from '../kit/ways.ts';
 
 /** The answer in a sentence: the medians, what may be called a difference between them, and the head's CPU. */
 export function answerOf(cases: readonly Case[], comparisons: readonly ReportComparison[]): string {
@@ -18,9 +18,7 @@ export function answerOf(cases: readonly Case[], comparisons: readonly ReportCom
   const direct = p50Of(findCase(cases, 'direct', null));
   const base = direct ? `${formatMicros(direct)} straight to a delivery, ` : '';
   const here = handoffs.map((each) => `${formatMicros(p50Of(each)!)} by ${each.way}`).join(', ');
-  const verdicts = handoffs.map(
-    ({ way }) => `${way} ${phrase(findComparison(comparisons, 'redirect', way, 'p50'))}`,
-  );
+  const verdicts = handoffsBeside('redirect', 'p50', cases, comparisons);
   return `On this machine half of all visits took at most ${base}${here} and ${formatMicros(there)} with a 307 redirect: ${verdicts.join('; ')}${cpu(handoffs, redirect)}.`;
 }
 

@@ -1,7 +1,7 @@
-import type { Chart, Line, Table } from '../report/chart.ts';
-import { formatCounts, formatMicros } from '../terminal/figures.ts';
-import { mergeHistograms, quantiles } from '../visits/histogram.ts';
-import type { VisitResult } from '../visits/result.ts';
+import type { Chart, Line, Table } from '../../report/chart.ts';
+import { formatCounts, formatMicros } from '../../terminal/figures.ts';
+import { mergeHistograms, quantiles } from '../../visits/histogram.ts';
+import type { VisitResult } from '../../visits/result.ts';
 
 /** What is seen of a crowd that met a head. */
 

@@ -76,7 +76,7 @@ timeout 20 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-fi
   --user-data-dir="$profile" --virtual-time-budget=4000 --dump-dom "$1" 2>/dev/null
 `;
 
-export const clients: readonly Client[] = [
+export const clientPrograms: readonly Client[] = [
   curl('curl'),
   curl('curl -L', '-L'),
   python('Python urllib.request', urllib),

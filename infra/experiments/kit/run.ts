@@ -1,8 +1,8 @@
-import { readEnvironment, readEnvironmentOf } from '../lab/environment.ts';
-import type { Lab, LabKind } from '../lab/lab.ts';
-import { startLab } from '../lab/start.ts';
-import { type Environment, type Report, reportSchemaVersion } from '../report/schema.ts';
-import type { Progress } from '../terminal/progress.ts';
+import { readEnvironment, readEnvironmentOf } from '../../lab/environment.ts';
+import type { Lab, LabKind } from '../../lab/lab.ts';
+import { startLab } from '../../lab/start.ts';
+import { type Environment, type Report, reportSchemaVersion } from '../../report/schema.ts';
+import type { Progress } from '../../terminal/progress.ts';
 import type { Experiment } from './experiment.ts';
 
 export interface RunOptions {

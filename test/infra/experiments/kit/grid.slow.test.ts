@@ -1,12 +1,12 @@
 /** Ways, rounds and what is said when a round was not what it should have been, in a real lab over loopback. */
 import test, { type ExecutionContext } from 'ava';
-import type { ExperimentContext } from '../../../infra/experiments/experiment.ts';
-import { measureGrid } from '../../../infra/experiments/grid.ts';
-import { measure } from '../../../infra/experiments/measure.ts';
-import { waysOf } from '../../../infra/experiments/ways.ts';
-import type { Lab } from '../../../infra/lab/lab.ts';
-import { startLab } from '../../../infra/lab/start.ts';
-import { createProgress } from '../../../infra/terminal/progress.ts';
+import type { ExperimentContext } from '../../../../infra/experiments/kit/experiment.ts';
+import { measureGrid } from '../../../../infra/experiments/kit/grid.ts';
+import { measure } from '../../../../infra/experiments/kit/measure.ts';
+import { waysOf } from '../../../../infra/experiments/kit/ways.ts';
+import type { Lab } from '../../../../infra/lab/lab.ts';
+import { startLab } from '../../../../infra/lab/start.ts';
+import { createProgress } from '../../../../infra/terminal/progress.ts';
 
 async function start(t: ExecutionContext): Promise<Lab> {
   const lab = await startLab('loopback', { mode: 'handoff', deliveries: 1, local: 1 });

@@ -1,5 +1,5 @@
-import type { Case, Round } from '../report/schema.ts';
-import { summariseRounds } from '../report/summarise.ts';
+import type { Case, Round } from '../../report/schema.ts';
+import { summariseRounds } from '../../report/summarise.ts';
 import type { ExperimentContext } from './experiment.ts';
 import type { Load } from './measure.ts';
 import { measure } from './measure.ts';
@@ -15,7 +15,7 @@ export interface Grid {
   readonly xs: readonly GridX[];
 }
 
-interface GridX {
+export interface GridX {
   /** null where there is no axis. */
   readonly x: number | null;
   /** Behind the way's name in a case's: `redirect, 50 ms`. Empty where there is no axis. */

@@ -1,7 +1,7 @@
-import type { Lab } from '../lab/lab.ts';
-import type { Chart, Line } from '../report/chart.ts';
-import type { Round } from '../report/schema.ts';
-import type { Way } from './ways.ts';
+import type { Lab } from '../../lab/lab.ts';
+import type { Chart, Line } from '../../report/chart.ts';
+import type { Round } from '../../report/schema.ts';
+import type { Way } from '../kit/ways.ts';
 
 export interface Fault {
   readonly name: string;

@@ -1,5 +1,5 @@
-import type { Mode, Transport } from '../../shared/status.ts';
-import type { Lab, LabDelivery } from '../lab/lab.ts';
+import type { Mode, Transport } from '../../../shared/status.ts';
+import type { Lab, LabDelivery } from '../../lab/lab.ts';
 
 /**
  * The ways in which a visit can go in a lab, whatever lab it is: straight to a delivery, handed over by each transport

@@ -1,8 +1,8 @@
-import type { Chart, Line, Table } from '../report/chart.ts';
-import type { Case, ReportComparison } from '../report/schema.ts';
-import { reported } from '../report/schema.ts';
-import { compareSet } from '../statistics/verdict.ts';
-import { formatMicros } from '../terminal/figures.ts';
+import type { Chart, Line, Table } from '../../report/chart.ts';
+import type { Case, ReportComparison } from '../../report/schema.ts';
+import { reported } from '../../report/schema.ts';
+import { compareSet } from '../../statistics/verdict.ts';
+import { formatMicros } from '../../terminal/figures.ts';
 import { isHandoff } from './ways.ts';
 
 /** What experiments make of the cases of a grid: comparisons, a plot over the axis, a table, and phrases. */
@@ -44,7 +44,7 @@ export function compareWays(
   });
 }
 
-interface LatencyChart {
+export interface LatencyChart {
   readonly title: string;
   readonly lead: string;
   readonly x: Chart['x'];
@@ -116,7 +116,7 @@ const p50WithInterval = ({ summary, rounds }: Case): string => {
 const millis = (micros: number) => formatMicros(micros).replace(' ms', '');
 
 /** `took 105 ms less than redirect (95 % interval 104 to 106)`, or that no difference was shown. */
-export function phrase(found: ReportComparison | undefined): string {
+function phrase(found: ReportComparison | undefined): string {
   if (!found) return 'was not compared';
   const [least, most] = [found.lowMicros, found.highMicros].map(Math.abs).sort((one, other) => one - other);
   const interval = `95 % interval ${millis(least!)} to ${millis(most!)}`;
@@ -133,10 +133,29 @@ export function phrase(found: ReportComparison | undefined): string {
   }
 }
 
-export const findComparison = (
+const findComparison = (
   comparisons: readonly ReportComparison[],
   a: string,
   b: string,
   name: string,
 ): ReportComparison | undefined =>
   comparisons.find((each) => each.a === a && each.b === b && each.name === name);
+
+/** Each handoff beside the way `a` at a place of the axis: `handoff-fd took 105 ms less than redirect (...)`. */
+export const handoffsBeside = (
+  a: string,
+  name: string,
+  cases: readonly Case[],
+  comparisons: readonly ReportComparison[],
+): string[] =>
+  waysIn(cases)
+    .filter(isHandoff)
+    .map((way) => `${way} ${phrase(findComparison(comparisons, a, way, name))}`);
+
+/** A model drawn beside what was measured: dashed, without points of its own. */
+export const modelLine = (name: string, points: Line['points']): Line => ({
+  name,
+  way: null,
+  kind: 'model',
+  points,
+});

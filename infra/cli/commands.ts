@@ -56,19 +56,19 @@ const commands: readonly Listed[] = [
   },
   {
     name: 'visit',
-    usage: '[options] <url...>',
+    usage: '[options] <URL...>',
     summary: 'visit a server at a steady rate and measure how long each visit takes',
     load: async () => (await import('./visit.ts')).visitCommand(),
   },
   {
     name: 'compare',
-    usage: '[options] <report...>',
+    usage: '[options] <REPORT...>',
     summary: 'hold reports of one experiment against the first of them',
     load: async () => (await import('./compare.ts')).compareCommand(),
   },
   {
     name: 'lab',
-    usage: '[options] <experiment>',
+    usage: '[options] <EXPERIMENT>',
     summary: 'run an experiment and write a report of it',
     load: async () => (await import('./lab.ts')).labCommand(),
   },

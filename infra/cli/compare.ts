@@ -18,10 +18,11 @@ const ROOM = 1024 * 1024;
 /** `baton compare A.json B.json ...` */
 export function compareCommand(): Command {
   return new Command('compare')
-    .description('hold reports of one experiment against the first of them')
-    .argument('<report...>', 'two or more JSON reports of `baton lab`')
-    .option('--html <file>', 'write it as a page')
-    .option('--json <file>', 'write it as JSON; - is standard output')
+    .summary('hold reports of one experiment against the first of them')
+    .description('Holds reports of one experiment against the first of them.')
+    .argument('<REPORT...>', 'two or more JSON reports of `baton lab`')
+    .option('--html <FILE>', 'write it as a page')
+    .option('--json <FILE>', 'write it as JSON; - is standard output')
     .action(compare);
 }
 

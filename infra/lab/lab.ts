@@ -67,16 +67,13 @@ export interface LabDelivery {
 
 export interface Lab {
   /** Where it runs, as in `--on`. */
-  readonly on: LabKind;
+  readonly on: string;
   readonly head: LabHead;
   readonly deliveries: readonly LabDelivery[];
   readonly client: Host;
   /** Stops everything that it started. Settles when all of it is gone; may be called again. */
   stop(): Promise<void>;
 }
-
-export const labKinds = ['loopback', 'netns', 'vagrant'] as const;
-export type LabKind = (typeof labKinds)[number];
 
 export interface LabOptions {
   readonly mode: Mode;

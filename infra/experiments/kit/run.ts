@@ -1,6 +1,7 @@
 import { readEnvironment, readEnvironmentOf } from '../../lab/environment.ts';
-import type { Lab, LabKind } from '../../lab/lab.ts';
-import { startLab } from '../../lab/start.ts';
+import { labKinds } from '../../lab/kinds/index.ts';
+import type { LabKind } from '../../lab/kinds/kind.ts';
+import type { Lab } from '../../lab/lab.ts';
 import { type Environment, type Report, reportSchemaVersion } from '../../report/schema.ts';
 import type { Progress } from '../../terminal/progress.ts';
 import type { Experiment } from './experiment.ts';
@@ -15,21 +16,24 @@ export interface RunOptions {
 /** Runs an experiment and stops every lab that it started, however it ends. */
 export async function runExperiment(experiment: Experiment, options: RunOptions): Promise<Report> {
   const began = Date.now();
-  let environment: Environment = { ...(await readEnvironment()), lab: options.on, baton: 'unknown' };
+  const { on } = options;
+  let environment: Environment = { ...(await readEnvironment()), lab: on.name, baton: 'unknown' };
   const labs: Lab[] = [];
   try {
     const findings = await experiment.run({
       startLab: async (wanted) => {
-        const lab = await startLab(options.on, wanted);
+        const lab = await on.start(wanted);
         labs.push(lab);
         const { version } = await lab.head.status();
-        environment = { ...(await readEnvironmentOf(lab.head.host)), lab: options.on, baton: version };
+        environment = { ...(await readEnvironmentOf(lab.head.host)), lab: on.name, baton: version };
         return lab;
       },
       async startLabWithHosts(wanted) {
-        if (options.on !== 'loopback') return `the ${options.on} lab has hosts itself`;
-        if (process.getuid!() !== 0) return 'it takes root: sudo npm start';
-        const lab = await startLab('netns', wanted);
+        if (on.hasHosts) return `the ${on.name} lab has hosts itself`;
+        const other = labKinds.find(({ hasHosts, lackingBeside }) => hasHosts && lackingBeside)!;
+        const lacking = other.lackingBeside!();
+        if (lacking !== undefined) return lacking;
+        const lab = await other.start(wanted);
         labs.push(lab);
         return lab;
       },
@@ -43,7 +47,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions)
       experiment: experiment.name,
       title: experiment.title,
       question: experiment.question,
-      command: `baton lab ${experiment.name} --on ${options.on}${options.quick ? ' --quick' : ''}`,
+      command: `baton lab ${experiment.name} --on ${on.name}${options.quick ? ' --quick' : ''}`,
       startedAt: new Date(began).toISOString(),
       seconds: (Date.now() - began) / 1000,
       complete: !options.signal.aborted,

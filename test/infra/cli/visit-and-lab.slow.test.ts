@@ -107,7 +107,7 @@ const wrong: [string[], RegExp][] = [
   [['visit', 'http://127.0.0.1/', '--fail-if', 'p99'], /--fail-if/],
   [['visit', 'http://127.0.0.1/', '--fail-if', 'connect.p99.anything>10s'], /--fail-if.*p99\.9/],
   [['visit', 'http://127.0.0.1/', '--start-at', 'soon'], /--start-at/],
-  [['visit'], /url/],
+  [['visit'], /URL/],
   [['compare', 'one.json'], /two or more/],
   [['compare', 'none.json', 'nothing.json'], /does not exist/],
   [['lab', 'nonsense'], /nonsense.*modes/],

@@ -6,13 +6,14 @@ import type { Experiment } from '../../../infra/experiments/kit/experiment.ts';
 import { runExperiment } from '../../../infra/experiments/kit/run.ts';
 import { allowedMicros, selfcheck } from '../../../infra/experiments/selfcheck.ts';
 import { storm } from '../../../infra/experiments/storm.ts';
+import { netns } from '../../../infra/lab/kinds/netns.ts';
 import type { Report } from '../../../infra/report/schema.ts';
 import { createProgress } from '../../../infra/terminal/progress.ts';
 import { asRoot } from '../../support/netns.ts';
 
 const runQuick = (experiment: Experiment): Promise<Report> =>
   runExperiment(experiment, {
-    on: 'netns',
+    on: netns,
     quick: true,
     signal: new AbortController().signal,
     progress: createProgress({ write: () => {} }),

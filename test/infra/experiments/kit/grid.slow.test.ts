@@ -5,11 +5,11 @@ import { measureGrid } from '../../../../infra/experiments/kit/grid.ts';
 import { measure } from '../../../../infra/experiments/kit/measure.ts';
 import { waysOf } from '../../../../infra/experiments/kit/ways.ts';
 import type { Lab } from '../../../../infra/lab/lab.ts';
-import { startLab } from '../../../../infra/lab/start.ts';
+import { startLoopbackLab } from '../../../../infra/lab/loopback.ts';
 import { createProgress } from '../../../../infra/terminal/progress.ts';
 
 async function start(t: ExecutionContext): Promise<Lab> {
-  const lab = await startLab('loopback', { mode: 'handoff', deliveries: 1, local: 1 });
+  const lab = await startLoopbackLab({ mode: 'handoff', deliveries: 1, local: 1 });
   t.teardown(lab.stop);
   return lab;
 }

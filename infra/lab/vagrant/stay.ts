@@ -1,24 +1,24 @@
-/** `baton lab up` and `baton lab down` with virtual machines. */
-import { openHosts, restoreServices, type VagrantHosts } from '../lab/vagrant/hosts.ts';
-import { forgetSshConfig, vagrant } from '../lab/vagrant/machines.ts';
-import { formatTable } from '../terminal/table.ts';
-import { type NetworkFlags, readNetworkFlags } from './lab-network.ts';
+/** The machines of the Vagrant lab, which stay until they are destroyed. */
+import { formatTable } from '../../terminal/table.ts';
+import type { WantedHosts } from '../kinds/kind.ts';
+import { openHosts, restoreServices, type VagrantHosts } from './hosts.ts';
+import { forgetSshConfig, vagrant } from './machines.ts';
 
 /** Starts the machines, makes those that there are not, and sees to it that they run what is checked out here. */
-export async function vagrantUp(flags: NetworkFlags): Promise<void> {
-  const { deliveries, rttMs } = readNetworkFlags(flags);
+export async function up({ deliveries, rttMs }: WantedHosts): Promise<string> {
   await vagrant(['up'], deliveries === undefined ? {} : { BATON_DELIVERIES: String(deliveries) });
   const hosts = await openHosts(deliveries);
   try {
     await restoreServices(hosts);
     if (rttMs !== undefined && rttMs > 0) await hosts.client.setLink({ delayMs: rttMs / 2 });
-    process.stdout.write(`${describe(hosts)}\n`);
+    return describe(hosts);
   } finally {
     await hosts.close();
   }
 }
 
-export async function vagrantDown(): Promise<void> {
+/** Vagrant itself says what it does. */
+export async function down(): Promise<undefined> {
   await vagrant(['destroy', '--force']);
   await forgetSshConfig();
 }

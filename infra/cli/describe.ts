@@ -49,5 +49,5 @@ export function describe(command: Command): Described {
 function valueAfter(option: Option): Value {
   if (!option.required && !option.optional) return 'none';
   if (option.argChoices) return option.argChoices;
-  return /<(FILE|PATH|FOLDER)>/.test(option.flags) ? 'file' : 'any';
+  return /<(FILE|PATH|FOLDER)\b/.test(option.flags) ? 'file' : 'any';
 }

@@ -25,6 +25,34 @@ test('what is listed of a command without loading it is what the command says', 
   );
 });
 
+test('every option that takes a value says in capitals or in its words what that is', (t) => {
+  for (const command of [...all.commands, ...all.commands.flatMap(({ commands }) => commands)])
+    for (const { flags, long } of command.options) {
+      const [, value] = /<(.*)>$/.exec(flags) ?? [];
+      if (value !== undefined)
+        t.regex(value, /^([A-Z][A-Z:|.]*|[a-z]+\|[a-z]+)$/, `${command.name()} ${long}`);
+    }
+  const flagsOf = (name: string) =>
+    all.commands.find((one) => one.name() === name)!.options.map(({ flags }) => flags);
+  for (const flags of [
+    ...['--listen <HOST:PORT>', '--control <HOST:PORT>', '--secret <FILE>', '--interface <NAME>'],
+    ...['--group <GROUP>', '--defer-accept <DURATION>', '--forget-after <DURATION>', '--head-bytes <SIZE>'],
+    ...['--first-delivery-within <DURATION>', '--workers <N>', '--io-uring <auto|off>'],
+  ])
+    t.true(flagsOf('head').includes(flags), flags);
+  for (const flags of [
+    ...[
+      '--name <NAME>',
+      '--head <PATH|HOST:PORT>',
+      '--vip <ADDRESS>',
+      '--app <FILE>',
+      '--half-open <on|off>',
+    ],
+    ...['--credits <N>', '--weight <N>', '--advertise <HOST:PORT>', '--drain-timeout <DURATION>'],
+  ])
+    t.true(flagsOf('delivery').includes(flags), flags);
+});
+
 test('help of the whole does not load what a command needs', async (t) => {
   const code = `
     process.argv.splice(1, Infinity, 'baton', '--help');

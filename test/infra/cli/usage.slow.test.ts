@@ -9,13 +9,13 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { getStatus } from '../../infra/admin-client.ts';
-import { baton } from '../../infra/lab/service.ts';
-import { startCluster } from '../support/cluster.ts';
-import { visit } from '../support/load.ts';
-import { open, sendOn } from '../support/raw-client.ts';
-import { spawnBaton } from '../support/spawn.ts';
-import { until } from '../support/until.ts';
+import { getStatus } from '../../../infra/admin-client.ts';
+import { baton } from '../../../infra/lab/service.ts';
+import { startCluster } from '../../support/cluster.ts';
+import { visit } from '../../support/load.ts';
+import { open, sendOn } from '../../support/raw-client.ts';
+import { spawnBaton } from '../../support/spawn.ts';
+import { until } from '../../support/until.ts';
 
 async function folder(t: ExecutionContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'baton-use-'));

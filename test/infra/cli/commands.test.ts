@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import test from 'ava';
 import { execa } from 'execa';
-import { program } from '../../infra/cli/commands.ts';
-import { completionFor } from '../../infra/cli/completion.ts';
-import { manualPage } from '../../infra/cli/manual.ts';
-import { experimentNames, loadExperiments } from '../../infra/experiments/index.ts';
-import { baton } from '../../infra/lab/service.ts';
-import { needing } from '../support/needs.ts';
+import { program } from '../../../infra/cli/commands.ts';
+import { completionFor } from '../../../infra/cli/completion.ts';
+import { manualPage } from '../../../infra/cli/manual.ts';
+import { experimentNames, loadExperiments } from '../../../infra/experiments/index.ts';
+import { baton } from '../../../infra/lab/service.ts';
+import { needing } from '../../support/needs.ts';
 
 const all = await program('all');
 
@@ -56,7 +56,7 @@ test('every option that takes a value says in capitals or in its words what that
 test('help of the whole does not load what a command needs', async (t) => {
   const code = `
     process.argv.splice(1, Infinity, 'baton', '--help');
-    await import(${JSON.stringify(new URL('../../infra/cli/main.ts', import.meta.url).href)});
+    await import(${JSON.stringify(new URL('../../../infra/cli/main.ts', import.meta.url).href)});
     const loaded = process.report.getReport().sharedObjects.filter((file) => file.endsWith('.node'));
     process.stderr.write(JSON.stringify(loaded));`;
   const { stdout, stderr } = await execa(process.execPath, ['--input-type=module', '-e', code]);
@@ -121,7 +121,7 @@ test('an unknown shell is said, and output that nobody reads to its end is no er
 
 test('an installed package says in one line which parts a lab needs', async (t) => {
   const { peerDependencies, devDependencies } = JSON.parse(
-    await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+    await readFile(new URL('../../../package.json', import.meta.url), 'utf8'),
   ) as Record<string, Record<string, string>>;
   for (const part of Object.keys(peerDependencies!)) t.truthy(devDependencies![part], part);
 });

@@ -145,7 +145,7 @@ function start(file: string, args: readonly string[], onFailure: (problem: Baton
     });
     const gone = child.then(({ code, stderr }) => {
       if (code === 'ENOENT' && debian !== undefined)
-        throw new BatonError('MISSING_TOOL', { tool: file, mend: `sudo apt-get install ${debian}` });
+        throw new BatonError('MISSING_TOOL', { tool: file, fix: `sudo apt-get install ${debian}` });
       throw failed(what, `it ended at once: ${lastLine(stderr)}`);
     });
     for (const loser of [tooLate, gone]) loser.catch(() => {});

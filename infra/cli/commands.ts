@@ -75,7 +75,7 @@ const commands: readonly Listed[] = [
   {
     name: 'doctor',
     usage: '[options]',
-    summary: 'what this machine can and cannot do, and how to mend it',
+    summary: 'what this machine can and cannot do, and how to fix it',
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
   {

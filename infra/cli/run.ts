@@ -61,5 +61,5 @@ function missingPart(error: unknown): BatonError | undefined {
   const part = /package '([^']+)'/.exec(String(message))?.[1] ?? '';
   if (!Object.hasOwn(partsOnRequest, part)) return undefined;
   const parts = Object.entries(partsOnRequest).map(([name, range]) => `${name}@${range}`);
-  return new BatonError('MISSING_PART', { part, mend: `npm install ${parts.join(' ')}` });
+  return new BatonError('MISSING_PART', { part, fix: `npm install ${parts.join(' ')}` });
 }

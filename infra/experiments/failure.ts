@@ -170,7 +170,7 @@ async function observe(
     way,
     x: faults.indexOf(fault),
     faultMs: outcome.at - began,
-    endMs: outcome.mended - began,
+    endMs: outcome.fixed - began,
     round: { round: 1, visits, headConnections: 0, headCpuMicrosPerConnection: null },
   };
 }
@@ -192,7 +192,7 @@ async function breakAndMend(
   await fault.end(lab, way);
   // A head that is new knows deliveries only once they have registered again.
   for (const { name } of lab.deliveries) await registered(lab, name);
-  return { at, mended: fault.ofHead ? restarted : Date.now() };
+  return { at, fixed: fault.ofHead ? restarted : Date.now() };
 }
 
 const pause = (ms: number, signal: AbortSignal) =>

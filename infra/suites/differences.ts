@@ -47,7 +47,7 @@ export const expectedDifferences: Readonly<Record<string, Readonly<Record<string
 
 const UNREF = 'the receiver keeps the process alive after server.unref()';
 
-/** Faults of Baton that these tests have found and that are not mended: whoever mends one takes it from here. */
+/** Faults of Baton that these tests have found and that are not fixed: whoever fixes one takes it from here. */
 export const knownFaults: typeof expectedDifferences = {
   node: {
     'test-http-parser-freed-during-execute.js': UNREF,

@@ -50,5 +50,6 @@ async function examineHost(
     '--json',
   ]);
   // The sources there are those here.
-  return { host: host.name, ...(JSON.parse(text) as Omit<ExaminedHost, 'host'>) };
+  const { fit, groups } = JSON.parse(text) as ExaminedHost;
+  return { host: host.name, fit, groups };
 }

@@ -1,4 +1,4 @@
-/** What each check says of a machine that lacks what it looks for, and how that is mended. */
+/** What each check says of a machine that lacks what it looks for, and how that is fixed. */
 import test from 'ava';
 import type { Asked, Outcome, Role } from '../../../infra/doctor/check.ts';
 import { checks } from '../../../infra/doctor/checks/index.ts';
@@ -41,7 +41,7 @@ for (const [role, cards] of [
 
 const eperm = { code: 'NO_PRIVILEGE', problem: 'bpf(MAP_CREATE): EPERM' };
 const silent = { code: 'NOT_ON_SEGMENT', problem: 'it is behind the router 10.77.0.1' };
-const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp, mend?: RegExp][] = [
+const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp, fix?: RegExp][] = [
   ['Node.js', 'lab', aMachine({ node: '20.19.0' }), 'lacking', /20\.19\.0, and \^22/, /npm ci/],
   ['native parts', 'lab', aMachine({ brokenParts: async () => ['koffi (x)'] }), 'lacking', /koffi/, /npm ci/],
   ['native parts', 'lab', aMachine({ brokenParts: async () => ['msgpackr (x)'] }), 'warning', /msgpackr/],
@@ -150,7 +150,7 @@ const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp
   [
     'secret',
     'delivery',
-    aMachine({ secretUsable: async () => ({ code: 'x', problem: 'does not exist', mend: 'make it' }) }),
+    aMachine({ secretUsable: async () => ({ code: 'x', problem: 'does not exist', fix: 'make it' }) }),
     'lacking',
     /does not exist/,
     /^scp 10\.77\.0\.2:/,
@@ -158,7 +158,7 @@ const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp
   [
     'secret',
     'head',
-    aMachine({ secretUsable: async () => ({ code: 'x', problem: 'does not exist', mend: 'make it' }) }),
+    aMachine({ secretUsable: async () => ({ code: 'x', problem: 'does not exist', fix: 'make it' }) }),
     'lacking',
     /does not exist/,
     /^make it$/,
@@ -229,13 +229,13 @@ function failing(problem: string): Machine['run'] {
   return async () => ({ ok: false, stdout: '', problem });
 }
 
-for (const [name, role, machine, outcome, found, mend] of cases) {
+for (const [name, role, machine, outcome, found, fix] of cases) {
   test(`${name} of a ${role}: ${outcome}, ${found.source}`, async (t) => {
     const finding = await find(name, role, machine);
     t.is(finding?.outcome, outcome);
     t.regex(finding!.found, found);
-    if (mend) t.regex(finding!.mend ?? '', mend);
-    t.notRegex(`${finding!.found}${finding!.mend}`, /\n/);
+    if (fix) t.regex(finding!.fix ?? '', fix);
+    t.notRegex(`${finding!.found}${finding!.fix}`, /\n/);
   });
 }
 

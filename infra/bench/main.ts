@@ -81,7 +81,7 @@ async function runSuite(suite: Suite, settings: Settings, options: Options): Pro
 }
 
 /** Megabytes of the head that 10,000 open connections may cost. */
-const headMegabytesPer10k = 1;
+const HEAD_MEGABYTES_PER_10K = 1;
 
 async function runMemory(options: Options): Promise<void> {
   const stage = await openStage(interrupted.signal);
@@ -97,8 +97,8 @@ async function runMemory(options: Options): Promise<void> {
     for (const who of ['head', 'delivery', 'server'] as const)
       console.log(`${who}: ${each(who).toFixed(2)} kB for each connection`);
     console.log(`written to ${await writeJson(options.out, 'memory', { samples })}`);
-    const problem = `the head grows by more than ${headMegabytesPer10k} MB for 10,000 connections`;
-    if (options.check && each('head') * 10_000 > headMegabytesPer10k * 1024) complain(problem);
+    const problem = `the head grows by more than ${HEAD_MEGABYTES_PER_10K} MB for 10,000 connections`;
+    if (options.check && each('head') * 10_000 > HEAD_MEGABYTES_PER_10K * 1024) complain(problem);
   } finally {
     await stage.close();
   }

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { type Asked, type Role, roles } from '../doctor/check.ts';
 import { checks } from '../doctor/checks/index.ts';
-import { doctorSchemaVersion, examine, isFit } from '../doctor/examine.ts';
+import { DOCTOR_SCHEMA, examine, isFit } from '../doctor/examine.ts';
 import { type Paint, plain, render } from '../doctor/render.ts';
 import { thisMachine } from '../doctor/this-machine.ts';
 import type { LabKind } from '../lab/kinds/kind.ts';
@@ -45,7 +45,7 @@ async function doctor(flags: DoctorFlags): Promise<void> {
   const groups = await examine(checks, thisMachine(), asked, rolesOf(flags));
   const fit = isFit(groups);
   const text = flags.json
-    ? JSON.stringify({ schema: doctorSchemaVersion, fit, groups })
+    ? JSON.stringify({ schema: DOCTOR_SCHEMA, fit, groups })
     : render(groups, process.stdout.isTTY ? colours : plain);
   process.stdout.write(`${text}\n`);
   if (!fit) process.exitCode = 1;
@@ -56,7 +56,7 @@ async function doctorOnLab(lab: LabKind, json: boolean): Promise<void> {
   const fit = hosts.every((each) => each.fit);
   const paint = process.stdout.isTTY ? colours : plain;
   const text = json
-    ? JSON.stringify({ schema: doctorSchemaVersion, fit, hosts })
+    ? JSON.stringify({ schema: DOCTOR_SCHEMA, fit, hosts })
     : hosts.map(({ host, groups }) => `${host}\n\n${render(groups, paint)}`).join('\n\n\n');
   process.stdout.write(`${text}\n`);
   if (!fit) process.exitCode = 1;

@@ -1,13 +1,12 @@
+/**
+ * Real clients ask for a page, and send a form, while the head hands over, answers 307 and answers 201: who goes where
+ * the Location says, and does the body come along?
+ */
 import type { Host, Lab } from '../lab/lab.ts';
 import type { Table } from '../report/chart.ts';
 import { type Client, clientPrograms, type Method, methods } from './clients/programs.ts';
 import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
 import { waysOf } from './kit/ways.ts';
-
-/**
- * Real clients ask for a page, and send a form, while the head hands over, answers 307 and answers 201: who goes where
- * the Location says, and does the body come along?
- */
 
 /** One of each kind is enough: a client sees no difference between transports. */
 const wayNames = ['handoff', 'redirect', 'created'] as const;

@@ -1,3 +1,8 @@
+/**
+ * One request on a new connection, every way, at several round trips. A visit straight to a delivery is one round trip
+ * for the handshake and one for the request. A handoff adds none. A redirect pays both twice: once for the answer that
+ * says where to go, and once for going there. The measured medians are drawn with these models.
+ */
 import type { Case, ReportComparison } from '../report/schema.ts';
 import { formatMicros } from '../terminal/figures.ts';
 import { cableOf, clientCable } from './kit/cable.ts';
@@ -6,17 +11,11 @@ import { findCase, handoffsBeside, modelLine, p50Of, waysIn } from './kit/findin
 import { sweep } from './kit/sweep.ts';
 import { isHandoff, waysOf } from './kit/ways.ts';
 
-/**
- * One request on a new connection, every way, at several round trips. A visit straight to a delivery is one round trip
- * for the handshake and one for the request. A handoff adds none. A redirect pays both twice: once for the answer that
- * says where to go, and once for going there. The measured medians are drawn with these models.
- */
-
 const size = {
   full: { roundTrips: [0, 10, 50, 100], rounds: 5, rate: 50, warmUpMs: 300, durationMs: 1100 },
   quick: { roundTrips: [0, 50], rounds: 1, rate: 50, warmUpMs: 200, durationMs: 500 },
 };
-const path = '/bytes/1000';
+const PATH = '/bytes/1000';
 
 /** Round trips of a visit, by way. */
 const roundTripsOf = (way: string) => (way === 'redirect' || way === 'created' ? 4 : 2);
@@ -40,7 +39,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
     label,
     places: cable.roundTrips.map((x) => ({
       x,
-      load: { paths: [path], rate, arrivals: 'poisson', warmUpMs, durationMs, timeoutMs: 5000 },
+      load: { paths: [PATH], rate, arrivals: 'poisson', warmUpMs, durationMs, timeoutMs: 5000 },
       visitMs: 3 * x,
       prepare: () => cable.set(x),
     })),
@@ -53,7 +52,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
       rounds,
       'seconds per round and case': durationMs / 1000,
       'warm-up seconds before each': warmUpMs / 1000,
-      path,
+      path: PATH,
     },
     chart: {
       title: 'A first visit, by round trip',

@@ -1,3 +1,8 @@
+/**
+ * The same visits to the same two deliveries: straight to them, and through a head that hands over, answers 307 or
+ * answers 201. All ways take turns, round after round, so that whatever else the machine does falls on all of them;
+ * the head stays the same process and is switched while it runs.
+ */
 import type { Lab } from '../lab/lab.ts';
 import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
 import { compareWays } from './kit/findings.ts';
@@ -5,12 +10,6 @@ import { type Grid, gridMs, measureGrid } from './kit/grid.ts';
 import { type Load, saturateInTurns, saturationMs } from './kit/saturate.ts';
 import { type Way, waysOf } from './kit/ways.ts';
 import { answerOf } from './modes/answer.ts';
-
-/**
- * The same visits to the same two deliveries: straight to them, and through a head that hands over, answers 307 or
- * answers 201. All ways take turns, round after round, so that whatever else the machine does falls on all of them;
- * the head stays the same process and is switched while it runs.
- */
 
 /** Different targets, so that a policy which looks at the path has something to choose by. */
 const paths = ['/bytes/1000?page=1', '/bytes/1000?page=2', '/bytes/1000?page=3', '/bytes/1000?page=4'];

@@ -1,3 +1,7 @@
+/**
+ * Visitors who stay: 1 to 100 requests, one after the other on the same connection, at a round trip of 20 ms. The first
+ * hop is paid once; the more requests follow, the less of it falls on each.
+ */
 import type { Case, ReportComparison } from '../report/schema.ts';
 import { formatMicros } from '../terminal/figures.ts';
 import { startLabAt } from './kit/cable.ts';
@@ -6,12 +10,7 @@ import { findCase, handoffsBeside, modelLine, p50Of } from './kit/findings.ts';
 import { sweep } from './kit/sweep.ts';
 import { waysOf } from './kit/ways.ts';
 
-/**
- * Visitors who stay: 1 to 100 requests, one after the other on the same connection, at a round trip of 20 ms. The first
- * hop is paid once; the more requests follow, the less of it falls on each.
- */
-
-const roundTripMs = 20;
+const ROUND_TRIP_MS = 20;
 
 const full = {
   rounds: 5,
@@ -36,7 +35,7 @@ export const session: Experiment = {
 
 async function run(context: ExperimentContext): Promise<Findings> {
   const { rounds, visits } = context.quick ? quick : full;
-  const { lab, roundTrip, notes } = await startLabAt(context, roundTripMs);
+  const { lab, roundTrip, notes } = await startLabAt(context, ROUND_TRIP_MS);
   return await sweep(context, {
     ways: waysOf(lab).filter(({ mode }) => mode !== 'created'),
     rounds,

@@ -1,3 +1,9 @@
+/**
+ * Answers of 1 kB to 10 MB at a round trip of 50 ms. TCP sends ten segments at first (RFC 6928) and twice as many after
+ * each round trip, so a larger answer takes more of them. Every new connection begins at ten again: the question is
+ * whether a redirect's second connection costs more than its two round trips, and whether a handoff, which keeps the
+ * first, has an advantage that grows with the answer.
+ */
 import type { Case, ReportComparison } from '../report/schema.ts';
 import { formatMicros } from '../terminal/figures.ts';
 import { startLabAt } from './kit/cable.ts';
@@ -6,24 +12,17 @@ import { findCase, handoffsBeside, modelLine, p50Of, waysIn } from './kit/findin
 import { sweep } from './kit/sweep.ts';
 import { isHandoff, waysOf } from './kit/ways.ts';
 
-/**
- * Answers of 1 kB to 10 MB at a round trip of 50 ms. TCP sends ten segments at first (RFC 6928) and twice as many after
- * each round trip, so a larger answer takes more of them. Every new connection begins at ten again: the question is
- * whether a redirect's second connection costs more than its two round trips, and whether a handoff, which keeps the
- * first, has an advantage that grows with the answer.
- */
-
-const roundTripMs = 50;
-const kB = 1000;
-const MB = 1000 * kB;
+const ROUND_TRIP_MS = 50;
+const KB = 1000;
+const MB = 1000 * KB;
 
 /** Rates such that visits of one case do not share the cable for long. */
 const full = {
   rounds: 5,
   sizes: [
-    { bytes: kB, rate: 25, durationMs: 1000, visitMs: 150 },
-    { bytes: 10 * kB, rate: 25, durationMs: 1000, visitMs: 150 },
-    { bytes: 100 * kB, rate: 20, durationMs: 1000, visitMs: 300 },
+    { bytes: KB, rate: 25, durationMs: 1000, visitMs: 150 },
+    { bytes: 10 * KB, rate: 25, durationMs: 1000, visitMs: 150 },
+    { bytes: 100 * KB, rate: 20, durationMs: 1000, visitMs: 300 },
     { bytes: MB, rate: 5, durationMs: 1200, visitMs: 500 },
     { bytes: 10 * MB, rate: 1, durationMs: 2000, visitMs: 900 },
   ],
@@ -40,7 +39,7 @@ export const size: Experiment = {
 
 async function run(context: ExperimentContext): Promise<Findings> {
   const { rounds, sizes } = context.quick ? quick : full;
-  const { lab, roundTrip, notes } = await startLabAt(context, roundTripMs);
+  const { lab, roundTrip, notes } = await startLabAt(context, ROUND_TRIP_MS);
   return await sweep(context, {
     ways: waysOf(lab).filter(({ mode }) => mode !== 'created'),
     rounds,
@@ -88,15 +87,15 @@ async function run(context: ExperimentContext): Promise<Findings> {
 }
 
 function label(bytes: number): string {
-  return bytes >= MB ? `${bytes / MB} MB` : `${bytes / kB} kB`;
+  return bytes >= MB ? `${bytes / MB} MB` : `${bytes / KB} kB`;
 }
 
 /** First congestion window: ten segments of 1448 bytes (RFC 6928, Ethernet with timestamps). */
-const initialWindow = 10 * 1448;
+const INITIAL_WINDOW = 10 * 1448;
 
 /** Handshakes and requests, and a round trip more each time the window must double before the rest fits. */
 function model(trips: number, roundTrip: number, sizes: readonly { bytes: number }[]) {
-  const doublings = (bytes: number) => Math.max(0, Math.ceil(Math.log2(bytes / initialWindow + 1)) - 1);
+  const doublings = (bytes: number) => Math.max(0, Math.ceil(Math.log2(bytes / INITIAL_WINDOW + 1)) - 1);
   return modelLine(
     `model: ${trips} round trips and slow start`,
     sizes.map(({ bytes }) => ({ x: bytes, y: (trips + doublings(bytes)) * roundTrip })),

@@ -1,7 +1,6 @@
+/** What passed a host's network cards, by tcpdump: when each segment of each TCP connection was sent or arrived. */
 import { BatonError } from '../../shared/errors.ts';
 import type { Host } from './lab.ts';
-
-/** What passed a host's network cards, by tcpdump: when each segment of each TCP connection was sent or arrived. */
 
 export interface Segment {
   /** Nanosecond clock of the kernel, in microseconds; only differences mean anything. */

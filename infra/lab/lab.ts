@@ -1,7 +1,6 @@
+/** A lab: a running head with its deliveries and a place for clients, wherever those are. */
 import type { HeadStatus, Mode, Transport } from '../../shared/status.ts';
 import type { Link } from './delay/wire.ts';
-
-/** A lab: a running head with its deliveries and a place for clients, wherever those are. */
 
 export interface HostRunOptions {
   readonly signal?: AbortSignal | undefined;

@@ -1,6 +1,5 @@
-import { z } from 'zod';
-
 /** What any report can be made of besides its cases: plots and tables, as data. */
+import { z } from 'zod';
 
 const axisSchema = z.object({
   title: z.string(),

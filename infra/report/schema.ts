@@ -1,14 +1,13 @@
+/**
+ * The report of one experiment: `reports/NAME-TIME.json`. All durations are in the unit that their name says; a
+ * reader that knows `schema` 2 can read every report that says 2. `baton lab schema` prints it as a JSON Schema.
+ */
 import { z } from 'zod';
 import { type Comparison, verdicts } from '../statistics/verdict.ts';
 import { spreadSchema, visitResultSchema } from '../visits/result.ts';
 import { chartSchema, tableSchema } from './chart.ts';
 
-/**
- * The report of one experiment: `reports/NAME-TIME.json`. All durations are in the unit that their name says; a
- * reader that knows `schema` 2 can read every report that says 2. `baton lab schema` prints it as a JSON Schema.
- */
-
-export const reportSchemaVersion = 2;
+export const REPORT_SCHEMA = 2;
 
 const overRounds = z
   .object({
@@ -95,7 +94,7 @@ export const environmentSchema = z.object({
 });
 
 export const reportSchema = z.object({
-  schema: z.literal(reportSchemaVersion),
+  schema: z.literal(REPORT_SCHEMA),
   kind: z.literal('baton-report'),
   experiment: z.string(),
   title: z.string(),

@@ -22,14 +22,14 @@ export function renderTerminal(report: Report): string {
   ].join('\n');
 }
 
-const shownWarnings = 6;
+const SHOWN_WARNINGS = 6;
 
 function warnings(all: readonly string[]): string[] {
   if (all.length === 0) return [];
-  const more = all.length - shownWarnings;
+  const more = all.length - SHOWN_WARNINGS;
   return [
     '',
-    ...all.slice(0, shownWarnings).map((warning) => `warning: ${warning}`),
+    ...all.slice(0, SHOWN_WARNINGS).map((warning) => `warning: ${warning}`),
     ...(more > 0 ? [`and ${more} more warnings, which the report has`] : []),
   ];
 }

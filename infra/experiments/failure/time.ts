@@ -46,13 +46,13 @@ interface Disturbance {
 }
 
 /** What a visit may take above all that came before the fault, milliseconds. */
-const tolerance = 50;
+const TOLERANCE_MS = 50;
 
 export function disturbance(observed: Observed): Disturbance {
   const samples = samplesOf(observed);
   const over = ({ startMs, totalMs }: Sample) => startMs + totalMs;
   const calm = samples.filter((sample) => over(sample) < observed.faultMs && !sample.failed);
-  const limit = Math.max(0, ...calm.map(({ totalMs }) => totalMs)) + tolerance;
+  const limit = Math.max(0, ...calm.map(({ totalMs }) => totalMs)) + TOLERANCE_MS;
   const disturbed = samples.filter(
     (sample) => over(sample) >= observed.faultMs && (sample.failed || sample.totalMs > limit),
   );
@@ -63,7 +63,7 @@ export function disturbance(observed: Observed): Disturbance {
   };
 }
 
-const binMs = 100;
+const BIN_MS = 100;
 
 /** The slowest visit begun in each tenth of a second; a failed one is drawn at the time limit. */
 export function timeChart(fault: Fault, all: readonly Observed[], timeoutMs: number): Chart {
@@ -71,7 +71,7 @@ export function timeChart(fault: Fault, all: readonly Observed[], timeoutMs: num
   const lines = observed.map((each): Line => {
     const slowest = new Map<number, number>();
     for (const { startMs, totalMs, failed } of samplesOf(each)) {
-      const bin = Math.floor(startMs / binMs);
+      const bin = Math.floor(startMs / BIN_MS);
       slowest.set(bin, Math.max(slowest.get(bin) ?? 0, failed ? timeoutMs : totalMs));
     }
     return {
@@ -80,7 +80,7 @@ export function timeChart(fault: Fault, all: readonly Observed[], timeoutMs: num
       kind: 'steps',
       points: [...slowest]
         .sort(([one], [other]) => one - other)
-        .map(([bin, y]) => ({ x: (bin * binMs) / 1000, y })),
+        .map(([bin, y]) => ({ x: (bin * BIN_MS) / 1000, y })),
     };
   });
   const middle = (of: (each: Observed) => number) =>

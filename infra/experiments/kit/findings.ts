@@ -1,11 +1,10 @@
+/** What experiments make of the cases of a grid: comparisons, a plot over the axis, a table, and phrases. */
 import type { Chart, Line, Table } from '../../report/chart.ts';
 import type { Case, ReportComparison } from '../../report/schema.ts';
 import { reported } from '../../report/schema.ts';
 import { compareSet } from '../../statistics/verdict.ts';
 import { formatMicros } from '../../terminal/figures.ts';
 import { isHandoff } from './ways.ts';
-
-/** What experiments make of the cases of a grid: comparisons, a plot over the axis, a table, and phrases. */
 
 export const waysIn = (cases: readonly Case[]): string[] => [...new Set(cases.map(({ way }) => way))];
 

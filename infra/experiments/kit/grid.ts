@@ -33,10 +33,10 @@ interface GridResult {
 }
 
 /** What a turn takes beyond its load, milliseconds: a process starts, the head is asked how it is. */
-const overheadMs = 700;
+const OVERHEAD_MS = 700;
 
 const turnMs = ({ load, visitMs = 0 }: GridX) =>
-  (load.warmUpMs ?? 0) + load.durationMs + visitMs + overheadMs;
+  (load.warmUpMs ?? 0) + load.durationMs + visitMs + OVERHEAD_MS;
 
 /** How long it takes, about. */
 export function gridMs({ ways, rounds, xs }: Grid): number {

@@ -2,7 +2,7 @@ import { readEnvironment, readEnvironmentOf } from '../../lab/environment.ts';
 import { labKinds } from '../../lab/kinds/index.ts';
 import type { LabKind } from '../../lab/kinds/kind.ts';
 import type { Lab } from '../../lab/lab.ts';
-import { type Environment, type Report, reportSchemaVersion } from '../../report/schema.ts';
+import { type Environment, REPORT_SCHEMA, type Report } from '../../report/schema.ts';
 import type { Progress } from '../../terminal/progress.ts';
 import type { Experiment } from './experiment.ts';
 
@@ -42,7 +42,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions)
       progress: options.progress,
     });
     return {
-      schema: reportSchemaVersion,
+      schema: REPORT_SCHEMA,
       kind: 'baton-report',
       experiment: experiment.name,
       title: experiment.title,

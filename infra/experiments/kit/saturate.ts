@@ -41,7 +41,7 @@ export async function saturateInTurns(
     const urls = way.deliveries.map((_, index) => `http://${way.hosts[index % way.hosts.length]}${path}`);
     const result = await progress.during(
       `requests on open connections: ${way.name}`,
-      load.seconds * 1000 + startMs,
+      load.seconds * 1000 + START_MS,
       () => saturate(lab.client, { ...way, urls }, load, signal),
     );
     if (signal.aborted || !result) return [];
@@ -54,9 +54,9 @@ export async function saturateInTurns(
 }
 
 /** How long saturateInTurns takes, about, with one transport. */
-export const saturationMs = (load: Load): number => 2 * load.turns * (load.seconds * 1000 + startMs);
+export const saturationMs = (load: Load): number => 2 * load.turns * (load.seconds * 1000 + START_MS);
 /** Until autocannon is loaded, and its last answers are in. */
-const startMs = 600;
+const START_MS = 600;
 
 function together(one: Saturation, other: Saturation | undefined): Saturation {
   if (!other) return one;

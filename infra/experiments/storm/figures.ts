@@ -1,9 +1,8 @@
+/** What is seen of a crowd that met a head. */
 import type { Chart, Line, Table } from '../../report/chart.ts';
 import { formatCounts, formatMicros } from '../../terminal/figures.ts';
 import { mergeHistograms, quantiles } from '../../visits/histogram.ts';
 import type { VisitResult } from '../../visits/result.ts';
-
-/** What is seen of a crowd that met a head. */
 
 export interface Listeners {
   readonly workers: number;
@@ -74,12 +73,12 @@ export function failuresOf({ visits }: Outcome): Record<string, number> {
   return failures;
 }
 
-const waitedFromMicros = 900_000;
+const WAITED_FROM_MICROS = 900_000;
 
 export function waited(outcome: Outcome): number {
   const times = connectTimes(outcome);
   const shares = quantiles(times, 10_000);
-  const first = shares.findIndex((micros) => micros >= waitedFromMicros);
+  const first = shares.findIndex((micros) => micros >= WAITED_FROM_MICROS);
   return first < 0 ? 0 : Math.round(((shares.length - first) / shares.length) * times.totalCount);
 }
 

@@ -21,7 +21,7 @@ function entry(name: string, costs: readonly number[], failed = 0): Entry {
       system: (cpu * 3) / 4,
       answers: 1000,
       failed: { reset: failed },
-      slowestMillis: 3,
+      slowestMs: 3,
       subjectBusy: 0.5,
       loadBusy: 0.9,
     }),

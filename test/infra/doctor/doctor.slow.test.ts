@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { doctorSchemaVersion, type Examined, type Group } from '../../../infra/doctor/examine.ts';
+import { DOCTOR_SCHEMA, type Examined, type Group } from '../../../infra/doctor/examine.ts';
 import type { NetnsHost, Network } from '../../../infra/lab/netns/network.ts';
 import { baton } from '../../../infra/lab/service.ts';
 import { asRoot, startNetwork } from '../../support/netns.ts';
@@ -30,8 +30,7 @@ async function doctor(host: NetnsHost | undefined, args: readonly string[], befo
   ];
   const { stdout, exitCode, stderr } = await execa(program, rest, { reject: false, timeout: 30_000 });
   const report = JSON.parse(stdout || JSON.stringify({ stderr })) as Report;
-  if (report.schema !== doctorSchemaVersion)
-    throw new Error(`not a report of the doctor: ${stdout}${stderr}`);
+  if (report.schema !== DOCTOR_SCHEMA) throw new Error(`not a report of the doctor: ${stdout}${stderr}`);
   const findings = new Map<string, Examined>();
   for (const finding of report.groups.flatMap((group) => group.findings))
     findings.set(finding.check, finding);

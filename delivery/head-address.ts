@@ -54,7 +54,7 @@ export function findHead(
   if (vip === undefined) throw need('--vip', 'the address that clients connect to');
   const vips = vip.split(',');
   const head = { address, secret: readSecret(file), vips: vips.map(addressBytes) };
-  for (const { found, mend } of needToAdopt(vips)) log.warn({ mend }, found);
+  for (const { found, fix } of needToAdopt(vips)) log.warn({ fix }, found);
   rehearse();
   const holdings = new AdoptedFlows();
   return {

@@ -197,7 +197,7 @@ const isRefusal = (error: unknown): error is BatonError =>
 
 /**
  * What somebody has to change before it can succeed. Not for one that a head has known: whatever its successor has against
- * it may pass, and who mends it does not think of restarting a delivery.
+ * it may pass, and who fixes it does not think of restarting a delivery.
  */
 function isFinal(error: unknown): boolean {
   if (error instanceof SystemError) return false;

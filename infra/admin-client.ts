@@ -1,16 +1,15 @@
-import { request } from 'node:http';
-import { BatonError, type ErrorCode, errorCatalogue } from '../shared/errors.ts';
-import type { HeadStatus, Mode } from '../shared/status.ts';
-
 /**
  * Talks to a running head's admin interface: HTTP on the Unix socket `admin`. Each call takes at most 30 s. A head that
  * is not there is NOT_RUNNING; what it refuses comes back as the error that it named.
  */
+import { request } from 'node:http';
+import { BatonError, type ErrorCode, errorCatalogue } from '../shared/errors.ts';
+import type { HeadStatus, Mode } from '../shared/status.ts';
 
 /** A head answers within a millisecond; one in an emulated machine that others keep busy took more than 5 s. */
-const limitMs = 30_000;
+const WITHIN_MS = 30_000;
 /** Far above any status or metrics answer. */
-const maxAnswerBytes = 16 * 1024 * 1024;
+const ANSWER_MAX = 16 * 1024 * 1024;
 
 export async function getStatus(admin: string): Promise<HeadStatus> {
   return JSON.parse(await call(admin, 'GET', '/status')) as HeadStatus;
@@ -41,7 +40,7 @@ function call(admin: string, method: string, path: string, body?: object): Promi
         path,
         // One question a connection: a command must not stay alive for a socket that is kept for the next one.
         agent: false,
-        signal: AbortSignal.timeout(limitMs),
+        signal: AbortSignal.timeout(WITHIN_MS),
         headers:
           payload === undefined
             ? {}
@@ -52,7 +51,7 @@ function call(admin: string, method: string, path: string, body?: object): Promi
         answer.setEncoding('utf8');
         answer.on('data', (part: string) => {
           text += part;
-          if (text.length > maxAnswerBytes) answer.destroy(new Error('the answer is too large'));
+          if (text.length > ANSWER_MAX) answer.destroy(new Error('the answer is too large'));
         });
         answer.on('error', (error) => reject(unreachable(admin, error)));
         answer.on('end', () => {

@@ -20,6 +20,7 @@ const quantity = (
   min: number,
   max: number,
   fallback: string,
+  placeholder: string,
 ) =>
   z
     .written<number>((text) => {
@@ -28,15 +29,15 @@ const quantity = (
       return { expected: `something like ${example}, from ${write(min)} to ${write(max)}` };
     })
     .default(read(fallback)!)
-    .meta({ shown: fallback });
+    .meta({ shown: fallback, placeholder });
 
 const duration = (fallback: string, minMs: number, maxMs: number) =>
-  quantity(parseDuration, formatDuration, '250ms, 10s or 1m', minMs, maxMs, fallback);
+  quantity(parseDuration, formatDuration, '250ms, 10s or 1m', minMs, maxMs, fallback, 'DURATION');
 const bytes = (fallback: string, min: number, max: number) =>
-  quantity(parseBytes, formatBytes, '16k or 64m', min, max, fallback);
+  quantity(parseBytes, formatBytes, '16k or 64m', min, max, fallback, 'SIZE');
 
 /** A whole number; a command line has it as text. */
-const whole = z.digits;
+const whole = (range: z.Numeric) => z.digits(range).meta({ placeholder: 'N' });
 
 const wholeOr = (range: z.Numeric, fallback: number) =>
   whole(range).default(fallback).meta({ shown: fallback });
@@ -44,25 +45,41 @@ const wholeOr = (range: z.Numeric, fallback: number) =>
 /** A default that is another for another process: help and schema say how it comes. */
 const ofThisProcess = (shown: string) => ({ shown, default: undefined });
 
-const address = z.string().refine((text) => parseHostPort(text) !== undefined, {
-  message: 'expected HOST:PORT, [IPV6]:PORT or :PORT',
-});
+const address = z
+  .string()
+  .refine((text) => parseHostPort(text) !== undefined, {
+    message: 'expected HOST:PORT, [IPV6]:PORT or :PORT',
+  })
+  .meta({ placeholder: 'HOST:PORT' });
 
 /** HOST:PORT with a host that a client can connect to. */
-const reachable = z.string().refine(isReachable, { message: REACHABLE });
+const reachable = z.string().refine(isReachable, { message: REACHABLE }).meta({ placeholder: 'HOST:PORT' });
 
-const path = z.string().min(1);
-const vips = z.string().refine((text) => text.split(',').every((one) => isIP(one) !== 0), {
-  message: 'expected an IP address, or several: A,B',
-});
+const text = z.string().min(1);
+const path = text.meta({ placeholder: 'PATH' });
+const file = text.meta({ placeholder: 'FILE' });
+const vips = z
+  .string()
+  .refine((list) => list.split(',').every((one) => isIP(one) !== 0), {
+    message: 'expected an IP address, or several: A,B',
+  })
+  .meta({ placeholder: 'ADDRESS' });
 
 export const headSchema = z
   .strictObject({
     listen: address
       .default('127.0.0.1:8080')
       .describe('where clients connect, HOST:PORT (port 0: any free one)'),
-    mode: z.enum(modes).default('handoff').describe('what to do with a connection'),
-    policy: z.string().default('round-robin').describe('how to choose a delivery'),
+    mode: z
+      .enum(modes)
+      .default('handoff')
+      .describe('what to do with a connection')
+      .meta({ placeholder: 'MODE' }),
+    policy: z
+      .string()
+      .default('round-robin')
+      .describe('how to choose a delivery')
+      .meta({ placeholder: 'POLICY' }),
     workers: wholeOr(z.int().min(1).max(LANES_MAX), Math.max(1, availableParallelism() >> 1))
       .describe('threads, each with its own listener and accept queue')
       .meta(ofThisProcess('half of the processors')),
@@ -77,7 +94,8 @@ export const headSchema = z
       'leave a connection with the kernel until its request begins to arrive, about this long (0: no)',
     ),
     socket: path.optional().describe("the deliveries' Unix socket"),
-    group: path
+    group: text
+      .meta({ placeholder: 'GROUP' })
       .optional()
       .describe(
         'a group (name or number) whose members may register deliveries too (default: only the same user)',
@@ -89,10 +107,11 @@ export const headSchema = z
     control: address
       .optional()
       .describe('where deliveries of other hosts register, HOST:PORT (with --secret; needs root)'),
-    secret: path
+    secret: file
       .optional()
       .describe('a file, readable by its owner alone, with the secret that remote deliveries share'),
-    interface: path
+    interface: text
+      .meta({ placeholder: 'NAME' })
       .optional()
       .describe('the network card that clients come through (default: the one with the listen address)'),
     flows: wholeOr(
@@ -131,6 +150,7 @@ export const headSchema = z
     ),
     ioUring: z
       .enum(['auto', 'off'])
+      .meta({ placeholder: 'auto|off' })
       .default('auto')
       .describe('auto: system calls in batches with io_uring(7) where the kernel has it; off: one by one'),
     stopTimeout: duration('10s', 0, 600_000).describe('on SIGTERM: time to pass on what is queued'),
@@ -139,11 +159,15 @@ export const headSchema = z
 
 export const deliverySchema = z
   .strictObject({
-    name: deliveryName.optional().describe('its name; one of a kind under a head (default: made up)'),
-    head: path
+    name: deliveryName
+      .meta({ placeholder: 'NAME' })
+      .optional()
+      .describe('its name; unique under a head (default: made up)'),
+    head: text
+      .meta({ placeholder: 'PATH|HOST:PORT' })
       .optional()
       .describe("the head's Unix socket, or HOST:PORT of a head on another host (its --control)"),
-    secret: path
+    secret: file
       .optional()
       .describe('for a head on another host: a file, readable by its owner alone, with the shared secret'),
     vip: vips
@@ -151,11 +175,12 @@ export const deliverySchema = z
       .describe('for a head on another host: the address that clients connect to, also on this host (lo)'),
     direct: address.default('127.0.0.1:0').describe('where clients reach it without the head, HOST:PORT'),
     advertise: reachable.optional().describe('HOST:PORT for Location headers (default: --direct as bound)'),
-    app: path
+    app: file
       .optional()
       .describe('a module whose default export is a Node request listener (default: the lab application)'),
     halfOpen: z
       .enum(['on', 'off'])
+      .meta({ placeholder: 'on|off' })
       .optional()
       .describe(
         'on: a client that has ended its side is still answered; off: as by any Node server, its connection ends (default: off with --app, on without)',

@@ -145,7 +145,7 @@ const catalogue = {
     fault: 'user',
     retry: false,
     exit: 2,
-    text: 'the secret file {file} {problem}; run: {mend}',
+    text: 'the secret file {file} {problem}; run: {fix}',
   },
   LINK_FAILED: {
     fault: 'head',
@@ -163,13 +163,13 @@ const catalogue = {
     fault: 'user',
     retry: false,
     exit: 1,
-    text: '{tool} is needed for this; install it: {mend}',
+    text: '{tool} is needed for this; install it: {fix}',
   },
   MISSING_PART: {
     fault: 'user',
     retry: false,
     exit: 1,
-    text: '{part} is needed for this and comes on request, as all that only labs and visits need; run: {mend}',
+    text: '{part} is needed for this and comes on request, as all that only labs and visits need; run: {fix}',
   },
   NO_PRIVILEGE: {
     fault: 'user',
@@ -181,7 +181,7 @@ const catalogue = {
     fault: 'user',
     retry: false,
     exit: 1,
-    text: 'the shared address {vip} is not one of this host; run: {mend}',
+    text: 'the shared address {vip} is not one of this host; run: {fix}',
   },
   NO_INTERFACE: {
     fault: 'user',

@@ -1,4 +1,4 @@
-/** What a host must have for a delivery to adopt connections; said at start, with what mends it. */
+/** What a host must have for a delivery to adopt connections; said at start, with what fixes it. */
 import { BatonError } from '../../shared/errors.ts';
 import { cardWith, readCards, readSetting } from '../../shared/host/cards.ts';
 import { addCommand, exposure, strictReversePath, type Trouble } from '../../shared/host/direct-return.ts';
@@ -16,7 +16,7 @@ export function needToAdopt(vips: readonly string[]): Trouble[] {
   }
   const cards = readCards();
   for (const vip of vips) {
-    if (!cardWith(vip, cards)) throw new BatonError('VIP_MISSING', { vip, mend: addCommand(vip, 'lo') });
+    if (!cardWith(vip, cards)) throw new BatonError('VIP_MISSING', { vip, fix: addCommand(vip, 'lo') });
   }
   const troubles = [exposure(vips, cards, readSetting), strictReversePath(cards, readSetting)];
   return troubles.filter((trouble) => trouble !== undefined);

@@ -24,7 +24,7 @@ export async function compileSteering(object: string): Promise<void> {
   if ((await clangMajor()) === undefined) {
     throw new BatonError('MISSING_TOOL', {
       tool: 'clang',
-      mend: 'sudo apt-get install clang libbpf-dev linux-libc-dev',
+      fix: 'sudo apt-get install clang libbpf-dev linux-libc-dev',
     });
   }
   const flags = ['-O2', '-target', 'bpfel', '-mcpu=v2', '-Wall', '-Wextra', '-Werror'];

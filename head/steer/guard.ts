@@ -8,7 +8,7 @@ import type { Steering } from './steering.ts';
 
 /** Changes come in groups. */
 const SETTLE_MS = 20;
-/** What could not be mended is tried again after this long, milliseconds. */
+/** What could not be fixed is tried again after this long, milliseconds. */
 const AGAIN_MS = 1000;
 
 export interface GuardEvents {

@@ -16,7 +16,7 @@ export async function tryTool(tool: Tool, args: readonly string[]): Promise<Outc
   // Debian's /sbin is not on an ordinary user's PATH.
   const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
   const { failed, missing, stdout, stderr } = await runCommand(tool, args, { env });
-  if (missing) throw new BatonError('MISSING_TOOL', { tool, mend: 'sudo apt-get install iproute2' });
+  if (missing) throw new BatonError('MISSING_TOOL', { tool, fix: 'sudo apt-get install iproute2' });
   // Its last line says "We have an error talking to the kernel" when the one before says why.
   const problem =
     stderr

@@ -24,7 +24,7 @@ export async function findCompiler(): Promise<string | undefined> {
 export async function compilePrograms(): Promise<Readonly<Record<Program, string>>> {
   const compiler = await findCompiler();
   if (compiler === undefined)
-    throw new BatonError('MISSING_TOOL', { tool: 'a C compiler', mend: compilerHint });
+    throw new BatonError('MISSING_TOOL', { tool: 'a C compiler', fix: compilerHint });
   await mkdir(built, { recursive: true });
   const changed = await newestSource();
   const compiled = programs.map(async (name) => {

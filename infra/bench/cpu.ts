@@ -69,7 +69,7 @@ export async function pin(pid: number, cores: string): Promise<void> {
     reject: false,
   });
   if (code === 'ENOENT') {
-    throw new BatonError('MISSING_TOOL', { tool: 'taskset', mend: 'sudo apt-get install util-linux' });
+    throw new BatonError('MISSING_TOOL', { tool: 'taskset', fix: 'sudo apt-get install util-linux' });
   }
   if (failed)
     throw new BatonError('CALL_FAILED', { call: `taskset ${cores}`, errno: '', problem: stderr.trim() });

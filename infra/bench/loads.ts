@@ -9,7 +9,7 @@ const report = z.object({
   answers: z.int(),
   failed: z.record(z.string(), z.int()),
   seconds: z.number(),
-  slowestMillis: z.number(),
+  slowestMs: z.number(),
   userMicros: z.number(),
   systemMicros: z.number(),
 });
@@ -55,14 +55,14 @@ export function warmUpLoad(concurrent: number, connections: number, seconds: num
 }
 
 /** Requests on one connection before the client closes it. */
-const requestsPerConnection = 100;
+const REQUESTS_PER_CONNECTION = 100;
 
 /** `concurrent` connections at a time for `seconds`, each used again and again: what a connection costs hardly counts. */
 export function keepaliveLoad(concurrent: number, seconds: number): Load {
   return {
     name: 'keepalive',
-    about: `${concurrent} clients at a time, ${requestsPerConnection} requests on each connection`,
-    run: (stage, target) => generate(stage, target, [concurrent, seconds, 0, 0, requestsPerConnection]),
+    about: `${concurrent} clients at a time, ${REQUESTS_PER_CONNECTION} requests on each connection`,
+    run: (stage, target) => generate(stage, target, [concurrent, seconds, 0, 0, REQUESTS_PER_CONNECTION]),
   };
 }
 
@@ -77,9 +77,9 @@ export function largeLoad(seconds: number): Load {
 }
 
 /** Below the accept queue's usual bound of 4096, so that no connection is dropped. */
-const burstSize = 3000;
+const BURST_SIZE = 3000;
 /** A burst that takes longer is broken off; its connections count as failed. */
-const burstSeconds = 10;
+const BURST_SECONDS = 10;
 
 /** Heads find a full accept queue and never wait for a client: what they cost when they are the bottleneck. */
 export const burstLoad = (bursts: number): Load => burstsOf('burst', 'request', bursts, 1);
@@ -91,11 +91,11 @@ export const silentBurstLoad = (bursts: number): Load =>
 function burstsOf(name: Load['name'], what: string, bursts: number, requests: number): Load {
   return {
     name,
-    about: `${burstSize} connections, each with a ${what}, are queued while the head is stopped, then it is let go`,
+    about: `${BURST_SIZE} connections, each with a ${what}, are queued while the head is stopped, then it is let go`,
     async run(stage, target) {
       const reports: LoadReport[] = [];
       while (reports.length < bursts) {
-        const numbers = [burstSize, burstSeconds, burstSize, target.subject, requests];
+        const numbers = [BURST_SIZE, BURST_SECONDS, BURST_SIZE, target.subject, requests];
         reports.push(await generate(stage, target, numbers));
       }
       return reports.reduce(add);
@@ -118,7 +118,7 @@ function add(a: LoadReport, b: LoadReport): LoadReport {
     answers: a.answers + b.answers,
     failed: Object.fromEntries(kinds.map((kind) => [kind, a.failed[kind]! + (b.failed[kind] ?? 0)])),
     seconds: a.seconds + b.seconds,
-    slowestMillis: Math.max(a.slowestMillis, b.slowestMillis),
+    slowestMs: Math.max(a.slowestMs, b.slowestMs),
     userMicros: a.userMicros + b.userMicros,
     systemMicros: a.systemMicros + b.systemMicros,
   };

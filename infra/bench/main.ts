@@ -3,8 +3,9 @@
  * The load is only ever sent to 127.0.0.1, or stays in network namespaces that the bench made. How the figures come about is
  * told in measure.ts and cpu.ts.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
+import { choice, number, whole } from '../cli/arguments.ts';
 import { figures, type Suite } from './contender.ts';
 import { chooseCores } from './cpu.ts';
 import {
@@ -80,7 +81,7 @@ async function runSuite(suite: Suite, settings: Settings, options: Options): Pro
 }
 
 /** Megabytes of the head that 10,000 open connections may cost. */
-const headMegabytesPer10k = 1;
+const HEAD_MEGABYTES_PER_10K = 1;
 
 async function runMemory(options: Options): Promise<void> {
   const stage = await openStage(interrupted.signal);
@@ -96,8 +97,8 @@ async function runMemory(options: Options): Promise<void> {
     for (const who of ['head', 'delivery', 'server'] as const)
       console.log(`${who}: ${each(who).toFixed(2)} kB for each connection`);
     console.log(`written to ${await writeJson(options.out, 'memory', { samples })}`);
-    const problem = `the head grows by more than ${headMegabytesPer10k} MB for 10,000 connections`;
-    if (options.check && each('head') * 10_000 > headMegabytesPer10k * 1024) complain(problem);
+    const problem = `the head grows by more than ${HEAD_MEGABYTES_PER_10K} MB for 10,000 connections`;
+    if (options.check && each('head') * 10_000 > HEAD_MEGABYTES_PER_10K * 1024) complain(problem);
   } finally {
     await stage.close();
   }
@@ -138,25 +139,17 @@ function only(suite: Suite, names: readonly string[] | undefined): Suite {
   throw new BatonError('BAD_OPTION', { option: '--only', problem, value: names.join(' ') });
 }
 
-function numberFrom(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text);
-    if (text !== '' && number >= least && number <= most) return number;
-    throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
-  };
-}
-
 const command = new Command('bench')
-  .description('Measure what a connection costs, beside C references, node:cluster, nginx and HAProxy.')
-  .argument('[name]', `one suite: ${[...suites.map(({ name }) => name), 'memory'].join(', ')}`)
+  .description('Measures what a connection costs, beside C references, node:cluster, nginx and HAProxy.')
+  .argument('[NAME]', `one suite: ${[...suites.map(({ name }) => name), 'memory'].join(', ')}`)
   .option('--quick', 'fewer and shorter rounds, for a first look')
   .option('--check', 'exit with 3 when a bar is not met')
-  .option('--rounds <n>', 'samples of each contender', numberFrom(1, 100))
-  .option('--seconds <s>', 'load in each sample', numberFrom(0.1, 60))
-  .option('--concurrent <n>', 'connections at a time', numberFrom(1, 10_000), 64)
-  .addOption(new Option('--load <name>', 'only this kind of load').choices(loadNames))
-  .option('--only <names...>', 'only these contenders')
-  .option('--out <folder>', 'where the JSON report goes', 'reports')
+  .option('--rounds <N>', 'samples of each contender', whole('--rounds', 1, 100))
+  .option('--seconds <N>', 'load in each sample', number('--seconds', 0.1, 60))
+  .option('--concurrent <N>', 'connections at a time', whole('--concurrent', 1, 10_000), 64)
+  .addOption(choice('--load <NAME>', 'only this kind of load', loadNames))
+  .option('--only <NAME...>', 'only these contenders')
+  .option('--out <FOLDER>', 'where the JSON report goes', 'reports')
   .exitOverride()
   .action(main);
 

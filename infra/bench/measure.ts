@@ -25,7 +25,7 @@ export interface Sample extends Readonly<Record<Figure, number>> {
   /** Connections without a right answer, by kind. */
   readonly failed: Readonly<Record<string, number>>;
   /** From connect to the end of the last answer, the longest. */
-  readonly slowestMillis: number;
+  readonly slowestMs: number;
   /** Share of the time that the subject ran, 0 to 1. */
   readonly subjectBusy: number;
   /** The same of the load generator: near 1 it gives all that it has, and the subject could take more. */
@@ -44,7 +44,7 @@ export interface Result {
 }
 
 /** After the last answer a head still closes its side of some connections; that is part of their cost. */
-const settleMillis = 100;
+const SETTLE_MS = 100;
 
 /** `onRound` is told after each round. */
 export async function measureSuite(
@@ -83,7 +83,7 @@ async function sample(stage: Stage, suite: Suite, running: Running, load: Load):
   const before = await Promise.all(pids.map(readCpu));
   const wireBefore = await running.wireBytes?.();
   const report = await load.run(stage, { ...running, status: suite.status });
-  await sleep(settleMillis);
+  await sleep(SETTLE_MS);
   const after = await Promise.all(pids.map(readCpu));
   const wireAfter = await running.wireBytes?.();
   const cpus = after.map((reading, at) => cpuBetween(before[at]!, reading));
@@ -102,7 +102,7 @@ async function sample(stage: Stage, suite: Suite, running: Running, load: Load):
     ...(wireBefore !== undefined &&
       wireAfter !== undefined && { wireBytes: (wireAfter - wireBefore) / answers }),
     failed: report.failed,
-    slowestMillis: report.slowestMillis,
+    slowestMs: report.slowestMs,
     subjectBusy: subject.totalMicros / micros,
     loadBusy: (report.userMicros + report.systemMicros) / micros,
   };

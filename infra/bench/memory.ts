@@ -20,17 +20,17 @@ interface MemorySample {
 }
 
 /** Of one holder: below the ports of one source address. */
-const perHolder = 10_000;
+const PER_HOLDER = 10_000;
 /** So many are open at the first reading: what is set up once, compiled code among it, does not count. */
 const before = 10_000;
 /** Node gives memory back, and the head tidies up, a while after it was used. */
-const settleMillis = 2000;
+const SETTLE_MS = 2000;
 /** That share the head's connections, so that none meets the limit on open files. */
 const deliveries = 5;
 /** Credits of a delivery beyond its share, for a round-robin that is a little uneven. */
-const spare = 100;
+const SPARE = 100;
 /** Files of a server besides its connections. */
-const filesBesides = 256;
+const FILES_BESIDES = 256;
 
 /** RSS of one process, kB. */
 async function residentKilobytes(pid: number): Promise<number> {
@@ -47,24 +47,24 @@ export async function measureMemory(
   most: number,
   onSample: (sample: MemorySample) => void,
 ): Promise<MemorySample[]> {
-  const limit = (openFilesLimit() - filesBesides) * deliveries - before;
-  const steps = Math.floor(Math.min(most, limit) / perHolder);
-  const handedOver = await batonHolding((before + steps * perHolder) / deliveries + spare, deliveries).start(
+  const limit = (openFilesLimit() - FILES_BESIDES) * deliveries - before;
+  const steps = Math.floor(Math.min(most, limit) / PER_HOLDER);
+  const handedOver = await batonHolding((before + steps * PER_HOLDER) / deliveries + SPARE, deliveries).start(
     stage,
   );
   const accepted = await startNodeHttp(stage, 0, 'open-app');
   const samples: MemorySample[] = [];
   for (let step = 0; step <= steps; step++) {
-    const added = step === 0 ? before : perHolder;
+    const added = step === 0 ? before : PER_HOLDER;
     for (const [address, count] of [
       [handedOver.address, added],
       [accepted.address, added / deliveries],
     ] as const)
       await stage.launch(stage.programs.hold, [address, String(count), `127.1.0.${step + 1}`]);
-    await sleep(settleMillis);
+    await sleep(SETTLE_MS);
     const pids = [handedOver.others[0]!, handedOver.subject, accepted.pid];
     const [head, delivery, server] = await Promise.all(pids.map(residentKilobytes));
-    const connections = step * perHolder;
+    const connections = step * PER_HOLDER;
     const sample = {
       connections,
       each: connections / deliveries,

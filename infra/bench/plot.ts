@@ -1,7 +1,8 @@
 /** A measured suite as one SVG picture: a bar for each contender and figure, its length the median, a line the spread. */
+
+import { type Spread, spread } from '../statistics/median.ts';
 import { type Figure, figures, type Suite } from './contender.ts';
 import type { Result } from './measure.ts';
-import { type Spread, spread } from './spread.ts';
 
 const WIDTH = 720;
 const LABELS = 150;

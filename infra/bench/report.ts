@@ -2,10 +2,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
+import { type Spread, spread } from '../statistics/median.ts';
+import { formatTable } from '../terminal/table.ts';
 import { type Bar, figures, type Suite } from './contender.ts';
 import type { Entry, Result, Sample, Settings } from './measure.ts';
 import { plot } from './plot.ts';
-import { type Spread, spread } from './spread.ts';
 
 export interface Verdict extends Bar {
   /** The figure, subject by reference, round by round: what disturbs a whole round cancels out. */
@@ -94,15 +95,7 @@ export function renderTable(suite: Suite, { load, entries }: Result): string {
     const bar = `${met ? 'as' : 'NOT as'} the bar says: ${demand(verdict)}`;
     return `${figures[figure]}, ${entries[0]!.contender.name} / ${against}: ${range(ratio, 2)}, ${bar}`;
   });
-  return [...aligned([header, ...rows]), ...verdicts].join('\n');
-}
-
-/** The first column to the left, the others to the right. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
-  return rows.map((row) =>
-    row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join('  '),
-  );
+  return [formatTable(header, rows), ...verdicts].join('\n');
 }
 
 /** Writes the results below `folder`, as JSON and as a picture beside it; the paths. */

@@ -11,9 +11,9 @@ import { BatonError } from '../../shared/errors.ts';
 import { compilePrograms, type Program } from './compile.ts';
 
 /** How long a process may take to say that it is ready. */
-const readyWithinMillis = 60_000;
+const READY_WITHIN_MS = 60_000;
 /** How long it may take to end after SIGTERM before it is killed. */
-const endWithinMillis = 5_000;
+const END_WITHIN_MS = 5_000;
 
 const readyLine = z.object({
   ready: z.string(),
@@ -115,7 +115,7 @@ function start(file: string, args: readonly string[], onFailure: (problem: Baton
     stdin: 'ignore',
     reject: false,
     buffer: { stdout: false, stderr: true },
-    forceKillAfterDelay: endWithinMillis,
+    forceKillAfterDelay: END_WITHIN_MS,
   });
   const what = [file, ...args].join(' ');
   const lines = createInterface({ input: child.stdout });
@@ -137,15 +137,15 @@ function start(file: string, args: readonly string[], onFailure: (problem: Baton
 
   /** `condition`, unless the program ends first or takes too long. */
   async function within<T>(condition: (signal: AbortSignal) => Promise<T>, debian?: string): Promise<T> {
-    const timer = AbortSignal.timeout(readyWithinMillis);
+    const timer = AbortSignal.timeout(READY_WITHIN_MS);
     const over = new AbortController();
     const signal = AbortSignal.any([timer, over.signal]);
     const tooLate = once(timer, 'abort', { signal: over.signal }).then(() => {
-      throw failed(what, `it was not ready within ${readyWithinMillis / 1000} s`);
+      throw failed(what, `it was not ready within ${READY_WITHIN_MS / 1000} s`);
     });
     const gone = child.then(({ code, stderr }) => {
       if (code === 'ENOENT' && debian !== undefined)
-        throw new BatonError('MISSING_TOOL', { tool: file, mend: `sudo apt-get install ${debian}` });
+        throw new BatonError('MISSING_TOOL', { tool: file, fix: `sudo apt-get install ${debian}` });
       throw failed(what, `it ended at once: ${lastLine(stderr)}`);
     });
     for (const loser of [tooLate, gone]) loser.catch(() => {});

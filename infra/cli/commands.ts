@@ -1,5 +1,6 @@
 /** Every command of the command line: a line here and a file beside this one. */
 import { Command } from 'commander';
+import { version } from '../../shared/version.ts';
 
 interface Listed {
   readonly name: string;
@@ -55,33 +56,33 @@ const commands: readonly Listed[] = [
   },
   {
     name: 'visit',
-    usage: '[options] <url...>',
+    usage: '[options] <URL...>',
     summary: 'visit a server at a steady rate and measure how long each visit takes',
     load: async () => (await import('./visit.ts')).visitCommand(),
   },
   {
     name: 'compare',
-    usage: '[options] <report...>',
+    usage: '[options] <REPORT...>',
     summary: 'hold reports of one experiment against the first of them',
     load: async () => (await import('./compare.ts')).compareCommand(),
   },
   {
     name: 'lab',
-    usage: '[options] <experiment>',
+    usage: '[options] <EXPERIMENT>',
     summary: 'run an experiment and write a report of it',
     load: async () => (await import('./lab.ts')).labCommand(),
   },
   {
     name: 'doctor',
     usage: '[options]',
-    summary: 'what this machine can and cannot do, and how to mend it',
+    summary: 'what this machine can and cannot do, and how to fix it',
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
   {
     name: 'completion',
     usage: '[options] <SHELL>',
     summary: 'print what makes a shell complete these commands',
-    load: async () => (await import('./completion.ts')).completionCommand(),
+    load: async () => (await import('./completion.ts')).completionCommand(() => program('all')),
   },
 ];
 
@@ -90,7 +91,7 @@ const listed = ({ name, usage, summary }: Listed): Command =>
   new Command(name).usage(usage).description(summary);
 
 /** `wanted`: the one command that is about to run; the others are listed only. `all` has every one. */
-export async function program(wanted: string | 'all', version: string): Promise<Command> {
+export async function program(wanted: string | 'all'): Promise<Command> {
   const root = new Command('baton')
     .description('Hands a live TCP connection to another server, or tells the client where to go.')
     .version(version);

@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import type { Compared } from '../report/compare.ts';
 import type { Report } from '../report/schema.ts';
-import { formatTable } from '../report/table.ts';
 import { comparisonTable } from '../report/terminal.ts';
+import { formatTable } from '../terminal/table.ts';
 import { needFile, save } from './save.ts';
 
 interface CompareFlags {
@@ -18,10 +18,11 @@ const ROOM = 1024 * 1024;
 /** `baton compare A.json B.json ...` */
 export function compareCommand(): Command {
   return new Command('compare')
-    .description('hold reports of one experiment against the first of them')
-    .argument('<report...>', 'two or more JSON reports of `baton lab`')
-    .option('--html <file>', 'write it as a page')
-    .option('--json <file>', 'write it as JSON; - is standard output')
+    .summary('hold reports of one experiment against the first of them')
+    .description('Holds reports of one experiment against the first of them.')
+    .argument('<REPORT...>', 'two or more JSON reports of `baton lab`')
+    .option('--html <FILE>', 'write it as a page')
+    .option('--json <FILE>', 'write it as JSON; - is standard output')
     .action(compare);
 }
 

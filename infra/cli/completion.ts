@@ -13,9 +13,11 @@ fish:  baton completion fish > ~/.config/fish/completions/baton.fish
 `;
 
 /** `baton completion SHELL` */
-export function completionCommand(): Command {
+/** `program`: what is completed. */
+export function completionCommand(program: () => Promise<Command>): Command {
   const command = new Command('completion')
-    .description('print what makes a shell complete these commands')
+    .summary('print what makes a shell complete these commands')
+    .description('Prints what makes a shell complete these commands.')
     .argument('<SHELL>', 'the one that you use')
     .addHelpText('after', help)
     .action(async (shell: string) => {
@@ -23,17 +25,31 @@ export function completionCommand(): Command {
         const problem = `there is no completion for ${JSON.stringify(shell)}; there is one for ${Object.keys(shells).join(', ')}`;
         throw new BatonError('USAGE', { problem });
       }
-      process.stdout.write(await completionFor(shell as Shell));
+      process.stdout.write(completionFor(shell as Shell, await program()));
     });
   command.registeredArguments[0]!.argChoices = Object.keys(shells);
   return command;
 }
 
-export async function completionFor(shell: Shell): Promise<string> {
-  // Here, because that file has this one in its list.
-  const { program } = await import('./commands.ts');
-  const root = await program('all', version);
-  return shells[shell](root.commands.map(describe));
+export function completionFor(shell: Shell, program: Command): string {
+  return shells[shell](program.commands.map(describe).map(withItsOwn));
+}
+
+/** Commands of a command are words that may follow it, and their options may be given to it. */
+function withItsOwn({ commands, arguments: given, options, ...rest }: Described): Described {
+  const own = commands.filter(({ name }) => name !== 'help');
+  if (own.length === 0) return { ...rest, commands, arguments: given, options };
+  const [first, ...more] = given;
+  const value = [...words(first?.value ?? 'none'), ...own.map(({ name }) => name)];
+  return {
+    ...rest,
+    commands,
+    arguments: [{ ...(first ?? { term: '', text: '' }), value }, ...more],
+    options: [
+      ...options,
+      ...own.flatMap((command) => command.options.filter(({ names }) => !names.includes('--help'))),
+    ],
+  };
 }
 
 const words = (value: Value): readonly string[] => (typeof value === 'string' ? [] : value);

@@ -18,9 +18,11 @@ export interface Described {
   readonly name: string;
   readonly summary: string;
   readonly description: string;
-  /** `[MODE]`, `<url...>` */
+  /** `[MODE]`, `<URL...>` */
   readonly arguments: readonly { readonly term: string; readonly text: string; readonly value: Value }[];
   readonly options: readonly DescribedOption[];
+  /** `baton lab up`, ... */
+  readonly commands: readonly Described[];
 }
 
 export function describe(command: Command): Described {
@@ -40,11 +42,12 @@ export function describe(command: Command): Described {
       text: help.optionDescription(option),
       value: valueAfter(option),
     })),
+    commands: command.commands.map(describe),
   };
 }
 
 function valueAfter(option: Option): Value {
   if (!option.required && !option.optional) return 'none';
   if (option.argChoices) return option.argChoices;
-  return /<(FILE|PATH|dir)>/i.test(option.flags) ? 'file' : 'any';
+  return /<(FILE|PATH|FOLDER)\b/.test(option.flags) ? 'file' : 'any';
 }

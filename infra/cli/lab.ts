@@ -1,79 +1,126 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
+import { SLOTS } from '../../head/scoreboard.ts';
 import { BatonError } from '../../shared/errors.ts';
-import type { Experiment } from '../experiments/experiment.ts';
-import { experimentNames } from '../experiments/names.ts';
-import { type LabKind, labKinds } from '../lab/lab.ts';
-import { createProgress } from '../lab/progress.ts';
-import { formatTable } from '../report/table.ts';
-import { renderTerminal } from '../report/terminal.ts';
-import type { WrittenReport } from '../report/write.ts';
-import { fitTable, terminalWidth } from '../terminal.ts';
-import type { NetworkFlags } from './lab-network.ts';
+import { experimentNames, loadExperiment, loadExperiments } from '../experiments/index.ts';
+import type { Experiment } from '../experiments/kit/experiment.ts';
+import { labKinds } from '../lab/kinds/index.ts';
+import type { LabKind, WantedHosts } from '../lab/kinds/kind.ts';
+import { fitTable, formatTable } from '../terminal/table.ts';
+import { terminalWidth } from '../terminal/width.ts';
+import { duration, onLab, whole } from './arguments.ts';
+import type { LabFlags } from './lab-run.ts';
 
-interface LabFlags extends NetworkFlags {
+interface OnFlags {
   readonly on: LabKind;
-  readonly out: string;
-  readonly quick?: true;
 }
+
+type UpFlags = OnFlags & { readonly deliveries?: number; readonly rtt?: number };
 
 /** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab up` and `down` */
 export function labCommand(): Command {
-  const command = new Command('lab')
-    .description('run an experiment and write a report of it')
-    .argument('<experiment>', 'which; or what else to do')
-    .addOption(onLab())
-    .option('--out <dir>', 'where the reports go', 'reports')
+  const [usual] = labKinds;
+  const lab = new Command('lab')
+    .usage('[options] <EXPERIMENT>')
+    .summary('run an experiment and write a report of it')
+    .description(
+      'Runs an experiment in a lab and writes a report of it; or shows and makes what there is for that.',
+    )
+    .argument('<EXPERIMENT>', 'which one')
+    .addOption(onLab('where its hosts are', () => true).default(usual, usual.name))
+    .option('--out <FOLDER>', 'where the reports go', 'reports')
     .option('--quick', 'a shorter run, with less to say')
-    .option('--deliveries <n>', 'up: how many delivery hosts, at most 64 (default: 2)')
-    .option('--rtt <duration>', "up: the round trip of the client's cable (default: none to speak of)")
-    .addHelpText('after', otherHelp)
-    .action(lab);
-  command.registeredArguments[0]!.argChoices = [...experimentNames, 'all', 'list', 'schema', 'up', 'down'];
-  return command;
+    .action(async (name: string, flags: LabFlags) => runThese([await loadExperiment(name)], flags));
+  lab.registeredArguments[0]!.argChoices = [...experimentNames];
+  return lab
+    .helpCommand(false)
+    .addCommand(listCommand())
+    .addCommand(allCommand())
+    .addCommand(schemaCommand())
+    .addCommand(upCommand())
+    .addCommand(downCommand());
 }
 
-/** Not `choices()`, which would say less well what is wrong. */
-function onLab(): Option {
-  const option = new Option('--on <lab>', 'where its hosts are').default('loopback').argParser(parseLab);
-  option.argChoices = [...labKinds];
-  return option;
+/** Options of `lab` that its own commands take as well. */
+const showing = (...names: readonly string[]) => ({
+  showGlobalOptions: true,
+  visibleGlobalOptions: ({ parent }: Command) => parent!.options.filter(({ long }) => names.includes(long!)),
+});
+
+const listCommand = () =>
+  new Command('list')
+    .summary('the experiments, and how long they take')
+    .description('Lists the experiments and how long they take.')
+    .action(async () => void process.stdout.write(`${list(await loadExperiments())}\n`));
+
+const allCommand = () =>
+  new Command('all')
+    .summary('run all of them')
+    .description('Runs all experiments, with a page that lists their answers.')
+    .configureHelp(showing('--on', '--out', '--quick'))
+    .action(async (_, command: Command) =>
+      runThese(await loadExperiments(), command.optsWithGlobals<LabFlags>()),
+    );
+
+const schemaCommand = () =>
+  new Command('schema')
+    .summary('the JSON Schema of a report')
+    .description('Prints the JSON Schema of a report.')
+    .action(async () => {
+      const { reportJsonSchema } = await import('../report/schema.ts');
+      process.stdout.write(`${JSON.stringify(reportJsonSchema(), undefined, 2)}\n`);
+    });
+
+const upCommand = () =>
+  new Command('up')
+    .summary('make client, head and delivery hosts that stay')
+    .description(
+      'Makes client, head and delivery hosts that stay, with the address that they share: as network namespaces (--on netns, root), or as virtual machines, which experiments use until they are taken down (--on vagrant).',
+    )
+    .configureHelp(showing('--on'))
+    .option(
+      '--deliveries <N>',
+      `delivery hosts, at most ${SLOTS} (default: 2)`,
+      whole('--deliveries', 1, SLOTS, ', as many as a head takes'),
+    )
+    .option(
+      '--rtt <DURATION>',
+      "the round trip of the client's cable (default: none to speak of)",
+      duration('--rtt', 0, 10_000),
+    )
+    .action(async (_, command: Command) => {
+      const { on, deliveries, rtt } = command.optsWithGlobals<UpFlags>();
+      if (!on.up) throw cannot('up', on);
+      const wanted: WantedHosts = {
+        ...(deliveries === undefined ? {} : { deliveries }),
+        ...(rtt === undefined ? {} : { rttMs: rtt }),
+      };
+      process.stdout.write(`${await on.up(wanted)}\n`);
+    });
+
+const downCommand = () =>
+  new Command('down')
+    .summary('remove them')
+    .description('Removes the hosts of `baton lab up`, and what crashed labs have left.')
+    .configureHelp(showing('--on'))
+    .action(async (_, command: Command) => {
+      const { on } = command.optsWithGlobals<OnFlags>();
+      if (!on.down) throw cannot('down', on);
+      const said = await on.down();
+      if (said !== undefined) process.stdout.write(`${said}\n`);
+    });
+
+function cannot(verb: 'up' | 'down', on: LabKind): BatonError {
+  const able = labKinds.filter((kind) => kind[verb]).map(({ name }) => name);
+  const problem = `lab ${verb} is for hosts; the labs that have some are ${able.join(' and ')}`;
+  return new BatonError('BAD_OPTION', { option: '--on', problem, value: JSON.stringify(on.name) });
 }
 
-const otherHelp = `
-baton lab list             the experiments, and how long they take
-baton lab all              runs all of them, with a page that lists their answers
-baton lab schema           the JSON Schema of a report
-baton lab up --on netns    client, head and delivery hosts as network namespaces, with the shared address (root)
-baton lab down --on netns  removes them, and what crashed labs have left
-
-baton lab up --on vagrant    the same hosts as virtual machines, which experiments use until they are taken down
-baton lab down --on vagrant  destroys them
-`;
-
-async function lab(name: string, flags: LabFlags): Promise<void> {
-  if (name === 'up' || name === 'down') return await upOrDown(name, flags);
-  const { experiments, findExperiment } = await import('../experiments/index.ts');
-  if (name === 'list') return void process.stdout.write(`${list(experiments)}\n`);
-  if (name === 'schema') {
-    const { reportJsonSchema } = await import('../report/schema.ts');
-    return void process.stdout.write(`${JSON.stringify(reportJsonSchema(), undefined, 2)}\n`);
-  }
-  const wanted = name === 'all' ? experiments : [findExperiment(name)];
-  const { needReports } = await import('../report/write.ts');
-  await needReports(flags.out);
+async function runThese(wanted: readonly Experiment[], flags: LabFlags): Promise<void> {
+  const { runAll } = await import('./lab-run.ts');
   await runAll(wanted, flags);
 }
 
-async function upOrDown(name: 'up' | 'down', flags: LabFlags): Promise<void> {
-  if (flags.on === 'vagrant') {
-    const { vagrantDown, vagrantUp } = await import('./lab-vagrant.ts');
-    return await (name === 'up' ? vagrantUp(flags) : vagrantDown());
-  }
-  const { labDown, labUp } = await import('./lab-network.ts');
-  await (name === 'up' ? labUp(flags) : labDown(flags));
-}
-
-const list = (experiments: readonly Experiment[]) => {
+function list(experiments: readonly Experiment[]): string {
   const rows = experiments.map(({ name, title, seconds }) => [
     name,
     title,
@@ -85,74 +132,4 @@ const list = (experiments: readonly Experiment[]) => {
     header!,
     fitted.map(([name, title, time]) => [name!, title!.padEnd(widest), time!]),
   );
-};
-
-/** One after the other. What fails is told and the others go on; an interrupt ends the one and begins no other. */
-async function runAll(wanted: readonly Experiment[], flags: LabFlags): Promise<void> {
-  const stop = new AbortController();
-  const interrupt = (signal: NodeJS.Signals) => {
-    if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
-    process.stderr.write('\nending early; once more ends at once\n');
-    stop.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, interrupt);
-  const written: WrittenReport[] = [];
-  let failure: unknown;
-  try {
-    for (const [index, experiment] of wanted.entries()) {
-      if (stop.signal.aborted) break;
-      try {
-        const report = await runOne(experiment, wanted.slice(index + 1), flags, stop.signal);
-        if (report) written.push(report);
-      } catch (error) {
-        failure ??= error;
-        if (wanted.length === 1) break;
-        const message = error instanceof Error ? error.message : String(error);
-        process.stderr.write(`baton: ${experiment.name}: ${message}\n`);
-      }
-    }
-    if (wanted.length > 1 && written.length > 0)
-      process.stdout.write(`\nall answers: ${await (await writing()).writeIndex(written, flags.out)}\n`);
-  } finally {
-    for (const signal of signals) process.off(signal, interrupt);
-  }
-  if (failure !== undefined) throw failure;
-  if (stop.signal.aborted) process.exitCode = 130;
-}
-
-async function runOne(
-  experiment: Experiment,
-  later: readonly Experiment[],
-  flags: LabFlags,
-  signal: AbortSignal,
-): Promise<WrittenReport | undefined> {
-  const quick = flags.quick ?? false;
-  const laterMs = later.reduce((sum, { seconds }) => sum + 1000 * seconds[quick ? 'quick' : 'full'], 0);
-  const progress = createProgress(process.stderr, laterMs);
-  try {
-    const { runExperiment } = await import('../experiments/run.ts');
-    const report = await runExperiment(experiment, { on: flags.on, quick, signal, progress });
-    progress.end();
-    process.stdout.write(`\n${renderTerminal(report)}\n`);
-    if (report.tables.length === 0 && report.cases.every(({ rounds }) => rounds.length === 0))
-      return undefined;
-    const files = await (await writing()).writeReport(report, flags.out);
-    process.stdout.write(`\nreport: ${files.html}\n        ${files.json}\n`);
-    return { report, files };
-  } finally {
-    progress.end();
-  }
-}
-
-const writing = () => import('../report/write.ts');
-
-function parseLab(text: string): LabKind {
-  const found = labKinds.find((kind) => kind === text);
-  if (found !== undefined) return found;
-  throw new BatonError('BAD_OPTION', {
-    option: '--on',
-    problem: `give one of ${labKinds.join(', ')}`,
-    value: text,
-  });
 }

@@ -17,8 +17,8 @@ const bold = (text: string): string => `\\fB${plain(text)}\\fR`;
 const item = (term: string, text: string): string[] => ['.TP', bold(term), plain(text)];
 
 export async function manualPage(): Promise<string> {
-  const root = await program('all', version);
-  const commands = root.commands.map(describe);
+  const root = await program('all');
+  const commands = root.commands.map(describe).flatMap(withCommands);
   return `${[
     `.TH BATON 1 "" "baton ${plain(version)}" "User Commands"`,
     '.SH NAME',
@@ -54,6 +54,12 @@ export async function manualPage(): Promise<string> {
     plain('listen(2), unix(7), tcp(7); README.md and docs/ in the package'),
   ].join('\n')}\n`;
 }
+
+/** A command and its own, which bear its name before theirs. */
+const withCommands = (command: Described): Described[] => [
+  command,
+  ...command.commands.map((own) => ({ ...own, name: `${command.name} ${own.name}` })),
+];
 
 function commandPart({ name, description, arguments: given, options }: Described): string[] {
   return [

@@ -1,7 +1,7 @@
 /** Runs one command. Every error is one line and an exit code. */
 import { CommanderError } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
-import { partsOnRequest, version } from '../../shared/version.ts';
+import { partsOnRequest } from '../../shared/version.ts';
 import { program } from './commands.ts';
 
 /** `arguments_`: what follows `baton`. */
@@ -11,7 +11,7 @@ export async function run(arguments_: readonly string[]): Promise<void> {
     ['head', 'delivery'].includes(first) && !arguments_.some((one) => /^(-h|--help)$/.test(one));
   if (!isService) endWithReader();
   try {
-    const root = await program(first === 'help' ? second : first, version);
+    const root = await program(first === 'help' ? second : first);
     for (const command of [root, ...root.commands, ...root.commands.flatMap((one) => one.commands)]) {
       // Errors come here instead of ending the process, and are told once, below.
       command.exitOverride().configureOutput({ outputError: () => {} });
@@ -61,5 +61,5 @@ function missingPart(error: unknown): BatonError | undefined {
   const part = /package '([^']+)'/.exec(String(message))?.[1] ?? '';
   if (!Object.hasOwn(partsOnRequest, part)) return undefined;
   const parts = Object.entries(partsOnRequest).map(([name, range]) => `${name}@${range}`);
-  return new BatonError('MISSING_PART', { part, mend: `npm install ${parts.join(' ')}` });
+  return new BatonError('MISSING_PART', { part, fix: `npm install ${parts.join(' ')}` });
 }

@@ -1,6 +1,8 @@
 /** Options that name a running head, for the commands that ask or steer it. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { adminPathFor, defaultSocketPath } from '../../shared/paths.ts';
+import type { LabKind } from '../lab/kinds/kind.ts';
+import { onLab } from './arguments.ts';
 
 export interface HeadOptions {
   readonly socket?: string;
@@ -17,18 +19,17 @@ export const adminPath = (options: HeadOptions): string =>
   options.adminSocket ?? adminPathFor(options.socket ?? defaultSocketPath());
 
 export interface AnyHeadOptions extends HeadOptions {
-  readonly on?: 'vagrant';
+  readonly on?: LabKind;
 }
 
 /** For what can also be asked of a head on another machine. */
 export const addAnyHeadOptions = (command: Command): Command =>
   addHeadOptions(command).addOption(
-    new Option('--on <LAB>', 'the head of this lab instead').choices(['vagrant']),
+    onLab('the head of this lab instead', (kind) => kind.withHead !== undefined),
   );
 
 /** Lets `use` talk to the admin interface of the head that is meant. */
 export async function withHead<T>(options: AnyHeadOptions, use: (admin: string) => Promise<T>): Promise<T> {
   if (options.on === undefined) return await use(adminPath(options));
-  const { withVagrantHead } = await import('../lab/vagrant/hosts.ts');
-  return await withVagrantHead(use);
+  return await options.on.withHead!(use);
 }

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { HeadStatus, MigrationStatus } from '../../shared/status.ts';
 import { getStatus } from '../admin-client.ts';
-import { fitTable, terminalWidth, wrap } from '../terminal.ts';
+import { fitTable, formatTextTable } from '../terminal/table.ts';
+import { terminalWidth, wrap } from '../terminal/width.ts';
 import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
 
 const WATCH_EVERY_MS = 1000;
@@ -80,7 +81,11 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
     ),
   ]);
   // What a person misses least goes first.
-  return table(fitTable([header, ...rows], width, ['201', 'returned', 'by', 'untaken', '307', 'direct']));
+  return [
+    formatTextTable(
+      fitTable([header, ...rows], width, ['201', 'returned', 'by', 'untaken', '307', 'direct']),
+    ),
+  ];
 }
 
 function migrationLines({
@@ -108,7 +113,7 @@ function flowLines({ flows: { count, listed } }: MigrationStatus, width: number)
     String(bytes),
   ]);
   const more = count > listed.length ? [`and ${count - listed.length} more`] : [];
-  return ['', ...table(fitTable([header, ...rows], width, ['packets', 'server'])), ...more];
+  return ['', formatTextTable(fitTable([header, ...rows], width, ['packets', 'server'])), ...more];
 }
 
 /** Each worker's; of many workers their sum. */
@@ -124,14 +129,4 @@ function list(title: string, counts: Readonly<Record<string, number>>): string[]
   return shown.length === 0
     ? []
     : [`${title}: ${shown.map(([name, count]) => `${name} ${count}`).join(', ')}`];
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
 }

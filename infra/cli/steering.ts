@@ -3,8 +3,8 @@ import type { SteeredFlow } from '../../head/steer/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { formatHostPort } from '../../shared/units.ts';
 import { getStatus } from '../admin-client.ts';
-import { formatTable } from '../report/table.ts';
-import { fitTable, terminalWidth } from '../terminal.ts';
+import { fitTable, formatTable } from '../terminal/table.ts';
+import { terminalWidth } from '../terminal/width.ts';
 import { addHeadOptions, adminPath, type HeadOptions } from './running-head.ts';
 
 /** `baton steering INTERFACE`: what the kernel does for connections on other hosts, with or without a head. */

@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
-import { parseDuration } from '../../shared/units.ts';
-import { formatLeft } from '../lab/progress.ts';
-import { formatCounts } from '../report/table.ts';
+import { formatCounts } from '../terminal/figures.ts';
+import { formatLeft } from '../terminal/progress.ts';
 import { type ArrivalKind, arrivalKinds } from '../visits/arrivals.ts';
 import type { VisitProgress } from '../visits/run.ts';
 import { parseThreshold } from '../visits/threshold.ts';
+import { choice, duration, instant, number, whole } from './arguments.ts';
 import { needFile, save } from './save.ts';
 
 /**
@@ -35,47 +35,49 @@ interface VisitFlags {
   readonly failIf: readonly string[];
 }
 
+const DAY_MS = 86_400_000;
+/** Bare numbers are seconds here. */
+const seconds = (option: string, leastMs: number) => duration(option, leastMs, DAY_MS, 's');
+
 /** `baton visit URL...` */
 export function visitCommand(): Command {
   return new Command('visit')
     .summary('visit a server at a steady rate and measure how long each visit takes')
     .description(
-      'visit a server at a steady rate, whatever it answers, and measure how long each visit takes',
+      'Visits a server at a steady rate, whatever it answers, and measures how long each visit takes.',
     )
     .argument(
-      '<url...>',
+      '<URL...>',
       'http URLs, visited in turns; a user and password in one are sent, and shown nowhere',
     )
-    .option('--rate <number>', 'visits per second', number('--rate', 0.01, 100_000), 100)
+    .option('--rate <N>', 'visits per second', number('--rate', 0.01, 100_000), 100)
     .addOption(
-      new Option('--duration <seconds>', 'how long to begin visits: 10, 90s, 2m')
+      new Option('--duration <DURATION>', 'how long to begin visits: 10, 90s, 2m')
         .default(10_000, '10s')
-        .argParser(seconds('--duration', 0.05)),
+        .argParser(seconds('--duration', 50)),
     )
-    .option('--warm-up <seconds>', 'visit this long before measuring', seconds('--warm-up', 0), 0)
-    .option('--requests-per-visit <number>', 'on one connection', whole('--requests-per-visit', 1, 10_000), 1)
+    .option('--warm-up <DURATION>', 'visit this long before measuring', seconds('--warm-up', 0), 0)
+    .option('--requests-per-visit <N>', 'on one connection', whole('--requests-per-visit', 1, 10_000), 1)
     .addOption(
-      new Option('--arrivals <kind>', 'how visits are spread over time')
-        .default('constant')
-        .argParser((text) => oneOf('--arrivals', arrivalKinds, text)),
+      choice('--arrivals <KIND>', 'how visits are spread over time', arrivalKinds).default('constant'),
     )
-    .option('--seed <number>', 'of poisson arrivals', whole('--seed', 0, 2 ** 32 - 1), 1)
+    .option('--seed <N>', 'of poisson arrivals', whole('--seed', 0, 2 ** 32 - 1), 1)
     .addOption(
-      new Option('--timeout <seconds>', 'of a whole visit: 5, 500ms')
+      new Option('--timeout <DURATION>', 'of a whole visit: 5, 500ms')
         .default(10_000, '10s')
-        .argParser(seconds('--timeout', 0.01)),
+        .argParser(seconds('--timeout', 10)),
     )
-    .option('--max-in-flight <number>', 'visits going on at once', whole('--max-in-flight', 1, 60_000), 4000)
-    .option('--start-at <time>', 'wait until then: 2026-11-25T08:00:00.500Z', instant)
+    .option('--max-in-flight <N>', 'visits going on at once', whole('--max-in-flight', 1, 60_000), 4000)
+    .option('--start-at <TIME>', 'wait until then: 2026-11-25T08:00:00.500Z', instant('--start-at'))
     .option('--samples', 'keep every visit in the JSON')
-    .option('--json <file>', 'write the result as JSON; - is standard output')
+    .option('--json <FILE>', 'write the result as JSON; - is standard output')
     .option(
-      '--hgrm <file>',
+      '--hgrm <FILE>',
       "write the percentiles of the whole visit, in ms, as HdrHistogram's plotters read them",
     )
     .addOption(
       new Option(
-        '--fail-if <limit>',
+        '--fail-if <LIMIT>',
         "exit with 3 when it is true: 'p99>50ms', 'failures>0', 'late>1%' (may be repeated)",
       )
         .default([], 'none')
@@ -140,54 +142,4 @@ function showProgress({ elapsedMs, totalMs, done, failed, inFlight }: VisitProgr
   const left = Math.ceil((totalMs - elapsedMs) / 1000);
   const rest = left > 0 ? formatLeft(left * 1000) : `waiting for ${inFlight} more`;
   process.stderr.write(`\r\x1b[K${done} ${done === 1 ? 'visit' : 'visits'}, ${failed} failed, ${rest}`);
-}
-
-function number(option: string, least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (/^\d+(\.\d+)?$/.test(text) && value >= least && value <= most) return value;
-    throw new BatonError('BAD_OPTION', {
-      option,
-      problem: `give a number from ${least} to ${most}`,
-      value: text,
-    });
-  };
-}
-
-function whole(option: string, least: number, most: number) {
-  return (text: string): number => {
-    if (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
-    throw new BatonError('BAD_OPTION', {
-      option,
-      problem: `give a whole number from ${least} to ${most}`,
-      value: text,
-    });
-  };
-}
-
-/** A bare number is seconds here, because people say `--duration 10`; with a unit it is what it says. -> milliseconds */
-function seconds(option: string, least: number) {
-  return (text: string): number => {
-    const millis = parseDuration(/^[\d.]+$/.test(text) ? `${text}s` : text);
-    if (millis !== undefined && millis >= least * 1000 && millis <= 86_400_000) return millis;
-    const problem = `give a duration such as 10, 2.5s or 500ms, from ${least} s to 24 h`;
-    throw new BatonError('BAD_OPTION', { option, problem, value: text });
-  };
-}
-
-/** -> milliseconds since 1970 */
-function instant(text: string): number {
-  const at = Date.parse(text);
-  if (!Number.isNaN(at) && at - Date.now() <= 86_400_000) return at;
-  throw new BatonError('BAD_OPTION', {
-    option: '--start-at',
-    problem: 'give a time within a day, as in ISO 8601',
-    value: text,
-  });
-}
-
-function oneOf<T extends string>(option: string, known: readonly T[], text: string): T {
-  const found = known.find((value) => value === text);
-  if (found !== undefined) return found;
-  throw new BatonError('BAD_OPTION', { option, problem: `give one of ${known.join(', ')}`, value: text });
 }

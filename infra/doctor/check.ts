@@ -15,8 +15,8 @@ export interface Finding {
   readonly outcome: Outcome;
   /** One line. */
   readonly found: string;
-  /** The command that mends it, or in words what to do where no command can. */
-  readonly mend?: string;
+  /** The command that fixes it, or in words what to do where no command can. */
+  readonly fix?: string;
 }
 
 /** What the command line said. */
@@ -39,8 +39,8 @@ export interface Check {
 export const ok = (found: string): Finding => ({ outcome: 'ok', found });
 
 function not(outcome: Outcome) {
-  return (found: string, mend?: string): Finding =>
-    mend === undefined ? { outcome, found } : { outcome, found, mend };
+  return (found: string, fix?: string): Finding =>
+    fix === undefined ? { outcome, found } : { outcome, found, fix };
 }
 export const warning = not('warning');
 export const lacking = not('lacking');

@@ -11,7 +11,7 @@ export interface Ran {
 }
 
 /** What a part of Baton says about itself; `code` is its error's or its refusal's. */
-export type Answer = true | { readonly code: string; readonly problem: string; readonly mend?: string };
+export type Answer = true | { readonly code: string; readonly problem: string; readonly fix?: string };
 
 interface Flows {
   readonly count: number;

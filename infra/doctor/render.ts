@@ -22,9 +22,9 @@ export function render(groups: readonly Group[], paint: Paint = plain): string {
   return [...blocks, closing(groups)].join('\n\n');
 }
 
-function line({ check, outcome, found, mend }: Examined, width: number, paint: Paint): string[] {
+function line({ check, outcome, found, fix }: Examined, width: number, paint: Paint): string[] {
   const first = `  ${paint(outcome, marks[outcome])} ${check.padEnd(width)}  ${found}`;
-  return mend === undefined ? [first] : [first, `${' '.repeat(width + 6)}-> ${mend}`];
+  return fix === undefined ? [first] : [first, `${' '.repeat(width + 6)}-> ${fix}`];
 }
 
 /** Whether it will do, and what to know about the commands. */
@@ -41,7 +41,7 @@ function closing(groups: readonly Group[]): string {
     ...(unknown > 0 ? [`${unknown} not known`] : []),
   ];
   const lines = [[verdict, ...rest].join(', ')];
-  const fades = findings.some(({ mend }) => /sysctl -w|ip addr|ulimit/.test(mend ?? ''));
+  const fades = findings.some(({ fix }) => /sysctl -w|ip addr|ulimit/.test(fix ?? ''));
   if (fades)
     lines.push(
       'sysctl, ip and ulimit last until the next start: /etc/sysctl.d, the network and service files keep them',

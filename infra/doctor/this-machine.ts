@@ -65,8 +65,8 @@ async function answering(attempt: () => Promise<unknown>): Promise<Answer> {
   } catch (error) {
     if (!(error instanceof BatonError)) throw error;
     const { code, message, details } = error;
-    const mend = details.mend === undefined ? {} : { mend: String(details.mend) };
-    return { code, problem: String(details.problem ?? message), ...mend };
+    const fix = details.fix === undefined ? {} : { fix: String(details.fix) };
+    return { code, problem: String(details.problem ?? message), ...fix };
   }
 }
 

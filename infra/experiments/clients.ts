@@ -1,13 +1,12 @@
-import type { Host, Lab } from '../lab/lab.ts';
-import type { Table } from '../report/parts.ts';
-import { type Client, clients, type Method, methods } from './client-programs.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import { waysOf } from './ways.ts';
-
 /**
  * Real clients ask for a page, and send a form, while the head hands over, answers 307 and answers 201: who goes where
  * the Location says, and does the body come along?
  */
+import type { Host, Lab } from '../lab/lab.ts';
+import type { Table } from '../report/chart.ts';
+import { type Client, clientPrograms, type Method, methods } from './clients/programs.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { waysOf } from './kit/ways.ts';
 
 /** One of each kind is enough: a client sees no difference between transports. */
 const wayNames = ['handoff', 'redirect', 'created'] as const;
@@ -19,7 +18,7 @@ const titles: Readonly<Record<WayName, string>> = {
   created: '201',
 };
 
-export const clientsExperiment: Experiment = {
+export const clients: Experiment = {
   name: 'clients',
   title: 'what curl, Python, Node, wget and Chromium do with a handoff, a 307 and a 201, for GET and POST',
   question: 'Do real clients follow a 307 and a 201, also with a body, and what do they notice of a handoff?',
@@ -38,7 +37,7 @@ interface Asked {
 async function run({ startLab, progress, signal }: ExperimentContext): Promise<Findings> {
   const lab = await startLab({ mode: 'handoff', deliveries: 1, local: 1 });
   const present: { client: Client; version: string | undefined }[] = [];
-  for (const client of clients) present.push({ client, version: await versionOf(lab.client, client) });
+  for (const client of clientPrograms) present.push({ client, version: await versionOf(lab.client, client) });
   const installed = present.flatMap(({ client, version }) => (version === undefined ? [] : [client]));
   const expectedMs = ({ needs }: Client) => (needs === 'chromium' ? 2500 : 500);
   const rounds = wayNames.length * methods.length;

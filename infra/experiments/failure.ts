@@ -1,27 +1,17 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Lab } from '../lab/lab.ts';
-import { visitFrom } from '../lab/visit-from.ts';
-import type { Table } from '../report/parts.ts';
-import { summariseRounds } from '../report/summarise.ts';
-import { formatCounts, formatMicros } from '../report/table.ts';
-import { cableOf, clientCable } from './cable.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import { disturbance, type Observed, timeChart } from './failure-time.ts';
-import { type Way, waysOf } from './ways.ts';
-
 /**
  * What visitors notice when something breaks while they come steadily: one of two deliveries is killed or stands still,
  * the head is restarted gently or killed and started again. Every way meets every fault, one run each.
  */
-
-export interface Fault {
-  readonly name: string;
-  /** What the plot says where it happens, and where it is over. */
-  readonly marks: readonly [string, string];
-  readonly ofHead: boolean;
-  begin(lab: Lab, way: Way): Promise<void>;
-  end(lab: Lab, way: Way): Promise<void>;
-}
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Lab } from '../lab/lab.ts';
+import { visitFrom } from '../lab/visit-from.ts';
+import type { Table } from '../report/chart.ts';
+import { summariseRounds } from '../report/summarise.ts';
+import { formatCounts, formatMicros } from '../terminal/figures.ts';
+import { disturbance, type Fault, type Observed, timeChart } from './failure/time.ts';
+import { cableOf, clientCable } from './kit/cable.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { type Way, waysOf } from './kit/ways.ts';
 
 const victim = ({ deliveries }: Way) => deliveries[0]!;
 
@@ -56,14 +46,14 @@ const faults: readonly Fault[] = [
   },
 ];
 
-const roundTripMs = 10;
-const rate = 100;
-const timeoutMs = 3000;
+const ROUND_TRIP_MS = 10;
+const RATE = 100;
+const TIMEOUT_MS = 3000;
 /** Before the fault, while it lasts, and after it. */
 const full = { beforeMs: 1500, duringMs: 3000, afterMs: 1500 };
 const quick = { beforeMs: 700, duringMs: 1500, afterMs: 800 };
 /** Until the generator can begin: its process starts. */
-const startMs = 2000;
+const START_MS = 2000;
 
 export const failure: Experiment = {
   name: 'failure',
@@ -76,7 +66,7 @@ export const failure: Experiment = {
 async function run(context: ExperimentContext): Promise<Findings> {
   const times = context.quick ? quick : full;
   const lab = await context.startLab({ mode: 'handoff', deliveries: 2, local: 2, links: clientCable });
-  const cable = await cableOf(lab, [roundTripMs]);
+  const cable = await cableOf(lab, [ROUND_TRIP_MS]);
   await cable.set(cable.roundTrips[0]!);
   const runs = faults.flatMap((fault) =>
     waysOf(lab)
@@ -85,7 +75,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
       .filter(({ name }) => !(context.quick && (fault.ofHead || name === 'direct')))
       .map((way) => ({ fault, way })),
   );
-  const runMs = startMs + times.beforeMs + times.duringMs + times.afterMs + 1000;
+  const runMs = START_MS + times.beforeMs + times.duringMs + times.afterMs + 1000;
   context.progress.expect(runs.length * runMs);
   const observed: Observed[] = [];
   const broken: string[] = [];
@@ -106,10 +96,10 @@ async function run(context: ExperimentContext): Promise<Findings> {
   return {
     answer: answer(observed),
     parameters: {
-      'visits per second': rate,
+      'visits per second': RATE,
       arrivals: 'constant',
       'round trip': `${cable.roundTrips[0]} ms`,
-      'time limit of a visit': `${timeoutMs / 1000} s`,
+      'time limit of a visit': `${TIMEOUT_MS / 1000} s`,
       'seconds before, during and after the fault': Object.values(times)
         .map((ms) => ms / 1000)
         .join(', '),
@@ -125,7 +115,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
       summary: summariseRounds([round]),
     })),
     charts: faults
-      .map((fault) => timeChart(fault, observed, timeoutMs))
+      .map((fault) => timeChart(fault, observed, TIMEOUT_MS))
       .filter(({ lines }) => lines.length > 0),
     tables: [table(observed)],
     notes: [
@@ -156,13 +146,13 @@ async function observe(
   signal: AbortSignal,
 ): Promise<Observed | undefined> {
   await way.choose();
-  const startAt = Date.now() + startMs;
+  const startAt = Date.now() + START_MS;
   const visiting = visitFrom(lab.client, {
     urls: way.hosts.map((host) => `http://${host}/bytes/1000`),
-    rate,
+    rate: RATE,
     durationMs: times.beforeMs + times.duringMs + times.afterMs,
     startAt,
-    timeoutMs,
+    timeoutMs: TIMEOUT_MS,
     samples: true,
     signal,
   });
@@ -179,7 +169,7 @@ async function observe(
     way,
     x: faults.indexOf(fault),
     faultMs: outcome.at - began,
-    endMs: outcome.mended - began,
+    endMs: outcome.fixed - began,
     round: { round: 1, visits, headConnections: 0, headCpuMicrosPerConnection: null },
   };
 }
@@ -201,7 +191,7 @@ async function breakAndMend(
   await fault.end(lab, way);
   // A head that is new knows deliveries only once they have registered again.
   for (const { name } of lab.deliveries) await registered(lab, name);
-  return { at, mended: fault.ofHead ? restarted : Date.now() };
+  return { at, fixed: fault.ofHead ? restarted : Date.now() };
 }
 
 const pause = (ms: number, signal: AbortSignal) =>

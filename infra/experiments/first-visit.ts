@@ -1,32 +1,21 @@
-import type { Line } from '../report/parts.ts';
-import type { Case, ReportComparison } from '../report/schema.ts';
-import { formatMicros } from '../report/table.ts';
-import { cableOf, clientCable } from './cable.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import {
-  compareWays,
-  findCase,
-  findComparison,
-  latencyChart,
-  p50Of,
-  phrase,
-  pivotTable,
-  waysIn,
-} from './findings.ts';
-import { type Grid, gridMs, measureGrid } from './grid.ts';
-import { isHandoff, waysOf } from './ways.ts';
-
 /**
  * One request on a new connection, every way, at several round trips. A visit straight to a delivery is one round trip
  * for the handshake and one for the request. A handoff adds none. A redirect pays both twice: once for the answer that
  * says where to go, and once for going there. The measured medians are drawn with these models.
  */
+import type { Case, ReportComparison } from '../report/schema.ts';
+import { formatMicros } from '../terminal/figures.ts';
+import { cableOf, clientCable } from './kit/cable.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { findCase, handoffsBeside, modelLine, p50Of, waysIn } from './kit/findings.ts';
+import { sweep } from './kit/sweep.ts';
+import { isHandoff, waysOf } from './kit/ways.ts';
 
 const size = {
   full: { roundTrips: [0, 10, 50, 100], rounds: 5, rate: 50, warmUpMs: 300, durationMs: 1100 },
   quick: { roundTrips: [0, 50], rounds: 1, rate: 50, warmUpMs: 200, durationMs: 500 },
 };
-const path = '/bytes/1000';
+const PATH = '/bytes/1000';
 
 /** Round trips of a visit, by way. */
 const roundTripsOf = (way: string) => (way === 'redirect' || way === 'created' ? 4 : 2);
@@ -43,22 +32,19 @@ async function run(context: ExperimentContext): Promise<Findings> {
   const { roundTrips, rounds, rate, warmUpMs, durationMs } = context.quick ? size.quick : size.full;
   const lab = await context.startLab({ mode: 'handoff', deliveries: 1, local: 1, links: clientCable });
   const cable = await cableOf(lab, roundTrips);
-  const grid: Grid = {
+  return await sweep(context, {
     ways: waysOf(lab),
     rounds,
-    xs: cable.roundTrips.map((x) => ({
+    axis: { title: 'round trip', unit: 'ms' },
+    label,
+    places: cable.roundTrips.map((x) => ({
       x,
-      label: label(x),
-      load: { paths: [path], rate, arrivals: 'poisson', warmUpMs, durationMs, timeoutMs: 5000 },
+      load: { paths: [PATH], rate, arrivals: 'poisson', warmUpMs, durationMs, timeoutMs: 5000 },
       visitMs: 3 * x,
       prepare: () => cable.set(x),
     })),
-  };
-  context.progress.expect(gridMs(grid));
-  const { cases, warnings } = await measureGrid(grid, context);
-  const comparisons = compareWays(cases, label);
-  return {
-    answer: answer(cases, comparisons, Math.max(...cable.roundTrips.filter((x) => x <= 50))),
+    answer: (cases, comparisons) =>
+      answer(cases, comparisons, Math.max(...cable.roundTrips.filter((x) => x <= 50))),
     parameters: {
       'round trips': cable.roundTrips.map((x) => `${x} ms`).join(', '),
       'visits per second': rate,
@@ -66,29 +52,27 @@ async function run(context: ExperimentContext): Promise<Findings> {
       rounds,
       'seconds per round and case': durationMs / 1000,
       'warm-up seconds before each': warmUpMs / 1000,
-      path,
+      path: PATH,
     },
-    x: { title: 'round trip', unit: 'ms' },
-    cases,
-    comparisons,
-    charts: [
-      latencyChart(cases, {
-        title: 'A first visit, by round trip',
-        lead: 'Median of all rounds, with its 95 % interval where it is wider than the dot. Dashed: what the model says.',
-        x: { title: 'round trip', unit: 'ms', log: false },
-        yTitle: 'visit',
-        models: [model(2, cable.roundTrips), model(4, cable.roundTrips)],
-      }),
-    ],
+    chart: {
+      title: 'A first visit, by round trip',
+      lead: 'Median of all rounds, with its 95 % interval where it is wider than the dot. Dashed: what the model says.',
+      x: { title: 'round trip', unit: 'ms', log: false },
+      yTitle: 'visit',
+      models: [model(2, cable.roundTrips), model(4, cable.roundTrips)],
+    },
+    rowTitle: 'round trip',
     tables: [
-      pivotTable(
-        cases,
-        'Medians',
-        'Half of all visits took at most so long; in brackets the 95 % interval over the rounds.',
-        'round trip',
-        label,
-      ),
-      againstModel(cases),
+      {
+        title: 'Medians',
+        lead: 'Half of all visits took at most this long; in brackets the 95 % interval over the rounds.',
+      },
+      {
+        title: 'Above the model',
+        lead: 'Median less the round trips that it cannot do without: what is left is the machine’s own work.',
+        cell: ({ way, x, summary }) =>
+          formatMicros(summary!.p50.median - roundTripsOf(way) * (x ?? 0) * 1000),
+      },
     ],
     notes: [
       'Times run from the moment a visit was meant to begin, so a delay anywhere, the generator’s own included, is in them.',
@@ -97,29 +81,16 @@ async function run(context: ExperimentContext): Promise<Findings> {
       'Clients do not follow a 201 by themselves; its figures show what it would take if they did.',
       ...(cable.note ? [cable.note] : []),
     ],
-    warnings,
-  };
+  });
 }
 
-const label = (x: number | null) => `${x ?? 0} ms`;
+const label = (x: number) => `${x} ms`;
 
-const model = (trips: number, xs: readonly number[]): Line => ({
-  name: `model: ${trips} round trips`,
-  way: null,
-  kind: 'model',
-  points: xs.map((x) => ({ x, y: trips * x })),
-});
-
-function againstModel(cases: readonly Case[]) {
-  return pivotTable(
-    cases,
-    'Above the model',
-    'Median less the round trips that it cannot do without: what is left is the machine’s own work.',
-    'round trip',
-    label,
-    ({ way, x, summary }) => formatMicros(summary!.p50.median - roundTripsOf(way) * (x ?? 0) * 1000),
+const model = (trips: number, xs: readonly number[]) =>
+  modelLine(
+    `model: ${trips} round trips`,
+    xs.map((x) => ({ x, y: trips * x })),
   );
-}
 
 function answer(cases: readonly Case[], comparisons: readonly ReportComparison[], x: number): string {
   const p50 = (way: string) => p50Of(findCase(cases, way, x));
@@ -129,8 +100,6 @@ function answer(cases: readonly Case[], comparisons: readonly ReportComparison[]
   if (redirect === undefined || direct === undefined || handoffs.length === 0)
     return 'Too little was measured to compare the ways.';
   const found = handoffs.map((way) => `${formatMicros(p50(way)!)} by ${way}`).join(', ');
-  const verdicts = handoffs.map(
-    (way) => `${way} ${phrase(findComparison(comparisons, 'redirect', way, label(x)))}`,
-  );
+  const verdicts = handoffsBeside('redirect', label(x), cases, comparisons);
   return `At a round trip of ${x} ms half of all first visits took at most ${formatMicros(direct)} straight to a delivery, ${found}, and ${formatMicros(redirect)} with a 307 redirect: ${verdicts.join('; ')}.`;
 }

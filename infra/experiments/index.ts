@@ -1,29 +1,25 @@
+/** The experiments: a line here and a file beside this one. */
 import { BatonError } from '../../shared/errors.ts';
-import { clientsExperiment } from './clients.ts';
-import type { Experiment } from './experiment.ts';
-import { failure } from './failure.ts';
-import { firstVisit } from './first-visit.ts';
-import { modesExperiment } from './modes.ts';
-import { selfcheck } from './selfcheck.ts';
-import { session } from './session.ts';
-import { size } from './size.ts';
-import { storm } from './storm.ts';
+import type { Experiment } from './kit/experiment.ts';
 
-/** One line an experiment. */
-export const experiments: readonly Experiment[] = [
-  modesExperiment,
-  firstVisit,
-  size,
-  storm,
-  session,
-  failure,
-  clientsExperiment,
-  selfcheck,
-];
+/** Loaded when it is called for: help and completions need the names alone. */
+const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
+  modes: async () => (await import('./modes.ts')).modes,
+  'first-visit': async () => (await import('./first-visit.ts')).firstVisit,
+  size: async () => (await import('./size.ts')).size,
+  storm: async () => (await import('./storm.ts')).storm,
+  session: async () => (await import('./session.ts')).session,
+  failure: async () => (await import('./failure.ts')).failure,
+  clients: async () => (await import('./clients.ts')).clients,
+  selfcheck: async () => (await import('./selfcheck.ts')).selfcheck,
+};
 
-export function findExperiment(name: string): Experiment {
-  const found = experiments.find((experiment) => experiment.name === name);
-  if (found) return found;
-  const known = experiments.map((experiment) => experiment.name).join(', ');
-  throw new BatonError('UNKNOWN_EXPERIMENT', { name, known });
+export const experimentNames: readonly string[] = Object.keys(listed);
+
+export const loadExperiments = (): Promise<readonly Experiment[]> =>
+  Promise.all(Object.values(listed).map((load) => load()));
+
+export async function loadExperiment(name: string): Promise<Experiment> {
+  if (Object.hasOwn(listed, name)) return await listed[name]!();
+  throw new BatonError('UNKNOWN_EXPERIMENT', { name, known: experimentNames.join(', ') });
 }

@@ -1,16 +1,15 @@
-import type { Lab } from '../lab/lab.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import { compareWays } from './findings.ts';
-import { type Grid, gridMs, measureGrid } from './grid.ts';
-import { answerOf } from './modes-answer.ts';
-import { type Load, saturateInTurns, saturationMs } from './saturate.ts';
-import { type Way, waysOf } from './ways.ts';
-
 /**
  * The same visits to the same two deliveries: straight to them, and through a head that hands over, answers 307 or
  * answers 201. All ways take turns, round after round, so that whatever else the machine does falls on all of them;
  * the head stays the same process and is switched while it runs.
  */
+import type { Lab } from '../lab/lab.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { compareWays } from './kit/findings.ts';
+import { type Grid, gridMs, measureGrid } from './kit/grid.ts';
+import { type Load, saturateInTurns, saturationMs } from './kit/saturate.ts';
+import { type Way, waysOf } from './kit/ways.ts';
+import { answerOf } from './modes/answer.ts';
 
 /** Different targets, so that a policy which looks at the path has something to choose by. */
 const paths = ['/bytes/1000?page=1', '/bytes/1000?page=2', '/bytes/1000?page=3', '/bytes/1000?page=4'];
@@ -42,7 +41,7 @@ const quick: Size = {
   openConnections: { connections: 16, seconds: 1, turns: 1 },
 };
 
-export const modesExperiment: Experiment = {
+export const modes: Experiment = {
   name: 'modes',
   title: 'every way over the shortest of networks: what a visit takes and what it costs the head',
   question:

@@ -1,28 +1,27 @@
-import { parseHostPort } from '../../shared/units.ts';
-import { type Segment, startCapture } from '../lab/capture.ts';
-import { visitFrom } from '../lab/visit-from.ts';
-import type { Table } from '../report/parts.ts';
-import { formatDifference, formatMicros } from '../report/table.ts';
-import { createHistogram } from '../visits/histogram.ts';
-import type { VisitResult } from '../visits/result.ts';
-import { cableOf, clientCable } from './cable.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
-import { waysOf } from './ways.ts';
-
 /**
  * Are the generator's own timings right? The same visits are timed twice: by the generator, and from the timestamps that
  * the kernel gave their packets at the client's network card (tcpdump). The generator's times must be a little longer: it
  * looks at the clock before the first packet leaves, and TCP takes a packet somewhat after the card.
  */
+import { parseHostPort } from '../../shared/units.ts';
+import { type Segment, startCapture } from '../lab/capture.ts';
+import { visitFrom } from '../lab/visit-from.ts';
+import type { Table } from '../report/chart.ts';
+import { formatDifference, formatMicros } from '../terminal/figures.ts';
+import { createHistogram } from '../visits/histogram.ts';
+import type { VisitResult } from '../visits/result.ts';
+import { cableOf, clientCable } from './kit/cable.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { waysOf } from './kit/ways.ts';
 
-const rate = 100;
-const roundTripMs = 20;
+const RATE = 100;
+const ROUND_TRIP_MS = 20;
 /** Until the engine has compiled what it runs often. */
-const warmUpMs = 2000;
+const WARM_UP_MS = 2000;
 const full = { durationMs: 10_000 };
 const quick = { durationMs: 3000 };
 /** What the two may differ at p50 and p99. */
-export const allowedMicros = 200;
+export const ALLOWED_MICROS = 200;
 
 export const selfcheck: Experiment = {
   name: 'selfcheck',
@@ -36,15 +35,22 @@ async function run(context: ExperimentContext): Promise<Findings> {
   const { durationMs } = context.quick ? quick : full;
   const { signal, progress } = context;
   const lab = await context.startLab({ mode: 'handoff', deliveries: 1, links: clientCable });
-  const cable = await cableOf(lab, [roundTripMs]);
+  const cable = await cableOf(lab, [ROUND_TRIP_MS]);
   await cable.set(cable.roundTrips[0]!);
   const host = waysOf(lab)[0]!.hosts[0]!;
-  progress.expect(warmUpMs + durationMs + 2000);
-  const { visits, segments } = await progress.during('visiting', warmUpMs + durationMs + 2000, async () => {
+  progress.expect(WARM_UP_MS + durationMs + 2000);
+  const { visits, segments } = await progress.during('visiting', WARM_UP_MS + durationMs + 2000, async () => {
     const capture = await startCapture(lab.client, parseHostPort(host)!.port);
     try {
       const urls = [`http://${host}/bytes/1000`];
-      const done = await visitFrom(lab.client, { urls, rate, durationMs, warmUpMs, samples: true, signal });
+      const done = await visitFrom(lab.client, {
+        urls,
+        rate: RATE,
+        durationMs,
+        warmUpMs: WARM_UP_MS,
+        samples: true,
+        signal,
+      });
       return { visits: done, segments: await capture.stop() };
     } catch (error) {
       await capture.stop();
@@ -58,19 +64,19 @@ async function run(context: ExperimentContext): Promise<Findings> {
     answer:
       matched === 0
         ? 'Too little was measured to answer.'
-        : `The generator’s own times and those of the packets differ by at most ${formatMicros(worst)} at p50 and p99, over ${matched} visits${worst <= allowedMicros ? '' : `: more than the ${formatMicros(allowedMicros)} that are allowed, so something kept the generator from its processor`}.`,
+        : `The generator’s own times and those of the packets differ by at most ${formatMicros(worst)} at p50 and p99, over ${matched} visits${worst <= ALLOWED_MICROS ? '' : `: more than the ${formatMicros(ALLOWED_MICROS)} that are allowed, so something kept the generator from its processor`}.`,
     parameters: {
-      'visits per second': rate,
+      'visits per second': RATE,
       seconds: durationMs / 1000,
       'round trip': `${cable.roundTrips[0]} ms`,
-      allowed: formatMicros(allowedMicros),
+      allowed: formatMicros(ALLOWED_MICROS),
     },
     tables: [table(rows)],
     notes: [
       'The kernel stamps a packet when it leaves or arrives at the client’s card. The generator starts its clock just before the call that sends the SYN, and takes from the kernel how long the handshake took and when the last bytes came: how long it takes itself to wake up is in no figure.',
       ...(cable.note ? [cable.note] : []),
     ],
-    warnings: worst > allowedMicros ? ['the machine was too busy for times to be right to 0.2 ms'] : [],
+    warnings: worst > ALLOWED_MICROS ? ['the machine was too busy for times to be right to 0.2 ms'] : [],
   };
 }
 

@@ -1,8 +1,16 @@
+/**
+ * Thousands of clients at the same moment, against accept queues of several sizes. The kernel completes handshakes by
+ * itself and keeps the connections in the listener's queue until the head accepts them; what finds the queue full is
+ * dropped without a word, and its client asks again after a second, and again. A head at work empties its queues
+ * faster than clients can be started; so each crowd also meets a head that stands still for a moment, as one does that
+ * gets no processor, and then the queues are all there is.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab } from '../lab/lab.ts';
 import { visitFrom } from '../lab/visit-from.ts';
 import { ownShortages } from '../visits/own-limits.ts';
-import type { Experiment, ExperimentContext, Findings } from './experiment.ts';
+import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { isHandoff, waysOf } from './kit/ways.ts';
 import {
   type Crowd,
   connectChart,
@@ -12,28 +20,19 @@ import {
   nameOf,
   type Outcome,
   waited,
-} from './storm-figures.ts';
-import { isHandoff, waysOf } from './ways.ts';
-
-/**
- * Thousands of clients at the same moment, against accept queues of several sizes. The kernel completes handshakes by
- * itself and keeps the connections in the listener's queue until the head accepts them; what finds the queue full is
- * dropped without a word, and its client asks again after a second, and again. A head at work empties its queues
- * faster than clients can be started; so each crowd also meets a head that stands still for a moment, as one does that
- * gets no processor, and then the queues are all there is.
- */
+} from './storm/figures.ts';
 
 /** Longer than it takes to start the clients. */
 const stillMs = (clients: number) => 1000 + clients / 10;
 /** Long enough for two cores to serve the largest crowd; Linux gives up asking after more than two minutes. */
-const timeoutMs = 60_000;
+const TIMEOUT_MS = 60_000;
 /** More would need more files than a process may have open on many machines. */
-const clientsPerGenerator = 9000;
+const CLIENTS_PER_GENERATOR = 9000;
 /** A generator that begins later than this after the agreed moment has come too late. */
-const lateMs = 200;
-const attempts = 3;
+const LATE_MS = 200;
+const ATTEMPTS = 3;
 /** A new lab has all its ports again; a port rests for a minute after its connection (TIME_WAIT). */
-const portsPerLab = 26_000;
+const PORTS_PER_LAB = 26_000;
 
 const full = {
   listeners: [
@@ -80,15 +79,15 @@ async function run(context: ExperimentContext): Promise<Findings> {
       .during(label, crowdMs(crowd), async () => {
         let found: Outcome | undefined;
         // A crowd that came late met a head that was at work again: it is sent once more.
-        for (let attempt = 0; attempt < attempts && !context.signal.aborted; attempt++) {
+        for (let attempt = 0; attempt < ATTEMPTS && !context.signal.aborted; attempt++) {
           const same = current?.of.workers === crowd.workers && current.of.backlog === crowd.backlog;
-          if (!current || !same || current.ports + crowd.clients > portsPerLab) {
+          if (!current || !same || current.ports + crowd.clients > PORTS_PER_LAB) {
             await current?.lab.stop();
             current = { lab: await startLab(context, crowd), of: crowd, ports: 0 };
           }
           current.ports += crowd.clients;
           found = await send(current.lab, crowd, context.signal);
-          if (found === undefined || found.lateMs <= lateMs) break;
+          if (found === undefined || found.lateMs <= LATE_MS) break;
         }
         return found;
       })
@@ -108,7 +107,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
       clients: [...new Set(crowds.map(({ clients }) => clients))].join(', '),
       'accept queues': listeners.map(nameOf).join(', '),
       'the head stands still for': `${still.map((clients) => `${stillMs(clients) / 1000} s`).join(', ')} from just before the first client`,
-      'time limit of a client': `${timeoutMs / 1000} s`,
+      'time limit of a client': `${TIMEOUT_MS / 1000} s`,
       mode: 'handoff',
     },
     charts: [5000, largest]
@@ -129,7 +128,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
         ),
       ),
       ...outcomes
-        .filter((outcome) => outcome.lateMs > lateMs)
+        .filter((outcome) => outcome.lateMs > LATE_MS)
         .map(
           (outcome) =>
             `${outcome.clients} clients, ${nameOf(outcome)}: a generator began ${outcome.lateMs} ms late, so the head had stood still for that long before`,
@@ -155,10 +154,10 @@ async function send(lab: Lab, crowd: Crowd, signal: AbortSignal): Promise<Outcom
     .find(({ name }) => isHandoff(name))
     ?.choose();
   const before = await lab.head.status();
-  const generators = Math.ceil(crowd.clients / clientsPerGenerator);
+  const generators = Math.ceil(crowd.clients / CLIENTS_PER_GENERATOR);
   const tell = (name: string) => lab.head.host.run(['kill', name, String(lab.head.pid)]);
   const still = crowd.headIs === 'standing still';
-  const startAt = Date.now() + generatorStartMs;
+  const startAt = Date.now() + GENERATOR_START_MS;
   const visiting = Promise.all(
     Array.from({ length: generators }, (_, index) =>
       visitFrom(lab.client, {
@@ -168,8 +167,8 @@ async function send(lab: Lab, crowd: Crowd, signal: AbortSignal): Promise<Outcom
         rate: Math.floor((crowd.clients + index) / generators),
         durationMs: 1000,
         startAt,
-        timeoutMs,
-        maxInFlight: clientsPerGenerator,
+        timeoutMs: TIMEOUT_MS,
+        maxInFlight: CLIENTS_PER_GENERATOR,
         signal,
       }),
     ),
@@ -194,7 +193,7 @@ async function send(lab: Lab, crowd: Crowd, signal: AbortSignal): Promise<Outcom
 }
 
 /** Until a generator can begin: its process starts. */
-const generatorStartMs = 2000;
+const GENERATOR_START_MS = 2000;
 
 function answer(outcomes: readonly Outcome[]): string {
   const atWork = outcomes.filter(({ headIs }) => headIs === 'at work');
@@ -218,7 +217,7 @@ function answer(outcomes: readonly Outcome[]): string {
   said.push(
     lost === 0
       ? 'Every client was answered in the end'
-      : `${lost} clients in all had no answer within ${timeoutMs / 1000} s`,
+      : `${lost} clients in all had no answer within ${TIMEOUT_MS / 1000} s`,
   );
   return `${said.join('. ')}.`;
 }

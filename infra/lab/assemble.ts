@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode } from '../admin-client.ts';
-import type { Host, Lab, LabDelivery, LabKind, LabOptions, Service } from './lab.ts';
+import type { Host, Lab, LabDelivery, LabOptions, Service } from './lab.ts';
 
 /** Where a lab's processes go, and how each is told to meet the others. */
 export interface Site {
-  readonly on: LabKind;
+  readonly on: string;
   readonly client: Host;
   readonly head: Placed;
   readonly deliveries: readonly (Placed & { readonly name: string; readonly transport: Transport })[];

@@ -1,7 +1,6 @@
+/** What passed a host's network cards, by tcpdump: when each segment of each TCP connection was sent or arrived. */
 import { BatonError } from '../../shared/errors.ts';
 import type { Host } from './lab.ts';
-
-/** What passed a host's network cards, by tcpdump: when each segment of each TCP connection was sent or arrived. */
 
 export interface Segment {
   /** Nanosecond clock of the kernel, in microseconds; only differences mean anything. */
@@ -18,7 +17,7 @@ export interface Segment {
 export async function startCapture(host: Host, port: number): Promise<{ stop(): Promise<Segment[]> }> {
   const needed = await host.run(['sh', '-c', 'command -v tcpdump >/dev/null || echo missing']);
   if (needed !== '')
-    throw new BatonError('MISSING_TOOL', { tool: 'tcpdump', mend: 'sudo apt-get install tcpdump' });
+    throw new BatonError('MISSING_TOOL', { tool: 'tcpdump', fix: 'sudo apt-get install tcpdump' });
   const file = (await host.run(['mktemp'])).trim();
   // The shell becomes tcpdump, so that signals reach it; what it says on standard error becomes the line of a service.
   const dump = `exec tcpdump --immediate-mode -U -n -i any -s 96 -B 8192 --time-stamp-precision=nano -w "$1" "tcp port $2" \

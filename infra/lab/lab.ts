@@ -1,7 +1,6 @@
+/** A lab: a running head with its deliveries and a place for clients, wherever those are. */
 import type { HeadStatus, Mode, Transport } from '../../shared/status.ts';
 import type { Link } from './delay/wire.ts';
-
-/** A lab: a running head with its deliveries and a place for clients, wherever those are. */
 
 export interface HostRunOptions {
   readonly signal?: AbortSignal | undefined;
@@ -67,16 +66,13 @@ export interface LabDelivery {
 
 export interface Lab {
   /** Where it runs, as in `--on`. */
-  readonly on: LabKind;
+  readonly on: string;
   readonly head: LabHead;
   readonly deliveries: readonly LabDelivery[];
   readonly client: Host;
   /** Stops everything that it started. Settles when all of it is gone; may be called again. */
   stop(): Promise<void>;
 }
-
-export const labKinds = ['loopback', 'netns', 'vagrant'] as const;
-export type LabKind = (typeof labKinds)[number];
 
 export interface LabOptions {
   readonly mode: Mode;

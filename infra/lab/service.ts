@@ -8,10 +8,10 @@ import type { HostRunOptions, Service } from './lab.ts';
 /** The command line beside this file: TypeScript in a checkout, JavaScript in an installed package. */
 const main = fileURLToPath(new URL(`../cli/main${extname(import.meta.url)}`, import.meta.url));
 
-const readyMs = 15_000;
-const stopMs = 5000;
+const READY_WITHIN_MS = 15_000;
+const STOP_WITHIN_MS = 5000;
 /** Of a service's log, kept to explain why it ended. */
-const keptLog = 64 * 1024;
+const KEPT_LOG = 64 * 1024;
 
 const running = new Set<{ kill(signal: 'SIGKILL'): boolean }>();
 /** The last resort that leaves nothing behind when the process that started them ends early. */
@@ -40,7 +40,7 @@ function launch(command: readonly string[], stdin: 'ignore' | 'pipe' = 'ignore')
 export const baton: readonly string[] = [process.execPath, main];
 
 /** Starts a command that prints one line of JSON when it is ready and then runs until it is stopped. */
-export async function startService(command: readonly string[], withinMs = readyMs): Promise<Service> {
+export async function startService(command: readonly string[], withinMs = READY_WITHIN_MS): Promise<Service> {
   const { child, ended } = launch(command);
   const log = keepTail(child.stderr);
   let stopping: Promise<void> | undefined;
@@ -145,7 +145,7 @@ async function endWithin(child: Child, ended: Ended): Promise<void> {
   child.kill('SIGTERM');
   // A stopped process sees no SIGTERM.
   child.kill('SIGCONT');
-  const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
   await ended;
   clearTimeout(timer);
 }
@@ -160,7 +160,7 @@ export function nameOf(command: readonly string[]): string {
 function keepTail(stream: NodeJS.ReadableStream | null): () => string {
   let text = '';
   stream?.setEncoding('utf8').on('data', (part: string) => {
-    text = (text + part).slice(-keptLog);
+    text = (text + part).slice(-KEPT_LOG);
   });
   return () => text;
 }

@@ -1,10 +1,9 @@
-import { compareSet, type Pair } from '../statistics/verdict.ts';
-import type { Chart, Line } from './parts.ts';
-import { reported } from './reported.ts';
-import type { Case, Environment, Report, ReportComparison } from './schema.ts';
-import { formatDifference } from './table.ts';
-
 /** Reports of the same experiment held against the first of them: two days, two policies, two machines. */
+import { compareSet, type Pair } from '../statistics/verdict.ts';
+import { formatDifference } from '../terminal/figures.ts';
+import type { Chart, Line } from './chart.ts';
+import type { Case, Environment, Report, ReportComparison } from './schema.ts';
+import { reported } from './schema.ts';
 
 export const figures = ['p50', 'p99'] as const;
 type Figure = (typeof figures)[number];

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { formatMicros } from '../terminal/figures.ts';
 import { embedJson, embedScript, embedStyle, type Html, html } from './html.ts';
 import { chartData, groupCases, groupData, type PageData } from './plots.ts';
 import type { Report } from './schema.ts';
 import { caseTable, charts, comparisons, costs, distributions, list, tables } from './sections.ts';
-import { formatMicros } from './table.ts';
 
 /** A page that needs nothing else: no network, no other file. */
 export async function renderShell(title: string, body: readonly Html[], data: PageData): Promise<string> {

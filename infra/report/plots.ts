@@ -1,7 +1,7 @@
 import type { Histogram } from 'hdr-histogram-js';
 import { mergeHistograms, quantiles } from '../visits/histogram.ts';
+import type { Chart, Line } from './chart.ts';
 import { colourOf } from './colours.ts';
-import type { Chart, Line } from './parts.ts';
 import type { Case } from './schema.ts';
 
 /** What the page's script draws. Columns are as uPlot takes them: the x values, then one list of y values a line. */
@@ -37,9 +37,9 @@ interface GroupData {
 }
 
 /** Steps of each curve: enough for a wide screen, and a page of some tens of kilobytes. */
-const steps = 240;
+const STEPS = 240;
 /** Below 0.1 % the distribution's curve would only widen the plot. */
-const resolution = 1000;
+const RESOLUTION = 1000;
 
 export function chartData({ x, y, lines, events }: Chart): ChartData {
   const xs = [...new Set(lines.flatMap(({ points }) => points.map((point) => point.x)))].sort(
@@ -89,7 +89,7 @@ export function groupCases(cases: readonly Case[]): { x: number | null; cases: C
 
 function spectrum(histograms: readonly Histogram[]): (number | null)[][] {
   const most = Math.max(10, ...histograms.map((histogram) => histogram.totalCount));
-  const nines = Array.from({ length: steps + 1 }, (_, step) => (Math.log10(most) * step) / steps);
+  const nines = Array.from({ length: STEPS + 1 }, (_, step) => (Math.log10(most) * step) / STEPS);
   const curve = (histogram: Histogram) =>
     nines.map((nine) => {
       // Past one visit in all of them there is nothing to say.
@@ -104,16 +104,16 @@ function spectrum(histograms: readonly Histogram[]): (number | null)[][] {
 
 function distribution(histograms: readonly Histogram[]): number[][] {
   const curves = histograms.map((histogram) =>
-    quantiles(histogram, resolution).map((micros) => micros / 1000),
+    quantiles(histogram, RESOLUTION).map((micros) => micros / 1000),
   );
   if (curves.length === 0) return [[]];
   const least = Math.max(0.001, Math.min(...curves.map((curve) => curve[0]!)) * 0.9);
   // To the slowest p99.5: the rest is the spectrum's to show.
-  const most = Math.max(...curves.map((curve) => curve[Math.floor(resolution * 0.995) - 1]!)) * 1.1;
-  const grid = Array.from({ length: steps + 1 }, (_, step) => least * (most / least) ** (step / steps));
+  const most = Math.max(...curves.map((curve) => curve[Math.floor(RESOLUTION * 0.995) - 1]!)) * 1.1;
+  const grid = Array.from({ length: STEPS + 1 }, (_, step) => least * (most / least) ** (step / STEPS));
   return [
     grid.map(round),
-    ...curves.map((curve) => grid.map((millis) => round((100 * countAtMost(curve, millis)) / resolution))),
+    ...curves.map((curve) => grid.map((millis) => round((100 * countAtMost(curve, millis)) / RESOLUTION))),
   ];
 }
 

@@ -1,14 +1,13 @@
-import { z } from 'zod';
-import { verdicts } from '../statistics/verdict.ts';
-import { spreadSchema, visitResultSchema } from '../visits/result.ts';
-import { chartSchema, tableSchema } from './parts.ts';
-
 /**
  * The report of one experiment: `reports/NAME-TIME.json`. All durations are in the unit that their name says; a
  * reader that knows `schema` 2 can read every report that says 2. `baton lab schema` prints it as a JSON Schema.
  */
+import { z } from 'zod';
+import { type Comparison, verdicts } from '../statistics/verdict.ts';
+import { spreadSchema, visitResultSchema } from '../visits/result.ts';
+import { chartSchema, tableSchema } from './chart.ts';
 
-export const reportSchemaVersion = 2;
+export const REPORT_SCHEMA = 2;
 
 const overRounds = z
   .object({
@@ -95,7 +94,7 @@ export const environmentSchema = z.object({
 });
 
 export const reportSchema = z.object({
-  schema: z.literal(reportSchemaVersion),
+  schema: z.literal(REPORT_SCHEMA),
   kind: z.literal('baton-report'),
   experiment: z.string(),
   title: z.string(),
@@ -134,6 +133,22 @@ export type OverRounds = z.infer<typeof overRounds>;
 export type ReportComparison = z.infer<typeof comparisonSchema>;
 export type Saturation = z.infer<typeof saturationSchema>;
 export type Environment = z.infer<typeof environmentSchema>;
+
+/** A comparison of figures in microseconds as reports have it; `a` and `b` say what was compared. */
+export function reported(found: Comparison, a: string, b: string): ReportComparison {
+  return {
+    name: found.name,
+    a,
+    b,
+    aMicros: found.a,
+    bMicros: found.b,
+    differenceMicros: found.difference,
+    lowMicros: found.low,
+    highMicros: found.high,
+    p: found.p,
+    verdict: found.verdict,
+  };
+}
 
 /** The same as a JSON Schema, for readers in other languages. */
 export function reportJsonSchema() {

@@ -1,22 +1,21 @@
+/** The parts of a page. Each is empty when there is nothing to show. */
+import { formatAxis, formatCounts, formatDifference, formatMicros, formatP } from '../terminal/figures.ts';
+import type { Chart, Table } from './chart.ts';
 import { colourOf } from './colours.ts';
 import { type Html, html } from './html.ts';
-import type { Chart, Table } from './parts.ts';
 import type { groupCases } from './plots.ts';
 import type { Case, CaseSummary, OverRounds, Report, ReportComparison } from './schema.ts';
-import { formatAxis, formatCounts, formatDifference, formatMicros, formatP } from './table.ts';
-
-/** The parts of a page. Each is empty when there is nothing to show. */
 
 export function list(title: string, items: readonly string[], kind: string): Html {
   if (items.length === 0) return html``;
   const points = (some: readonly string[]) => html`<ul>${some.map((item) => html`<li>${item}</li>`)}</ul>`;
   // A long list of warnings would hide what it warns about.
-  const shown = items.length > listedAtOnce + 1 ? listedAtOnce : items.length;
+  const shown = items.length > LISTED_AT_ONCE + 1 ? LISTED_AT_ONCE : items.length;
   const more = items.slice(shown);
   return html`<section class="${kind}"><h2>${title}</h2>${points(items.slice(0, shown))}${more.length > 0 && html`<details><summary>${more.length} more</summary>${points(more)}</details>`}</section>`;
 }
 
-const listedAtOnce = 5;
+const LISTED_AT_ONCE = 5;
 
 /** Places for the page's script to draw in; the lead is read where there is no script. */
 export function charts(all: readonly Chart[]): Html {

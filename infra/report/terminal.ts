@@ -1,6 +1,7 @@
-import type { Table } from './parts.ts';
+import { formatCounts, formatDifference, formatMicros, formatP } from '../terminal/figures.ts';
+import { formatTable } from '../terminal/table.ts';
+import type { Table } from './chart.ts';
 import type { OverRounds, Report, ReportComparison } from './schema.ts';
-import { formatCounts, formatDifference, formatMicros, formatP, formatTable } from './table.ts';
 
 /** The report as a person reads it in a terminal: medians over the rounds. */
 export function renderTerminal(report: Report): string {
@@ -21,14 +22,14 @@ export function renderTerminal(report: Report): string {
   ].join('\n');
 }
 
-const shownWarnings = 6;
+const SHOWN_WARNINGS = 6;
 
 function warnings(all: readonly string[]): string[] {
   if (all.length === 0) return [];
-  const more = all.length - shownWarnings;
+  const more = all.length - SHOWN_WARNINGS;
   return [
     '',
-    ...all.slice(0, shownWarnings).map((warning) => `warning: ${warning}`),
+    ...all.slice(0, SHOWN_WARNINGS).map((warning) => `warning: ${warning}`),
     ...(more > 0 ? [`and ${more} more warnings, which the report has`] : []),
   ];
 }

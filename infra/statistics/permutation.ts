@@ -1,6 +1,3 @@
-import { mean } from './median.ts';
-import { seededRandom } from './random.ts';
-
 /**
  * Could two sets of rounds be one? If they were, it would not matter which rounds are called A and which B: so the
  * labels are dealt out anew in every possible way, and p is the share of the ways in which the difference is at least
@@ -10,9 +7,11 @@ import { seededRandom } from './random.ts';
  * largest standardised difference of any case is what each case is held against (max-T, Westfall and Young 1993), so that
  * looking at many cases makes no false finding likelier, and cases that rise and fall together are not counted twice.
  */
+import { mean } from './median.ts';
+import { seededRandom } from './random.ts';
 
 /** Above this many labelings as many are drawn at random instead. */
-const exactUpTo = 20_000;
+const EXACT_UP_TO = 20_000;
 
 /**
  * `a[round][case]` and `b[round][case]` -> p of each case, corrected for their number. The least possible p is
@@ -56,13 +55,13 @@ function standardise(values: readonly number[]): number[] {
 
 /** Which rounds are called A: all ways, or, of too many, a sample that begins with the way it was. */
 function* labelingsOf(total: number, chosen: number, seed: number): Generator<number[]> {
-  if (combinations(total, chosen) <= exactUpTo) {
+  if (combinations(total, chosen) <= EXACT_UP_TO) {
     yield* choose(total, chosen);
     return;
   }
   yield range(chosen);
   const random = seededRandom(seed);
-  for (let drawn = 1; drawn < exactUpTo; drawn++) yield shuffled(total, random).slice(0, chosen);
+  for (let drawn = 1; drawn < EXACT_UP_TO; drawn++) yield shuffled(total, random).slice(0, chosen);
 }
 
 function* choose(total: number, chosen: number, from = 0): Generator<number[]> {

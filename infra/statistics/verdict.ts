@@ -1,16 +1,15 @@
+/** When a difference may be called one. */
 import { differenceInterval, type Interval } from './bootstrap.ts';
 import { median } from './median.ts';
 import { combinations, permutationTest } from './permutation.ts';
 
-/** When a difference may be called one. */
-
 /** How likely a set of comparisons may be to call anything different that is not. */
-const alpha = 0.05;
+const ALPHA = 0.05;
 /**
  * Microseconds. A timing of the generator is right to 0.2 ms (`baton lab selfcheck` measures it): what is not surely
  * larger than that says nothing about the servers.
  */
-const resolutionMicros = 200;
+const RESOLUTION_MICROS = 200;
 
 export const verdicts = ['lower', 'higher', 'no difference shown', 'too few rounds'] as const;
 type Verdict = (typeof verdicts)[number];
@@ -46,7 +45,7 @@ export function compareSet(pairs: readonly Pair[], tests = 1): Comparison[] {
   const rows = (of: 'a' | 'b', rounds: number) =>
     Array.from({ length: rounds }, (_, round) => usable.map((pair) => pair[of][round]!));
   const ps = permutationTest(rows('a', roundsA), rows('b', roundsB));
-  const enough = (2 * tests) / combinations(roundsA + roundsB, roundsA) <= alpha;
+  const enough = (2 * tests) / combinations(roundsA + roundsB, roundsA) <= ALPHA;
   return usable.map(({ name, a, b }, index) => {
     const interval = differenceInterval(a, b);
     const p = Math.min(1, ps[index]! * tests);
@@ -64,8 +63,8 @@ export function compareSet(pairs: readonly Pair[], tests = 1): Comparison[] {
 }
 
 function judge({ low, high }: Interval, p: number): Verdict {
-  if (p > alpha) return 'no difference shown';
-  if (high < -resolutionMicros) return 'lower';
-  if (low > resolutionMicros) return 'higher';
+  if (p > ALPHA) return 'no difference shown';
+  if (high < -RESOLUTION_MICROS) return 'lower';
+  if (low > RESOLUTION_MICROS) return 'higher';
   return 'no difference shown';
 }

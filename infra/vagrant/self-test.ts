@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { BatonError } from '../../shared/errors.ts';
 import type { Mode } from '../../shared/status.ts';
-import { experiments } from '../experiments/index.ts';
+import { loadExperiment } from '../experiments/index.ts';
 import { baton } from '../lab/service.ts';
 import { checkLab } from './self-test/checks.ts';
 import { createJournal } from './self-test/journal.ts';
@@ -30,7 +30,7 @@ async function command(...args: string[]): Promise<string> {
 }
 
 /** The one that needs the least of a slow machine. */
-const experiment = experiments.find(({ name }) => name === 'first-visit') ?? experiments[0]!;
+const experiment = await loadExperiment('first-visit');
 
 await step('baton lab up', async () => console.log(await command('lab', 'up', '--on', 'vagrant')));
 await step('baton mode, from here', async () => {

@@ -1,9 +1,8 @@
-import { type Random, seededRandom } from '../statistics/random.ts';
-
 /**
  * When visits are meant to start. A pacer knows nothing of what happens to them: that is what makes the load open-loop,
  * so a slow server cannot slow its own visitors down and hide how slow it is.
  */
+import { type Random, seededRandom } from '../statistics/random.ts';
 
 /** Each call gives the next intended start, in microseconds after the run's start; never less than the one before. */
 export type Pacer = () => number;

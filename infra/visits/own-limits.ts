@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import type { VisitResult } from './result.ts';
 
 /** A visit begun later than this is late: ten times what the alarm needs at its worst on an idle machine. */
-export const lateAfterMicros = 2000;
+export const LATE_AFTER_MICROS = 2000;
 /** Beyond this at p99, the generator's own delay is too large a part of what is measured. */
-const maxLatenessMicros = 10_000;
+const LATENESS_MAX_MICROS = 10_000;
 /** Of one core. Above it answers wait for the generator, and requests are sent when it comes to them. */
-const maxCpuShare = 0.9;
+const CPU_SHARE_MAX = 0.9;
 /** Shorter measurements are mostly the start of a process, which takes all of a core. */
-const cpuTellsAfterMicros = 1_000_000;
+const CPU_TELLS_AFTER_MICROS = 1_000_000;
 
 /** Failures that are this machine's, by name: what happened to so many visits, and what to do about it. */
 const ownFailures: Readonly<Record<string, (visits: string) => string>> = {
@@ -50,12 +50,12 @@ interface Measured {
 export function ownLimits({ failures, lateMicros, loopMicros, cpuMicros, wallMicros }: Measured): string[] {
   const all: string[] = [];
   const ms = (micros: number) => `${(micros / 1000).toFixed(1)} ms`;
-  if (lateMicros > maxLatenessMicros)
+  if (lateMicros > LATENESS_MAX_MICROS)
     all.push(`1 % of the visits began more than ${ms(lateMicros)} late; lower the rate or free a core`);
-  else if (loopMicros > maxLatenessMicros)
+  else if (loopMicros > LATENESS_MAX_MICROS)
     all.push(`1 % of the time it was held up for more than ${ms(loopMicros)}; lower the rate or free a core`);
   const share = cpuMicros / wallMicros;
-  if (wallMicros >= cpuTellsAfterMicros && share > maxCpuShare)
+  if (wallMicros >= CPU_TELLS_AFTER_MICROS && share > CPU_SHARE_MAX)
     all.push(
       `it used ${(share * 100).toFixed(0)} % of a core, all that one generator has; lower the rate or run several`,
     );

@@ -4,13 +4,13 @@
  */
 
 /** The most bytes of status line and fields, and of a chunked body's trailers together: what Node's own server accepts. */
-export const maxHeadBytes = 16 * 1024;
+export const HEAD_BYTES_MAX = 16 * 1024;
 /** The most bytes of all chunk extensions of one answer together, as in Node. */
-export const maxExtensionBytes = 16 * 1024;
+export const EXTENSION_BYTES_MAX = 16 * 1024;
 /** The most interim answers before the final one: far more than a server has a use for. */
-export const maxInterim = 32;
+export const INTERIM_MAX = 32;
 /** The most bytes of one chunk's size line, extensions included. */
-const maxChunkLine = 1024;
+const CHUNK_LINE_MAX = 1024;
 
 type State =
   | 'head'
@@ -106,10 +106,10 @@ export class ResponseParser {
   #readHead(bytes: Buffer, start: number, end: number): number {
     const before = this.#text.length;
     // latin1 keeps one character a byte, so that offsets in the text are offsets in the bytes.
-    this.#text += bytes.toString('latin1', start, Math.min(end, start + maxHeadBytes + 4 - before));
+    this.#text += bytes.toString('latin1', start, Math.min(end, start + HEAD_BYTES_MAX + 4 - before));
     const stop = this.#text.indexOf('\r\n\r\n', Math.max(0, before - 3));
     if (stop < 0) {
-      if (this.#text.length > maxHeadBytes + 3) return this.#fail('the head is too large', end);
+      if (this.#text.length > HEAD_BYTES_MAX + 3) return this.#fail('the head is too large', end);
       // Something that is not HTTP at all is named at once, not after the time limit.
       if (before < 7 && !'HTTP/1.'.startsWith(this.#text.slice(0, 7))) return this.#fail('not HTTP', end);
       return end;
@@ -158,7 +158,7 @@ export class ResponseParser {
     if (status === 101) return 'an upgrade that was not asked for';
     if (status < 200) {
       // The final one follows (RFC 9110 section 15.2).
-      return ++this.#interim > maxInterim ? 'too many interim answers' : undefined;
+      return ++this.#interim > INTERIM_MAX ? 'too many interim answers' : undefined;
     }
     if (coding !== undefined && length !== undefined) return 'two lengths for one body';
     this.status = status;
@@ -195,7 +195,7 @@ export class ResponseParser {
   }
 
   #readLine(bytes: Buffer, at: number, end: number): number {
-    const limit = this.#state === 'trailer' ? maxHeadBytes - this.#trailerBytes : maxChunkLine;
+    const limit = this.#state === 'trailer' ? HEAD_BYTES_MAX - this.#trailerBytes : CHUNK_LINE_MAX;
     const newline = bytes.indexOf(0x0a, at);
     const found = newline >= 0 && newline < end;
     const stop = found ? newline + 1 : end;
@@ -223,7 +223,7 @@ export class ResponseParser {
       const size = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(line);
       if (!size) return this.#fail('a malformed chunk size', after);
       this.#extensionBytes += line.length - size[1]!.length;
-      if (this.#extensionBytes > maxExtensionBytes)
+      if (this.#extensionBytes > EXTENSION_BYTES_MAX)
         return this.#fail('the chunk extensions are too large', after);
       this.#remaining = Number.parseInt(size[1]!, 16);
       this.#state = this.#remaining === 0 ? 'trailer' : 'chunk-data';

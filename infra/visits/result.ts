@@ -1,7 +1,6 @@
+/** What a run of visits answers: plain JSON, checked wherever it crosses a process or a file. */
 import { z } from 'zod';
 import { arrivalKinds } from './arrivals.ts';
-
-/** What a run of visits answers: plain JSON, checked wherever it crosses a process or a file. */
 
 const count = z.int().min(0);
 const micros = z.number().min(0);

@@ -47,8 +47,8 @@ export interface VisitProgress {
 }
 
 /** Visits begun in one turn of the event loop, so that a late generator still reads answers between them. */
-const maxBurst = 32;
-const sweepMs = 20;
+const BURST_MAX = 32;
+const SWEEP_MS = 20;
 
 /**
  * Sends visits at the moments that the arrivals name, whatever becomes of the ones before (an open loop), and times
@@ -117,7 +117,7 @@ class Run {
     this.finished = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    this.#timers.push(setInterval(() => this.#sweep(), sweepMs));
+    this.#timers.push(setInterval(() => this.#sweep(), SWEEP_MS));
     if (options.onProgress) this.#timers.push(setInterval(() => this.#report(), 250));
     options.signal?.addEventListener('abort', this.#abort, { once: true });
     if (options.signal?.aborted) this.#abort();
@@ -126,7 +126,7 @@ class Run {
 
   #beginDue(): void {
     if (this.#allBegun) return;
-    for (let burst = 0; burst < maxBurst; burst++) {
+    for (let burst = 0; burst < BURST_MAX; burst++) {
       if (this.#next >= this.#end) {
         this.#allBegun = true;
         this.#finishIfOver();
@@ -175,7 +175,7 @@ class Run {
     this.#plan.clients.syncClocks();
     const at = now();
     // setInterval is due so long after the turn before, whatever that one took.
-    if (this.#swept >= this.#origin) this.#tally.turned(at - this.#swept - sweepMs * 1000);
+    if (this.#swept >= this.#origin) this.#tally.turned(at - this.#swept - SWEEP_MS * 1000);
     this.#swept = at;
     const limit = at - this.#timeout;
     for (const visit of this.#inFlight) {

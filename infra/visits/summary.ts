@@ -1,4 +1,5 @@
-import { formatCounts, formatMicros, formatTable } from '../report/table.ts';
+import { formatCounts, formatMicros } from '../terminal/figures.ts';
+import { formatTable } from '../terminal/table.ts';
 import type { VisitResult } from './result.ts';
 
 const rows = [

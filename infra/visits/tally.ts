@@ -1,6 +1,6 @@
 import type { Histogram } from 'hdr-histogram-js';
 import { createHistogram, encodeHistogram, spread } from './histogram.ts';
-import { lateAfterMicros, ownLimits } from './own-limits.ts';
+import { LATE_AFTER_MICROS, ownLimits } from './own-limits.ts';
 import type { Measure, PhaseName, VisitResult } from './result.ts';
 import type { Visit } from './visit.ts';
 
@@ -52,7 +52,7 @@ export class Tally {
 
   begun(visit: Visit): void {
     const late = visit.begun - visit.intended;
-    if (late > lateAfterMicros) this.#late++;
+    if (late > LATE_AFTER_MICROS) this.#late++;
     record(this.#lateness, late);
   }
 
@@ -124,7 +124,7 @@ export class Tally {
       failedAfter: spread(this.#failedAfter),
       phases,
       lateness: {
-        lateAfterMicros,
+        lateAfterMicros: LATE_AFTER_MICROS,
         late: this.#late,
         p50: lateness.p50,
         p99: lateness.p99,

@@ -7,7 +7,7 @@ import { ResponseParser } from './response.ts';
 import { endpointsOf, type Redirects, type Target } from './target.ts';
 
 /** How many redirects one visit follows before it gives up: as many as the fetch standard allows. */
-const maxRedirects = 20;
+const REDIRECTS_MAX = 20;
 
 /** What all visits of a run share. */
 export interface VisitPlan {
@@ -160,7 +160,7 @@ export class Visit {
     this.hops ??= [];
     this.hops.push(status);
     const target = location === undefined ? undefined : this.#plan.redirects.follow(location, this.#target);
-    if (target === undefined || this.hops.length > maxRedirects) {
+    if (target === undefined || this.hops.length > REDIRECTS_MAX) {
       this.#finish(target === undefined ? 'bad_redirect' : 'too_many_redirects');
       return;
     }

@@ -9,8 +9,8 @@ import { type Card, cardWith, type ReadSetting, setCommand } from './cards.ts';
 export interface Trouble {
   /** One line for a person. */
   readonly found: string;
-  /** The command that mends it. */
-  readonly mend: string;
+  /** The command that fixes it. */
+  readonly fix: string;
 }
 
 const ownPrefix = (vip: string): number => (isIPv4(vip) ? 32 : 128);
@@ -42,7 +42,7 @@ export function exposure(
     if (!card?.resolves) continue;
     const { prefix } = card.addresses.find(({ address }) => address === vip)!;
     const move = `ip addr del ${vip}/${prefix} dev ${card.name} && ${addCommand(vip, 'lo')}`;
-    return { found: `${vip} is on ${card.name}, which answers for it as the head does`, mend: move };
+    return { found: `${vip} is on ${card.name}, which answers for it as the head does`, fix: move };
   }
   // Neighbour discovery answers for the card's own addresses only: IPv6 needs no setting.
   const hidden = vips.filter((vip) => isIPv4(vip));
@@ -59,11 +59,11 @@ export function exposure(
     ),
   ];
   if (found.length === 0) return undefined;
-  const mend = setCommand({
+  const fix = setCommand({
     ...settingFor('arp_ignore', 1, answering, read),
     ...settingFor('arp_announce', UNANNOUNCED, announcing, read),
   });
-  return { found: `${hidden.join(' and ')}: ${found.join(', ')}`, mend };
+  return { found: `${hidden.join(' and ')}: ${found.join(', ')}`, fix };
 }
 
 /** For all, and for each card that has a greater value of its own. */
@@ -90,6 +90,6 @@ export function strictReversePath(cards: readonly Card[], read: ReadSetting): Tr
   if (strict.length === 0) return undefined;
   return {
     found: `strict on ${strict.join(', ')} (rp_filter 1): drops packets of clients to whom answers leave by another card`,
-    mend: setCommand({ [`${HERE}/all/rp_filter`]: LOOSE }),
+    fix: setCommand({ [`${HERE}/all/rp_filter`]: LOOSE }),
   };
 }

@@ -1,4 +1,4 @@
-/** Tests that need a program which a machine may lack: skipped there with what mends it; with CI set they run, and fail. */
+/** Tests that need a program which a machine may lack: skipped there with what fixes it; with CI set they run, and fail. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -45,6 +45,6 @@ type Declare = (title: string, body: (t: ExecutionContext) => Promise<void>) => 
 export function needing(tools: Tool | readonly Tool[], declare: Declare = test): Declare {
   const missing = [tools].flat().filter((tool) => !isThere(tool));
   if (missing.length === 0 || process.env.CI !== undefined) return declare;
-  const mend = `sudo apt-get install ${missing.map((tool) => packages[tool]).join(' ')}`;
-  return (title, body) => test.skip(`${title} (needs ${missing.join(', ')}: ${mend})`, body);
+  const fix = `sudo apt-get install ${missing.map((tool) => packages[tool]).join(' ')}`;
+  return (title, body) => test.skip(`${title} (needs ${missing.join(', ')}: ${fix})`, body);
 }

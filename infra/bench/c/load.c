@@ -162,7 +162,7 @@ static void report(double seconds, struct rusage before) {
   struct rusage used;
   getrusage(RUSAGE_SELF, &used);
   printf("{\"ok\":%ld,\"answers\":%ld,\"failed\":{\"notConnected\":%ld,\"reset\":%ld,\"wrongStatus\":%ld,\"cutShort\":%ld,"
-         "\"tooLate\":%ld},\"seconds\":%.6f,\"slowestMillis\":%.3f,\"userMicros\":%ld,\"systemMicros\":%ld}\n",
+         "\"tooLate\":%ld},\"seconds\":%.6f,\"slowestMs\":%.3f,\"userMicros\":%ld,\"systemMicros\":%ld}\n",
          counts[OK], answers, counts[NOT_CONNECTED], counts[RESET], counts[WRONG_STATUS], counts[CUT_SHORT],
          counts[TOO_LATE], seconds, slowest * 1e3, micros(used.ru_utime, before.ru_utime),
          micros(used.ru_stime, before.ru_stime));

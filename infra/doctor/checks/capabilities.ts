@@ -29,12 +29,12 @@ export const capabilities: Check = {
       held(capability) || (inSysAdmin.includes(capability) && held('CAP_SYS_ADMIN'));
     const missing = neededBy(role).filter((capability) => !has(capability));
     if (missing.length > 0)
-      return lacking(`without ${missing.join(' and ')} (user ${machine.uid})`, mendFor(machine, role));
+      return lacking(`without ${missing.join(' and ')} (user ${machine.uid})`, fixFor(machine, role));
     const firstFree = machine.setting('net/ipv4/ip_unprivileged_port_start') ?? 1024;
     if (role === 'delivery' && !held('CAP_NET_BIND_SERVICE') && firstFree > 1)
       return warning(
         `without CAP_NET_BIND_SERVICE: connections to ports below ${firstFree} are refused`,
-        mendFor(machine, role),
+        fixFor(machine, role),
       );
     return ok(neededBy(role).join(' and '));
   },
@@ -48,7 +48,7 @@ function heldBy(machine: Machine): ((capability: Capability) => boolean) | undef
 }
 
 /** What a delivery needs can be given to any user; a head also needs a place of its own in the BPF file system. */
-function mendFor({ uid, gid }: Machine, role: Role): string {
+function fixFor({ uid, gid }: Machine, role: Role): string {
   if (uid === 0)
     return `give its container or service CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF and CAP_PERFMON`;
   if (role === 'head') return 'start it as root';

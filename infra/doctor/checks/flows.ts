@@ -14,7 +14,7 @@ export const flows: Check = {
       return ok(
         `a table with ${found.count} of ${found.capacity} flows is at work on ${card}; the next head adopts it`,
       );
-    if (found.code === 'STEERING_FOREIGN') return lacking(found.problem, found.mend);
+    if (found.code === 'STEERING_FOREIGN') return lacking(found.problem, found.fix);
     return unknown(`something steers on ${card}; only root may look into it`);
   },
 };

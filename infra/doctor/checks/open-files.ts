@@ -19,9 +19,9 @@ export const openFiles: Check = {
     const besides = role === 'head' ? headFilesBesides(workers) : deliveryFilesBesides;
     const least = role === 'head' ? headFilesNeeded(workers) : besides + 1;
     const good = besides + (role === 'head' ? HEAD_CONNECTIONS : DEFAULT_CREDITS);
-    const mend = `ulimit -n ${good}`;
-    if (limit < least) return lacking(`${limit} allowed, and ${least} are needed`, mend);
+    const fix = `ulimit -n ${good}`;
+    if (limit < least) return lacking(`${limit} allowed, and ${least} are needed`, fix);
     const found = `${limit} allowed: ${limit - besides} connections at once`;
-    return limit < good ? warning(found, mend) : ok(found);
+    return limit < good ? warning(found, fix) : ok(found);
   },
 };

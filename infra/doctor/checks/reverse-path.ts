@@ -7,6 +7,6 @@ export const reversePath: Check = {
   for: ['head', 'delivery'],
   examine(machine) {
     const trouble = strictReversePath(machine.cards, machine.setting);
-    return trouble ? warning(trouble.found, asRoot(machine, trouble.mend)) : ok('not strict (rp_filter)');
+    return trouble ? warning(trouble.found, asRoot(machine, trouble.fix)) : ok('not strict (rp_filter)');
   },
 };

@@ -11,7 +11,7 @@ export const secret: Check = {
     const isMissing = machine.read(file) === undefined && role === 'delivery' && head !== undefined;
     // Head and delivery share one: a delivery's is a copy.
     const copy = `scp ${head?.host}:${file} ${file} && chmod 600 ${file}`;
-    const mend = answer.mend?.startsWith('chown') ? asRoot(machine, answer.mend) : answer.mend;
-    return lacking(`${file} ${answer.problem}`, isMissing ? copy : mend);
+    const fix = answer.fix?.startsWith('chown') ? asRoot(machine, answer.fix) : answer.fix;
+    return lacking(`${file} ${answer.problem}`, isMissing ? copy : fix);
   },
 };

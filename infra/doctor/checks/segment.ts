@@ -19,6 +19,6 @@ export const segment: Check = {
         `${name} (${address}) cannot be reached at layer 2: ${answer.problem}`,
         `give both hosts cards on one segment; what there is: ip route get ${address}; ip neigh`,
       );
-    return unknown(answer.problem, answer.mend);
+    return unknown(answer.problem, answer.fix);
   },
 };

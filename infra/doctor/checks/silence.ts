@@ -8,7 +8,7 @@ export const silence: Check = {
   examine(machine, asked) {
     if (asked.vips.length === 0) return undefined;
     const trouble = exposure(asked.vips, machine.cards, machine.setting);
-    if (trouble) return lacking(trouble.found, asRoot(machine, trouble.mend));
+    if (trouble) return lacking(trouble.found, asRoot(machine, trouble.fix));
     return ok('only the head answers for the shared address');
   },
 };

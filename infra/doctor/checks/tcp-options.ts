@@ -11,7 +11,7 @@ export const tcpOptions: Check = {
     const off = settings.filter((name) => machine.setting(name) === 0);
     if (off.length === 0) return ok('SACK, window scaling and timestamps move with a connection');
     const names = off.map((name) => name.split('/').at(-1)).join(', ');
-    const mend = setCommand(Object.fromEntries(off.map((name) => [name, 1])));
-    return warning(`${names} off: connections are slower where packets are lost`, asRoot(machine, mend));
+    const fix = setCommand(Object.fromEntries(off.map((name) => [name, 1])));
+    return warning(`${names} off: connections are slower where packets are lost`, asRoot(machine, fix));
   },
 };

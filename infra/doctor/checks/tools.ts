@@ -18,8 +18,8 @@ export const tools: Check = {
   examine(machine) {
     const missing = Object.entries(packages).filter(([tool]) => !machine.has(tool));
     if (missing.length === 0) return ok(Object.keys(packages).join(', '));
-    const mend = `apt-get install ${missing.map(([, name]) => name).join(' ')}`;
+    const fix = `apt-get install ${missing.map(([, name]) => name).join(' ')}`;
     const names = missing.map(([tool]) => tool).join(', ');
-    return warning(`without ${names}: what uses them is left out`, asRoot(machine, mend));
+    return warning(`without ${names}: what uses them is left out`, asRoot(machine, fix));
   },
 };

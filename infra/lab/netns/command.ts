@@ -7,8 +7,7 @@ export async function run(command: readonly string[], input = ''): Promise<strin
   const [tool, ...args] = command as [string, ...string[]];
   const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
   const { failed, code, stdout, stderr } = await execa(tool, args, { reject: false, input, env });
-  if (code === 'ENOENT')
-    throw new BatonError('MISSING_TOOL', { tool, mend: 'sudo apt-get install iproute2' });
+  if (code === 'ENOENT') throw new BatonError('MISSING_TOOL', { tool, fix: 'sudo apt-get install iproute2' });
   if (failed) {
     throw new BatonError('LAB_FAILED', {
       problem: `the lab's network could not be set up: ${command.join(' ')}: ${stderr.trim()}`,

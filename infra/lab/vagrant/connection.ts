@@ -22,7 +22,7 @@ export interface Forward {
   readonly remote: string;
 }
 
-const guest = '/opt/baton/infra/vagrant/guest';
+const GUEST = '/opt/baton/infra/vagrant/guest';
 /** An emulated machine takes seconds for the handshake. */
 const CONNECT_SECONDS = 30;
 
@@ -56,7 +56,7 @@ export async function connect(
     machine,
     ssh,
     run(command, name, options) {
-      const remote = ['sudo', '-n', `${guest}/attached`, ...command].map(quote).join(' ');
+      const remote = ['sudo', '-n', `${GUEST}/attached`, ...command].map(quote).join(' ');
       return runToEnd([...ssh, machine, remote], {
         ...options,
         endedBy: 'input',

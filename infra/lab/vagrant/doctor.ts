@@ -1,15 +1,9 @@
 /** `baton doctor` on the machines of the lab, as the user and with the privileges that the services there have. */
 import type { Role } from '../../doctor/check.ts';
-import type { Group } from '../../doctor/examine.ts';
 import { CONTROL_PORT } from '../deliveries.ts';
+import type { ExaminedHost } from '../kinds/kind.ts';
 import type { VagrantHost } from './host.ts';
 import { openHosts } from './hosts.ts';
-
-interface ExaminedHost {
-  readonly host: string;
-  readonly fit: boolean;
-  readonly groups: readonly Group[];
-}
 
 /** What the units have; see infra/vagrant/systemd. */
 const capabilities: Readonly<Record<'head' | 'delivery', readonly string[]>> = {
@@ -56,5 +50,6 @@ async function examineHost(
     '--json',
   ]);
   // The sources there are those here.
-  return { host: host.name, ...(JSON.parse(text) as Omit<ExaminedHost, 'host'>) };
+  const { fit, groups } = JSON.parse(text) as ExaminedHost;
+  return { host: host.name, fit, groups };
 }

@@ -19,8 +19,8 @@ export interface VagrantHost extends Host {
   readonly services: (what: 'clear' | 'restore') => Promise<void>;
 }
 
-const guestProject = '/opt/baton';
-const script = (name: string) => `${guestProject}/infra/vagrant/guest/${name}`;
+const GUEST_PROJECT = '/opt/baton';
+const script = (name: string) => `${GUEST_PROJECT}/infra/vagrant/guest/${name}`;
 
 /** `admin`: where the head's admin socket is reached from here, for hosts that run a head. */
 export async function createHost(connection: Connection, admin?: string): Promise<VagrantHost> {
@@ -56,8 +56,8 @@ export async function createHost(connection: Connection, admin?: string): Promis
 /** This machine's node, and files of this checkout, are meant as the guest has them. */
 const toGuest = (command: readonly string[]): string[] =>
   command.map((word) => {
-    if (word === process.execPath) return `${guestProject}/node_modules/node/bin/node`;
-    return word.startsWith(project) ? join(guestProject, relative(project, word)) : word;
+    if (word === process.execPath) return `${GUEST_PROJECT}/node_modules/node/bin/node`;
+    return word.startsWith(project) ? join(GUEST_PROJECT, relative(project, word)) : word;
   });
 
 const factsSchema = z.object({

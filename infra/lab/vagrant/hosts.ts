@@ -61,8 +61,8 @@ export async function openHosts(deliveries = 1): Promise<VagrantHosts> {
   const known = config.machines.filter((name) => /^delivery\d+$/.test(name));
   if (!config.machines.includes('client') || known.length < deliveries) {
     const problem = `client, head and ${deliveries} deliveries are needed, and what runs is ${config.machines.join(', ')}`;
-    const mend = `BATON_DELIVERIES=${Math.max(2, deliveries)} baton lab up --on vagrant`;
-    throw new BatonError('LAB_FAILED', { problem: `${problem}; run: ${mend}` });
+    const fix = `BATON_DELIVERIES=${Math.max(2, deliveries)} baton lab up --on vagrant`;
+    throw new BatonError('LAB_FAILED', { problem: `${problem}; run: ${fix}` });
   }
   const machines = ['client', 'head', ...known];
   const connections = await Connections.open();

@@ -72,7 +72,7 @@ export const notUp = (cause?: unknown): BatonError =>
 const missing = () =>
   new BatonError('MISSING_TOOL', {
     tool: 'vagrant',
-    mend: 'sudo apt-get install vagrant vagrant-libvirt, or see docs/vagrant-lab.md',
+    fix: 'sudo apt-get install vagrant vagrant-libvirt, or see docs/vagrant-lab.md',
   });
 
 function needCheckout(): void {

@@ -3,7 +3,7 @@
 import { BatonError } from '../../../shared/errors.ts';
 import type { HeadStatus } from '../../../shared/status.ts';
 import type { Host, Lab } from '../../lab/lab.ts';
-import { startLab } from '../../lab/start.ts';
+import { startVagrantLab } from '../../lab/vagrant.ts';
 import { visitFrom } from '../../lab/visit-from.ts';
 import type { VisitResult } from '../../visits/result.ts';
 import type { Journal } from './journal.ts';
@@ -18,7 +18,7 @@ const LARGE_BYTES = 2_000_000;
 export async function checkLab(journal: Journal): Promise<void> {
   const { step } = journal;
   const lab = await step('a lab with two remote deliveries', () =>
-    startLab('vagrant', { mode: 'handoff', deliveries: 2, headArguments: patience }),
+    startVagrantLab({ mode: 'handoff', deliveries: 2, headArguments: patience }),
   );
   if (!lab) return;
   try {

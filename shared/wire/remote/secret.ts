@@ -11,8 +11,8 @@ const SECRET_MAX = 512;
 
 /** Reads it; white space around it does not count. Throws SECRET_UNUSABLE with what to do. */
 export function readSecret(file: string): Buffer {
-  const unusable = (problem: string, mend: string, cause?: unknown) =>
-    new BatonError('SECRET_UNUSABLE', { file, problem, mend }, cause);
+  const unusable = (problem: string, fix: string, cause?: unknown) =>
+    new BatonError('SECRET_UNUSABLE', { file, problem, fix }, cause);
   const make = `(umask 077; openssl rand -hex 32 > ${file})`;
   // What is there already may be anything: it is neither written over, nor kept from those who use it.
   const another = '(umask 077; openssl rand -hex 32 > baton.secret)';
@@ -21,8 +21,8 @@ export function readSecret(file: string): Buffer {
     fd = openSync(file, 'r');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const mend = code === 'ENOENT' ? make : `ls -l ${file}`;
-    throw unusable(code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`, mend, error);
+    const fix = code === 'ENOENT' ? make : `ls -l ${file}`;
+    throw unusable(code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`, fix, error);
   }
   try {
     // Of the open file, not of the name: nobody can put another in its place in between.

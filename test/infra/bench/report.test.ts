@@ -3,7 +3,7 @@ import type { Contender, Suite } from '../../../infra/bench/contender.ts';
 import type { Entry, Sample } from '../../../infra/bench/measure.ts';
 import { drawBars, plot } from '../../../infra/bench/plot.ts';
 import { failures, judge, renderTable } from '../../../infra/bench/report.ts';
-import { spread } from '../../../infra/bench/spread.ts';
+import { spread } from '../../../infra/statistics/median.ts';
 
 const contender = (name: string): Contender => ({
   name,
@@ -21,7 +21,7 @@ function entry(name: string, costs: readonly number[], failed = 0): Entry {
       system: (cpu * 3) / 4,
       answers: 1000,
       failed: { reset: failed },
-      slowestMillis: 3,
+      slowestMs: 3,
       subjectBusy: 0.5,
       loadBusy: 0.9,
     }),
@@ -80,6 +80,7 @@ test('the table has a line for each contender and a verdict for each bar', (t) =
     table,
     [
       'steady         us/request  user  system          us of all         requests/s  busy  load busy  failed',
+      '─'.repeat(102),
       'baton   15.0 (15.0..15.0)   3.8    11.3  30.0 (30.0..30.0)  4000 (4000..4000)   50%        90%       0',
       'loop    10.0 (10.0..10.0)   2.5     7.5  20.0 (20.0..20.0)  6000 (6000..6000)   50%        90%       0',
       'CPU of the subject, baton / loop: 1.50 (1.50..1.50), NOT as the bar says: at most 1.30',

@@ -8,11 +8,13 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { experiments } from '../../../infra/experiments/index.ts';
+import { loadExperiments } from '../../../infra/experiments/index.ts';
 import { startLoopbackLab } from '../../../infra/lab/loopback.ts';
 import { visitFrom } from '../../../infra/lab/visit-from.ts';
 import { reportSchema } from '../../../infra/report/schema.ts';
 import { visitResultSchema } from '../../../infra/visits/result.ts';
+
+const experiments = await loadExperiments();
 
 const main = fileURLToPath(new URL('../../../infra/cli/main.ts', import.meta.url));
 const baton = (...args: string[]) => execa(process.execPath, [main, ...args], { reject: false });
@@ -105,7 +107,7 @@ const wrong: [string[], RegExp][] = [
   [['visit', 'http://127.0.0.1/', '--fail-if', 'p99'], /--fail-if/],
   [['visit', 'http://127.0.0.1/', '--fail-if', 'connect.p99.anything>10s'], /--fail-if.*p99\.9/],
   [['visit', 'http://127.0.0.1/', '--start-at', 'soon'], /--start-at/],
-  [['visit'], /url/],
+  [['visit'], /URL/],
   [['compare', 'one.json'], /two or more/],
   [['compare', 'none.json', 'nothing.json'], /does not exist/],
   [['lab', 'nonsense'], /nonsense.*modes/],

@@ -1,4 +1,7 @@
 /** A machine that lacks nothing, for checks to look at; tests take away what they are about. */
+import type { Asked, Role } from '../../../infra/doctor/check.ts';
+import { checks } from '../../../infra/doctor/checks/index.ts';
+import { examine } from '../../../infra/doctor/examine.ts';
 import type { Machine } from '../../../infra/doctor/machine.ts';
 import type { Card } from '../../../shared/host/cards.ts';
 
@@ -61,4 +64,19 @@ export function aMachine(changes: Changes = {}): Machine {
     canLink: async () => true,
     ...others,
   };
+}
+
+/** What the command line said of it. */
+export const told: Asked = {
+  vips: ['10.77.0.100'],
+  head: { host: '10.77.0.2', port: 8090 },
+  secret: '/etc/baton/secret',
+  delivery: '10.77.0.11',
+};
+
+/** What the check called `name` finds. */
+export async function find(name: string, role: Role, machine: Machine, asked: Asked = told) {
+  const [check] = checks.filter((one) => one.name === name);
+  const groups = await examine([check!], machine, asked, [role]);
+  return groups.flatMap(({ findings }) => findings)[0];
 }

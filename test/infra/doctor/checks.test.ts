@@ -1,25 +1,12 @@
-/** What each check says of a machine that lacks what it looks for, and how that is mended. */
+/** What each check says of a machine that lacks what it looks for, and how that is fixed. */
 import test from 'ava';
-import type { Asked, Outcome, Role } from '../../../infra/doctor/check.ts';
+import type { Outcome, Role } from '../../../infra/doctor/check.ts';
 import { checks } from '../../../infra/doctor/checks/index.ts';
 import { examine, isFit } from '../../../infra/doctor/examine.ts';
 import type { Machine } from '../../../infra/doctor/machine.ts';
-import { aMachine, card } from './a-machine.ts';
+import { aMachine, card, find, told } from './a-machine.ts';
 
-const told = {
-  vips: ['10.77.0.100'],
-  head: { host: '10.77.0.2', port: 8090 },
-  secret: '/etc/baton/secret',
-  delivery: '10.77.0.11',
-};
 const headsCards = [card('lo', '127.0.0.1/8'), card('eth0', '10.77.0.2/24', '10.77.0.100/32')];
-
-/** What the check called `name` finds. */
-async function find(name: string, role: Role, machine: Machine, asked: Asked = told) {
-  const [check] = checks.filter((one) => one.name === name);
-  const groups = await examine([check!], machine, asked, [role]);
-  return groups.flatMap(({ findings }) => findings)[0];
-}
 
 for (const [role, cards] of [
   ['delivery', aMachine().cards],
@@ -41,7 +28,7 @@ for (const [role, cards] of [
 
 const eperm = { code: 'NO_PRIVILEGE', problem: 'bpf(MAP_CREATE): EPERM' };
 const silent = { code: 'NOT_ON_SEGMENT', problem: 'it is behind the router 10.77.0.1' };
-const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp, mend?: RegExp][] = [
+const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp, fix?: RegExp][] = [
   ['Node.js', 'lab', aMachine({ node: '20.19.0' }), 'lacking', /20\.19\.0, and \^22/, /npm ci/],
   ['native parts', 'lab', aMachine({ brokenParts: async () => ['koffi (x)'] }), 'lacking', /koffi/, /npm ci/],
   ['native parts', 'lab', aMachine({ brokenParts: async () => ['msgpackr (x)'] }), 'warning', /msgpackr/],
@@ -150,7 +137,7 @@ const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp
   [
     'secret',
     'delivery',
-    aMachine({ secretUsable: async () => ({ code: 'x', problem: 'does not exist', mend: 'make it' }) }),
+    aMachine({ secretUsable: async () => ({ code: 'x', problem: 'does not exist', fix: 'make it' }) }),
     'lacking',
     /does not exist/,
     /^scp 10\.77\.0\.2:/,
@@ -158,7 +145,7 @@ const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp
   [
     'secret',
     'head',
-    aMachine({ secretUsable: async () => ({ code: 'x', problem: 'does not exist', mend: 'make it' }) }),
+    aMachine({ secretUsable: async () => ({ code: 'x', problem: 'does not exist', fix: 'make it' }) }),
     'lacking',
     /does not exist/,
     /^make it$/,
@@ -229,13 +216,13 @@ function failing(problem: string): Machine['run'] {
   return async () => ({ ok: false, stdout: '', problem });
 }
 
-for (const [name, role, machine, outcome, found, mend] of cases) {
+for (const [name, role, machine, outcome, found, fix] of cases) {
   test(`${name} of a ${role}: ${outcome}, ${found.source}`, async (t) => {
     const finding = await find(name, role, machine);
     t.is(finding?.outcome, outcome);
     t.regex(finding!.found, found);
-    if (mend) t.regex(finding!.mend ?? '', mend);
-    t.notRegex(`${finding!.found}${finding!.mend}`, /\n/);
+    if (fix) t.regex(finding!.fix ?? '', fix);
+    t.notRegex(`${finding!.found}${finding!.fix}`, /\n/);
   });
 }
 
@@ -246,36 +233,6 @@ test('every check is shown broken by a case here', (t) => {
     checks.map(({ name }) => name).filter((name) => !shown.has(name) && !harmless.includes(name)),
     [],
   );
-});
-
-test('an IPv6 address that another host has too, or may have, is found', async (t) => {
-  const cards = [card('lo', '::1/128'), card('eth0', 'fd77::100/128')];
-  const seen = (flags: string) =>
-    aMachine({
-      cards,
-      files: { '/proc/net/if_inet6': `fd770000000000000000000000000100 02 80 00 ${flags}     eth0` },
-    });
-  const asked = { vips: ['fd77::100'] };
-  t.regex((await find('shared address', 'head', seen('40'), asked))!.found, /tentative/);
-  t.regex((await find('shared address', 'head', seen('48'), asked))!.found, /another host has it/);
-  t.is((await find('shared address', 'head', seen('80'), asked))!.outcome, 'ok');
-});
-
-test('a head that is told its card may have the shared address on lo, if the card answers for it', async (t) => {
-  const look = async (arpIgnore: string, asked: Asked) =>
-    await find(
-      'shared address',
-      'head',
-      aMachine({ settings: { 'net/ipv4/conf/all/arp_ignore': arpIgnore } }),
-      asked,
-    );
-  const withCard = { ...told, interface: 'eth0' };
-  t.like(await look('0', withCard), {
-    outcome: 'ok',
-    found: '10.77.0.100 is on lo, and eth0 answers for it',
-  });
-  t.is((await look('1', withCard))!.outcome, 'lacking');
-  t.is((await look('0', told))!.outcome, 'lacking');
 });
 
 test('a head needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, which has them in it', async (t) => {

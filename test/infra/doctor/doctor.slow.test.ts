@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import type { Examined, Group } from '../../../infra/doctor/examine.ts';
+import { DOCTOR_SCHEMA, type Examined, type Group } from '../../../infra/doctor/examine.ts';
 import type { NetnsHost, Network } from '../../../infra/lab/netns/network.ts';
 import { baton } from '../../../infra/lab/service.ts';
 import { asRoot, startNetwork } from '../../support/netns.ts';
@@ -16,6 +16,7 @@ const VIPS = '10.77.0.100,fd77::100';
 const HEAD = '10.77.0.2:8090';
 
 interface Report {
+  readonly schema: number;
   readonly fit: boolean;
   readonly groups: readonly Group[];
 }
@@ -29,6 +30,7 @@ async function doctor(host: NetnsHost | undefined, args: readonly string[], befo
   ];
   const { stdout, exitCode, stderr } = await execa(program, rest, { reject: false, timeout: 30_000 });
   const report = JSON.parse(stdout || JSON.stringify({ stderr })) as Report;
+  if (report.schema !== DOCTOR_SCHEMA) throw new Error(`not a report of the doctor: ${stdout}${stderr}`);
   const findings = new Map<string, Examined>();
   for (const finding of report.groups.flatMap((group) => group.findings))
     findings.set(finding.check, finding);
@@ -82,14 +84,14 @@ onNetwork('hosts that are set up well lack nothing', async (t) => {
   t.true(delivery.fit);
 });
 
-/** What is broken on d1 -> the check that finds it, what it says, and whether a command can mend it. */
+/** What is broken on d1 -> the check that finds it, what it says, and whether a command can fix it. */
 const broken: [
   title: string,
   script: string,
   check: string,
   outcome: string,
   found: RegExp,
-  mends: boolean,
+  fixes: boolean,
 ][] = [
   [
     'a missing VIP',
@@ -158,21 +160,21 @@ const broken: [
 ];
 
 onNetwork(
-  "what is broken on a delivery's host is found, and the command that is shown mends it",
+  "what is broken on a delivery's host is found, and the command that is shown fixes it",
   async (t) => {
     const network = await startNetwork(t, 1);
     const d1 = network.host('d1');
     const args = ['--vip', VIPS, '--head', HEAD, '--secret', writeSecret(network, 'secret')];
-    for (const [title, script, check, outcome, found, mends] of broken) {
+    for (const [title, script, check, outcome, found, fixes] of broken) {
       await sh(d1, script);
       const { of, exitCode } = await doctor(d1, args);
       t.like(of(check), { outcome }, title);
       t.regex(of(check).found, found, title);
       // No head runs here, so that something is always lacking.
       t.is(exitCode, 1, title);
-      if (!mends) continue;
-      await sh(d1, of(check).mend!);
-      t.is((await doctor(d1, args)).of(check).outcome, 'ok', `${title}: ${of(check).mend}`);
+      if (!fixes) continue;
+      await sh(d1, of(check).fix!);
+      t.is((await doctor(d1, args)).of(check).outcome, 'ok', `${title}: ${of(check).fix}`);
     }
   },
 );
@@ -190,7 +192,7 @@ onNetwork('a wrong secret is found, and one that others can read', async (t) => 
 
   await execa('chmod', ['644', wrong]);
   const open = await doctor(network.host('d1'), args);
-  t.like(open.of('secret'), { outcome: 'lacking', mend: `chmod 600 ${wrong}` });
+  t.like(open.of('secret'), { outcome: 'lacking', fix: `chmod 600 ${wrong}` });
   t.is(open.of('control port').outcome, 'unknown');
 });
 
@@ -232,14 +234,14 @@ onNetwork('a delivery says at its start what may go wrong, with the command', as
     child.kill('SIGKILL');
     await child;
   });
-  const warned: { msg: string; mend: string }[] = [];
+  const warned: { msg: string; fix: string }[] = [];
   for await (const line of createInterface({ input: child.stderr })) {
-    const { msg, mend } = JSON.parse(line) as { msg: string; mend?: string };
-    if (mend === undefined) break;
-    warned.push({ msg, mend });
+    const { msg, fix } = JSON.parse(line) as { msg: string; fix?: string };
+    if (fix === undefined) break;
+    warned.push({ msg, fix });
   }
   t.deepEqual(
-    warned.map(({ mend }) => mend),
+    warned.map(({ fix }) => fix),
     ['sysctl -w net.ipv4.conf.all.arp_ignore=1', 'sysctl -w net.ipv4.conf.all.rp_filter=2'],
   );
   t.regex(warned[0]!.msg, /eth0 answers ARP/);

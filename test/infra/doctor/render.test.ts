@@ -2,7 +2,7 @@ import test from 'ava';
 import { lacking, ok, unknown, warning } from '../../../infra/doctor/check.ts';
 import { render } from '../../../infra/doctor/render.ts';
 
-test('what is lacking is marked, with the command that mends it below', (t) => {
+test('what is lacking is marked, with the command that fixes it below', (t) => {
   const text = render([
     { role: 'any', findings: [{ check: 'Node.js', ...ok('24.12.0') }] },
     {

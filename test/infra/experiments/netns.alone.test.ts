@@ -1,18 +1,19 @@
 /** Experiments on the netns lab, whose answers are known beforehand. */
 import { cpus, loadavg } from 'node:os';
 import test from 'ava';
-import type { Experiment } from '../../../infra/experiments/experiment.ts';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
-import { runExperiment } from '../../../infra/experiments/run.ts';
-import { allowedMicros, selfcheck } from '../../../infra/experiments/selfcheck.ts';
+import type { Experiment } from '../../../infra/experiments/kit/experiment.ts';
+import { runExperiment } from '../../../infra/experiments/kit/run.ts';
+import { ALLOWED_MICROS, selfcheck } from '../../../infra/experiments/selfcheck.ts';
 import { storm } from '../../../infra/experiments/storm.ts';
-import { createProgress } from '../../../infra/lab/progress.ts';
+import { netns } from '../../../infra/lab/kinds/netns.ts';
 import type { Report } from '../../../infra/report/schema.ts';
+import { createProgress } from '../../../infra/terminal/progress.ts';
 import { asRoot } from '../../support/netns.ts';
 
 const runQuick = (experiment: Experiment): Promise<Report> =>
   runExperiment(experiment, {
-    on: 'netns',
+    on: netns,
     quick: true,
     signal: new AbortController().signal,
     progress: createProgress({ write: () => {} }),
@@ -35,9 +36,9 @@ asRoot(['tcpdump'], test.serial)("the generator's times are those of the packets
     const [p50s, p99s] = [4, 7].map((column) => tables[0]!.rows.map((row) => microsOf(row[column]!)));
     tried.push(`p50 ${p50s}, p99 ${p99s}`);
     t.log(tried.at(-1));
-    if (Math.max(...p50s!, ...p99s!) <= allowedMicros) return void t.pass();
+    if (Math.max(...p50s!, ...p99s!) <= ALLOWED_MICROS) return void t.pass();
     // Where others take the processors the slowest hundredth says nothing.
-    if (isBusy() && attempt > 1) return void t.true(Math.max(...p50s!) <= allowedMicros);
+    if (isBusy() && attempt > 1) return void t.true(Math.max(...p50s!) <= ALLOWED_MICROS);
   }
   t.fail(tried.join('; '));
 });

@@ -2,9 +2,9 @@ import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import test from 'ava';
 import { startLoopbackLab } from '../../../infra/lab/loopback.ts';
-import { createProgress } from '../../../infra/lab/progress.ts';
 import { runToEnd, startService } from '../../../infra/lab/service.ts';
 import { visitFrom } from '../../../infra/lab/visit-from.ts';
+import { createProgress } from '../../../infra/terminal/progress.ts';
 
 const node = process.execPath;
 

@@ -6,12 +6,13 @@ import { pathToFileURL } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
-import { runExperiment } from '../../../infra/experiments/run.ts';
-import { createProgress } from '../../../infra/lab/progress.ts';
+import { runExperiment } from '../../../infra/experiments/kit/run.ts';
+import { loopback } from '../../../infra/lab/kinds/loopback.ts';
 import { compareReports } from '../../../infra/report/compare.ts';
 import { renderComparePage } from '../../../infra/report/compare-page.ts';
 import type { Report } from '../../../infra/report/schema.ts';
 import { writeIndex, writeReport } from '../../../infra/report/write.ts';
+import { createProgress } from '../../../infra/terminal/progress.ts';
 import { needing } from '../../support/needs.ts';
 
 const browserTest = needing('chromium');
@@ -45,7 +46,7 @@ const aReport = () => {
 
 async function makeReport(): Promise<Report> {
   const report = await runExperiment(firstVisit, {
-    on: 'loopback',
+    on: loopback,
     quick: true,
     signal: new AbortController().signal,
     progress: createProgress({ write: () => {} }),

@@ -30,13 +30,13 @@ test('a test that fails through a head alone differs, as expected or not', async
     asleep: { direct: 'skipped', through: ['skipped'] },
     'head waits': { direct: 'passed', through: ['failed'] },
     broken: { direct: 'passed', through: ['failed'] },
-    'mended meanwhile': { direct: 'passed', through: ['passed'] },
+    'fixed meanwhile': { direct: 'passed', through: ['passed'] },
     'sometimes late': { direct: 'passed', through: ['failed', 'failed', 'passed'] },
   });
   const comparison = await compare(
     suite,
     { directory: '', through },
-    { 'head waits': 'it waits', 'mended meanwhile': 'it was broken' },
+    { 'head waits': 'it waits', 'fixed meanwhile': 'it was broken' },
   );
   const names = (outcomes: readonly Outcome[]) => outcomes.map((outcome) => outcome.test);
   t.is(comparison.passed, 3);
@@ -45,5 +45,5 @@ test('a test that fails through a head alone differs, as expected or not', async
   t.deepEqual(names(comparison.expected), ['head waits']);
   t.deepEqual(names(comparison.unexpected), ['broken']);
   t.deepEqual(names(comparison.unsteady), ['sometimes late']);
-  t.deepEqual(comparison.unfounded, ['mended meanwhile']);
+  t.deepEqual(comparison.unfounded, ['fixed meanwhile']);
 });

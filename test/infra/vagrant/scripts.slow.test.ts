@@ -171,6 +171,9 @@ needing('ruby')('the lab makes no more deliveries than a head takes', async (t) 
       { reject: false, env: { PATH: '/nowhere' } },
     );
     t.is(exitCode, 2, stderr);
-    t.regex(stderr, new RegExp(`--deliveries: give a number from 1 to ${SLOTS}, as many as a head takes`));
+    t.regex(
+      stderr,
+      new RegExp(`--deliveries: give a whole number from 1 to ${SLOTS}, as many as a head takes`),
+    );
   }
 });

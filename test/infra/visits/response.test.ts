@@ -1,9 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {
-  maxExtensionBytes,
-  maxHeadBytes,
-  maxInterim,
+  EXTENSION_BYTES_MAX,
+  HEAD_BYTES_MAX,
+  INTERIM_MAX,
   ResponseParser,
 } from '../../../infra/visits/response.ts';
 
@@ -94,7 +94,7 @@ const good: [string, string, Partial<Reading>][] = [
   ],
   [
     'as many interim answers as it takes',
-    `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(maxInterim)}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n`,
+    `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(INTERIM_MAX)}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n`,
     { status: 200 },
   ],
   [
@@ -128,16 +128,16 @@ const bad: [string, string][] = [
   ['a length that no number holds', `HTTP/1.1 200 OK\r\nContent-Length: ${'9'.repeat(16)}\r\n\r\n`],
   ['chunk sizes without an end', `${chunked}${'0'.repeat(1100)}`],
   ['a chunk size that no number holds', `${chunked}${'f'.repeat(13)}\r\n`],
-  ['trailers that are too large in all', `${chunked}0\r\n${'T: t\r\n'.repeat(maxHeadBytes / 6 + 1)}\r\n`],
+  ['trailers that are too large in all', `${chunked}0\r\n${'T: t\r\n'.repeat(HEAD_BYTES_MAX / 6 + 1)}\r\n`],
   [
     'trailers that are too large in all, in long lines',
     `${chunked}0\r\n${`T: ${'t'.repeat(9000)}\r\n`.repeat(2)}\r\n`,
   ],
   [
     'chunk extensions that are too large in all',
-    `${chunked}${`1;${'e'.repeat(1000)}\r\nx\r\n`.repeat(maxExtensionBytes / 1000 + 1)}`,
+    `${chunked}${`1;${'e'.repeat(1000)}\r\nx\r\n`.repeat(EXTENSION_BYTES_MAX / 1000 + 1)}`,
   ],
-  ['interim answers without an end', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(maxInterim + 1)],
+  ['interim answers without an end', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(INTERIM_MAX + 1)],
   ['a space before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 3\r\n\r\nabc'],
   ['a negative length', 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n'],
   ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
@@ -151,7 +151,7 @@ const bad: [string, string][] = [
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n',
   ],
   ['an upgrade', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
-  ['a head without an end', `HTTP/1.1 200 OK\r\nA: ${'a'.repeat(maxHeadBytes)}`],
+  ['a head without an end', `HTTP/1.1 200 OK\r\nA: ${'a'.repeat(HEAD_BYTES_MAX)}`],
 ];
 for (const [name, text] of bad) {
   test(`refuses ${name}, whole and a byte at a time`, (t) => {

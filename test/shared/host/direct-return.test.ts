@@ -24,7 +24,7 @@ const reading = (values: Record<string, number>) => (name: string) =>
   values[name.replace('net/ipv4/conf/', '')];
 
 /** arp_ignore and arp_announce of all and of eth0 -> the command, undefined when the head alone answers. */
-const arp: [ignore: [number, number], announce: [number, number], mend: string | undefined][] = [
+const arp: [ignore: [number, number], announce: [number, number], fix: string | undefined][] = [
   [[1, 0], [2, 0], undefined],
   [[0, 1], [0, 2], undefined],
   [[2, 0], [2, 2], undefined],
@@ -35,15 +35,15 @@ const arp: [ignore: [number, number], announce: [number, number], mend: string |
   [[1, 3], [2, 0], 'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.eth0.arp_ignore=1'],
 ];
 
-for (const [ignore, announce, mend] of arp) {
-  test(`arp_ignore ${ignore} and arp_announce ${announce}: ${mend ?? 'silent'}`, (t) => {
+for (const [ignore, announce, fix] of arp) {
+  test(`arp_ignore ${ignore} and arp_announce ${announce}: ${fix ?? 'silent'}`, (t) => {
     const read = reading({
       'all/arp_ignore': ignore[0],
       'eth0/arp_ignore': ignore[1],
       'all/arp_announce': announce[0],
       'eth0/arp_announce': announce[1],
     });
-    t.is(exposure([vip], [lo, nic('eth0'), tunnel], read)?.mend, mend);
+    t.is(exposure([vip], [lo, nic('eth0'), tunnel], read)?.fix, fix);
   });
 }
 
@@ -58,7 +58,7 @@ test('IPv6 needs no setting, but no address may be on a card that answers for it
   t.is(exposure(['fd77::100'], [lo, nic('eth0')], reading({})), undefined);
   const on = nic('eth0', { address: 'fd77::100', prefix: 64 });
   t.is(
-    exposure(['fd77::100'], [{ ...lo, addresses: [] }, on], reading({}))?.mend,
+    exposure(['fd77::100'], [{ ...lo, addresses: [] }, on], reading({}))?.fix,
     'ip addr del fd77::100/64 dev eth0 && ip addr add fd77::100/128 dev lo',
   );
 });
@@ -75,7 +75,7 @@ test('the reverse path is strict when the greater of the two settings is 1', (t)
   );
   for (const trouble of [strict(1, 0), strict(0, 1), strict(1, 1)]) {
     t.regex(trouble!.found, /strict on eth0/);
-    t.is(trouble!.mend, 'sysctl -w net.ipv4.conf.all.rp_filter=2');
+    t.is(trouble!.fix, 'sysctl -w net.ipv4.conf.all.rp_filter=2');
   }
 });
 

@@ -80,7 +80,7 @@ async function refusedThere(
   t: ExecutionContext,
   reason: RefusalReason,
   spoil: (opened: Opened) => void | Promise<void>,
-  mend: () => void = () => {},
+  fix: () => void = () => {},
 ): Promise<void> {
   const { client, head, delivery } = segment;
   const opened = await open(segment);
@@ -91,7 +91,7 @@ async function refusedThere(
     const answer = await delivery.prepare(message);
     t.is(answer.reason, reason, answer.text);
   } finally {
-    mend();
+    fix();
   }
   t.is(await delivery.openFiles(), files);
   await head.thaw(opened.fd);

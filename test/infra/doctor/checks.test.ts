@@ -1,25 +1,11 @@
 /** What each check says of a machine that lacks what it looks for, and how that is mended. */
 import test from 'ava';
-import type { Asked, Outcome, Role } from '../../../infra/doctor/check.ts';
+import type { Outcome, Role } from '../../../infra/doctor/check.ts';
 import { checks } from '../../../infra/doctor/checks/index.ts';
 import { examine, isFit } from '../../../infra/doctor/examine.ts';
 import type { Machine } from '../../../infra/doctor/machine.ts';
 import { aMachine, card } from './a-machine.ts';
-
-const told = {
-  vips: ['10.77.0.100'],
-  head: { host: '10.77.0.2', port: 8090 },
-  secret: '/etc/baton/secret',
-  delivery: '10.77.0.11',
-};
-const headsCards = [card('lo', '127.0.0.1/8'), card('eth0', '10.77.0.2/24', '10.77.0.100/32')];
-
-/** What the check called `name` finds. */
-async function find(name: string, role: Role, machine: Machine, asked: Asked = told) {
-  const [check] = checks.filter((one) => one.name === name);
-  const groups = await examine([check!], machine, asked, [role]);
-  return groups.flatMap(({ findings }) => findings)[0];
-}
+import { find, headsCards, told } from './find.ts';
 
 for (const [role, cards] of [
   ['delivery', aMachine().cards],
@@ -246,48 +232,6 @@ test('every check is shown broken by a case here', (t) => {
     checks.map(({ name }) => name).filter((name) => !shown.has(name) && !harmless.includes(name)),
     [],
   );
-});
-
-test('an IPv6 address that another host has too, or may have, is found', async (t) => {
-  const cards = [card('lo', '::1/128'), card('eth0', 'fd77::100/128')];
-  const seen = (flags: string) =>
-    aMachine({
-      cards,
-      files: { '/proc/net/if_inet6': `fd770000000000000000000000000100 02 80 00 ${flags}     eth0` },
-    });
-  const asked = { vips: ['fd77::100'] };
-  t.regex((await find('shared address', 'head', seen('40'), asked))!.found, /tentative/);
-  t.regex((await find('shared address', 'head', seen('48'), asked))!.found, /another host has it/);
-  t.is((await find('shared address', 'head', seen('80'), asked))!.outcome, 'ok');
-});
-
-test('a head that is told its card may have the shared address on lo, if the card answers for it', async (t) => {
-  const look = async (arpIgnore: string, asked: Asked) =>
-    await find(
-      'shared address',
-      'head',
-      aMachine({ settings: { 'net/ipv4/conf/all/arp_ignore': arpIgnore } }),
-      asked,
-    );
-  const withCard = { ...told, interface: 'eth0' };
-  t.like(await look('0', withCard), {
-    outcome: 'ok',
-    found: '10.77.0.100 is on lo, and eth0 answers for it',
-  });
-  t.is((await look('1', withCard))!.outcome, 'lacking');
-  t.is((await look('0', told))!.outcome, 'lacking');
-});
-
-test('a head needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, which has them in it', async (t) => {
-  const outcome = async (capEff: string) =>
-    (await find(
-      'privileges',
-      'head',
-      aMachine({ uid: 999, files: { '/proc/self/status': `CapEff:\t${capEff}` } }),
-    ))!.outcome;
-  t.is(await outcome('000000c000001000'), 'ok');
-  t.is(await outcome('0000000000201000'), 'ok');
-  t.is(await outcome('0000008000001000'), 'lacking');
 });
 
 test('what was not told is not known, and says how to tell', async (t) => {

@@ -2,83 +2,40 @@
  * What becomes of a connection when the delivery that it is to move to fails, at each step. The rogue is a delivery that
  * this file plays by hand; `d1` is a real one, whose direct address the rogue claims as its own.
  */
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { decodeSaved } from '../../../shared/tcp-repair/index.ts';
 import { flowKey } from '../../../shared/wire/remote/flow-key.ts';
 import { visit } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';
-import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
+import { type LabForTests, untilNothingIsLeft } from '../../support/netns-lab.ts';
 import { open, send } from '../../support/raw-client.ts';
-import { type RogueRemote, startRogueRemote } from '../../support/rogue-remote.ts';
+import {
+  ADOPT_TIMEOUT_MS,
+  enlist,
+  isRedirected,
+  outcomesDuring,
+  REQUEST,
+  startRogueLab,
+} from '../../support/rogue-lab.ts';
 import { until } from '../../support/until.ts';
 
 const labTest = asRoot([], test.serial);
-const REQUEST = 'GET /bytes/10 HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n';
-const ADOPT_TIMEOUT_MS = 300;
 
 let lab: LabForTests;
 labTest('a lab whose only delivery is drained', async (t) => {
-  lab = await startTestLab({
-    deliveries: 1,
-    headArguments: ['--adopt-timeout', `${ADOPT_TIMEOUT_MS}ms`, '--stall-timeout', '1s', '--flows', '64'],
-  });
-  await lab.head.drain('d1', true);
+  lab = await startRogueLab();
   t.is((await lab.head.status()).migration!.flows.capacity, 64);
 });
-
-/** A rogue that the head has welcomed. It comes from d1's host, and this file is on the client again when it is there. */
-async function enlist(
-  t: ExecutionContext,
-  hello: object = {},
-  holding?: { ids: number[]; keys: Buffer },
-): Promise<RogueRemote> {
-  lab.enter('d1');
-  const rogue = await startRogueRemote(lab.control, lab.secret, {
-    direct: lab.deliveries[0]!.direct,
-    ...hello,
-    ...(holding ? { flows: holding.ids.length, active: holding.ids.length } : {}),
-  });
-  if (holding) rogue.say({ type: 'holding', ...holding });
-  lab.enter('client');
-  t.teardown(async () => {
-    rogue.die();
-    await lab.untilStatus('the rogue has gone', ({ deliveries }) =>
-      deliveries.every(({ name, state }) => name !== 'rogue' || state === 'down'),
-    );
-    await untilNothingIsLeft(lab);
-  });
-  await rogue.next('welcome');
-  return rogue;
-}
-
-async function outcomesDuring(work: () => Promise<void>): Promise<Record<string, number>> {
-  const before = (await lab.head.status()).migration!.outcomes;
-  await work();
-  const after = (await lab.head.status()).migration!.outcomes;
-  return Object.fromEntries(
-    Object.entries(after)
-      .map(([name, count]) => [name, count - before[name]!] as const)
-      .filter(([, count]) => count !== 0),
-  );
-}
-
-/** The head's 307 came on the client's own connection, and leads to the answer. */
-async function isRedirected(t: ExecutionContext, reply: ReturnType<typeof send>): Promise<void> {
-  const { status, headers } = await reply;
-  t.is(status, 307);
-  t.is(headers.location, `http://${lab.deliveries[0]!.direct}/bytes/10`);
-  t.is((await send(new URL(headers.location!).host, REQUEST)).status, 200);
-}
 
 labTest(
   'a delivery that refuses costs nothing: the client is redirected on the same connection',
   async (t) => {
-    const rogue = await enlist(t);
-    const outcomes = await outcomesDuring(async () => {
+    const rogue = await enlist(lab, t);
+    const outcomes = await outcomesDuring(lab, async () => {
       const reply = send(lab.head.listen, REQUEST);
       const { id } = await rogue.next('adopt');
       rogue.say({ type: 'refused', id, reason: 'no-memory' });
-      await isRedirected(t, reply);
+      await isRedirected(lab, t, reply);
     });
     t.deepEqual(outcomes, { refused: 1 });
     t.is(await lab.metric('baton_migrations_kept_total{reason="no-memory"}'), 1);
@@ -87,7 +44,7 @@ labTest(
 );
 
 labTest('a refused connection goes to another delivery when there is one', async (t) => {
-  const rogue = await enlist(t);
+  const rogue = await enlist(lab, t);
   const reply = send(lab.head.listen, REQUEST);
   const { id } = await rogue.next('adopt');
   await lab.head.drain('d1', false);
@@ -97,8 +54,8 @@ labTest('a refused connection goes to another delivery when there is one', async
 });
 
 labTest('a delivery that dies before it has adopted costs nothing', async (t) => {
-  const rogue = await enlist(t);
-  const outcomes = await outcomesDuring(async () => {
+  const rogue = await enlist(lab, t);
+  const outcomes = await outcomesDuring(lab, async () => {
     const reply = send(lab.head.listen, REQUEST);
     await rogue.next('adopt');
     rogue.die();
@@ -109,13 +66,13 @@ labTest('a delivery that dies before it has adopted costs nothing', async (t) =>
 });
 
 labTest('a delivery that does not answer in time loses the connection, and is told so', async (t) => {
-  const rogue = await enlist(t);
-  const outcomes = await outcomesDuring(async () => {
+  const rogue = await enlist(lab, t);
+  const outcomes = await outcomesDuring(lab, async () => {
     const began = performance.now();
     const reply = send(lab.head.listen, REQUEST);
     const { id, withinMs } = await rogue.next('adopt');
     t.is(withinMs, ADOPT_TIMEOUT_MS);
-    await isRedirected(t, reply);
+    await isRedirected(lab, t, reply);
     const took = performance.now() - began;
     t.true(took >= ADOPT_TIMEOUT_MS && took < ADOPT_TIMEOUT_MS + 2000, `${took} ms`);
     t.is((await rogue.next('abort')).id, id);
@@ -125,7 +82,7 @@ labTest('a delivery that does not answer in time loses the connection, and is to
     const second = send(lab.head.listen, REQUEST);
     const next = await rogue.next('adopt');
     rogue.say({ type: 'refused', id: next.id, reason: 'no-memory' });
-    await isRedirected(t, second);
+    await isRedirected(lab, t, second);
   });
   t.deepEqual(outcomes, { late: 1, refused: 1 });
   t.is(rogue.ended, undefined, 'lateness is no crime');
@@ -134,8 +91,8 @@ labTest('a delivery that does not answer in time loses the connection, and is to
 labTest(
   'a delivery that dies after the head has let go: the client is told, and does not hang',
   async (t) => {
-    const rogue = await enlist(t);
-    const outcomes = await outcomesDuring(async () => {
+    const rogue = await enlist(lab, t);
+    const outcomes = await outcomesDuring(lab, async () => {
       const reply = t.throwsAsync(send(lab.head.listen, REQUEST), { code: 'ECONNRESET' });
       const { id } = await rogue.next('adopt');
       rogue.say({ type: 'adopted', id, micros: 1 });
@@ -149,8 +106,8 @@ labTest(
 );
 
 labTest('a delivery that fails to bring the connection to life: the client is told', async (t) => {
-  const rogue = await enlist(t, { credits: 1 });
-  const outcomes = await outcomesDuring(async () => {
+  const rogue = await enlist(lab, t, { credits: 1 });
+  const outcomes = await outcomesDuring(lab, async () => {
     for (let i = 0; i < 2; i++) {
       const reply = t.throwsAsync(send(lab.head.listen, REQUEST), { code: 'ECONNRESET' });
       const { id } = await rogue.next('adopt');
@@ -167,7 +124,7 @@ labTest('a delivery that fails to bring the connection to life: the client is to
 labTest(
   'a frozen delivery is let go, and what it had adopted is steered until it may be forgotten',
   async (t) => {
-    const rogue = await enlist(t);
+    const rogue = await enlist(lab, t);
     const client = t.throwsAsync(send(lab.head.listen, REQUEST), { message: /silent|ECONNRESET/ });
     const { id } = await rogue.next('adopt');
     rogue.say({ type: 'adopted', id, micros: 1 });
@@ -181,7 +138,7 @@ labTest(
     t.is(deliveries.find(({ name }) => name === 'rogue')!.state, 'down');
     // It comes back and holds nothing: the flow is forgotten, and the head's kernel tells the client.
     rogue.die();
-    const again = await enlist(t);
+    const again = await enlist(lab, t);
     await lab.untilStatus('the flow is forgotten', (status) => status.migration!.flows.count === 0);
     await client;
     t.is(again.ended, undefined);
@@ -191,7 +148,7 @@ labTest(
 for (const holds of [true, false]) {
   const what = holds ? 'stays its own when it comes back with it' : 'is reset when it comes back without it';
   labTest(`what a frozen delivery was given and had not said to live ${what}`, async (t) => {
-    const rogue = await enlist(t);
+    const rogue = await enlist(lab, t);
     const client = await open(lab.head.listen);
     t.teardown(async () => void client.destroy());
     let error = '';
@@ -206,9 +163,9 @@ for (const holds of [true, false]) {
     await rogue.next('dismissed');
     t.is((await lab.head.status()).migration!.flows.count, 1);
     t.is(error, '', 'nobody has spoken for it');
-    const outcomes = await outcomesDuring(async () => {
+    const outcomes = await outcomesDuring(lab, async () => {
       const keys = flowKey(decodeSaved(state));
-      const again = await enlist(t, {}, holds ? { ids: [id], keys } : undefined);
+      const again = await enlist(lab, t, {}, holds ? { ids: [id], keys } : undefined);
       if (!holds)
         await until(
           'a reset',
@@ -223,47 +180,9 @@ for (const holds of [true, false]) {
   });
 }
 
-for (const [what, breakIt, problem] of [
-  [
-    'more closed than it had adopted',
-    (rogue) => rogue.say({ type: 'ended', closed: 1, gone: [] }),
-    /more closed/,
-  ],
-  ['a second hello', (rogue) => rogue.say({ type: 'hello' }), /a bad/],
-  ['a message that is none', (rogue) => rogue.say({ type: 'nonsense' }), /a bad/],
-  [
-    'a reason that is none',
-    (rogue) => rogue.say({ type: 'refused', id: 1, reason: 'bad luck' }),
-    /a bad reason/,
-  ],
-  [
-    'holdings after its welcome',
-    (rogue) => rogue.say({ type: 'holding', ids: [], keys: Buffer.alloc(0) }),
-    /holding/,
-  ],
-] as readonly (readonly [string, (rogue: RogueRemote) => void, RegExp])[]) {
-  labTest(
-    `a delivery that says ${what} is let go with the reason, and loses only what is on its way`,
-    async (t) => {
-      const rogue = await enlist(t);
-      const reply = send(lab.head.listen, REQUEST);
-      const { id } = await rogue.next('adopt');
-      breakIt(rogue);
-      t.is((await rogue.next('abort')).id, id);
-      t.regex((await rogue.next('dismissed')).reason, problem);
-      await until(
-        'the end of the link',
-        () => rogue.ended,
-        (ended) => ended !== undefined,
-      );
-      t.is((await reply).status, 503);
-    },
-  );
-}
-
 labTest('an urgent byte keeps a connection at its head', async (t) => {
-  const rogue = await enlist(t);
-  const outcomes = await outcomesDuring(async () => {
+  const rogue = await enlist(lab, t);
+  const outcomes = await outcomesDuring(lab, async () => {
     const script = `
 import socket
 s = socket.create_connection(('${lab.head.listen.split(':')[0]}', ${lab.head.listen.split(':')[1]}))
@@ -276,57 +195,6 @@ print(s.recv(100).split(b' ')[1].decode())`;
   });
   t.deepEqual(outcomes, { not_movable: 1 });
   t.deepEqual(rogue.inbox, []);
-});
-
-labTest('words about connections that it never got are ignored', async (t) => {
-  const rogue = await enlist(t);
-  rogue.say({ type: 'adopted', id: 12_345, micros: 1 });
-  rogue.say({ type: 'live', ids: [12_345] });
-  rogue.say({ type: 'refused', id: 12_345, reason: 'no-memory' });
-  rogue.say({ type: 'ended', closed: 0, gone: [12_345] });
-  const reply = send(lab.head.listen, REQUEST);
-  rogue.say({ type: 'refused', id: (await rogue.next('adopt')).id, reason: 'no-memory' });
-  await isRedirected(t, reply);
-});
-
-for (const [what, hello, code] of [
-  ['another version', { version: 2 }, 'VERSION_MISMATCH'],
-  ['a name that is taken', { name: 'd1' }, 'NAME_TAKEN'],
-  ['no hello that is one', { credits: 0 }, 'PROTOCOL'],
-] as const) {
-  labTest(`a delivery with ${what} is rejected with a code`, async (t) => {
-    lab.enter('d1');
-    const rogue = await startRogueRemote(lab.control, lab.secret, hello);
-    lab.enter('client');
-    t.is((await rogue.next('rejected')).code, code);
-    await until(
-      'the end of the link',
-      () => rogue.ended,
-      (ended) => ended !== undefined,
-    );
-  });
-}
-
-labTest(
-  'a delivery that says more than it announced, while it is being registered, is rejected',
-  async (t) => {
-    lab.enter('d1');
-    const more = { type: 'holding', ids: [], keys: Buffer.alloc(0) };
-    const rogue = await startRogueRemote(lab.control, lab.secret, { name: 'wordy' }, [more]);
-    lab.enter('client');
-    t.is((await rogue.next('rejected')).code, 'PROTOCOL');
-    await lab.untilStatus(
-      'it is no member',
-      ({ deliveries }) => !deliveries.some(({ name, state }) => name === 'wordy' && state !== 'down'),
-    );
-  },
-);
-
-labTest('a delivery that is not on the segment of the head is rejected', async (t) => {
-  lab.enter('head');
-  const rogue = await startRogueRemote(lab.control, lab.secret);
-  lab.enter('client');
-  t.is((await rogue.next('rejected')).code, 'NOT_ON_SEGMENT');
 });
 
 labTest('a full table sends clients elsewhere and forgets no flow', async (t) => {

@@ -1,4 +1,4 @@
-/** How a head and a delivery end: with what they have, within their time, and with the right exit code. */
+/** Commands that are told to stop: nothing that they have is lost, and nobody waits for ever. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ async function folder(t: ExecutionContext): Promise<string> {
 
 /** An application that answers what it was asked when there is a file `go`. */
 const patient = (go: string): string => `
-  import { existsSync, writeFileSync } from 'node:fs';
+  import { existsSync } from 'node:fs';
   export default (request, response) => {
     const timer = setInterval(() => {
       if (!existsSync(${JSON.stringify(go)})) return;

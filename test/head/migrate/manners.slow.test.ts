@@ -1,0 +1,109 @@
+/** What a delivery of another host may not say, and what becomes of one that says it. */
+import test from 'ava';
+import { asRoot } from '../../support/netns.ts';
+import { type LabForTests, untilNothingIsLeft } from '../../support/netns-lab.ts';
+import { send } from '../../support/raw-client.ts';
+import { enlist, isRedirected, REQUEST, startRogueLab } from '../../support/rogue-lab.ts';
+import { type RogueRemote, startRogueRemote } from '../../support/rogue-remote.ts';
+import { until } from '../../support/until.ts';
+
+const labTest = asRoot([], test.serial);
+
+let lab: LabForTests;
+labTest('a lab whose only delivery is drained', async (t) => {
+  lab = await startRogueLab();
+  t.is((await lab.head.status()).deliveries[0]!.state, 'draining');
+});
+
+for (const [what, breakIt, problem] of [
+  [
+    'more closed than it had adopted',
+    (rogue) => rogue.say({ type: 'ended', closed: 1, gone: [] }),
+    /more closed/,
+  ],
+  ['a second hello', (rogue) => rogue.say({ type: 'hello' }), /a bad/],
+  ['a message that is none', (rogue) => rogue.say({ type: 'nonsense' }), /a bad/],
+  [
+    'a reason that is none',
+    (rogue) => rogue.say({ type: 'refused', id: 1, reason: 'bad luck' }),
+    /a bad reason/,
+  ],
+  [
+    'holdings after its welcome',
+    (rogue) => rogue.say({ type: 'holding', ids: [], keys: Buffer.alloc(0) }),
+    /holding/,
+  ],
+] as readonly (readonly [string, (rogue: RogueRemote) => void, RegExp])[]) {
+  labTest(
+    `a delivery that says ${what} is let go with the reason, and loses only what is on its way`,
+    async (t) => {
+      const rogue = await enlist(lab, t);
+      const reply = send(lab.head.listen, REQUEST);
+      const { id } = await rogue.next('adopt');
+      breakIt(rogue);
+      t.is((await rogue.next('abort')).id, id);
+      t.regex((await rogue.next('dismissed')).reason, problem);
+      await until(
+        'the end of the link',
+        () => rogue.ended,
+        (ended) => ended !== undefined,
+      );
+      t.is((await reply).status, 503);
+    },
+  );
+}
+
+labTest('words about connections that it never got are ignored', async (t) => {
+  const rogue = await enlist(lab, t);
+  rogue.say({ type: 'adopted', id: 12_345, micros: 1 });
+  rogue.say({ type: 'live', ids: [12_345] });
+  rogue.say({ type: 'refused', id: 12_345, reason: 'no-memory' });
+  rogue.say({ type: 'ended', closed: 0, gone: [12_345] });
+  const reply = send(lab.head.listen, REQUEST);
+  rogue.say({ type: 'refused', id: (await rogue.next('adopt')).id, reason: 'no-memory' });
+  await isRedirected(lab, t, reply);
+});
+
+for (const [what, hello, code] of [
+  ['another version', { version: 2 }, 'VERSION_MISMATCH'],
+  ['a name that is taken', { name: 'd1' }, 'NAME_TAKEN'],
+  ['no hello that is one', { credits: 0 }, 'PROTOCOL'],
+] as const) {
+  labTest(`a delivery with ${what} is rejected with a code`, async (t) => {
+    lab.enter('d1');
+    const rogue = await startRogueRemote(lab.control, lab.secret, hello);
+    lab.enter('client');
+    t.is((await rogue.next('rejected')).code, code);
+    await until(
+      'the end of the link',
+      () => rogue.ended,
+      (ended) => ended !== undefined,
+    );
+  });
+}
+
+labTest(
+  'a delivery that says more than it announced, while it is being registered, is rejected',
+  async (t) => {
+    lab.enter('d1');
+    const more = { type: 'holding', ids: [], keys: Buffer.alloc(0) };
+    const rogue = await startRogueRemote(lab.control, lab.secret, { name: 'wordy' }, [more]);
+    lab.enter('client');
+    t.is((await rogue.next('rejected')).code, 'PROTOCOL');
+    await lab.untilStatus(
+      'it is no member',
+      ({ deliveries }) => !deliveries.some(({ name, state }) => name === 'wordy' && state !== 'down'),
+    );
+  },
+);
+
+labTest('a delivery that is not on the segment of the head is rejected', async (t) => {
+  lab.enter('head');
+  const rogue = await startRogueRemote(lab.control, lab.secret);
+  lab.enter('client');
+  t.is((await rogue.next('rejected')).code, 'NOT_ON_SEGMENT');
+});
+
+labTest('nothing is left', async (t) => {
+  t.like(await untilNothingIsLeft(lab), { open: 0 });
+});

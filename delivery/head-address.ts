@@ -5,7 +5,7 @@ import { addressBytes } from '../shared/addresses.ts';
 import { BatonError } from '../shared/errors.ts';
 import { defaultSocketPath } from '../shared/paths.ts';
 import { SystemError } from '../shared/sys/libc.ts';
-import { UNIX_PATH_BYTES } from '../shared/sys/sockets.ts';
+import { UNIX_PATH_BYTES } from '../shared/sys/unix-sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { type Introduction, PROTOCOL_VERSION } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';

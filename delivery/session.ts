@@ -6,7 +6,8 @@ import { BatonError } from '../shared/errors.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { watchReadable } from '../shared/sys/readiness.ts';
-import { closeFd, connectSeqpacket } from '../shared/sys/sockets.ts';
+import { closeFd } from '../shared/sys/sockets.ts';
+import { connectSeqpacket } from '../shared/sys/unix-sockets.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
 import {
   CONTROL_MESSAGE_MAX,

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { BatonError } from '../shared/errors.ts';
 import { type Logger, levelOf, Sparingly } from '../shared/log.ts';
-import { closeFd, seqpacketPair } from '../shared/sys/sockets.ts';
+import { closeFd } from '../shared/sys/sockets.ts';
+import { seqpacketPair } from '../shared/sys/unix-sockets.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
 import {
   decodeFromDelivery,

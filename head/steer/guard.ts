@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../../shared/log.ts';
 import { watchNetwork } from '../../shared/sys/network-events.ts';
-import type { Steering } from './steering.ts';
+import type { Steering } from './types.ts';
 
 /** Changes come in groups. */
 const SETTLE_MS = 20;

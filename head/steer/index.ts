@@ -3,4 +3,5 @@ export { type Flow, keyOf, type NextHop, readKey, type SteeredFlow } from './flo
 export { guard } from './guard.ts';
 export { answersNow, neighbourWith, resolveNextHop } from './next-hop.ts';
 export { hasBpffs } from './pins.ts';
-export { attachSteering, findSteering, type Steering, type SteeringOptions, tryToSteer } from './steering.ts';
+export { attachSteering, findSteering, tryToSteer } from './steering.ts';
+export type { Steering, SteeringOptions } from './types.ts';

@@ -13,7 +13,8 @@ import { type Head, startHead } from '../../head/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
 import { type Readiness, watchReadable } from '../../shared/sys/readiness.ts';
-import { acceptNonBlocking, closeFd, listenUnix } from '../../shared/sys/sockets.ts';
+import { acceptNonBlocking, closeFd } from '../../shared/sys/sockets.ts';
+import { listenUnix } from '../../shared/sys/unix-sockets.ts';
 import { formatHostPort, parseHostPort } from '../../shared/units.ts';
 import { type Granted, LEASE_MESSAGE_MAX, type Refused, type Wanted } from './lease.ts';
 

@@ -5,7 +5,8 @@
 import { EAGAIN } from '../../shared/sys/libc.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
 import { sleepMicros } from '../../shared/sys/sleep.ts';
-import { closeFd, connectSeqpacket } from '../../shared/sys/sockets.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
+import { connectSeqpacket } from '../../shared/sys/unix-sockets.ts';
 import type { HostPort } from '../../shared/units.ts';
 
 export interface Wanted {

@@ -1,46 +1,43 @@
-/** TCP and Unix sockets: open, accept, read, write, close. Man pages are named where a rule comes from them. */
-
-import { fchmodSync } from 'node:fs';
+/** Sockets: accept, read, write, close. Man pages are named where a rule comes from them. */
 import { check, lastErrno, libc } from './libc.ts';
-import { allocate, type Memory } from './memory.ts';
+import type { Memory } from './memory.ts';
+import {
+  getOption,
+  IPPROTO_TCP,
+  LENGTH_AT,
+  OPTION_AT,
+  readOption,
+  SOL_SOCKET,
+  setOption,
+  small,
+  TCP_INFO,
+  trySetOption,
+} from './socket-options.ts';
 
 const c = {
   accept4: libc.func('int accept4(int, intptr_t, intptr_t, int)'),
-  bind: libc.func('int bind(int, const void *, uint32_t)'),
   close: libc.func('int close(int)'),
   connect: libc.func('int connect(int, const void *, uint32_t)'),
   fcntl: libc.func('int fcntl(int, int, ...)'),
-  getsockopt: libc.func('int getsockopt(int, int, int, intptr_t, intptr_t)'),
   listen: libc.func('int listen(int, int)'),
   recv: libc.func('intptr_t recv(int, intptr_t, size_t, int)'),
   send: libc.func('intptr_t send(int, intptr_t, size_t, int)'),
-  setsockopt: libc.func('int setsockopt(int, int, int, intptr_t, uint32_t)'),
   shutdown: libc.func('int shutdown(int, int)'),
-  socket: libc.func('int socket(int, int, int)'),
-  socketpair: libc.func('int socketpair(int, int, int, _Out_ int *)'),
 };
 
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
-const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
 /** include/uapi/asm-generic/socket.h, linux/sock_diag.h */
 const SO_MEMINFO = 55;
 const SK_MEMINFO_DROPS = 8;
 const SO_REUSEPORT = 15;
-const SO_PEERCRED = 17;
-const SO_PEERGROUPS = 59;
 /** Linux 5.14 and later; linux/socket.h. */
 const SO_BUF_LOCK = 72;
 const SOCK_RCVBUF_LOCK = 2;
-const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_DEFER_ACCEPT = 9;
-const TCP_INFO = 11;
 const MSG_OOB = 0x1;
 const MSG_PEEK = 0x2;
 const MSG_TRUNC = 0x20;
@@ -55,9 +52,6 @@ const F_SETFD = 2;
 const F_GETFL = 3;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;
-/** sun_path with its terminating zero (unix(7)). */
-const UNIX_PATH_MAX = 108;
-export const UNIX_PATH_BYTES = UNIX_PATH_MAX - 1;
 
 /** In struct tcp_info (include/uapi/linux/tcp.h). */
 const TCPI_RCV_MSS = 20;
@@ -67,12 +61,8 @@ const TCPI_LAST_DATA_SENT = 44;
 const TCPI_LAST_DATA_RECV = 52;
 const TCPI_RCV_WND = 232;
 
-const small = allocate(4096);
 /** struct sockaddr with the family AF_UNSPEC. */
 const nowhere = Buffer.alloc(16);
-/** Where getsockopt finds a length, and puts an option. */
-const LENGTH_AT = 256;
-const OPTION_AT = 260;
 
 // --- the hot path: a value >= 0, or -errno ---
 
@@ -143,8 +133,7 @@ export function hidesInput(fd: number): boolean {
  * net/ipv4/tcp.c, tcp_recvmsg_locked. Without effect on kernels that do not know the option.
  */
 export function letReceiveBufferGrow(fd: number, may: boolean): void {
-  small.view.setInt32(OPTION_AT, may ? 0 : SOCK_RCVBUF_LOCK, true);
-  c.setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, small.address + OPTION_AT, 4);
+  trySetOption(fd, SOL_SOCKET, SO_BUF_LOCK, may ? 0 : SOCK_RCVBUF_LOCK);
 }
 
 /** Takes what has arrived, at most `length` bytes. 0: end of input. */
@@ -224,22 +213,6 @@ export function setCloseOnExec(fd: number): void {
   check('fcntl', c.fcntl(fd, F_SETFD, 'int', flags | FD_CLOEXEC));
 }
 
-function setOption(fd: number, level: number, option: number, value: number): void {
-  small.view.setInt32(256, value, true);
-  check('setsockopt', c.setsockopt(fd, level, option, small.address + 256, 4));
-}
-
-/** The option's first `length` bytes go to OPTION_AT of `small`. Negative when there are none, with lastErrno(). */
-function readOption(fd: number, level: number, option: number, length: number): number {
-  small.view.setUint32(LENGTH_AT, length, true);
-  return c.getsockopt(fd, level, option, small.address + OPTION_AT, small.address + LENGTH_AT);
-}
-
-function getOption(fd: number, level: number, option: number, length: number): DataView {
-  check('getsockopt', readOption(fd, level, option, length));
-  return new DataView(small.view.buffer, OPTION_AT, length);
-}
-
 /** Another socket may have the same local address, as long as it does not listen (socket(7)). */
 export const setReuseAddress = (fd: number): void => setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
@@ -272,71 +245,4 @@ export function listenQueue(listener: number): { queued: number; backlog: number
 export function silentMs(fd: number): number {
   const info = getOption(fd, IPPROTO_TCP, TCP_INFO, 104);
   return Math.min(info.getUint32(TCPI_LAST_DATA_SENT, true), info.getUint32(TCPI_LAST_DATA_RECV, true));
-}
-
-/** Who is at the other end of a connected Unix socket, as the kernel saw it at connect (SO_PEERCRED, unix(7)). */
-export function peerCredentials(fd: number): { pid: number; uid: number; gid: number } {
-  const ucred = getOption(fd, SOL_SOCKET, SO_PEERCRED, 12);
-  return { pid: ucred.getInt32(0, true), uid: ucred.getUint32(4, true), gid: ucred.getUint32(8, true) };
-}
-
-/** The supplementary groups of who is at the other end of a connected Unix socket, at most 256 (SO_PEERGROUPS, unix(7)). */
-export function peerGroups(fd: number): number[] {
-  if (readOption(fd, SOL_SOCKET, SO_PEERGROUPS, 1024) < 0) return [];
-  const bytes = small.view.getUint32(LENGTH_AT, true);
-  return Array.from({ length: bytes >> 2 }, (_, i) => small.view.getUint32(OPTION_AT + 4 * i, true));
-}
-
-function unixAddress(path: string): Buffer {
-  const bytes = Buffer.from(path);
-  if (bytes.length === 0 || bytes.length >= UNIX_PATH_MAX || bytes.includes(0)) {
-    throw new RangeError(`a Unix socket path has 1 to ${UNIX_PATH_MAX - 1} bytes and no zero: ${path}`);
-  }
-  const address = Buffer.alloc(2 + bytes.length + 1);
-  address.writeUInt16LE(AF_UNIX, 0);
-  bytes.copy(address, 2);
-  return address;
-}
-
-function unixSocket(type: 'stream' | 'seqpacket'): number {
-  const kind = type === 'stream' ? SOCK_STREAM : SOCK_SEQPACKET;
-  return check('socket', c.socket(AF_UNIX, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-}
-
-/** A listening Unix socket at `path`, mode 0600 from its first moment. The path must be free. */
-export function listenUnix(path: string, type: 'stream' | 'seqpacket', backlog: number): number {
-  const address = unixAddress(path);
-  const fd = unixSocket(type);
-  try {
-    // The file gets the socket's own mode (net/unix/af_unix.c, unix_bind_bsd).
-    fchmodSync(fd, 0o600);
-    check('bind', c.bind(fd, address, address.length));
-    check('listen', c.listen(fd, backlog));
-  } catch (error) {
-    closeFd(fd);
-    throw error;
-  }
-  return fd;
-}
-
-/** A connected Unix socket. ECONNREFUSED: nobody listens there; EAGAIN: the listener's queue is full; EPROTOTYPE: of the other type. */
-export function connectUnix(path: string, type: 'stream' | 'seqpacket'): number {
-  const address = unixAddress(path);
-  const fd = unixSocket(type);
-  try {
-    check('connect', c.connect(fd, address, address.length));
-  } catch (error) {
-    closeFd(fd);
-    throw error;
-  }
-  return fd;
-}
-
-export const connectSeqpacket = (path: string): number => connectUnix(path, 'seqpacket');
-
-/** Two connected SEQPACKET sockets, non-blocking and close-on-exec (socketpair(2)). */
-export function seqpacketPair(): [number, number] {
-  const pair = new Int32Array(2);
-  check('socketpair', c.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair));
-  return [pair[0]!, pair[1]!];
 }

@@ -3,12 +3,11 @@
  * in the user namespace that owns the socket's network namespace: net/ipv4/tcp.c, tcp_can_repair_sock). The order in
  * which these calls make sense is in `shared/tcp-repair`. All return a value >= 0 or -errno.
  */
-import { EAGAIN, EINTR, lastErrno, libc } from './libc.ts';
+import { EAGAIN, lastErrno, libc } from './libc.ts';
 import { allocate, type Memory } from './memory.ts';
 
 const c = {
   getsockopt: libc.func('int getsockopt(int, int, int, intptr_t, intptr_t)'),
-  poll: libc.func('int poll(intptr_t, unsigned long, int)'),
   recv: libc.func('intptr_t recv(int, intptr_t, size_t, int)'),
   send: libc.func('intptr_t send(int, intptr_t, size_t, int)'),
   setsockopt: libc.func('int setsockopt(int, int, int, intptr_t, uint32_t)'),
@@ -36,8 +35,6 @@ const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_RD = 0;
-const POLLPRI = 0x2;
-const POLLRDHUP = 0x2000;
 
 const REPAIR_OFF = 0;
 const REPAIR_ON = 1;
@@ -78,7 +75,6 @@ const INFO_AT = 0;
 const INFO_SIZE = 148;
 const WORD_AT = 512;
 const LENGTH_AT = 520;
-const POLL_AT = 528;
 const WINDOW_AT = 544;
 const WINDOW_SIZE = 20;
 const OPTIONS_AT = 576;
@@ -152,22 +148,6 @@ export function readInfo(fd: number): number {
   tcpInfo.received = view.getUint32(INFO_AT + 128, true);
   tcpInfo.unsent = view.getUint32(INFO_AT + 144, true);
   return 0;
-}
-
-/** Reading ends after what is in the receive queue; there is an urgent byte. Bits of what `inputState` answers. */
-export const INPUT_ENDED = POLLRDHUP;
-export const INPUT_URGENT = POLLPRI;
-
-/** INPUT_ENDED and INPUT_URGENT, where they are so (POLLRDHUP and POLLPRI, poll(2)). */
-export function inputState(fd: number): number {
-  view.setInt32(POLL_AT, fd, true);
-  view.setInt16(POLL_AT + 4, POLLRDHUP | POLLPRI, true);
-  view.setInt16(POLL_AT + 6, 0, true);
-  if (c.poll(scratch.address + POLL_AT, 1, 0) < 0) {
-    const result = -lastErrno();
-    return result === EINTR ? inputState(fd) : result;
-  }
-  return view.getInt16(POLL_AT + 6, true) & (POLLRDHUP | POLLPRI);
 }
 
 /** Ends reading after the receive queue; nothing is sent (net/ipv4/tcp.c, tcp_shutdown). */

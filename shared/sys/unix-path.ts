@@ -8,7 +8,8 @@ import { dirname } from 'node:path';
 import { BatonError } from '../errors.ts';
 import type { SystemError } from './libc.ts';
 import { alone } from './lock.ts';
-import { closeFd, connectUnix, listenUnix } from './sockets.ts';
+import { closeFd } from './sockets.ts';
+import { connectUnix, listenUnix } from './unix-sockets.ts';
 
 export interface SocketFile {
   readonly path: string;

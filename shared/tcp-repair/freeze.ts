@@ -1,6 +1,7 @@
 /** The side that gives a connection away: freeze, save, and then either thaw, closeSilently or reset. */
 
 import { isLinkLocal } from '../sys/endpoints.ts';
+import { INPUT_ENDED, INPUT_URGENT, inputState } from '../sys/input-state.ts';
 import { deafen, hearAgain } from '../sys/socket-filter.ts';
 import { closeFd } from '../sys/sockets.ts';
 import {
@@ -9,9 +10,6 @@ import {
   getQueueSeq,
   getTimestamp,
   getWindow,
-  INPUT_ENDED,
-  INPUT_URGENT,
-  inputState,
   leaveRepair,
   leaveRepairQuietly,
   MSS_MIN,

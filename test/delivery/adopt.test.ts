@@ -4,7 +4,8 @@ import test, { type ExecutionContext } from 'ava';
 import { AdoptedSocket, adoptHandle } from '../../delivery/adopt.ts';
 import { allocate } from '../../shared/sys/memory.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
-import { closeFd, peek, seqpacketPair } from '../../shared/sys/sockets.ts';
+import { closeFd, peek } from '../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../shared/sys/unix-sockets.ts';
 import { acceptedConnections } from '../support/accepted.ts';
 import { until } from '../support/until.ts';
 

@@ -9,7 +9,8 @@ import { createLogger } from '../../shared/log.ts';
 import { EAGAIN } from '../../shared/sys/libc.ts';
 import { allocate } from '../../shared/sys/memory.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
-import { closeFd, receive, seqpacketPair } from '../../shared/sys/sockets.ts';
+import { closeFd, receive } from '../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../shared/sys/unix-sockets.ts';
 import {
   CONNECTIONS,
   ENDED,

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SystemError } from '../../shared/sys/libc.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
-import { closeFd, connectSeqpacket } from '../../shared/sys/sockets.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
+import { connectSeqpacket } from '../../shared/sys/unix-sockets.ts';
 import { encodeControl, type FromDelivery } from '../../shared/wire/control.ts';
 
 const messenger = createFdMessenger(32_768);

@@ -3,7 +3,8 @@
 import { EAGAIN } from '../../shared/sys/libc.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
 import { watchReadable } from '../../shared/sys/readiness.ts';
-import { closeFd, connectSeqpacket } from '../../shared/sys/sockets.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
+import { connectSeqpacket } from '../../shared/sys/unix-sockets.ts';
 import {
   decodeFromHead,
   encodeControl,

@@ -5,7 +5,8 @@ import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { FdLane } from '../../../head/worker/fd-lane.ts';
 import { EPIPE } from '../../../shared/sys/libc.ts';
-import { closeFd, seqpacketPair, write } from '../../../shared/sys/sockets.ts';
+import { closeFd, write } from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 import { CONNECTIONS, ENDED, RETURNED, TAKEN, writeRange } from '../../../shared/wire/lane.ts';
 import { devNull, openLane, outbox, SLOT } from './open-lane.ts';
 

@@ -5,7 +5,8 @@ import { FdLane } from '../../../head/worker/fd-lane.ts';
 import { EAGAIN } from '../../../shared/sys/libc.ts';
 import { allocate } from '../../../shared/sys/memory.ts';
 import { createFdMessenger } from '../../../shared/sys/pass-fds.ts';
-import { closeFd, seqpacketPair, write } from '../../../shared/sys/sockets.ts';
+import { closeFd, write } from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 import { CONNECTIONS, laneMessage, readLane, writeEnded, writeRange } from '../../../shared/wire/lane.ts';
 
 export const SLOT = 5;

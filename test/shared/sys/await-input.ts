@@ -4,7 +4,8 @@
  */
 import { allocate } from '../../../shared/sys/memory.ts';
 import { watchReadable } from '../../../shared/sys/readiness.ts';
-import { receive, seqpacketPair, write } from '../../../shared/sys/sockets.ts';
+import { receive, write } from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 
 const memory = allocate(64);
 const [left, right] = seqpacketPair();

@@ -9,6 +9,7 @@ import { PlainCalls } from '../../../shared/sys/plain-calls.ts';
 import { bindReuseport } from '../../../shared/sys/reuseport.ts';
 import { openRing } from '../../../shared/sys/ring.ts';
 import * as sockets from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 
 const memory = allocate(65_536);
 
@@ -60,7 +61,7 @@ for (const [name, open] of [
   declare(`${name}: peeks, reads, throws away and writes in the order of the queue`, (t) => {
     const calls = open()!;
     t.teardown(() => calls.end());
-    const [left, right] = sockets.seqpacketPair();
+    const [left, right] = seqpacketPair();
     memory.bytes.write('onetwo', 0);
     const sent = [calls.writeLast(left, memory, 0, 3), calls.writeLast(left, memory, 3, 3)];
     const got = [calls.peek(right, memory, 100, 50), calls.receive(right, memory, 200, 50)];
@@ -106,7 +107,7 @@ for (const [name, open] of [
   declare(`${name}: more calls than fit into one batch, many times over, each with its own answer`, (t) => {
     const calls = open()!;
     t.teardown(() => calls.end());
-    const [left, right] = sockets.seqpacketPair();
+    const [left, right] = seqpacketPair();
     sockets.write(left, memory, 0, 40);
     for (let round = 0; round < 20; round++) {
       const tickets: number[] = [];

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { BROKEN, createEpoll, EDGE, PEER_ENDED, READABLE, WRITABLE } from '../../../shared/sys/epoll.ts';
 import { SystemError } from '../../../shared/sys/libc.ts';
 import { allocate } from '../../../shared/sys/memory.ts';
-import { closeFd, endWriting, receive, seqpacketPair, write } from '../../../shared/sys/sockets.ts';
+import { closeFd, endWriting, receive, write } from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 import { clearWake, createWake, wake } from '../../../shared/sys/wake.ts';
 
 const memory = allocate(64);

@@ -1,6 +1,6 @@
 /** Listens at a Unix socket path until it is killed: `listen-at.ts stream|seqpacket PATH`. */
 import { createServer } from 'node:net';
-import { listenUnix } from '../../../shared/sys/sockets.ts';
+import { listenUnix } from '../../../shared/sys/unix-sockets.ts';
 
 const [type, path] = process.argv.slice(2);
 const ready = (): void => console.log('listening');

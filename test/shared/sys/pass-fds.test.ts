@@ -7,7 +7,8 @@ import { execa } from 'execa';
 import { EAGAIN, EPIPE } from '../../../shared/sys/libc.ts';
 import { createFdMessenger, MAX_FDS } from '../../../shared/sys/pass-fds.ts';
 import { bindReuseport } from '../../../shared/sys/reuseport.ts';
-import { acceptNonBlocking, closeFd, listen, seqpacketPair } from '../../../shared/sys/sockets.ts';
+import { acceptNonBlocking, closeFd, listen } from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 
 const isCloseOnExec = (fd: number): boolean => {
   const flags = /flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))![1]!;

@@ -7,7 +7,8 @@ import { execa } from 'execa';
 import { EAGAIN } from '../../../shared/sys/libc.ts';
 import { allocate } from '../../../shared/sys/memory.ts';
 import { watchReadable } from '../../../shared/sys/readiness.ts';
-import { closeFd, receive, seqpacketPair, setSendBuffer, write } from '../../../shared/sys/sockets.ts';
+import { closeFd, receive, setSendBuffer, write } from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 
 const memory = allocate(4096);
 

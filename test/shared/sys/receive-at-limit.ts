@@ -1,7 +1,7 @@
 /** Under a low limit on open files: receives five fds where two fit, and prints what the messenger reports. */
 import { closeSync, openSync } from 'node:fs';
 import { createFdMessenger } from '../../../shared/sys/pass-fds.ts';
-import { seqpacketPair } from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 
 const [left, right] = seqpacketPair();
 const messenger = createFdMessenger(16);

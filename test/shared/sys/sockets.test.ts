@@ -8,6 +8,7 @@ import { allocate } from '../../../shared/sys/memory.ts';
 import { watchReadable } from '../../../shared/sys/readiness.ts';
 import { bindReuseport, listenError } from '../../../shared/sys/reuseport.ts';
 import * as sockets from '../../../shared/sys/sockets.ts';
+import * as unix from '../../../shared/sys/unix-sockets.ts';
 
 // One for all, so the tests run one at a time.
 const memory = allocate(4096);
@@ -181,7 +182,7 @@ const cause = new Error('something else');
 test.serial(
   'both ends of a pair send whole messages; one that refuses input leaves what arrived to be read',
   (t) => {
-    const [left, right] = sockets.seqpacketPair();
+    const [left, right] = unix.seqpacketPair();
     memory.bytes.write('abcdef');
     sockets.write(left, memory, 0, 2);
     sockets.write(left, memory, 2, 3);
@@ -191,20 +192,17 @@ test.serial(
     t.is(sockets.receive(right, memory, 0, 64), 3);
     t.is(sockets.receive(right, memory, 0, 64), 0);
     t.is(sockets.write(right, memory, 0, 1), 1, 'the other direction goes on');
-    t.like(sockets.peerCredentials(left), { pid: process.pid, uid: process.getuid!() });
+    t.like(unix.peerCredentials(left), { pid: process.pid, uid: process.getuid!() });
     for (const fd of [left, right]) sockets.closeFd(fd);
   },
 );
 
 test.serial('a Unix socket path that the kernel cannot hold is refused before the kernel cuts it', (t) => {
   for (const path of ['', 'x'.repeat(108), '/tmp/a\0b']) {
-    for (const open of [
-      () => sockets.connectSeqpacket(path),
-      () => sockets.listenUnix(path, 'seqpacket', 1),
-    ]) {
+    for (const open of [() => unix.connectSeqpacket(path), () => unix.listenUnix(path, 'seqpacket', 1)]) {
       t.throws(open, { instanceOf: RangeError, message: /^a Unix socket path has 1 to 107 bytes/ });
     }
   }
-  const error = t.throws(() => sockets.connectSeqpacket(`/nonexistent/${'x'.repeat(90)}`));
+  const error = t.throws(() => unix.connectSeqpacket(`/nonexistent/${'x'.repeat(90)}`));
   t.true(error instanceof SystemError && error.code === 'ENOENT');
 });

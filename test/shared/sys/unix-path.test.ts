@@ -9,8 +9,9 @@ import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { BatonError } from '../../../shared/errors.ts';
 import type { SystemError } from '../../../shared/sys/libc.ts';
-import { closeFd, connectUnix } from '../../../shared/sys/sockets.ts';
+import { closeFd } from '../../../shared/sys/sockets.ts';
 import { listenAt, type SocketFile } from '../../../shared/sys/unix-path.ts';
+import { connectUnix } from '../../../shared/sys/unix-sockets.ts';
 import { until } from '../../support/until.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'baton-path-'));

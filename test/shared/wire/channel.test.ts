@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import test from 'ava';
-import { seqpacketPair } from '../../../shared/sys/sockets.ts';
+import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';
 import { type Channel, openChannel } from '../../../shared/wire/channel.ts';
 import { CONTROL_MESSAGE_MAX, decodeFromDelivery, decodeFromHead } from '../../../shared/wire/control.ts';
 

@@ -12,10 +12,10 @@ import {
   endWriting,
   listen,
   receive,
-  seqpacketPair,
   write,
 } from '../../../../shared/sys/sockets.ts';
 import { makeRoomToSend, readInfo, tcpInfo } from '../../../../shared/sys/tcp-repair.ts';
+import { seqpacketPair } from '../../../../shared/sys/unix-sockets.ts';
 import { createWake } from '../../../../shared/sys/wake.ts';
 import {
   canRepair,

@@ -1,0 +1,47 @@
+/** What steering offers to whoever moves connections; how it works is told in steering.ts. */
+import type { NextHop, SteeredFlow } from './flow.ts';
+import type { Interface } from './iproute.ts';
+
+export interface SteeringOptions {
+  /** Flows at once, whose memory (about 200 bytes each) is taken at the start. An adopted table keeps its own. */
+  readonly capacity?: number;
+  /** Of the directory /sys/fs/bpf/baton/NAME that has its pins; that of the interface and its namespace by default. */
+  readonly name?: string;
+}
+
+export interface Steering {
+  readonly interface: Interface;
+  readonly capacity: number;
+  /** The pinned table of flows. */
+  readonly path: string;
+  /** A table with its flows was found at work. */
+  readonly adopted: boolean;
+  /** The filter is at its place, as far as is known. */
+  readonly isAttached: boolean;
+  /** The filter may have gone. */
+  distrust(): void;
+  /** Attaches the filter again where it has gone; true when it had. Throws STEERING_FAILED and STEERING_FOREIGN. */
+  repair(): Promise<boolean>;
+  /**
+   * Drops the flow's packets, which TCP sends again, for at most `forMs`: past that they reach the head's stack, so that
+   * the client of a head that died meanwhile gets a reset. Throws STEERING_FULL.
+   */
+  hold(key: Uint8Array, forMs?: number): void;
+  /** Leaves the flow's packets alone: the entry tells the next head that this one was at it. Throws STEERING_FULL. */
+  mark(key: Uint8Array): void;
+  /** Sends the flow's packets to another host. Throws STEERING_FULL, which a held flow never meets. */
+  forward(key: Uint8Array, hop: NextHop): void;
+  /** The flow's packets are the head's again. False when it was not in the table. */
+  forget(key: Uint8Array): boolean;
+  /** What the table has under a key. */
+  find(key: Uint8Array): SteeredFlow | undefined;
+  /** Calls `each` for every flow; its key may be read only while it runs. */
+  walk(each: (flow: SteeredFlow, key: Buffer) => void): void;
+  list(): SteeredFlow[];
+  /** How many flows there are, by a walk over the table: about 0.6 us each. */
+  count(): number;
+  /** Removes filter, qdisc if it was made for this, table and pins. */
+  detach(): Promise<void>;
+  /** Lets go and leaves all of it at work. */
+  close(): void;
+}

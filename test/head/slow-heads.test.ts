@@ -1,7 +1,6 @@
 /** Request heads that come in many small packets, with an urgent byte in them, or larger than a socket holds. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,55 +9,10 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import { parseHostPort } from '../../shared/units.ts';
 import { startCluster } from '../support/cluster.ts';
-import { failed, visitSteadily } from '../support/load.ts';
 import { asRoot } from '../support/netns.ts';
 import { open, send, sendOn } from '../support/raw-client.ts';
 
-/** CPU seconds of a process; the kernel counts in hundredths (proc(5), utime and stime). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-/** Sends `bytes` one-byte packets on each of `connections` heads that never end; resolves when all are sent. */
-async function drip(address: string, connections: number, bytes: number): Promise<void> {
-  const sockets = await Promise.all(Array.from({ length: connections }, () => open(address)));
-  for (const socket of sockets) {
-    socket.on('error', () => {});
-    socket.write('GET / HTTP/1.1\r\nX: ');
-  }
-  for (let sent = 0; sent < bytes; sent++) {
-    for (const socket of sockets) socket.write('y');
-    // Once the kernel has them, the next go out as segments of their own (TCP_NODELAY).
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  for (const socket of sockets) socket.destroy();
-}
-
 for (const mode of ['handoff', 'redirect'] as const) {
-  test.serial(
-    `${mode}: a head of one-byte packets costs the head at most what it costs a Node server`,
-    async (t) => {
-      const cluster = await startCluster(t, ['--mode', mode, '--head-timeout', '60s'], ['d1']);
-      const { host, port } = parseHostPort(cluster.listen)!;
-      t.truthy(host && port);
-      const costs: number[] = [];
-      for (const [address, { pid }] of [
-        [cluster.listen, cluster.head],
-        [cluster.deliveries[0]!.direct, cluster.deliveries[0]!],
-      ] as const) {
-        const before = cpuSeconds(pid);
-        const dripping = drip(address, 20, 6000);
-        const visits = await visitSteadily(cluster.listen, '/', { count: 100, perSecond: 100 });
-        t.deepEqual(failed(visits), []);
-        await dripping;
-        costs.push(cpuSeconds(pid) - before);
-      }
-      t.log(`CPU seconds: head ${costs[0]!.toFixed(2)}, Node ${costs[1]!.toFixed(2)}`);
-      t.true(costs[0]! < Math.max(2 * costs[1]!, 0.5), `${costs[0]} s against ${costs[1]} s`);
-    },
-  );
-
   test.serial(
     `${mode}: a head of many pieces is whole when its last byte comes, whatever it was cut into`,
     async (t) => {

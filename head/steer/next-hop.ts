@@ -63,8 +63,10 @@ export async function resolveNextHop(address: string, withinMs = RESOLVE_MS): Pr
  */
 function findNear(address: string): NextHop | undefined {
   if (isIPv6(address)) return undefined;
-  const line = readNeighbours().find((fields) => fields[0] === address);
+  const line = readTable('arp').find((fields) => fields[0] === address);
   if (!line) return undefined;
+  // One that was a neighbour before a router came between is in the table still.
+  if (!isNextTo(address, line[5]!)) return undefined;
   // IP address, hardware type, flags, hardware address, mask, device (proc(5), /proc/net/arp).
   const [, , flags, mac, , name] = line;
   const sourceMac = networkInterfaces()[name!]?.[0]?.mac;
@@ -76,10 +78,33 @@ function findNear(address: string): NextHop | undefined {
 /** ATF_COM (linux/if_arp.h). */
 const COMPLETE = 0x2;
 
-function readNeighbours(): string[][] {
+/** RTF_UP and RTF_GATEWAY (linux/route.h). */
+const UP = 0x1;
+const GATEWAY = 0x2;
+
+/** Whether packets to this IPv4 address leave through that card for the host itself, by the kernel's main table of routes. */
+function isNextTo(address: string, name: string): boolean {
+  const number = Buffer.from(address.split('.').map(Number)).readUInt32LE();
+  // Device, destination, gateway, flags, counts, metric and mask; addresses as the bytes lie in memory (proc(5)).
+  const routes = readTable('route')
+    .map(([device, to, , flags, , , metric, mask]) => ({
+      device,
+      to: Number.parseInt(to!, 16),
+      flags: Number.parseInt(flags!, 16),
+      metric: Number(metric),
+      mask: Number.parseInt(mask!, 16),
+    }))
+    .filter(({ to, flags, mask }) => (flags & UP) !== 0 && (number & mask) >>> 0 === to);
+  // The longest prefix, and of those the least metric.
+  const width = (mask: number) => mask.toString(2).replaceAll('0', '').length;
+  const [best] = routes.sort((a, b) => width(b.mask) - width(a.mask) || a.metric - b.metric);
+  return best?.device === name && (best.flags & GATEWAY) === 0;
+}
+
+/** Lines of a table of this thread's network namespace, without its heading. */
+function readTable(table: 'arp' | 'route'): string[][] {
   try {
-    // Of this thread's network namespace.
-    const lines = readFileSync('/proc/thread-self/net/arp', 'latin1').split('\n').slice(1);
+    const lines = readFileSync(`/proc/thread-self/net/${table}`, 'latin1').trimEnd().split('\n').slice(1);
     return lines.map((line) => line.trim().split(/\s+/));
   } catch {
     return [];

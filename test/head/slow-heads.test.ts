@@ -1,29 +1,16 @@
-/** Request heads that come in many small packets, with an urgent byte in them, or larger than a socket holds. */
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import test from 'ava';
 import { libc } from '../../shared/sys/libc.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { startCluster } from '../support/cluster.ts';
-import { failed, visitSteadily } from '../support/load.ts';
 import { asRoot } from '../support/netns.ts';
 import { open, send, sendOn } from '../support/raw-client.ts';
 import { startRogue } from '../support/rogue.ts';
-
-/** CPU seconds of a process; the kernel counts in hundredths (proc(5), utime and stime). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-const run = promisify(execFile);
 
 const getsockopt = libc.func('int getsockopt(int, int, int, _Out_ int *, _Inout_ uint32_t *)');
 /** SO_BUF_LOCK of socket(7): 2 where the receive buffer may not grow; 0 where it may. */
@@ -33,39 +20,7 @@ function receiveBufferLock(fd: number): number {
   return lock[0]!;
 }
 
-/** One-byte packets on `connections` heads that never end; resolves with their number after `seconds`. */
-async function drip(address: string, connections: number, rate: number, seconds: number): Promise<number> {
-  const { host, port } = parseHostPort(address)!;
-  const script = fileURLToPath(new URL('../support/drip.ts', import.meta.url));
-  const args = [script, host, String(port), String(connections), String(rate), String(seconds)];
-  const { stdout } = await run(process.execPath, args);
-  return Number(stdout);
-}
-
 for (const mode of ['handoff', 'redirect'] as const) {
-  test.serial(
-    `${mode}: a head of one-byte packets costs the head at most what it costs a Node server`,
-    async (t) => {
-      const cluster = await startCluster(t, ['--mode', mode, '--head-timeout', '60s'], ['d1']);
-      const costs: number[] = [];
-      for (const [address, { pid }] of [
-        [cluster.listen, cluster.head],
-        [cluster.deliveries[0]!.direct, cluster.deliveries[0]!],
-      ] as const) {
-        const before = cpuSeconds(pid);
-        // What lies in a socket must not be gone through again for each packet, and so must grow long enough to show that.
-        const dripping = drip(address, 20, 30_000, 4);
-        const visits = await visitSteadily(cluster.listen, '/', { count: 400, perSecond: 100 });
-        t.deepEqual(failed(visits), []);
-        const packets = await dripping;
-        costs.push(((cpuSeconds(pid) - before) / packets) * 1e6);
-      }
-      const [head, node] = costs as [number, number];
-      t.log(`CPU of a packet: head ${head.toFixed(1)} us, Node ${node.toFixed(1)} us`);
-      t.true(head < Math.max(2 * node, 4), `${head} us against ${node} us`);
-    },
-  );
-
   test.serial(
     `${mode}: a head of many pieces is whole when its last byte comes, whatever it was cut into`,
     async (t) => {

@@ -16,7 +16,7 @@ for (const mode of ['handoff', 'redirect'] as const) {
     async (t) => {
       const cluster = await startCluster(
         t,
-        ['--mode', mode, '--head-timeout', '300ms', '--head-bytes', '4k'],
+        ['--mode', mode, '--head-timeout', '3s', '--head-bytes', '4k'],
         ['d1'],
       );
       const fds = await countFds(cluster.head.pid);
@@ -188,11 +188,7 @@ test.serial(
 );
 
 test.serial('what the head says to HEAD has no body, whatever it is', async (t) => {
-  const cluster = await startCluster(
-    t,
-    ['--workers', '1', '--head-timeout', '300ms', '--head-bytes', '1k'],
-    [],
-  );
+  const cluster = await startCluster(t, ['--workers', '1', '--head-timeout', '3s', '--head-bytes', '1k'], []);
   for (const [bytes, status] of [
     ['HEAD / HTTP/1.1\r\nHost: x\r\n\r\n', 503],
     [`HEAD / HTTP/1.1\r\nX: ${'y'.repeat(2000)}\r\n\r\n`, 431],

@@ -15,6 +15,7 @@ const packages = {
   tcpdump: 'tcpdump',
   chromium: 'chromium',
   clang: 'clang libbpf-dev',
+  prlimit: 'util-linux',
   setpriv: 'util-linux',
   script: 'bsdutils',
   zsh: 'zsh',

@@ -6,9 +6,9 @@
 import { channel } from 'node:diagnostics_channel';
 import { Server as HttpServer } from 'node:http';
 import { type BlockList, isIP, type Server } from 'node:net';
-import type { Logger } from '../shared/log.ts';
 import { closeFd, endConnection } from '../shared/sys/sockets.ts';
 import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint } from './adopt.ts';
+import type { Log } from './apart.ts';
 import type { Arrival, Connections } from './connections.ts';
 import type { FirstInput } from './read-ahead.ts';
 
@@ -35,9 +35,9 @@ const [serveHttp] = new HttpServer().listeners('connection');
 export class Admission {
   readonly #server: NetServer;
   readonly #connections: Connections;
-  readonly #log: Logger;
+  readonly #log: Log;
 
-  constructor(server: Server, connections: Connections, log: Logger) {
+  constructor(server: Server, connections: Connections, log: Log) {
     this.#server = server as NetServer;
     this.#connections = connections;
     this.#log = log;
@@ -55,58 +55,82 @@ export class Admission {
    */
   get mayReadAhead(): boolean {
     const server = this.#server;
-    if (server.pauseOnConnect || accepted.hasSubscribers || !(server instanceof HttpServer)) return false;
-    const listeners = server.listeners('connection');
-    return listeners.length === 1 && listeners[0] === serveHttp;
+    try {
+      if (server.pauseOnConnect || accepted.hasSubscribers || !(server instanceof HttpServer)) return false;
+      const listeners = server.listeners('connection');
+      return listeners.length === 1 && listeners[0] === serveHttp;
+    } catch {
+      // It throws again where the connection is admitted, one at a time.
+      return false;
+    }
   }
 
-  /** The fd is the server's from now on. What the application throws is thrown, and all else has been done by then. */
-  admit(fd: number, input: FirstInput, arrival: Arrival): void {
-    let handle: AdoptedHandle;
+  /** Takes over the fd. Undefined when it cannot be adopted: it is closed then. */
+  adopt(fd: number, arrival: Arrival): AdoptedHandle | undefined {
     try {
-      handle = adoptHandle(fd);
+      return adoptHandle(fd);
     } catch (error) {
       closeFd(fd);
       this.#connections.turnAway(arrival);
       const { delivery } = this.#connections;
-      return this.#log.warn({ delivery }, `cannot adopt a connection: ${(error as Error).message}`);
+      this.#log.warn({ delivery }, `cannot adopt a connection: ${(error as Error).message}`);
+      return undefined;
     }
+  }
+
+  /** Closes a connection that the server is not to have. */
+  refuse(handle: AdoptedHandle, arrival: Arrival): void {
+    handle.close();
+    this.#connections.turnAway(arrival);
+  }
+
+  /** The connection is the server's from now on. What the application throws is thrown, and all else has been done by then. */
+  admit(handle: AdoptedHandle, input: FirstInput, arrival: Arrival): void {
     const server = this.#server;
-    // Nothing here without a limit; `!= null` as Node has it.
-    if (server.maxConnections != null && server._connections >= server.maxConnections)
-      return this.#drop(handle, arrival);
-    if (server.blockList && isBlocked(handle, server.blockList)) return this.#turnAway(handle, arrival);
-    const socket = this.#makeSocket(handle, arrival);
+    let socket: AdoptedSocket | 'full' | 'blocked';
+    try {
+      socket = this.#whyNot(handle) ?? this.#makeSocket(handle);
+    } catch (error) {
+      this.#turnAway(handle, arrival);
+      throw error;
+    }
+    if (socket === 'full') return this.#drop(handle, arrival);
+    if (socket === 'blocked') return this.#turnAway(handle, arrival);
+    this.#connections.add(socket, handle, arrival);
     this.#count(socket);
     try {
       server.emit('connection', socket);
       if (accepted.hasSubscribers) accepted.publish({ socket });
+    } catch (error) {
+      // Nobody would ever hear that its client has gone.
+      if (isForgotten(socket)) socket.destroy();
+      throw error;
     } finally {
       socket.give(input);
     }
   }
 
-  #makeSocket(handle: AdoptedHandle, arrival: Arrival): AdoptedSocket {
+  #whyNot(handle: AdoptedHandle): 'full' | 'blocked' | undefined {
+    const { maxConnections, _connections: count, blockList } = this.#server;
+    // Nothing here without a limit; `!= null` as Node has it.
+    if (maxConnections != null && count >= maxConnections) return 'full';
+    return blockList && isBlocked(handle, blockList) ? 'blocked' : undefined;
+  }
+
+  #makeSocket(handle: AdoptedHandle): AdoptedSocket {
     const server = this.#server;
-    let socket: AdoptedSocket;
-    try {
-      socket = new AdoptedSocket(handle, {
-        allowHalfOpen: server.allowHalfOpen,
-        pauseOnCreate: server.pauseOnConnect,
-        readableHighWaterMark: server.highWaterMark,
-        writableHighWaterMark: server.highWaterMark,
-        noDelay: server.noDelay,
-        keepAlive: server.keepAlive,
-        keepAliveInitialDelay: server.keepAliveInitialDelay * 1000,
-      } as object);
-    } catch (error) {
-      this.#turnAway(handle, arrival);
-      throw error;
-    }
+    const socket = new AdoptedSocket(handle, {
+      allowHalfOpen: server.allowHalfOpen,
+      pauseOnCreate: server.pauseOnConnect,
+      readableHighWaterMark: server.highWaterMark,
+      writableHighWaterMark: server.highWaterMark,
+      noDelay: server.noDelay,
+      keepAlive: server.keepAlive,
+      keepAliveInitialDelay: server.keepAliveInitialDelay * 1000,
+    } as object);
     // The head has set TCP_NODELAY.
     if (!server.noDelay) handle.setNoDelay(false);
     if (server.keepAlive) handle.setKeepAlive(true, server.keepAliveInitialDelay);
-    this.#connections.add(socket, handle, arrival);
     return socket;
   }
 
@@ -139,6 +163,10 @@ export class Admission {
     });
   }
 }
+
+/** Nobody reads it, nor has said that somebody will. */
+const isForgotten = (socket: AdoptedSocket): boolean =>
+  socket.readableFlowing === null && socket.listenerCount('data') + socket.listenerCount('readable') === 0;
 
 function isBlocked(handle: AdoptedHandle, blockList: BlockList): boolean {
   const { address } = peerOf(handle);

@@ -8,6 +8,7 @@ import type { Server, Socket } from 'node:net';
 import { EAGAIN } from '../shared/sys/libc.ts';
 import { allocate } from '../shared/sys/memory.ts';
 import { peek, silentMs } from '../shared/sys/sockets.ts';
+import { apart } from './apart.ts';
 import { type AnyHttpServer, answerOn, fdOf, idleSocketsOf, isHttp, socketsOf } from './http-connections.ts';
 
 /**
@@ -49,10 +50,11 @@ class HttpFarewell implements Farewell {
     this.#server = server;
     this.#concerns = concerns;
     subscribe(REQUEST, this.#onRequest);
-    for (const socket of socketsOf(server)) {
-      const answer = answerOn(socket);
-      if (answer && concerns(socket)) this.#tell(socket, answer);
-    }
+    for (const socket of socketsOf(server))
+      apart(() => {
+        const answer = answerOn(socket);
+        if (answer && concerns(socket)) this.#tell(socket, answer);
+      });
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#look();
   }
@@ -74,15 +76,19 @@ class HttpFarewell implements Farewell {
 
   #look(): void {
     for (const socket of idleSocketsOf(this.#server))
-      if (this.#concerns(socket) && isQuiet(socket)) socket.destroy();
+      apart(() => {
+        if (this.#concerns(socket) && isQuiet(socket)) socket.destroy();
+      });
     const now = performance.now();
-    for (const socket of socketsOf(this.#server)) {
-      if (socket.bytesRead > 0 || !this.#concerns(socket)) continue;
-      // It may have waited in the accept queue while this process stood still, and its client as well.
-      const since = this.#silentSince.get(socket);
-      if (since === undefined) this.#silentSince.set(socket, now);
-      else if (now - since >= QUIET_MS && isQuiet(socket)) socket.destroy();
-    }
+    for (const socket of socketsOf(this.#server)) apart(() => this.#lookAtSilent(socket, now));
+  }
+
+  #lookAtSilent(socket: Socket, now: number): void {
+    if (socket.bytesRead > 0 || !this.#concerns(socket)) return;
+    // It may have waited in the accept queue while this process stood still, and its client as well.
+    const since = this.#silentSince.get(socket);
+    if (since === undefined) this.#silentSince.set(socket, now);
+    else if (now - since >= QUIET_MS && isQuiet(socket)) socket.destroy();
   }
 
   end(): void {

@@ -12,8 +12,8 @@
  */
 
 import { EAGAIN } from '../shared/sys/libc.ts';
-import { closeFd } from '../shared/sys/sockets.ts';
 import type { Admission } from './admit.ts';
+import type { AdoptedHandle } from './adopt.ts';
 import type { Arrival, Connections } from './connections.ts';
 import { type FirstInput, ReadAhead } from './read-ahead.ts';
 
@@ -24,7 +24,8 @@ const A_TURN_MS = 10;
 const ROOM_AT_LEAST = A_TURN / 2;
 
 interface Waiting {
-  readonly fd: number;
+  /** A thread that ends closes its handles, and would forget an fd. */
+  readonly handle: AdoptedHandle;
   readonly input: FirstInput;
   readonly arrival: Arrival;
 }
@@ -71,16 +72,17 @@ export class Feed {
   /** Connections that are this process's own from now on; `arrivalOf` is asked once for each. `serve` must follow. */
   add(fds: readonly number[], arrivalOf: (index: number) => Arrival): void {
     this.#connections.expect(fds.length);
-    if (!this.#open) {
-      for (const [index, fd] of fds.entries()) this.#refuse(fd, arrivalOf(index));
-    } else if (this.#admission.mayReadAhead) {
-      this.#readAhead.read(fds, (fd, input, index) =>
-        this.#queue.push({ fd, input, arrival: arrivalOf(index) }),
-      );
-    } else {
-      for (const [index, fd] of fds.entries())
-        this.#queue.push({ fd, input: EAGAIN, arrival: arrivalOf(index) });
-    }
+    const mayReadAhead = this.#open && this.#admission.mayReadAhead;
+    if (mayReadAhead)
+      this.#readAhead.read(fds, (fd, input, index) => this.#push(fd, input, arrivalOf(index)));
+    else for (let at = 0; at < fds.length; at++) this.#push(fds[at]!, EAGAIN, arrivalOf(at));
+  }
+
+  #push(fd: number, input: FirstInput, arrival: Arrival): void {
+    const handle = this.#admission.adopt(fd, arrival);
+    if (!handle) return;
+    if (this.#open) this.#queue.push({ handle, input, arrival });
+    else this.#admission.refuse(handle, arrival);
   }
 
   /** Sees to it that the server gets what waits. */
@@ -120,14 +122,14 @@ export class Feed {
   /** The application's code runs in here: it comes last. */
   #next(): void {
     if (this.#length === 0) return;
-    const { fd, input, arrival } = this.#queue[this.#at]!;
+    const { handle, input, arrival } = this.#queue[this.#at]!;
     this.#at++;
     if (this.#at >= A_TURN) {
       this.#queue = this.#queue.slice(this.#at);
       this.#at = 0;
     }
     if (this.#sources.size > 0 && this.room > 0) this.#tellSources();
-    this.#admission.admit(fd, input, arrival);
+    this.#admission.admit(handle, input, arrival);
   }
 
   /** The one that gave last comes last. */
@@ -145,12 +147,7 @@ export class Feed {
   end(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const { fd, arrival } of this.#queue.splice(this.#at)) this.#refuse(fd, arrival);
+    for (const { handle, arrival } of this.#queue.splice(this.#at)) this.#admission.refuse(handle, arrival);
     this.#readAhead.end();
-  }
-
-  #refuse(fd: number, arrival: Arrival): void {
-    closeFd(fd);
-    this.#connections.turnAway(arrival);
   }
 }

@@ -3,13 +3,13 @@ import { type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { addressBytes } from '../shared/addresses.ts';
 import { BatonError } from '../shared/errors.ts';
-import type { Logger } from '../shared/log.ts';
 import { defaultSocketPath } from '../shared/paths.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { UNIX_PATH_BYTES } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { type Introduction, PROTOCOL_VERSION } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';
+import type { Log } from './apart.ts';
 import { Holdings } from './remote/holdings.ts';
 import { needToAdopt } from './remote/host.ts';
 import { rehearse } from './remote/rehearsal.ts';
@@ -37,7 +37,7 @@ export function findHead(
     secret?: string | undefined;
     vip?: string | undefined;
   },
-  log: Logger,
+  log: Log,
 ): HeadAddress {
   const name = options.head ?? defaultSocketPath();
   // A path with a colon has a slash as well, unless somebody is out for trouble.

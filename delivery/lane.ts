@@ -10,6 +10,7 @@ import { allocate } from '../shared/sys/memory.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
 import { closeFd, write } from '../shared/sys/sockets.ts';
+import { closeKept, keepForThread } from '../shared/sys/thread-end.ts';
 import {
   CONNECTIONS,
   LANE_MESSAGE_MAX,
@@ -62,10 +63,10 @@ export class DeliveryLane {
 
   /** Takes over `fd`. */
   constructor(fd: number, feed: Feed, events: DeliveryLaneEvents) {
-    this.#fd = fd;
+    this.#fd = keepForThread(fd);
     this.#feed = feed;
     this.#events = events;
-    this.#ready = watchReadable(fd, () => {
+    this.#ready = watchReadable(this.#fd, () => {
       this.#read();
       // The application may run in there, so nothing comes after it.
       this.#feed.serveFirst();
@@ -199,6 +200,6 @@ export class DeliveryLane {
     this.#feed.forget(this.#takeMore);
     this.#ready.close();
     for (const held of this.#held.splice(0)) held.fds.forEach(closeFd);
-    closeFd(this.#fd);
+    closeKept(this.#fd);
   }
 }

@@ -9,6 +9,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { createLogger, type Logger } from '../shared/log.ts';
 import type { Introduction } from '../shared/wire/control.ts';
 import { Admission } from './admit.ts';
+import { apart, carefully, type Log } from './apart.ts';
 import { type Arrival, Connections, connectionInfo } from './connections.ts';
 import { sayFarewell } from './farewell.ts';
 import { Feed } from './feed.ts';
@@ -39,6 +40,7 @@ export interface ReceiveOptions {
    * server's own address while it is listening, unless that is a wildcard.
    */
   readonly direct?: string | null | undefined;
+  /** A line that it throws for is lost, and nothing else is. */
   readonly log?: Logger | undefined;
 }
 
@@ -79,7 +81,7 @@ class Receiving implements Receiver {
   readonly name: string;
   readonly #server: Server;
   readonly #options: ReceiveOptions;
-  readonly #log: Logger;
+  readonly #log: Log;
   readonly #connections: Connections;
   readonly #introduction: Introduction;
   readonly #feed: Feed;
@@ -100,7 +102,7 @@ class Receiving implements Receiver {
   constructor(server: Server, options: ReceiveOptions) {
     this.#server = server;
     this.#options = options;
-    this.#log = options.log ?? createLogger('delivery');
+    this.#log = carefully(options.log ?? createLogger('delivery'));
     this.#introduction = introduce(server, options);
     this.name = this.#introduction.name;
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
@@ -153,7 +155,11 @@ class Receiving implements Receiver {
 
   #introduceNow(): Introduction {
     if (this.#options.direct !== undefined) return this.#introduction;
-    return { ...this.#introduction, direct: directAddress(this.#server) };
+    let { direct } = this.#introduction;
+    apart(() => {
+      direct = directAddress(this.#server);
+    });
+    return { ...this.#introduction, direct };
   }
 
   #isShort(unreported: number): boolean {

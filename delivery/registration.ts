@@ -5,9 +5,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError, errorCatalogue } from '../shared/errors.ts';
-import type { Logger } from '../shared/log.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import type { Introduction } from '../shared/wire/control.ts';
+import type { Log } from './apart.ts';
 import type { HeadAddress } from './head-address.ts';
 import type { Session, SessionEvents } from './session.ts';
 
@@ -25,7 +25,7 @@ const LEAVE_WITHIN_MS = 5000;
 
 export interface RegistrationParts {
   readonly head: HeadAddress;
-  readonly log: Logger;
+  readonly log: Log;
   /** As things stand: asked before each attempt. */
   introduce(): Introduction;
   /** Connections that it holds. */

@@ -12,8 +12,9 @@ import { isReachable } from '../shared/reachable.ts';
 import { listenError } from '../shared/sys/reuseport.ts';
 import { listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
+import { apart } from './apart.ts';
 import { sayFarewell } from './farewell.ts';
-import { fdOf } from './http-connections.ts';
+import { fdOf, socketsOf } from './http-connections.ts';
 import { uniqueName } from './introduce.ts';
 import { labApp } from './lab-app.ts';
 import { type Receiver, receiveConnections } from './receive.ts';
@@ -159,7 +160,7 @@ async function stop(server: Server, receiver: Receiver, { drainTimeout }: Delive
   await Promise.race([closed, deadline]);
   late.abort();
   farewell.end();
-  server.closeAllConnections();
+  for (const socket of socketsOf(server)) apart(() => socket.destroy());
   await closed;
   // What else an HTTP server ends when it closes: the timer that looks at its connections.
   server.close();

@@ -1,6 +1,7 @@
 /** epoll(7): readiness of many sockets with one call, for a thread that does nothing else. */
 import { check, EINTR, lastErrno, libc } from './libc.ts';
 import { allocate } from './memory.ts';
+import { keepForThread } from './thread-end.ts';
 
 const c = {
   create: libc.func('int epoll_create1(int)'),
@@ -75,7 +76,7 @@ let probe = -1;
 
 /** Throws a SystemError when epoll can not watch this fd: it is closed, or a regular file (EPERM). */
 export function checkWatchable(fd: number): void {
-  if (probe < 0) probe = check('epoll_create1', c.create(EPOLL_CLOEXEC));
+  if (probe < 0) probe = keepForThread(check('epoll_create1', c.create(EPOLL_CLOEXEC)));
   const memory = allocate(eventSize);
   try {
     check('epoll_ctl', c.ctl(probe, CTL_ADD, fd, memory.address));

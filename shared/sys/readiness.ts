@@ -4,6 +4,7 @@
  */
 import koffi from 'koffi';
 import { checkWatchable } from './epoll.ts';
+import { keepAddonLoaded } from './thread-end.ts';
 
 export interface Readiness {
   /** Also (or no longer) call `onReady` when the fd can be written to. */
@@ -23,6 +24,7 @@ const alive = new Set<Readiness>();
  */
 export function watchReadable(fd: number, onReady: () => void): Readiness {
   checkWatchable(fd);
+  keepAddonLoaded();
   let open = true;
   let scheduled = false;
   // koffi calls back with (status, events), though its typings say (events): what is ready is found by trying.

@@ -13,6 +13,7 @@ import { type Calls, TICKETS, type Ticket } from './calls.ts';
 import { EBADF, EINTR, lastErrno, libc, SystemError } from './libc.ts';
 import { allocate, type Memory, mapShared } from './memory.ts';
 import { closeFd } from './sockets.ts';
+import { closeKept, keepForThread } from './thread-end.ts';
 
 const setup = libc.func('long syscall(long, uint32_t, intptr_t)');
 const enter = libc.func('int syscall(long, int, uint32_t, uint32_t, uint32_t, intptr_t, size_t)');
@@ -56,7 +57,7 @@ export function openRing(): Calls | undefined {
       closeFd(fd);
       return undefined;
     }
-    const ring = new Ring(fd, params.view);
+    const ring = new Ring(keepForThread(fd), params.view);
     if (ring.acceptsWithoutWaiting()) return ring;
     ring.end();
     return undefined;
@@ -193,6 +194,6 @@ class Ring implements Calls {
     this.#rings.free();
     this.#entries.free();
     this.#nowhere.free();
-    closeFd(this.#fd);
+    closeKept(this.#fd);
   }
 }

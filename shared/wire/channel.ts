@@ -13,7 +13,8 @@ import { EAGAIN, ECONNRESET, EINTR } from '../sys/libc.ts';
 import { allocate } from '../sys/memory.ts';
 import { createFdMessenger } from '../sys/pass-fds.ts';
 import { type Readiness, watchReadable } from '../sys/readiness.ts';
-import { closeFd, endReading, receive } from '../sys/sockets.ts';
+import { endReading, receive } from '../sys/sockets.ts';
+import { closeKept, keepForThread } from '../sys/thread-end.ts';
 import { CONTROL_MESSAGE_MAX, encodeControl, type FromDelivery, type FromHead } from './control.ts';
 
 /** How long `end` waits for queued messages to leave, milliseconds. */
@@ -62,9 +63,9 @@ class SocketChannel implements Channel {
   #bound: NodeJS.Timeout | undefined;
 
   constructor(fd: number, handlers: ChannelHandlers) {
-    this.#fd = fd;
+    this.#fd = keepForThread(fd);
     this.#handlers = handlers;
-    this.#ready = watchReadable(fd, () => this.#onReady());
+    this.#ready = watchReadable(this.#fd, () => this.#onReady());
   }
 
   #onReady(): void {
@@ -157,6 +158,6 @@ class SocketChannel implements Channel {
     // Closed over unread input, the peer would read ECONNRESET before our last words (net/unix/af_unix.c, unix_release_sock).
     endReading(this.#fd);
     while (receive(this.#fd, inbox, 0, inbox.bytes.length) > 0);
-    closeFd(this.#fd);
+    closeKept(this.#fd);
   }
 }

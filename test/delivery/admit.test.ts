@@ -46,11 +46,8 @@ async function twins(t: ExecutionContext, server: Server, host = '127.0.0.1') {
       const client = await open(bound.port);
       connections.expect(1);
       const id = String(count++);
-      admission.admit(acceptNonBlocking(fds[0]!), EAGAIN, {
-        id,
-        transport: 'fd',
-        closed: () => true,
-      });
+      const arrival = { id, transport: 'fd', closed: () => true } as const;
+      admission.admit(admission.adopt(acceptNonBlocking(fds[0]!), arrival)!, EAGAIN, arrival);
       return client;
     },
   };

@@ -6,7 +6,7 @@
  * Who counts a connection is told of its end by the handle, as which it is open: a socket's `close` event is the
  * application's, who may remove the listeners of it, give the handle to a child process, or take it away from the socket.
  */
-import type { EventEmitter } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { EAGAIN, ENOTCONN, errnoName } from '../shared/sys/libc.ts';
 import { endConnection, endWriting, resetConnection } from '../shared/sys/sockets.ts';
@@ -138,7 +138,8 @@ export class AdoptedSocket extends Socket {
 
   get #hearsOfErrors(): boolean {
     const { server } = this as { server?: EventEmitter | null };
-    return (server?.listenerCount('clientError') ?? 0) > 0;
+    // Not the application's method, should it have one: this is no place for an exception.
+    return server ? EventEmitter.prototype.listenerCount.call(server, 'clientError') > 0 : false;
   }
 
   /** Nothing is read meanwhile: what the application throws puts off all that has to settle. */

@@ -22,6 +22,8 @@ const core = [
   'test/delivery/idle.test.ts',
   'test/delivery/lane.test.ts',
   'test/delivery/receive.test.ts',
+  'test/delivery/registration.test.ts',
+  'test/delivery/server-life.test.ts',
   'test/delivery/threads.test.ts',
   'test/head/behaviour.test.ts',
   'test/head/hostile-peers.test.ts',

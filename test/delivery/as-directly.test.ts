@@ -71,6 +71,8 @@ test.serial('a process whose server is not to keep it alive ends, with a head an
     ['receive(); setTimeout(() => server.unref(), 100);', { head: `${cluster.directory}/none.sock` }],
     [`${registered} server.unref();`, {}],
     [`server.listen(0, '127.0.0.1'); ${registered} server.unref();`, {}],
+    // Whoever waits for the head is not left waiting.
+    [`server.unref(); ${registered}`, {}],
     // It takes leave to the end, though nothing else keeps it.
     [`${registered} server.unref(); await receiver.close(); console.log("left");`, {}],
     [`${registered} server.ref().unref().ref(); setTimeout(() => server.unref(), 100);`, {}],

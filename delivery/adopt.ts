@@ -6,7 +6,7 @@
  * Who counts a connection is told of its end by the handle, as which it is open: a socket's `close` event is the
  * application's, who may remove the listeners of it, give the handle to a child process, or take it away from the socket.
  */
-import type { EventEmitter } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { tcpSocketFor } from '../shared/sys/endpoints.ts';
 import { EAGAIN, ENOTCONN, errnoName } from '../shared/sys/libc.ts';
@@ -45,6 +45,7 @@ export interface Holder {
 }
 
 const HEAD_END = Buffer.from('\r\n\r\n');
+const [CR, LF, ZERO] = Buffer.from('\r\n0');
 /** TCP.SOCKET, as against a server's handle. */
 const SOCKET = 0;
 
@@ -123,9 +124,8 @@ export class AdoptedSocket extends Socket {
     if (typeof input === 'object') {
       this.ahead = input.length;
       if (this.destroyed) return;
-      const end = input.indexOf(HEAD_END) + HEAD_END.length;
-      const isAll = end < HEAD_END.length || end === input.length;
-      if (isAll || this.#hearsOfErrors) this.push(input);
+      const end = endsAsHead(input) ? 0 : input.indexOf(HEAD_END) + HEAD_END.length;
+      if (end < HEAD_END.length || end === input.length || this.#hearsOfErrors) this.push(input);
       else {
         this.#withhold(input.subarray(end));
         this.push(input.subarray(0, end));
@@ -138,7 +138,8 @@ export class AdoptedSocket extends Socket {
 
   get #hearsOfErrors(): boolean {
     const { server } = this as { server?: EventEmitter | null };
-    return (server?.listenerCount('clientError') ?? 0) > 0;
+    // Not the application's method, should it have one: this is no place for an exception.
+    return server ? EventEmitter.prototype.listenerCount.call(server, 'clientError') > 0 : false;
   }
 
   /** Nothing is read meanwhile: what the application throws puts off all that has to settle. */
@@ -190,6 +191,18 @@ export class AdoptedSocket extends Socket {
     // What has been moved to another thread (postMessage takes the handle, then destroys the socket) is never closed here.
     if (!handle) setImmediate(() => this.#handle.fd < 0 && this.#handle.over());
   }
+}
+
+/** As nearly all that is read does, which need not be searched then; and what ends as the last chunk of a body does not. */
+function endsAsHead(input: Buffer): boolean {
+  const at = input.length - HEAD_END.length;
+  return (
+    input[at] === CR &&
+    input[at + 2] === CR &&
+    input[at + 1] === LF &&
+    input[at + 3] === LF &&
+    input[at - 1] !== ZERO
+  );
 }
 
 /** A property by its typings, which a class could not make an accessor; Node's is an accessor of the prototype. */

@@ -150,7 +150,7 @@ class Receiving implements Receiver {
   /** Who asks for it is told by it what is wrong, and the log need not. */
   get ready(): Promise<void> {
     this.#readyIsAwaited = true;
-    return this.#registration.ready;
+    return this.#registration.awaitReady();
   }
 
   #introduceNow(): Introduction {

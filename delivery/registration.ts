@@ -44,6 +44,7 @@ export class Registration {
   /** Keeps the process alive. */
   #anchor: NodeJS.Timeout | undefined;
   #isRef = true;
+  #readyIsAwaited = false;
   #session: Session | undefined;
   /** Where the head sends clients, as it was told. */
   #direct: string | null = null;
@@ -76,15 +77,27 @@ export class Registration {
     const stop = new AbortController();
     this.#stop = stop;
     this.#anchor = setInterval(() => {}, FOREVER_MS);
-    this.ref(this.#isRef);
+    this.#hold();
     this.#searching = this.#searching.then(() => this.#keep(stop.signal));
   }
 
-  /** Whether it keeps the process alive. To take leave it does in any case. */
+  /** Whether it keeps the process alive. To take leave it does in any case, and for who awaits the first welcome. */
   ref(on: boolean): void {
     this.#isRef = on;
-    if (on) this.#anchor?.ref();
-    else if (this.#stop) this.#anchor?.unref();
+    this.#hold();
+  }
+
+  /** Somebody asks for `ready`. */
+  awaitReady(): Promise<void> {
+    this.#readyIsAwaited = true;
+    this.#hold();
+    return this.ready;
+  }
+
+  #hold(): void {
+    if (!this.#stop) return;
+    if (this.#isRef || (this.#readyIsAwaited && !this.#wasIn)) this.#anchor?.ref();
+    else this.#anchor?.unref();
   }
 
   /** Something of the introduction may have changed: the head is told, which takes a registration of its own. */
@@ -166,6 +179,7 @@ export class Registration {
     this.#session = session;
     this.#direct = introduction.direct;
     this.#wasIn = true;
+    this.#hold();
     if (this.#unreported > 0) session.formerEnded(this.#unreported);
     onWelcome();
     this.#welcomed.resolve();

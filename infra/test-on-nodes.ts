@@ -2,23 +2,37 @@
  * `npm run test:node`: the tests that depend most on Node.js itself, on the newest release of each supported line but the one
  * that the whole suite runs on. They come from npm as packages, into a folder of their own, once.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { supportedNodes } from '../shared/supported.ts';
 
-/** What has differed between versions: native callbacks, adopted sockets, require and types of modules. */
+/**
+ * What has differed between versions: native callbacks, adopted sockets, servers' undocumented parts, threads, require and
+ * types of modules; and whether a head and a delivery work at all.
+ */
 const core = [
   'test/shared/sys/readiness.test.ts',
   'test/shared/wire/channel.test.ts',
   'test/delivery/adopt.test.ts',
-  'test/head/admin.test.ts',
+  'test/delivery/admit.test.ts',
+  'test/delivery/connections.test.ts',
+  'test/delivery/feed.test.ts',
+  'test/delivery/idle.test.ts',
+  'test/delivery/lane.test.ts',
+  'test/delivery/receive.test.ts',
+  'test/delivery/registration.test.ts',
+  'test/delivery/server-life.test.ts',
+  'test/delivery/threads.test.ts',
+  'test/head/behaviour.test.ts',
+  'test/head/hostile-peers.test.ts',
 ];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'node_modules', '.cache', 'baton-nodes');
 const majors = supportedNodes.map((release) => release.split('.')[0]!);
+for (const file of core) await access(join(root, file));
 const others = majors.filter((major) => major !== process.versions.node.split('.')[0]);
 
 for (const major of others) {
@@ -32,7 +46,7 @@ for (const major of others) {
   process.stdout.write(`\n${version}\n`);
   const env = { PATH: `${dirname(program)}:${process.env.PATH}` };
   const ava = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.js');
-  const { exitCode } = await execa(program, [ava, ...core], {
+  const { exitCode } = await execa(program, [ava, '--concurrency', '4', ...core], {
     cwd: root,
     env,
     stdio: 'inherit',

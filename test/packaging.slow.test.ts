@@ -59,7 +59,9 @@ test.before('pack and install', async (t) => {
   await execa(here)`npm install --no-audit --no-fund --prefer-offline ${tarball}`;
   alone = (await execa(here)`npm ls --all --parseable`).stdout.split('\n').slice(1);
   kilobytes = Number((await execa('du', ['-sk', join(project, 'node_modules')])).stdout.split('\t')[0]);
-  await execa(here)`npm install --no-audit --no-fund --prefer-offline express@5 @types/node@24`;
+  await execa(
+    here,
+  )`npm install --no-audit --no-fund --prefer-offline express@5 @types/node@24 esbuild@0.28 typescript-5@npm:typescript@5.9`;
 });
 
 test.after.always('clean up', async () => {
@@ -227,6 +229,66 @@ test('the types stand up to a strict compiler that checks them too', async (t) =
   const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--types', 'node'];
   const { stdout } = await execa(tsc, [...options, 'typed.ts'], { ...here, reject: false });
   t.is(stdout, '');
+});
+
+const importing = `import { createServer } from 'node:http';
+  import { type Receiver, receiveConnections } from 'baton/delivery';
+  const receiver: Receiver = receiveConnections(createServer(), { credits: 5 });
+  // @ts-expect-error: a number
+  receiveConnections(createServer(), { credits: 'five' });
+  export default receiver;`;
+
+/** TypeScript 7 knows `node10` no more. */
+const five = join(project, 'node_modules', 'typescript-5', 'bin', 'tsc');
+const seven = join(checkout, 'node_modules', '.bin', 'tsc');
+for (const [compiler, file, code, ...options] of [
+  [five, 'm.ts', importing, '--module', 'commonjs', '--moduleResolution', 'node10', '--esModuleInterop'],
+  [five, 'm.ts', importing, '--module', 'esnext', '--moduleResolution', 'bundler'],
+  [five, 'm.ts', importing, '--module', 'node16'],
+  [five, 'm.cts', importing, '--module', 'nodenext'],
+  [seven, 'm.ts', importing, '--module', 'esnext', '--moduleResolution', 'bundler'],
+  [seven, 'm.ts', importing, '--module', 'node16'],
+  [seven, 'm.cts', importing, '--module', 'node20'],
+  [
+    seven,
+    'm.cts',
+    `export async function credits(): Promise<number> {
+       const { receiveConnections } = await import('baton/delivery');
+       // @ts-expect-error: a number
+       return receiveConnections(null as never, { credits: 'five' }).credits;
+     }`,
+    '--module',
+    'node16',
+  ],
+] as const) {
+  const release = compiler === five ? 5 : 7;
+  test.serial(`types resolve for ${file} under ${options.join(' ')} of TypeScript ${release}`, async (t) => {
+    await writeFile(join(project, file), code);
+    const common = ['--noEmit', '--strict', '--target', 'es2023', '--lib', 'es2024,esnext.disposable'];
+    const { stdout, exitCode } = await execa(compiler, [...common, '--types', 'node', ...options, file], {
+      ...here,
+      reject: false,
+    });
+    t.deepEqual([stdout, exitCode], ['', 0]);
+  });
+}
+
+test('a bundle that leaves the package outside runs, as the README has it', async (t) => {
+  const readme = await readFile(join(installed, 'README.md'), 'utf8');
+  const [command] = /esbuild --bundle --platform=node --external:baton/.exec(readme)!;
+  await writeFile(
+    join(project, 'bundled.js'),
+    `import { receiveConnections } from 'baton/delivery'; console.log(typeof receiveConnections);`,
+  );
+  const [, ...options] = command.split(' ');
+  for (const [format, out] of [
+    ['esm', 'out.mjs'],
+    ['cjs', 'out.cjs'],
+  ] as const) {
+    const esbuild = join(project, 'node_modules', '.bin', 'esbuild');
+    await execa(here)(esbuild, [...options, `--format=${format}`, 'bundled.js', `--outfile=${out}`]);
+    t.is((await execa(here)(process.execPath, [out])).stdout, 'function');
+  }
 });
 
 test('every file that the code reads beside itself is in the package', async (t) => {

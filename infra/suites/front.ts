@@ -30,8 +30,6 @@ interface TcpHandle {
   connect6: Connect;
 }
 
-const STAY_MS = 1000;
-
 /** Ports of heads that no server is registered with yet. */
 const opening = new Map<number, Promise<void>>();
 let count = 0;
@@ -52,14 +50,7 @@ export class Front {
       name: `${process.pid}-${count++}`,
       direct: null,
     });
-    // A plain `listen()` is done at once: a process whose server is not to keep it alive must not end before this one is.
-    const alive = setInterval(() => {}, STAY_MS);
-    const ready = this.#receiver.ready
-      .catch(() => {})
-      .finally(() => {
-        clearInterval(alive);
-        opening.delete(port);
-      });
+    const ready = this.#receiver.ready.catch(() => {}).finally(() => opening.delete(port));
     opening.set(port, ready);
     holdConnects(server._handle!.constructor.prototype);
     holdListening(server, ready, () => this.#open);

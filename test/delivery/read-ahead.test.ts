@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
 import { AdoptedSocket, adoptHandle } from '../../delivery/adopt.ts';
 import { ReadAhead } from '../../delivery/read-ahead.ts';
 import { allocate } from '../../shared/sys/memory.ts';
@@ -65,6 +66,44 @@ test(`what is more than is read ahead arrives whole, and a listener that reads l
   });
   await new Promise(setImmediate);
   t.is(await text(socket), sent);
+});
+
+/** The listener throws at the head, so that Node puts off what has to settle to a later turn; more comes before that. */
+const throwing = `
+  import { acceptedConnections } from '${new URL('../support/accepted.ts', import.meta.url)}';
+  import { AdoptedSocket, adoptHandle } from '${new URL('../../delivery/adopt.ts', import.meta.url)}';
+  const { clients: [client], fds: [fd] } = await acceptedConnections({ teardown() {} }, 1);
+  process.on('uncaughtException', () => client.end('later'));
+  const socket = new AdoptedSocket(adoptHandle(fd), { allowHalfOpen: true });
+  const pieces = [];
+  socket.on('data', (piece) => {
+    pieces.push(String(piece));
+    if (pieces.length === 1) throw new Error('of the application');
+    if (!String(piece).endsWith('later')) return;
+    console.log(JSON.stringify([pieces.join('|'), socket.bytesRead]));
+    socket.destroy();
+  });
+  setImmediate(() => socket.give(Buffer.from('head\\r\\n\\r\\nbody, ')));
+`;
+
+test('what came with a head comes after it, and before anything else', async (t) => {
+  const { clients, fds } = await acceptedConnections(t, 2);
+  const pieces: string[][] = [[], []];
+  const sent = ['head\r\n\r\nbody, ', 'head\r\n\r\nhead\r\n\r\nbody, '];
+  for (const [i, client] of clients.entries()) client.end(sent[i]);
+  for (const [i, fd] of fds.entries()) await arrived(fd, sent[i]!.length);
+  const ended: Promise<unknown>[] = [];
+  adoptAll(t, fds, (socket, index) => {
+    socket.on('data', (piece) => pieces[index]!.push(String(piece)));
+    ended.push(once(socket, 'end'));
+  });
+  await Promise.all(ended);
+  t.deepEqual(pieces, [
+    ['head\r\n\r\n', 'body, '],
+    ['head\r\n\r\n', 'head\r\n\r\nbody, '],
+  ]);
+  const { stdout } = await execa(process.execPath, ['--input-type=module'], { input: throwing });
+  t.deepEqual(JSON.parse(stdout), ['head\r\n\r\n|body, |later', 'head\r\n\r\nbody, later'.length]);
 });
 
 test('a client that has ended its side is an end of input', async (t) => {

@@ -1,194 +1,196 @@
 import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { promisify } from 'node:util';
-import test, { type ExecutionContext } from 'ava';
+import { createServer } from 'node:http';
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
+import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import test from 'ava';
 import { execa } from 'execa';
-import { pino } from 'pino';
-import { receiveConnections } from '../../delivery/index.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
+import { ask, askAndStay, oneHead } from '../support/one-head.ts';
 import { open, send, sendOn } from '../support/raw-client.ts';
-import { until } from '../support/until.ts';
 
-const log = pino({ level: 'silent' });
-const ask = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
-const askAndStay = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-
-let cluster: Cluster;
-const undo: (() => Promise<void>)[] = [];
-test.before(async () => {
-  cluster = await startCluster({ teardown: (step) => undo.push(step) }, [], []);
-});
-test.after.always(async () => {
-  for (const step of undo.reverse()) await step();
-});
-
-const untilState = (name: string, state: string) =>
-  cluster.untilStatus(`${name} is ${state}`, ({ deliveries }) =>
-    deliveries.some((delivery) => delivery.name === name && delivery.state === state),
-  );
-
-function receive(t: ExecutionContext, server: Server, name: string) {
-  const receiver = receiveConnections(server, { head: cluster.socket, name, log });
-  t.teardown(async () => {
-    await receiver.close(0);
-    server.closeAllConnections();
-    if (server.listening) server.close();
-  });
-  return receiver;
-}
-
-/** A process with a server `server` and, under the head, a receiver `receiver`; runs `code` and says what it logs. */
-function runProgram(t: ExecutionContext, code: string, { head = cluster.socket } = {}) {
-  const program = execa(process.execPath, ['--input-type=module'], {
-    env: { BATON_LOG: 'silent' },
-    reject: false,
-    timeout: 60_000,
-    input: `
-      const { receiveConnections } = await import(${JSON.stringify(new URL('../../delivery/index.ts', import.meta.url).href)});
-      const { createServer } = await import('node:http');
-      const server = createServer((request, response) => {
-        if (request.url === '/unref') server.unref();
-        response.end('hello');
-      });
-      const receive = () => receiveConnections(server, { head: ${JSON.stringify(head)}, name: 'p1' });
-      ${code}
-    `,
-  });
-  t.teardown(async () => {
-    program.kill('SIGKILL');
-    await program;
-  });
-  return program;
-}
-
-const ended = { exitCode: 0, timedOut: false };
-
-test.serial('a process whose server is not to keep it alive ends, with a head and without one', async (t) => {
-  const registered = 'const receiver = receive(); await receiver.ready; console.log("registered"); ';
-  for (const [code, options] of [
-    ['server.unref(); receive();', { head: `${cluster.directory}/none.sock` }],
-    ['receive(); setTimeout(() => server.unref(), 100);', { head: `${cluster.directory}/none.sock` }],
-    [`${registered} server.unref();`, {}],
-    [`server.listen(0, '127.0.0.1'); ${registered} server.unref();`, {}],
-    // It takes leave to the end, though nothing else keeps it.
-    [`${registered} server.unref(); await receiver.close(); console.log("left");`, {}],
-    [`${registered} server.ref().unref().ref(); setTimeout(() => server.unref(), 100);`, {}],
-  ] as const) {
-    const { stdout, ...result } = await runProgram(t, code, options);
-    t.like(result, ended, code);
-    t.is(stdout.includes('registered'), code.includes('registered'), code);
-    t.is(stdout.includes('left'), code.includes('left'), code);
-  }
-  await untilState('p1', 'down');
-});
-
-test.serial('it stays for its connections, and one whose server is to keep it alive stays', async (t) => {
-  const program = runProgram(t, 'receive();');
-  await untilState('p1', 'up');
-  // Long enough for a process that nothing keeps to be gone.
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const stays = await open(cluster.listen);
-  const asked = once(stays, 'data');
-  stays.write('GET /unref HTTP/1.1\r\nHost: a\r\n\r\n');
-  t.regex(String(await asked), /hello$/);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const again = once(stays, 'data');
-  stays.write(askAndStay);
-  t.regex(String(await again), /hello$/);
-  stays.destroy();
-  t.like(await program, ended);
-});
-
-test.serial('a server has the listeners that it had', async (t) => {
-  const server = createServer();
-  const counts = () => server.eventNames().map((event) => [event, server.listenerCount(event)]);
-  const before = counts();
-  const receiver = receive(t, server, 'd1');
-  await receiver.ready;
-  t.deepEqual(counts(), before);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  await untilState('d1', 'up');
-  t.deepEqual(counts(), before);
-});
-
-test.serial('an application may close its server by the method that it had before', async (t) => {
-  const server = createServer((_request, response) => void response.end('hello'));
-  const before = server.close;
-  server.listen(0, '127.0.0.1');
-  const receiver = receive(t, server, 'd1');
-  await receiver.ready;
-  const instead = () => t.fail() as unknown as Server;
-  server.close = instead;
-  t.is((await send(cluster.listen, ask)).status, 200);
-  server.close = before;
-  await promisify(server.close.bind(server))();
-  await untilState('d1', 'down');
-  server.listen(0, '127.0.0.1');
-  await untilState('d1', 'up');
-  t.is((await send(cluster.listen, ask)).status, 200);
-});
+const head = oneHead(test);
 
 test.serial(
-  'what is answered as the server is closed is answered as directly, and what comes then is the last',
+  'two receivers of one server: each takes leave alone, and the server closes with both',
   async (t) => {
-    for (const handedOver of [false, true]) {
-      const answers: ServerResponse[] = [];
-      const server = createServer((_request, response) => {
-        if (answers.push(response) === 1) server.close();
-        response.end('hello');
-      });
-      server.listen(0, '127.0.0.1');
-      const receiver = receive(t, server, 'd1');
-      await receiver.ready;
-      const { port } = server.address() as AddressInfo;
-      const closed = once(server, 'close');
-      const socket = await open(handedOver ? cluster.listen : `127.0.0.1:${port}`);
-      const [first] = (await Promise.all([once(socket, 'data'), socket.write(askAndStay)]))[0] as [Buffer];
-      t.regex(first.toString(), /\r\nConnection: keep-alive\r\n/);
-      const { headers } = await sendOn(socket, askAndStay);
-      t.is(headers.connection, 'close');
-      socket.destroy();
-      await closed;
-    }
+    const feed = head.feeding(t);
+    const server = createServer((_request, response) => response.end('hello'));
+    let closes = 0;
+    server.on('close', () => closes++);
+    const first = feed(server, { name: 'd1' });
+    const second = feed(server, { name: 'd2' });
+    await Promise.all([first.ready, second.ready]);
+    for (let i = 0; i < 4; i++) t.is((await send(head.cluster.listen, ask)).status, 200);
+    await first.close();
+    t.is(closes, 0);
+    t.true(second.registered);
+    t.is((await send(head.cluster.listen, ask)).status, 200);
+    const third = feed(server, { name: 'd1' });
+    await third.ready;
+    const closed = once(server, 'close');
+    server.close();
+    await closed;
+    await Promise.all([second.close(), third.close()]);
+    t.is(closes, 1);
+    t.is((await send(head.cluster.listen, ask)).status, 503);
   },
 );
 
-test.serial('a body that came with its head is not thrown away while its request is paused', async (t) => {
-  const body = 'b'.repeat(1000);
-  for (const handedOver of [false, true]) {
-    const seen: unknown[] = [];
-    const server = createServer((request, response) => {
-      request.once('data', (piece: Buffer) => {
-        seen.push(piece.length);
-        request.pause();
-        response.end('hello');
-        response.on('finish', () =>
-          setImmediate(() => {
-            request.on('end', () => seen.push('end'));
-            seen.push(request.listenerCount('data'));
-            request.on('data', (more: Buffer) => seen.push(more.length));
-            request.resume();
-          }),
-        );
-        request.on('data', () => {});
-      });
-    });
+test.serial(
+  'a receiver of a server that is closed already serves it like one that never listened',
+  async (t) => {
+    const feed = head.feeding(t);
+    const server = createServer((_request, response) => response.end('hello'));
     server.listen(0, '127.0.0.1');
-    const receiver = receive(t, server, 'd1');
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    const receiver = feed(server, { name: 'd1' });
     await receiver.ready;
-    const { port } = server.address() as AddressInfo;
-    const socket = await open(handedOver ? cluster.listen : `127.0.0.1:${port}`);
-    socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n${body}`);
-    await until(
-      'the request has ended',
-      () => seen,
-      () => seen.at(-1) === 'end',
-    );
-    // Its own listener is still there.
-    t.deepEqual(seen, [1000, 1, 'end'], String(handedOver));
-    socket.destroy();
+    t.is((await send(head.cluster.listen, ask)).status, 200);
+    server.close();
+    await head.untilState('down');
     await receiver.close();
+  },
+);
+
+test.serial('a server that a request closes answers it, and takes leave', async (t) => {
+  const feed = head.feeding(t);
+  const server = createServer((_request, response) => {
+    server.close();
+    setTimeout(() => response.end('last'), 50);
+  });
+  const receiver = feed(server.listen(0, '127.0.0.1'), { name: 'd1' });
+  await receiver.ready;
+  const closed = once(server, 'close');
+  const { status, headers, rest } = await sendOn(await open(head.cluster.listen), askAndStay);
+  t.deepEqual([status, headers.connection, rest.toString()], [200, 'close', 'last']);
+  await closed;
+  await head.untilState('down');
+  t.is(receiver.connections, 0);
+});
+
+test.serial('what waits in a lane when a server closes is answered by it, or by another', async (t) => {
+  const feed = head.feeding(t);
+  const answering = (body: string) => createServer((_request, response) => response.end(body));
+  const leaving = answering('leaving');
+  const staying = answering('staying');
+  await feed(leaving, { name: 'd1' }).ready;
+  await feed(staying, { name: 'd2' }).ready;
+  await head.cluster.head.freeze();
+  const clients = await Promise.all(Array.from({ length: 1000 }, () => open(head.cluster.listen)));
+  const replies = clients.map((socket) => sendOn(socket, ask, { timeoutMs: 60_000 }));
+  await head.cluster.head.resume();
+  let seen = 0;
+  leaving.once('request', () => {
+    seen++;
+    leaving.close();
+  });
+  const statuses = (await Promise.all(replies)).map(({ status }) => status);
+  t.deepEqual([...new Set(statuses)], [200]);
+  t.is(seen, 1);
+  await head.untilState('down');
+});
+
+test.serial('an HTTP/2 server under a head gets nothing that it could not serve, and closes', async (t) => {
+  const feed = head.feeding(t);
+  const server = createHttp2Server((_request, response) => response.end('two'));
+  const receiver = feed(server, { name: 'd1' });
+  await receiver.ready;
+  const session = connectHttp2(`http://${head.cluster.listen}`);
+  session.on('error', () => {});
+  const stream = session.request({ ':path': '/' });
+  const outcome = await Promise.race([
+    once(stream, 'response').then(([headers]) => (headers as Record<string, number>)[':status']),
+    once(session, 'close').then(() => 'closed'),
+  ]);
+  session.destroy();
+  // A head that looks for a request in HTTP/1 takes no preface of HTTP/2.
+  t.is(outcome, 'closed');
+  server.close();
+  await receiver.close();
+});
+
+for (const [what, make] of [
+  ['an HTTPS server', () => createHttpsServer({}, () => {})],
+  ['a TLS server', () => createTlsServer({}, () => {})],
+] as const) {
+  test.serial(`${what} under a head ends what is no TLS, as one that it accepted, and closes`, async (t) => {
+    const feed = head.feeding(t);
+    const server = make();
+    const failed = once(server, 'tlsClientError');
+    const receiver = feed(server, { name: 'd1' });
+    await receiver.ready;
+    const client = await open(head.cluster.listen);
+    client.on('error', () => {});
+    client.resume().write(ask);
+    await Promise.all([failed, once(client, 'end')]);
+    client.destroy();
+    const closed = once(server, 'close');
+    server.close();
+    await closed;
+    await head.untilState('down');
+    t.is(receiver.connections, 0);
+  });
+}
+
+test.serial(
+  'a TCP server that allows half-open connections answers after its client has ended',
+  async (t) => {
+    const feed = head.feeding(t);
+    const server = createNetServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {});
+      socket.resume().once('end', () => setTimeout(() => socket.end('HTTP/1.1 200 OK\r\n\r\nlate'), 50));
+    });
+    const receiver = feed(server, { name: 'd1' });
+    await receiver.ready;
+    const { status, rest } = await send(head.cluster.listen, ask, { halfClose: true });
+    t.deepEqual([status, rest.toString()], [200, 'late']);
+    const closed = once(server, 'close');
+    server.close();
+    await receiver.close();
+    await closed;
+    t.is(receiver.connections, 0);
+  },
+);
+
+test.serial('a server whose address changes tells the head each time', async (t) => {
+  const feed = head.feeding(t);
+  const server = createServer((_request, response) => response.end('hello'));
+  await feed(server.listen(0, '127.0.0.1'), { name: 'd1' }).ready;
+  for (const host of ['127.0.0.2', '127.0.0.3']) {
+    await once(server.close(), 'close');
+    await once(server.listen(0, host), 'listening');
+    await head.untilState('up', `${host}:${(server.address() as AddressInfo).port}`);
+    t.is((await send(head.cluster.listen, ask)).status, 200);
   }
 });
+
+test.serial(
+  'closing a receiver while its process exits does no harm, and an unreferenced server keeps no process',
+  async (t) => {
+    const program = (server: string, then: string) => `
+    import { createServer } from 'node:http';
+    import { receiveConnections } from '${new URL('../../delivery/index.ts', import.meta.url)}';
+    const server = ${server};
+    const receiver = receiveConnections(server, { head: '${head.cluster.socket}', name: 'd1' });
+    await receiver.ready;
+    ${then}`;
+    const run = (code: string) =>
+      execa(process.execPath, ['--input-type=module', '-e', code], {
+        env: { BATON_LOG: 'silent' },
+        reject: false,
+        timeout: 30_000,
+      });
+    const exiting = await run(
+      program('createServer()', `process.on('exit', () => receiver.close()); process.exit(4);`),
+    );
+    t.deepEqual([exiting.exitCode, exiting.stderr], [4, '']);
+    await head.untilState('down');
+    const unreferenced = await run(
+      program(`createServer().listen(0, '127.0.0.1').unref()`, 'await receiver.close();'),
+    );
+    t.deepEqual([unreferenced.exitCode, unreferenced.stderr], [0, '']);
+  },
+);

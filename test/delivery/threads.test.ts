@@ -60,5 +60,6 @@ test('no client waits for a thread that has ended with its connection', async (t
     outcomes.filter((outcome) => outcome.startsWith('silent')),
     [],
   );
-  t.is((await app).exitCode, 0);
+  const ended = await app;
+  t.is(ended.exitCode, 0, `${ended.signal} ${ended.stderr}`);
 });

@@ -1,6 +1,6 @@
 /**
  * Waits for input with nothing else to do, after collections of garbage: `await-input.ts`. With `close`, stops waiting
- * as soon as it has begun.
+ * as soon as it has begun; with `unref`, waits as long as something else keeps the process.
  */
 import { allocate } from '../../../shared/sys/memory.ts';
 import { watchReadable } from '../../../shared/sys/readiness.ts';
@@ -20,6 +20,7 @@ function onReady(): void {
 function begin(): void {
   const readiness = watchReadable(right, onReady);
   if (process.argv[2] === 'close') readiness.close();
+  if (process.argv[2] === 'unref') readiness.unref();
 }
 
 begin();

@@ -107,6 +107,7 @@ test('it keeps a process alive, whatever garbage is collected, and no longer tha
     execa(process.execPath, ['--expose-gc', program, ...args], { timeout: 10_000 });
   t.is((await run()).stdout, 'began, heard');
   t.is((await run('close')).stdout, 'began');
+  t.is((await run('unref')).stdout, 'began');
 });
 
 test('what can not be watched is an error, not the end of the process', (t) => {

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import test from 'ava';
 import { libc } from '../../shared/sys/libc.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
@@ -11,6 +13,8 @@ import { startCluster } from '../support/cluster.ts';
 import { asRoot } from '../support/netns.ts';
 import { open, send, sendOn } from '../support/raw-client.ts';
 import { startRogue } from '../support/rogue.ts';
+
+const run = promisify(execFile);
 
 const getsockopt = libc.func('int getsockopt(int, int, int, _Out_ int *, _Inout_ uint32_t *)');
 /** SO_BUF_LOCK of socket(7): 2 where the receive buffer may not grow; 0 where it may. */

@@ -4,6 +4,9 @@ import { execFile } from 'node:child_process';
 /** Of each output, bytes: far above what `ip` lists of a large host. */
 const OUTPUT_MAX = 64 * 1024 * 1024;
 
+/** Where programs are looked for: Debian's /sbin is not on an ordinary user's PATH. */
+export const toolPath = (): string => `${process.env.PATH}:/usr/sbin:/sbin`;
+
 export interface Finished {
   readonly failed: boolean;
   /** It could not be started: there is no such program. */
@@ -19,6 +22,8 @@ export interface CommandOptions {
   /** Added to this process's own. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What it reads from its standard input. Default nothing. */
+  readonly input?: string;
   /** It is killed then, milliseconds. */
   readonly withinMs?: number;
 }
@@ -27,11 +32,16 @@ export interface CommandOptions {
 export function runCommand(
   program: string,
   args: readonly string[],
-  { env = {}, cwd, withinMs = 0 }: CommandOptions = {},
+  { env = {}, cwd, input = '', withinMs = 0 }: CommandOptions = {},
 ): Promise<Finished> {
-  const options = { cwd, env: { ...process.env, ...env }, timeout: withinMs, maxBuffer: OUTPUT_MAX };
+  const options = {
+    cwd,
+    env: { ...process.env, PATH: toolPath(), ...env },
+    timeout: withinMs,
+    maxBuffer: OUTPUT_MAX,
+  };
   return new Promise((resolve) => {
-    execFile(program, args, options, (error, stdout, stderr) => {
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
       resolve({
         failed: error !== null,
         missing: error?.code === 'ENOENT',
@@ -40,6 +50,9 @@ export function runCommand(
         problem: error === null ? '' : howItFailed(program, error),
       });
     });
+    // It may end before it has read all of it.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(input);
   });
 }
 

@@ -13,9 +13,7 @@ interface Outcome {
 
 /** Runs it; MISSING_TOOL when it is not there. A failure is the caller's to understand. */
 export async function tryTool(tool: Tool, args: readonly string[]): Promise<Outcome> {
-  // Debian's /sbin is not on an ordinary user's PATH.
-  const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  const { failed, missing, stdout, stderr } = await runCommand(tool, args, { env });
+  const { failed, missing, stdout, stderr } = await runCommand(tool, args);
   if (missing) throw new BatonError('MISSING_TOOL', { tool, fix: 'sudo apt-get install iproute2' });
   // Its last line says "We have an error talking to the kernel" when the one before says why.
   const problem =

@@ -1,7 +1,7 @@
 /** What the kernel says that a process used, and which cores it runs on. */
 import { readdir, readFile } from 'node:fs/promises';
-import { execa } from 'execa';
 import { BatonError } from '../../shared/errors.ts';
+import { runTool } from '../processes/tool.ts';
 
 /** A reading of a process's CPU time since it started. */
 export interface CpuReading {
@@ -65,12 +65,7 @@ export async function chooseCores(): Promise<Cores> {
 
 /** Moves a process and every thread that it has now to `cores`; threads and children that it starts later follow. */
 export async function pin(pid: number, cores: string): Promise<void> {
-  const { failed, stderr, code } = await execa('taskset', ['-a', '-c', '-p', cores, String(pid)], {
-    reject: false,
-  });
-  if (code === 'ENOENT') {
-    throw new BatonError('MISSING_TOOL', { tool: 'taskset', fix: 'sudo apt-get install util-linux' });
-  }
+  const { failed, stderr } = await runTool(['taskset', '-a', '-c', '-p', cores, String(pid)], 'util-linux');
   if (failed)
     throw new BatonError('CALL_FAILED', { call: `taskset ${cores}`, errno: '', problem: stderr.trim() });
 }

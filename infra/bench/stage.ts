@@ -1,21 +1,19 @@
 /** Where contenders run: a temporary folder for their sockets, the compiled programs, and every process they start. */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { BatonError } from '../../shared/errors.ts';
+import { runToEnd } from '../lab/service.ts';
+import { launch, why } from '../processes/launch.ts';
+import { missingTool } from '../processes/tool.ts';
 import { compilePrograms, type Program } from './compile.ts';
 
 /** How long a process may take to say that it is ready. */
 const READY_WITHIN_MS = 60_000;
-/** How long it may take to end after SIGTERM before it is killed. */
-const END_WITHIN_MS = 5_000;
-
-const readyLine = z.object({
+const readySchema = z.object({
   ready: z.string(),
   pid: z.int().positive(),
   /** HOST:PORT, of what listens. */
@@ -91,12 +89,11 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
     },
     onClose: (end) => void stops.push(end),
     async run(file, args) {
-      const cancelSignal = AbortSignal.any([signal, broken.signal]);
-      const result = await execa(file, args, { cancelSignal, stdin: 'ignore', reject: false });
+      const cancelled = AbortSignal.any([signal, broken.signal]);
+      const said = await runToEnd([file, ...args], { signal: cancelled });
       broken.signal.throwIfAborted();
       signal.throwIfAborted();
-      if (result.failed) throw failed(`running ${file}`, lastLine(result.stderr));
-      return lastLine(result.stdout);
+      return said.trim().split('\n').at(-1)!;
     },
     async close() {
       // Heads are launched before their receivers and stopped before them, so that receivers see an orderly end.
@@ -111,59 +108,49 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
  * listens at the address; `onFailure` is called when it ends unasked.
  */
 function start(file: string, args: readonly string[], onFailure: (problem: BatonError) => void) {
-  const child = execa(file, args, {
-    stdin: 'ignore',
-    reject: false,
-    buffer: { stdout: false, stderr: true },
-    forceKillAfterDelay: END_WITHIN_MS,
-  });
   const what = [file, ...args].join(' ');
-  const lines = createInterface({ input: child.stdout });
-  const firstLine = new Promise<string>((resolve) => lines.once('line', resolve));
-  let last = '';
-  lines.on('line', (line) => {
-    last = line;
+  const {
+    child,
+    ended: gone,
+    log,
+    within,
+    readyLine,
+    lastLine,
+    stop: end,
+  } = launch([file, ...args], {
+    name: what,
+    failure: failed,
   });
   let stopping = false;
-  const ended = child.then(({ exitCode, signal, stderr }) => {
-    if (!stopping) onFailure(failed(what, `it ended by itself (${signal ?? exitCode}) ${lastLine(stderr)}`));
-    return { exitCode, lastLine: last };
+  const ended = gone.then((ending) => {
+    if (!stopping) onFailure(failed(what, `it ended by itself (${why(ending, log())})`));
+    return { exitCode: ending.exitCode, lastLine: lastLine() };
   });
   const stop = async () => {
     stopping = true;
-    child.kill();
+    await end();
     return ended;
   };
-
-  /** `condition`, unless the program ends first or takes too long. */
-  async function within<T>(condition: (signal: AbortSignal) => Promise<T>, debian?: string): Promise<T> {
-    const timer = AbortSignal.timeout(READY_WITHIN_MS);
-    const over = new AbortController();
-    const signal = AbortSignal.any([timer, over.signal]);
-    const tooLate = once(timer, 'abort', { signal: over.signal }).then(() => {
-      throw failed(what, `it was not ready within ${READY_WITHIN_MS / 1000} s`);
-    });
-    const gone = child.then(({ code, stderr }) => {
-      if (code === 'ENOENT' && debian !== undefined)
-        throw new BatonError('MISSING_TOOL', { tool: file, fix: `sudo apt-get install ${debian}` });
-      throw failed(what, `it ended at once: ${lastLine(stderr)}`);
-    });
-    for (const loser of [tooLate, gone]) loser.catch(() => {});
-    try {
-      return await Promise.race([condition(signal), tooLate, gone]);
-    } finally {
-      over.abort();
-    }
-  }
-
   return {
     stop,
     async ready(): Promise<Launched> {
-      const { pid, listen = '', others } = readyLine.parse(JSON.parse(await within(() => firstLine)));
+      const { pid, listen = '', others } = readySchema.parse(await readyLine(READY_WITHIN_MS));
       return { pid, address: listen, others, ended, stop };
     },
     async reachable(address: string, debian: string, from: readonly string[]): Promise<Launched> {
-      await within((signal) => untilReachable(address, signal, from), debian);
+      // Whatever it prints is nothing to wait for.
+      child.stdout!.resume();
+      const isMissing = gone.then(({ code }) => {
+        if (code === 'ENOENT') throw missingTool(file, debian);
+      });
+      isMissing.catch(() => {});
+      try {
+        await within((over) => untilReachable(address, over, from), READY_WITHIN_MS);
+      } catch (error) {
+        // Of a program that is not there this says more than that it ended.
+        if (!child.pid) await isMissing;
+        throw error;
+      }
       return { pid: child.pid!, address, others: [], ended, stop };
     },
   };
@@ -179,7 +166,5 @@ async function untilReachable(address: string, signal: AbortSignal, from: readon
     await sleep(10);
   }
 }
-
-const lastLine = (text: string) => text.trim().split('\n').at(-1)!;
 
 const failed = (call: string, problem: string) => new BatonError('CALL_FAILED', { call, errno: '', problem });

@@ -2,13 +2,11 @@
 import { lookup } from 'node:dns/promises';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { runCommand } from '../../shared/command.ts';
+import { runCommand, toolPath } from '../../shared/command.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { readCards, readSetting } from '../../shared/host/cards.ts';
 import type { Answer, Machine, Ran } from './machine.ts';
 
-/** Debian's /sbin is not on an ordinary user's PATH. */
-const path = `${process.env.PATH}:/usr/sbin:/sbin`;
 const RUN_WITHIN_MS = 10_000;
 const LINK_IDLE_MS = 5000;
 
@@ -80,18 +78,20 @@ function read(file: string): string | undefined {
 
 function has(program: string): boolean {
   if (program.startsWith('/')) return existsSync(program);
-  return path.split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return toolPath()
+    .split(delimiter)
+    .some((folder) => {
+      try {
+        accessSync(join(folder, program), constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }
 
 async function run(program: string, ...args: readonly string[]): Promise<Ran> {
-  const ran = await runCommand(program, args, { env: { PATH: path }, withinMs: RUN_WITHIN_MS });
+  const ran = await runCommand(program, args, { withinMs: RUN_WITHIN_MS });
   return { ok: !ran.failed, stdout: ran.stdout, problem: ran.stderr.trim().split('\n')[0] || ran.problem };
 }
 

@@ -1,5 +1,6 @@
 /** What passed a host's network cards, by tcpdump: when each segment of each TCP connection was sent or arrived. */
 import { BatonError } from '../../shared/errors.ts';
+import { missingTool } from '../processes/tool.ts';
 import type { Host } from './lab.ts';
 
 export interface Segment {
@@ -16,8 +17,7 @@ export interface Segment {
 /** Captures TCP to and from `port` until `stop`, which answers the segments in the order of their times. */
 export async function startCapture(host: Host, port: number): Promise<{ stop(): Promise<Segment[]> }> {
   const needed = await host.run(['sh', '-c', 'command -v tcpdump >/dev/null || echo missing']);
-  if (needed !== '')
-    throw new BatonError('MISSING_TOOL', { tool: 'tcpdump', fix: 'sudo apt-get install tcpdump' });
+  if (needed !== '') throw missingTool('tcpdump', 'tcpdump');
   const file = (await host.run(['mktemp'])).trim();
   // The shell becomes tcpdump, so that signals reach it; what it says on standard error becomes the line of a service.
   const dump = `exec tcpdump --immediate-mode -U -n -i any -s 96 -B 8192 --time-stamp-precision=nano -w "$1" "tcp port $2" \

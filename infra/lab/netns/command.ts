@@ -1,13 +1,10 @@
 /** Commands that build the lab: `ip` and `tc` with many lines at once, which saves a process a line. */
-import { execa } from 'execa';
 import { BatonError } from '../../../shared/errors.ts';
+import { runTool } from '../../processes/tool.ts';
 
 /** Runs it to its end; its output. Throws LAB_FAILED with what it said, and MISSING_TOOL. */
-export async function run(command: readonly string[], input = ''): Promise<string> {
-  const [tool, ...args] = command as [string, ...string[]];
-  const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  const { failed, code, stdout, stderr } = await execa(tool, args, { reject: false, input, env });
-  if (code === 'ENOENT') throw new BatonError('MISSING_TOOL', { tool, fix: 'sudo apt-get install iproute2' });
+export async function run(command: readonly [string, ...string[]], input = ''): Promise<string> {
+  const { failed, stdout, stderr } = await runTool(command, 'iproute2', { input });
   if (failed) {
     throw new BatonError('LAB_FAILED', {
       problem: `the lab's network could not be set up: ${command.join(' ')}: ${stderr.trim()}`,

@@ -108,7 +108,9 @@ compiledTest('a run breaks off when a contender ends, and says which', async (t)
   const { stage } = t.context;
   const { subject, address } = await fdLoop.start(stage);
   process.kill(subject, 'SIGKILL');
-  await t.throwsAsync(load(stage, address, 200, 1000), { message: /fd-loop .*ended by itself \(SIGKILL\)/ });
+  await t.throwsAsync(load(stage, address, 200, 1000), {
+    message: /fd-loop .*ended by itself \(ended by SIGKILL\)/,
+  });
 });
 
 compiledTest('a burst is answered in full by a head that was stopped while it arrived', async (t) => {

@@ -11,7 +11,8 @@ import {
   type Hello,
   PROTOCOL_VERSION,
 } from '../shared/wire/control.ts';
-import type { Registrant, Registration, Registry } from './registry.ts';
+import type { Registrant, Registration } from './registrant.ts';
+import type { Registry } from './registry.ts';
 import type { LaneSpec } from './worker-messages.ts';
 
 /** A peer that connects and does not say hello within this time is cut off, milliseconds. */

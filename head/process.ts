@@ -24,6 +24,7 @@ import { Registry } from './registry.ts';
 import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard.ts';
 import { SocketWatch } from './socket-watch.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
+import { workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
@@ -187,27 +188,10 @@ export class HeadProcess implements Head {
   }
 
   #startWorkers(): Promise<Workers> {
-    const settings = this.#settings;
     return Workers.start({
-      settings: this.#listeners.map((listener, index) => ({
-        index,
-        scoreboard: this.#memory,
-        listener,
-        backlog: settings.backlog,
-        deferAcceptMs: settings.deferAccept,
-        policy: settings.policy,
-        fdCapacity: this.#limits.fdCapacity,
-        maxConnections: this.#limits.connectionsAWorker,
-        headBytes: settings.headBytes,
-        headTimeoutMs: settings.headTimeout,
-        lingerIdleMs: settings.lingerIdle,
-        lingerTotalMs: settings.lingerTotal,
-        lingerBytes: settings.lingerBytes,
-        stallTimeoutMs: settings.stallTimeout,
-        ioUring: settings.ioUring === 'auto',
-      })),
+      settings: workerSettings(this.#settings, this.#limits, this.#memory, this.#listeners),
       onMessage: (worker, message) => this.#onWorker(worker, message),
-      stopWithinMs: settings.stopTimeout,
+      stopWithinMs: this.#settings.stopTimeout,
     });
   }
 

@@ -5,53 +5,14 @@
  */
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
-import type { DeliveryState, DeliveryStatus, Transport } from '../shared/status.ts';
+import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
 import type { Introduction } from '../shared/wire/control.ts';
+import { statusOf, sumFor } from './delivery-status.ts';
 import type { Drained } from './drained.ts';
 import { Liveness } from './liveness.ts';
-import {
-  DOWN,
-  DRAINING,
-  type PerDelivery,
-  type Scoreboard,
-  SLOTS,
-  UP,
-  type WorkerCounters,
-} from './scoreboard.ts';
-import type { FromWorker, LaneSpec, ToWorker } from './worker-messages.ts';
-
-/** A delivery as it comes to be registered, and how to talk to it from then on. */
-export interface Registrant {
-  readonly introduction: Introduction;
-  readonly transport: Transport;
-  /** Connections of earlier registrations that it still holds. */
-  readonly active: number;
-  /** The pid of its process; 0 where that is not known. */
-  readonly process: number;
-  /** False once it has gone. */
-  readonly isWaiting: boolean;
-  /** How each worker's connections will reach it. Called once; what they hold is the workers' from then on. */
-  makeLanes(workers: number): LaneSpec[];
-  /** Every worker knows it: it is in. False when it cannot be told. */
-  welcome(): boolean;
-  ping(): void;
-  drained(): void;
-  /** It is let go. What is on its way to it is settled with the workers before this returns. */
-  dismiss(reason: string): void;
-}
-
-/** What its registrant tells of a registered delivery. */
-export interface Registration {
-  readonly slot: number;
-  /** It was heard. */
-  heard(): void;
-  pong(direct: number): void;
-  /** `count` connections have ended that no worker counts: those of earlier registrations, or all of a remote one. */
-  ended(count: number): void;
-  draining(): void;
-  /** It has gone, or (`broken`) it must go. */
-  end(reason: string, broken: boolean): void;
-}
+import type { Registrant, Registration } from './registrant.ts';
+import { DOWN, DRAINING, type Scoreboard, SLOTS, UP, type WorkerCounters } from './scoreboard.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 interface Delivery {
   readonly slot: number;
@@ -305,10 +266,7 @@ export class Registry {
     const reason = delivery.liveness.judge({
       now: performance.now(),
       lastHeard,
-      progress: this.#parts.rows.reduce(
-        (sum, row) => sum + row.getFor(slot, 'taken') + row.getFor(slot, 'returned'),
-        0,
-      ),
+      progress: sumFor(this.#parts.rows, slot, 'taken') + sumFor(this.#parts.rows, slot, 'returned'),
       leavesUntaken,
       isLast: !this.#slots.some((other) => other?.state === 'up' && other !== delivery),
     });
@@ -340,28 +298,10 @@ export class Registry {
   }
 
   status(): DeliveryStatus[] {
+    const { rows, scoreboard } = this.#parts;
     return this.#slots
       .filter((delivery) => delivery !== undefined)
-      .map(({ slot, introduction, registrant, state }) => {
-        const { name, pid, direct, weight, credits } = introduction;
-        const sum = (total: PerDelivery) =>
-          this.#parts.rows.reduce((so, row) => so + row.getFor(slot, total), 0);
-        return {
-          name,
-          pid,
-          state,
-          transport: registrant.transport,
-          direct,
-          weight,
-          credits,
-          inUse: state === 'down' ? 0 : this.#parts.scoreboard.inUse(slot),
-          untaken: sum('untaken'),
-          taken: sum('taken'),
-          returned: sum('returned'),
-          redirected: sum('redirected'),
-          created: sum('created'),
-        };
-      });
+      .map((delivery) => statusOf(delivery, rows, scoreboard));
   }
 
   /** Says good-bye to all; nothing is on its way to them any more. */

@@ -14,7 +14,8 @@ import {
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
-import type { Registrant, Registration, Registry } from '../registry.ts';
+import type { Registrant, Registration } from '../registrant.ts';
+import type { Registry } from '../registry.ts';
 import { type NextHop, resolveNextHop } from '../steer/index.ts';
 import type { Settlement, ToWorker } from '../worker-messages.ts';
 import { Migrations } from './migrations.ts';

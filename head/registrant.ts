@@ -1,0 +1,37 @@
+/** Between the registry and whoever talks to a delivery: local-delivery.ts on this host, migrate/remote-delivery.ts on others. */
+import type { Transport } from '../shared/status.ts';
+import type { Introduction } from '../shared/wire/control.ts';
+import type { LaneSpec } from './worker-messages.ts';
+
+/** A delivery as it comes to be registered, and how to talk to it from then on. */
+export interface Registrant {
+  readonly introduction: Introduction;
+  readonly transport: Transport;
+  /** Connections of earlier registrations that it still holds. */
+  readonly active: number;
+  /** The pid of its process; 0 where that is not known. */
+  readonly process: number;
+  /** False once it has gone. */
+  readonly isWaiting: boolean;
+  /** How each worker's connections will reach it. Called once; what they hold is the workers' from then on. */
+  makeLanes(workers: number): LaneSpec[];
+  /** Every worker knows it: it is in. False when it cannot be told. */
+  welcome(): boolean;
+  ping(): void;
+  drained(): void;
+  /** It is let go. What is on its way to it is settled with the workers before this returns. */
+  dismiss(reason: string): void;
+}
+
+/** What its registrant tells of a registered delivery. */
+export interface Registration {
+  readonly slot: number;
+  /** It was heard. */
+  heard(): void;
+  pong(direct: number): void;
+  /** `count` connections have ended that no worker counts: those of earlier registrations, or all of a remote one. */
+  ended(count: number): void;
+  draining(): void;
+  /** It has gone, or (`broken`) it must go. */
+  end(reason: string, broken: boolean): void;
+}

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Command } from 'commander';
 import { policies } from '../../head/choose/index.ts';
 import { headSchema } from '../../shared/config.ts';
@@ -31,6 +33,19 @@ export function headCommand(): Command {
         ...(head.control === null ? {} : { control: head.control }),
         pid: process.pid,
       });
+      keepHeapSmall();
       await head.ended;
     });
+}
+
+/**
+ * V8 would answer a wave of peers (100,000 that send garbage, say) with a heap of 100 MB and give none of it back to the
+ * system: a young generation that grows, and an old one that it does not look at before it is large. What a head needs
+ * after its start it needs for good, so the one stays as it is, and the other learns from a first collection how little that is.
+ */
+function keepHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  setFlagsFromString('--no-expose-gc');
 }

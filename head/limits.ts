@@ -48,7 +48,11 @@ export function checkSettings(
     throw wrong('--policy', `the policies are ${policyNames.join(', ')}`, settings.policy);
   if (resolve(socket) === resolve(admin))
     throw wrong('--admin-socket', "give another path than the deliveries' --socket has", admin);
-  const { group } = settings;
+  const { group, control, secret } = settings;
+  if (control !== undefined && secret === undefined) {
+    const problem = 'needed with --control: a file with the secret that remote deliveries share';
+    throw new BatonError('BAD_OPTION', { option: '--secret', problem, value: 'nothing' });
+  }
   if (group === undefined) return { group };
   const id = groupId(group);
   if (id === undefined)

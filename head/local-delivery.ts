@@ -67,7 +67,7 @@ export class LocalDelivery {
     } catch (error) {
       const { message } = error as Error;
       complaints.tell((more) => this.#log.warn({ peerPid: this.#pid, ...more }, message));
-      if (this.#registration) this.#registration.end(message, true);
+      if (this.#registration) this.#registration.end(message);
       else this.#refuse(error as BatonError);
     }
   }
@@ -90,7 +90,7 @@ export class LocalDelivery {
       this.#registration = await this.#registry.register(this.#registrant(hello));
       if (this.#registration) this.#onKnown();
       // It may have gone while the last worker answered.
-      if (this.#gone) this.#registration?.end('it went away', false);
+      if (this.#gone) this.#registration?.end('it went away');
     } catch (error) {
       // What is not of the catalogue is the kernel's: no fd left for a lane, say.
       const code = error instanceof BatonError ? error.code : 'CALL_FAILED';
@@ -164,7 +164,7 @@ export class LocalDelivery {
     this.#gone = true;
     clearTimeout(this.#timer);
     this.#onKnown();
-    this.#registration?.end(reason, false);
+    this.#registration?.end(reason);
   }
 }
 

@@ -1,6 +1,5 @@
 /** The head of this process: what it consists of, in which order that starts, and in which it stops. */
 import type { HeadSettings } from '../shared/config.ts';
-import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
@@ -170,11 +169,7 @@ export class HeadProcess implements Head {
   /** Undefined for a head that has deliveries on its own host only. */
   async #openRemote(listenHost: string): Promise<RemoteSide | undefined> {
     const { control, secret, interface: card, flows, adoptTimeout } = this.#settings;
-    if (control === undefined) return undefined;
-    if (secret === undefined) {
-      const problem = 'needed with --control: a file with the secret that remote deliveries share';
-      throw new BatonError('BAD_OPTION', { option: '--secret', problem, value: 'nothing' });
-    }
+    if (control === undefined || secret === undefined) return undefined;
     return await RemoteSide.open({
       control: parseHostPort(control)!,
       secretFile: secret,
@@ -227,11 +222,7 @@ export class HeadProcess implements Head {
     const look = setInterval(() => {
       if (this.#workers?.areClosed && takeSnapshot(this.#rows).totals.open === 0) void this.#letGo();
     }, STOP_LOOK_MS);
-    try {
-      await this.ended;
-    } finally {
-      clearInterval(look);
-    }
+    await this.ended.finally(() => clearInterval(look));
     this.#log.info('the head has stopped');
   }
 

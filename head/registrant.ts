@@ -32,6 +32,6 @@ export interface Registration {
   /** `count` connections have ended that no worker counts: those of earlier registrations, or all of a remote one. */
   ended(count: number): void;
   draining(): void;
-  /** It has gone, or (`broken`) it must go. */
-  end(reason: string, broken: boolean): void;
+  /** It has gone, or it must go. */
+  end(reason: string): void;
 }

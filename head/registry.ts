@@ -5,32 +5,13 @@
  */
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
-import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
-import type { Introduction } from '../shared/wire/control.ts';
-import { statusOf, sumFor } from './delivery-status.ts';
+import type { DeliveryStatus } from '../shared/status.ts';
 import type { Drained } from './drained.ts';
 import { Liveness } from './liveness.ts';
+import { type RegisteredDelivery as Delivery, statusOf, sumFor } from './registered-delivery.ts';
 import type { Registrant, Registration } from './registrant.ts';
 import { DOWN, DRAINING, type Scoreboard, SLOTS, UP, type WorkerCounters } from './scoreboard.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
-
-interface Delivery {
-  readonly slot: number;
-  readonly registrant: Registrant;
-  readonly introduction: Introduction;
-  state: DeliveryState;
-  /** It said itself that it is draining, which cannot be undone. */
-  leaving: boolean;
-  readonly liveness: Liveness;
-  lastHeard: number;
-  /** When it went, while it is down; milliseconds of performance.now(). */
-  downSince: number;
-  /** Workers that have not answered the last `join`, `leave` or `quiesce` yet. */
-  awaited: number;
-  /** Connections that it had not taken and that others were given, as workers have told so far. */
-  moved: number;
-  whenSettled: (() => void)[];
-}
 
 export interface RegistryParts {
   readonly scoreboard: Scoreboard;
@@ -156,7 +137,7 @@ export class Registry {
     if (!isWaiting || !registrant.welcome()) {
       scoreboard.setState(slot, DOWN);
       delivery.downSince = performance.now();
-      this.#leaveWorkers(delivery, false);
+      this.#leaveWorkers(delivery);
       if (isWaiting) throw new BatonError('PROTOCOL', { problem: 'it did not take its welcome' });
       return undefined;
     }
@@ -175,7 +156,7 @@ export class Registry {
       // What a delivery that was let go still says counts for nothing: its slot may be another's.
       ended: (count) => delivery.state !== 'down' && scoreboard.giveCredits(slot, count),
       draining: () => this.#leave(delivery),
-      end: (reason, broken) => this.#remove(delivery, reason, broken),
+      end: (reason) => this.#remove(delivery, reason),
     };
   }
 
@@ -204,7 +185,7 @@ export class Registry {
         return;
       case 'broken':
         this.#parts.log.warn({ delivery: name }, message.problem);
-        return this.#remove(delivery, message.problem, true);
+        return this.#remove(delivery, message.problem);
       case 'quiet':
         if (delivery.state !== 'draining') return;
         delivery.awaited--;
@@ -228,20 +209,20 @@ export class Registry {
     if (delivery.awaited === 0) for (const resolve of delivery.whenSettled.splice(0)) resolve();
   }
 
-  #leaveWorkers(delivery: Delivery, broken: boolean): void {
+  #leaveWorkers(delivery: Delivery): void {
     delivery.awaited = this.#workers;
-    this.#tellAll({ type: 'leave', slot: delivery.slot, broken });
+    this.#tellAll({ type: 'leave', slot: delivery.slot });
   }
 
   /** Lets a delivery go: nothing more is given to it, and what it had not taken goes to others. */
-  #remove(delivery: Delivery, reason: string, broken: boolean): void {
+  #remove(delivery: Delivery, reason: string): void {
     if (delivery.state === 'down') return;
     delivery.state = 'down';
     delivery.downSince = performance.now();
     this.#parts.scoreboard.setState(delivery.slot, DOWN);
     // First of all what it had goes to others.
     delivery.registrant.dismiss(reason);
-    this.#leaveWorkers(delivery, broken);
+    this.#leaveWorkers(delivery);
     const { name, pid } = delivery.introduction;
     this.#parts.log.info({ delivery: name, deliveryPid: pid, reason }, 'delivery left');
   }
@@ -270,7 +251,7 @@ export class Registry {
       leavesUntaken,
       isLast: !this.#slots.some((other) => other?.state === 'up' && other !== delivery),
     });
-    if (reason) this.#remove(delivery, reason, false);
+    if (reason) this.#remove(delivery, reason);
     return reason === undefined;
   }
 
@@ -309,6 +290,6 @@ export class Registry {
     this.#closed = true;
     clearInterval(this.#pings);
     clearInterval(this.#forgetting);
-    for (const delivery of this.#slots) if (delivery) this.#remove(delivery, 'the head stops', false);
+    for (const delivery of this.#slots) if (delivery) this.#remove(delivery, 'the head stops');
   }
 }

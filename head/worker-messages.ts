@@ -47,7 +47,7 @@ export type ToWorker =
   /** What became of a connection that was to `migrate`; after `taken` and `lost` its fd stands for nothing any more. */
   | { readonly type: 'settled'; readonly slot: number; readonly fd: number; readonly how: Settlement }
   /** Close its lane and give what it had not taken to others; answer `left`. */
-  | { readonly type: 'leave'; readonly slot: number; readonly broken: boolean }
+  | { readonly type: 'leave'; readonly slot: number }
   /** It is given nothing more: answer `quiet` once it has taken all that was on its way. */
   | { readonly type: 'quiesce'; readonly slot: number }
   /** Serve what is queued, then end, at the latest after `withinMs`. */

@@ -13,6 +13,7 @@ import { execa } from 'execa';
 import type { HeadStatus } from '../shared/status.ts';
 import { parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
+import { outsideNpm } from './support/outside-npm.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const folder = await mkdtemp(join(tmpdir(), 'baton-package-'));
@@ -24,15 +25,11 @@ const baton = join(project, 'node_modules', '.bin', 'baton');
 let alone: readonly string[] = [];
 let kilobytes = 0;
 
-// An npm that runs these tests tells its children which package they belong to: the project here is not it.
-const env = Object.fromEntries(
-  Object.entries(process.env).filter(([key]) => !/^npm_(package|lifecycle|config_local_prefix)/.test(key)),
-);
 const here = {
   cwd: project,
   extendEnv: false,
   // The command's first line asks for the `node` of PATH.
-  env: { ...env, BATON_LOG: 'warn', PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+  env: { ...outsideNpm, BATON_LOG: 'warn', PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
 };
 
 test.before('pack and install', async (t) => {

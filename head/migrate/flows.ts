@@ -19,10 +19,7 @@ import { Teller } from './teller.ts';
 
 /** A client's last packets are on their way for less than this long, milliseconds, on any path that can be used. */
 const LATE_PACKETS_MS = 1000;
-/**
- * Deliveries that can be heard register again within this time of a head's start or of a broken link, milliseconds. Then
- * their host is asked whether it is there, so often.
- */
+/** Deliveries register again within this time of a head's start or a broken link, milliseconds; then their host is asked, so often. */
 const CLAIM_WITHIN_MS = 30_000;
 /** And within this time of the first one of their host. */
 const SAME_HOST_MS = 5000;
@@ -272,13 +269,9 @@ export class Flows {
 
   /** Nobody has it, and its client may not know. */
   #drop(flow: Flow): void {
-    const { doubt, id, key } = flow;
-    this.#byId.delete(id);
-    const name = nameOf(key);
-    if (this.#byName.get(name) !== flow) return;
-    this.#byName.delete(name);
-    if (doubt) this.resetAway(doubt);
-    else this.#tell(key);
+    if (!this.#unlist(flow)) return;
+    if (flow.doubt) this.resetAway(flow.doubt);
+    else this.#tell(flow.key);
   }
 
   #tell(key: Buffer): void {
@@ -287,11 +280,14 @@ export class Flows {
   }
 
   #forget(flow: Flow): void {
+    if (this.#unlist(flow)) this.#steering.forget(flow.key);
+  }
+
+  /** False where another connection has its ends by now. */
+  #unlist(flow: Flow): boolean {
     this.#byId.delete(flow.id);
     const name = nameOf(flow.key);
-    if (this.#byName.get(name) !== flow) return;
-    this.#byName.delete(name);
-    this.#steering.forget(flow.key);
+    return this.#byName.get(name) === flow && this.#byName.delete(name);
   }
 
   close(): void {

@@ -90,7 +90,7 @@ export class RemoteDelivery implements LinkHandlers {
     } catch (error) {
       const { message } = error as Error;
       this.#parts.log.warn({ peer: this.#link.peer, delivery: this.#hello?.name }, message);
-      if (this.#registration) this.#registration.end(message, true);
+      if (this.#registration) this.#registration.end(message);
       else this.#reject(error as Error);
     }
   }
@@ -100,7 +100,7 @@ export class RemoteDelivery implements LinkHandlers {
     if (!this.#hello) this.#parts.log.warn({ peer: this.#link.peer }, `left before its hello: ${reason}`);
     this.#fate = byPeer ? 'dead' : 'silent';
     // The registry first: what comes back from it is not sent to its direct address.
-    this.#registration?.end(reason, false);
+    this.#registration?.end(reason);
     this.#finish();
   }
 
@@ -178,7 +178,7 @@ export class RemoteDelivery implements LinkHandlers {
       migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), this.#hop);
       this.#ids = [];
       this.#keys = [];
-      if (this.#gone) registration.end('it went away', false);
+      if (this.#gone) registration.end('it went away');
     } catch (error) {
       log[levelOf(error)]({ delivery: hello.name, peer: this.#link.peer }, (error as Error).message);
       this.#reject(error as Error);

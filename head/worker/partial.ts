@@ -3,6 +3,7 @@
  * all of it for each: the first few looks are made at once, and from then on there is one each few milliseconds, with
  * epoll told to be quiet meanwhile. What a look finds is inspected from where the last one stopped (`mayDecide`).
  */
+import { letReceiveBufferGrow } from '../../shared/sys/sockets.ts';
 
 /** Looks that are made as soon as there is something to see. */
 const PROMPT_LOOKS = 4;
@@ -28,8 +29,6 @@ export class Partial {
   isWatched = true;
   /** It was watched anew, and epoll will report what was there already. */
   isEcho = false;
-  /** Its socket's receive buffer stays as it is. */
-  holdsBuffer = false;
   /** It is in a queue of `Pauses`. */
   isPausing = false;
   /** Looks since it last grew, when a pause had ended. */
@@ -37,6 +36,7 @@ export class Partial {
   /** No longer partial, or no longer there. */
   isOver = false;
   #kept: Buffer | undefined;
+  #holdsBuffer = false;
 
   constructor(fd: number) {
     this.fd = fd;
@@ -45,6 +45,19 @@ export class Partial {
   /** Whether the next look waits for a pause to end. */
   get mustPause(): boolean {
     return this.looks >= PROMPT_LOOKS;
+  }
+
+  /** What stays in its socket is to be looked at cheaply, however many packets it comes in: until `end`. */
+  holdBuffer(): void {
+    if (this.#holdsBuffer) return;
+    this.#holdsBuffer = true;
+    letReceiveBufferGrow(this.fd, false);
+  }
+
+  /** It is no longer partial, or no longer there. */
+  end(): void {
+    this.isOver = true;
+    if (this.#holdsBuffer) letReceiveBufferGrow(this.fd, true);
   }
 
   /** Adds `length` bytes that were taken out of the socket, of at most `limit` in all; the whole as far as it has come. */

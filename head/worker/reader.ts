@@ -2,13 +2,13 @@
  * Reading request heads: from a connection's first byte to the moment when its mode acts, or when it is clear that
  * there will be no request.
  */
-import type { Calls, Ticket } from '../../shared/sys/calls.ts';
+import type { Calls } from '../../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
-import { hidesInput, letReceiveBufferGrow, peek } from '../../shared/sys/sockets.ts';
+import { hidesInput, peek } from '../../shared/sys/sockets.ts';
 import { createFound } from '../found.ts';
 import { modeHandlers } from '../modes/index.ts';
-import { NOBODY } from '../modes/mode.ts';
+import { type ModeHandler, NOBODY } from '../modes/mode.ts';
 import type { InspectionFailure } from '../refusals.ts';
 import type { Clock } from './clock.ts';
 import type { Connections } from './connections.ts';
@@ -17,6 +17,7 @@ import { Fifo } from './fifo.ts';
 import { forgetTarget, mayDecide } from './inspect/http.ts';
 import { inspect } from './inspect/index.ts';
 import { COMPLETE, INCOMPLETE, REFUSED } from './inspect/kind.ts';
+import { ENDED, type Look, Looks, MORE, NEW, PAUSED, STOPPING } from './looks.ts';
 import { Partial, Pauses } from './partial.ts';
 
 export interface ReaderParts {
@@ -29,37 +30,14 @@ export interface ReaderParts {
   readonly timeoutMs: number;
 }
 
-/** Reads made together. */
-const READS = 64;
-
-/** Why a connection is looked at. */
-const NEW = 0;
-/** epoll says that there is more. */
-const MORE = 1;
-/** epoll says that there is more, and that nothing follows. */
-const ENDED = 2;
-/** A pause has ended. */
-const PAUSED = 3;
-/** The head stops, and it was silent until now. */
-const STOPPING = 4;
-
 /** While the head stops, a client may be silent for so long: what it has just sent may be on its way. Milliseconds. */
 const SILENT_MS = 1000;
 /** How often that is looked after then, milliseconds. */
 const SILENT_LOOK_MS = 50;
 
-/** A connection whose head is being read: how, and into which memory. */
-interface Look {
-  fd: number;
-  why: number;
-  ticket: Ticket;
-  readonly memory: Memory;
-}
-
 export class RequestReader {
   readonly #connections: Connections;
   readonly #desk: WorkerDesk;
-  readonly #calls: Calls;
   readonly #clock: Clock;
   readonly #found = createFound();
   readonly #limit: number;
@@ -68,24 +46,23 @@ export class RequestReader {
   /** Those of which a part has come. */
   readonly #partials = new Map<number, Partial>();
   readonly #pauses = new Pauses();
-  readonly #looks: readonly Look[];
+  readonly #looks: Looks;
   readonly #again: Memory;
-  #count = 0;
   #stoppingSince = Number.POSITIVE_INFINITY;
 
   constructor({ connections, desk, calls, clock, headBytes, timeoutMs }: ReaderParts) {
     this.#connections = connections;
     this.#desk = desk;
-    this.#calls = calls;
     this.#clock = clock;
     this.#limit = headBytes;
     this.#timeoutMs = timeoutMs;
     this.#waiting = new Fifo(connections.links);
     this.#again = allocate(headBytes);
-    this.#looks = Array.from({ length: READS }, () => {
-      // Most heads are short: of each memory the kernel provides only the pages that are ever written to.
-      return { fd: -1, why: NEW, ticket: 0, memory: allocate(headBytes) };
-    });
+    this.#looks = new Looks(calls, headBytes);
+  }
+
+  #handlerOf(fd: number): ModeHandler {
+    return modeHandlers[this.#connections.mode[fd]!]!;
   }
 
   /** A connection that was just accepted. What it leads to comes with `flush`, or before. */
@@ -105,31 +82,17 @@ export class RequestReader {
   }
 
   #look(fd: number, why: number): void {
-    if (this.#count === READS) this.flush();
-    const look = this.#looks[this.#count++]!;
-    look.fd = fd;
-    look.why = why;
-    look.ticket = modeHandlers[this.#connections.mode[fd]!]!.consumes
-      ? this.#calls.receive(
-          fd,
-          look.memory,
-          0,
-          this.#limit - (why === NEW ? 0 : (this.#partials.get(fd)?.have ?? 0)),
-        )
-      : this.#calls.peek(fd, look.memory, 0, this.#limit);
+    if (this.#looks.isFull) this.flush();
+    if (!this.#handlerOf(fd).consumes) this.#looks.peek(fd, why);
+    else this.#looks.take(fd, why, why === NEW ? 0 : (this.#partials.get(fd)?.have ?? 0));
   }
 
   /** Reads what there is of the heads that `begin` and `more` named and acts on those that are decided. */
   flush(): void {
-    if (this.#count === 0) return;
-    this.#calls.run();
-    for (let i = 0; i < this.#count; i++) this.#advance(this.#looks[i]!);
-    this.#count = 0;
+    this.#looks.run(this.#advance);
   }
 
-  #advance(look: Look): void {
-    const { fd, why, ticket, memory } = look;
-    const n = this.#calls.result(ticket);
+  readonly #advance = ({ fd, why, memory }: Look, n: number): void => {
     const isNew = why === NEW;
     const partial = isNew ? undefined : this.#partials.get(fd);
     if (n === EAGAIN || n === EINTR) {
@@ -141,7 +104,7 @@ export class RequestReader {
       }
       return;
     }
-    const { consumes } = modeHandlers[this.#connections.mode[fd]!]!;
+    const { consumes } = this.#handlerOf(fd);
     const before = partial?.have ?? 0;
     const length = Math.max(n, 0) + (consumes ? before : 0);
     if (n < 0 || length === 0) {
@@ -166,13 +129,13 @@ export class RequestReader {
     }
     if (!isNew) this.#leave(fd);
     this.#conclude(fd, verdict, length);
-  }
+  };
 
   /** Acts on what the inspection has just found in all `length` bytes. */
   #conclude(fd: number, verdict: number, length: number): void {
     const found = this.#found;
     if (verdict === COMPLETE) {
-      const handler = modeHandlers[this.#connections.mode[fd]!]!;
+      const handler = this.#handlerOf(fd);
       this.#connections.mayClose[fd] = found.isLast && handler.consumes && found.end === length ? 1 : 0;
       return handler.act(this.#desk, fd, found, NOBODY);
     }
@@ -180,15 +143,13 @@ export class RequestReader {
     else this.#desk.fail(fd, 'incomplete', 'badRequest', found.isHead);
   }
 
-  // --- heads that come in parts ---
-
   #beginPartial(fd: number, isNew: boolean): Partial {
     const partial = new Partial(fd);
     this.#partials.set(fd, partial);
     if (isNew) {
       // Reports what came since the look, and what was there as well.
       this.#wait(fd);
-      partial.isEcho = !modeHandlers[this.#connections.mode[fd]!]!.consumes;
+      partial.isEcho = !this.#handlerOf(fd).consumes;
     }
     return partial;
   }
@@ -205,16 +166,9 @@ export class RequestReader {
     if (partial.mustPause && partial.isWatched) {
       this.#connections.rest(partial.fd);
       partial.isWatched = false;
-      this.#holdBuffer(partial);
+      if (!this.#handlerOf(partial.fd).consumes) partial.holdBuffer();
     }
     if (!partial.isPausing) this.#pauses.begin(partial, this.#clock.now);
-  }
-
-  /** What stays in its socket is to be looked at cheaply, however many packets it comes in. */
-  #holdBuffer(partial: Partial): void {
-    if (partial.holdsBuffer || modeHandlers[this.#connections.mode[partial.fd]!]!.consumes) return;
-    partial.holdsBuffer = true;
-    letReceiveBufferGrow(partial.fd, false);
   }
 
   /** A look found what the one before found. */
@@ -232,7 +186,7 @@ export class RequestReader {
   /** It has not grown during a pause. */
   #hasStopped(partial: Partial): void {
     const { fd } = partial;
-    const { consumes } = modeHandlers[this.#connections.mode[fd]!]!;
+    const { consumes } = this.#handlerOf(fd);
     if (!consumes && hidesInput(fd)) return this.#handAsItIs(fd);
     if (!partial.isWatched) {
       this.#connections.watchInput(fd);
@@ -257,7 +211,7 @@ export class RequestReader {
 
   #actOnPart(fd: number, from: number): void {
     if (this.#found.lineEnd === 0) forgetTarget(this.#found);
-    modeHandlers[this.#connections.mode[fd]!]!.act(this.#desk, fd, this.#found, from);
+    this.#handlerOf(fd).act(this.#desk, fd, this.#found, from);
   }
 
   #wait(fd: number): void {
@@ -268,10 +222,8 @@ export class RequestReader {
   #leave(fd: number): void {
     this.#waiting.leave(fd);
     const partial = this.#partials.get(fd);
-    if (!partial) return;
-    partial.isOver = true;
+    partial?.end();
     this.#partials.delete(fd);
-    if (partial.holdsBuffer) letReceiveBufferGrow(fd, true);
   }
 
   /**
@@ -283,7 +235,7 @@ export class RequestReader {
     const verdict = n > 0 ? inspect(this.#found, this.#again.bytes, n, this.#limit) : REFUSED;
     if (verdict === REFUSED) this.#desk.abandon(fd, 'client_gone');
     else if (verdict === INCOMPLETE) this.#actOnPart(fd, from);
-    else modeHandlers[this.#connections.mode[fd]!]!.act(this.#desk, fd, this.#found, from);
+    else this.#handlerOf(fd).act(this.#desk, fd, this.#found, from);
   }
 
   get #isStopping(): boolean {
@@ -295,7 +247,7 @@ export class RequestReader {
     const untilLook = this.#pauses.tick(now, this.#lookAfterPause);
     this.flush();
     if (this.#isStopping) this.#closeLate(now);
-    while (this.#waiting.oldestSince + this.#timeoutMs <= now) this.#failOldest('too_slow');
+    while (this.#waiting.oldestSince + this.#timeoutMs <= now) this.#fail(this.#waiting.oldest, 'too_slow');
     if (this.#isStopping && this.#waiting.size > 0) return Math.min(untilLook, SILENT_LOOK_MS);
     return Math.min(untilLook, this.#waiting.oldestSince + this.#timeoutMs - now);
   }
@@ -305,12 +257,8 @@ export class RequestReader {
   /** Gives up on the one that has waited longest; false when there is none. */
   evict(): boolean {
     if (this.#waiting.size === 0) return false;
-    this.#failOldest('crowded');
+    this.#fail(this.#waiting.oldest, 'crowded');
     return true;
-  }
-
-  #failOldest(failure: InspectionFailure): void {
-    this.#fail(this.#waiting.oldest, failure);
   }
 
   #fail(fd: number, failure: InspectionFailure): void {
@@ -329,12 +277,12 @@ export class RequestReader {
   }
 
   #closeLate(now: number): void {
-    const { links, mode } = this.#connections;
+    const { since } = this.#connections.links;
     for (const fd of this.#waiting.all()) {
-      const hasLong = links.since[fd]! + SILENT_MS <= now;
+      const hasLong = since[fd]! + SILENT_MS <= now;
       if (!this.#partials.has(fd)) {
         if (hasLong) this.#look(fd, STOPPING);
-      } else if (!modeHandlers[mode[fd]!]!.consumes) {
+      } else if (!this.#handlerOf(fd).consumes) {
         if (hasLong) this.#handAsItIs(fd);
       } else if (hasLong && this.#stoppingSince + SILENT_MS <= now) this.#fail(fd, 'stopped');
     }

@@ -1,18 +1,34 @@
-/** A delivery as `baton status` shows it. */
+/** What the registry knows of a delivery, and how `baton status` shows it. */
 import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
+import type { Introduction } from '../shared/wire/control.ts';
+import type { Liveness } from './liveness.ts';
 import type { Registrant } from './registrant.ts';
 import type { PerDelivery, Scoreboard, WorkerCounters } from './scoreboard.ts';
+
+export interface RegisteredDelivery {
+  readonly slot: number;
+  readonly registrant: Registrant;
+  readonly introduction: Introduction;
+  state: DeliveryState;
+  /** It said itself that it is draining, which cannot be undone. */
+  leaving: boolean;
+  readonly liveness: Liveness;
+  lastHeard: number;
+  /** When it went, while it is down; milliseconds of performance.now(). */
+  downSince: number;
+  /** Workers that have not answered the last `join`, `leave` or `quiesce` yet. */
+  awaited: number;
+  /** Connections that it had not taken and that others were given, as workers have told so far. */
+  moved: number;
+  whenSettled: (() => void)[];
+}
 
 /** All workers' counts for the delivery in a slot. */
 export const sumFor = (rows: readonly WorkerCounters[], slot: number, name: PerDelivery): number =>
   rows.reduce((sum, row) => sum + row.getFor(slot, name), 0);
 
 export function statusOf(
-  {
-    slot,
-    state,
-    registrant: { introduction, transport },
-  }: { readonly slot: number; readonly state: DeliveryState; readonly registrant: Registrant },
+  { slot, state, introduction, registrant: { transport } }: RegisteredDelivery,
   rows: readonly WorkerCounters[],
   scoreboard: Scoreboard,
 ): DeliveryStatus {

@@ -21,10 +21,9 @@ const project = join(folder, 'unrelated');
 const installed = join(project, 'node_modules', 'baton');
 const baton = join(project, 'node_modules', '.bin', 'baton');
 
-/** What came with the package, before anything else was installed. */
+/** What came with the package alone. */
 let alone: readonly string[] = [];
 let kilobytes = 0;
-
 const here = {
   cwd: project,
   extendEnv: false,

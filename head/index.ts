@@ -4,26 +4,10 @@ import '../shared/need-node.ts';
 
 import { headSchema, resolveSettings } from '../shared/config.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
-import type { HeadStatus, Mode } from '../shared/status.ts';
+import type { Head } from './head.ts';
 import { HeadProcess } from './process.ts';
 
-export interface Head {
-  /** HOST:PORT, with the port that the kernel picked. */
-  readonly listen: string;
-  readonly socket: string;
-  readonly admin: string;
-  /** HOST:PORT for deliveries of other hosts; null when there are none. */
-  readonly control: string | null;
-  /** HOST:PORT of `--metrics`; null without. */
-  readonly metrics: string | null;
-  status(): HeadStatus;
-  setMode(mode: Mode): void;
-  drain(name: string, on: boolean): void;
-  /** Stops accepting, passes on what is queued, closes. Resolves within the stop timeout and about a second. */
-  stop(): Promise<void>;
-  /** Resolves when it has stopped; rejects when a worker has failed. */
-  readonly ended: Promise<void>;
-}
+export type { Head } from './head.ts';
 
 export interface HeadOptions {
   /** A JSON file of settings; those given in the call win. */

@@ -12,7 +12,7 @@ import { version } from '../shared/version.ts';
 import { AdminDoor } from './admin.ts';
 import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
 import { Drained } from './drained.ts';
-import type { Head } from './index.ts';
+import type { Head } from './head.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';

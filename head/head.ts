@@ -1,0 +1,20 @@
+/** A head as those see it who have started one. */
+import type { HeadStatus, Mode } from '../shared/status.ts';
+
+export interface Head {
+  /** HOST:PORT, with the port that the kernel picked. */
+  readonly listen: string;
+  readonly socket: string;
+  readonly admin: string;
+  /** HOST:PORT for deliveries of other hosts; null when there are none. */
+  readonly control: string | null;
+  /** HOST:PORT of `--metrics`; null without. */
+  readonly metrics: string | null;
+  status(): HeadStatus;
+  setMode(mode: Mode): void;
+  drain(name: string, on: boolean): void;
+  /** Stops accepting, passes on what is queued, closes. Resolves within the stop timeout and about a second. */
+  stop(): Promise<void>;
+  /** Resolves when it has stopped; rejects when a worker has failed. */
+  readonly ended: Promise<void>;
+}

@@ -46,7 +46,7 @@ export interface Holder {
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 const [CR, LF, ZERO] = Buffer.from('\r\n0');
-/** TCP.SOCKET, as against a server's handle. */
+/** TCP.SOCKET, as opposed to a server's handle. */
 const SOCKET = 0;
 
 const handleOf = (socket: Socket) => (socket as Socket & { _handle?: TcpHandle | null })._handle;
@@ -180,7 +180,7 @@ export class AdoptedSocket extends Socket {
     return Object.getOwnPropertySymbols(this).some(({ description }) => description === 'kIsUsedAsStdio');
   }
 
-  /** The client hears of it now, and not when the last copy of the fd is closed: a head that stands still has one. */
+  /** The client hears of it now, and not when the last copy of the fd is closed: a head that is stopped has one. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const handle = handleOf(this);
     if (handle && handle.fd >= 0 && !this.#hasEnded && !this.#isShared) {

@@ -13,7 +13,7 @@ import type { AdoptedHandle, AdoptedSocket, Holder } from './adopt.ts';
 import { apart } from './apart.ts';
 
 export interface ConnectionInfo {
-  /** One of a kind among all connections of the head, its earlier runs included. */
+  /** Unique among all connections of the head, its earlier runs included. */
   readonly id: string;
   readonly transport: Transport;
   /** The name under which this delivery is registered. */
@@ -22,7 +22,7 @@ export interface ConnectionInfo {
 
 /** How a connection came, and whom to tell that it has ended. */
 export interface Arrival {
-  /** One of a kind among all connections of the head. */
+  /** Unique among all connections of the head. */
   readonly id: string;
   readonly transport: Transport;
   /** It has been closed. False when what it came by is gone, and somebody else must be told. */

@@ -85,7 +85,7 @@ class HttpFarewell implements Farewell {
 
   #lookAtSilent(socket: Socket, now: number): void {
     if (socket.bytesRead > 0 || !this.#concerns(socket)) return;
-    // It may have waited in the accept queue while this process stood still, and its client as well.
+    // It may have waited in the accept queue while this process was stopped, and its client as well.
     const since = this.#silentSince.get(socket);
     if (since === undefined) this.#silentSince.set(socket, now);
     else if (now - since >= QUIET_MS && isQuiet(socket)) socket.destroy();

@@ -2,7 +2,7 @@
  * The delivery's end of a lane: connections come out of it, *taken*, *returned* and *ended* go in.
  *
  * The rule that keeps a connection from being served twice: *taken* has left before the application sees it. When
- * the head has let this delivery go, the message cannot leave (EPIPE); the connection is then another's, and the copy
+ * the head has dropped this delivery, the message cannot leave (EPIPE); the connection is then another's, and the copy
  * that came here is closed without a word to the client.
  */
 import { EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName } from '../shared/sys/libc.ts';
@@ -91,7 +91,7 @@ export class DeliveryLane {
         fds.length > laneMessage.count
       ) {
         fds.forEach(closeFd);
-        return this.#end('a lane message that is none');
+        return this.#end('not a lane message');
       }
       this.#onConnections(laneMessage.first, laneMessage.count, fds);
     }

@@ -29,7 +29,7 @@ export interface ReceiveOptions {
   readonly secret?: string | undefined;
   /** Addresses that clients connect to, and that this host has as well (on `lo`); several as `A,B`. */
   readonly vip?: string | undefined;
-  /** One of a kind under the head: 1 to 64 letters, digits, ".", "_", "-". Default: one made up. */
+  /** Unique under the head: 1 to 64 letters, digits, ".", "_", "-". Default: one made up. */
   readonly name?: string | undefined;
   /** Connections that it holds at once, 1 to 1,000,000. Default: what the limit on open files allows, at most 10,000. */
   readonly credits?: number | undefined;

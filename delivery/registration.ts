@@ -20,7 +20,7 @@ const EAGER_MS = 60_000;
 const FAR_RETRY_MS = 1000;
 /** As long as a timer can wait, milliseconds. */
 const FOREVER_MS = 2 ** 31 - 1;
-/** A head that stands still is not waited for, milliseconds. */
+/** A head that is stopped is not waited for, milliseconds. */
 const LEAVE_WITHIN_MS = 5000;
 
 export interface RegistrationParts {

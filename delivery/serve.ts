@@ -42,7 +42,7 @@ export interface DeliveryOptions {
   readonly log?: Logger;
 }
 
-/** Starts a delivery. Throws a BatonError when a setting is wrong or cannot be had. */
+/** Starts a delivery. Throws a BatonError when a setting is wrong or not available. */
 export async function startDelivery(
   input: Record<string, unknown> = {},
   options: DeliveryOptions = {},

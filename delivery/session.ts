@@ -32,7 +32,7 @@ export interface SessionEvents {
   isShort(unreported: number): boolean;
   /** Calls back with the number of connections that came to the direct address. */
   countDirect(answer: (count: number) => void): void;
-  /** The head has gone, has let this delivery go, or `close` was called; every lane is closed. */
+  /** The head has gone, has dropped this delivery, or `close` was called; every lane is closed. */
   onEnd(reason: string): void;
 }
 
@@ -42,7 +42,7 @@ export interface Session {
   /** `count` connections of an earlier session have ended. */
   formerEnded(count: number): void;
   close(): void;
-  /** As `close`, and resolves when the head has let this delivery go, where that can be known: its name is free then. */
+  /** As `close`, and resolves when the head has dropped this delivery, where that can be known: its name is free then. */
   leave(): Promise<void>;
 }
 
@@ -176,7 +176,7 @@ class Registered implements Session {
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
-        return this.#end(`the head let it go: ${message.reason}`);
+        return this.#end(`the head dropped it: ${message.reason}`);
       default:
         return this.#end(`an unexpected ${message.type}`);
     }
@@ -205,7 +205,7 @@ class Registered implements Session {
     this.#end('closed');
   }
 
-  /** The head ends the lanes of a delivery after it has let it go. */
+  /** The head ends the lanes of a delivery after it has dropped it. */
   leave(): Promise<void> {
     if (this.#open && !this.#leaving) {
       this.#leaving = true;

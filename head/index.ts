@@ -15,7 +15,7 @@ export interface HeadOptions {
   readonly log?: Logger;
 }
 
-/** Starts a head. Throws a BatonError when a setting is wrong or cannot be had. */
+/** Starts a head. Throws a BatonError when a setting is wrong or not available. */
 export async function startHead(
   settings: Record<string, unknown> = {},
   options: HeadOptions = {},

@@ -1,6 +1,6 @@
 /**
  * Is a delivery dead, or only busy? One whose requests keep its event loop from turning for seconds answers no ping, and
- * works all the same: to let it go would throw its queue upon the others, who are let go next. So what counts is silence of
+ * works all the same: to drop it would throw its queue upon the others, who are dropped next. So what counts is silence of
  * the process: for the stall timeout it has neither said a word, nor taken or returned a connection, nor used the CPU. That is
  * how a stopped, a frozen or a dead one looks. One that only computes is given up in the end, unless it is the last.
  */
@@ -40,7 +40,7 @@ export class Liveness {
     this.#lastProgress = now;
   }
 
-  /** Why it is to be let go; undefined while it is not. To be asked several times in a stall timeout. */
+  /** Why it is to be dropped; undefined while it is not. To be asked several times in a stall timeout. */
   judge({ now, lastHeard, progress, leavesUntaken, isLast }: Signs): string | undefined {
     const stallMs = this.#stallMs;
     if (progress !== this.#progress) {
@@ -50,7 +50,7 @@ export class Liveness {
     const lastWord = Math.max(lastHeard, this.#lastProgress);
     if (now - lastWord < stallMs / 4) this.#ticks = -1;
     else if (this.#isComputing()) this.#lastSign = now;
-    // Nobody looked for a while: it was this process that stood still.
+    // Nobody looked for a while: it was this process that was stopped.
     if (now - this.#lastLook > stallMs / 2) this.#lastSign = now;
     this.#lastLook = now;
     this.#lastSign = Math.max(this.#lastSign, lastWord);

@@ -209,7 +209,7 @@ export class HeadProcess implements Head {
   }
 
   /**
-   * The paths and the port are given back at once, so that a successor can start; deliveries are let go, and find it, as
+   * The paths and the port are given back at once, so that a successor can start; deliveries are dropped, and find it, as
    * soon as nothing remains that could be handed to them. Then answers get the time that their clients need.
    */
   async #stop(): Promise<void> {

@@ -19,7 +19,7 @@ export interface Registrant {
   welcome(): boolean;
   ping(): void;
   drained(): void;
-  /** It is let go. What is on its way to it is settled with the workers before this returns. */
+  /** It is dropped. What is on its way to it is settled with the workers before this returns. */
   dismiss(reason: string): void;
 }
 

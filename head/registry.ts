@@ -153,7 +153,7 @@ export class Registry {
         delivery.lastHeard = performance.now();
       },
       pong: (count) => scoreboard.setDirectOpen(slot, count),
-      // What a delivery that was let go still says counts for nothing: its slot may be another's.
+      // What a delivery that was dropped still says counts for nothing: its slot may be another's.
       ended: (count) => delivery.state !== 'down' && scoreboard.giveCredits(slot, count),
       draining: () => this.#leave(delivery),
       end: (reason) => this.#remove(delivery, reason),
@@ -230,7 +230,7 @@ export class Registry {
   #ping(): void {
     const now = performance.now();
     if (now - this.#lastPing > this.#parts.stallTimeoutMs / 2) {
-      // It was this process that stood still: what deliveries said meanwhile is not read yet.
+      // It was this process that was stopped: what deliveries said meanwhile is not read yet.
       for (const delivery of this.#slots) if (delivery) delivery.lastHeard = now;
     }
     this.#lastPing = now;

@@ -140,7 +140,7 @@ export const headSchema = z
     lingerTotal: duration('60s', 10, 3_600_000).describe('after an answer: a connection ends at this age'),
     lingerBytes: bytes('64m', 0, 2 ** 40).describe('after an answer: input that is thrown away at most'),
     stallTimeout: duration('2s', 50, 600_000).describe(
-      'a delivery that does not react for this long is let go',
+      'a delivery that does not react for this long is dropped',
     ),
     firstDeliveryWithin: duration('1s', 0, 60_000).describe(
       'at the start connections wait in the accept queue until a delivery has registered, at most this long',

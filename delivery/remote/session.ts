@@ -125,7 +125,7 @@ class RemoteSession implements Session {
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
-        return this.#end(`the head let it go: ${message.reason}`);
+        return this.#end(`the head dropped it: ${message.reason}`);
       default:
         throw new BatonError('PROTOCOL', { problem: `a second ${message.type}` });
     }

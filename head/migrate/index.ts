@@ -142,7 +142,7 @@ export class RemoteSide {
     };
   }
 
-  /** The workers have stopped: what was given is confirmed, then every delivery is let go by the registry. */
+  /** The workers have stopped: what was given is confirmed, then every delivery is dropped by the registry. */
   async settle(): Promise<void> {
     const quiet = Promise.all([...this.#deliveries].map((delivery) => delivery.quiet()));
     const { promise, resolve } = Promise.withResolvers<void>();

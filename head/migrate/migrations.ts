@@ -272,7 +272,7 @@ export class Migrations {
     this.#parts.measures.count('unknown', reason);
   }
 
-  /** The delivery is let go. Everything is settled when this returns, but for what waits, which nobody has touched. */
+  /** The delivery is dropped. Everything is settled when this returns, but for what waits, which nobody has touched. */
   end(fate: Fate): void {
     clearTimeout(this.#timer);
     this.#ended = true;

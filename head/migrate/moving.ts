@@ -57,7 +57,7 @@ export interface Moving extends Waiting {
   readonly dumped: number;
 }
 
-/** What is known of a delivery that is let go. */
+/** What is known of a delivery that is dropped. */
 export type Fate =
   /** Its process has ended: it speaks for nothing that it had not said to live. */
   | 'dead'

@@ -141,7 +141,7 @@ export class FdLane implements Lane {
 
   /** Does what the message of `n` bytes in the inbox says; what is wrong with it. */
   #hear(n: number): string | undefined {
-    if (!readLane(inbox.bytes, n)) return 'a lane message that is none';
+    if (!readLane(inbox.bytes, n)) return 'not a lane message';
     const { kind, first, count } = laneMessage;
     if (kind === TAKEN || kind === RETURNED) return this.#settle(kind, first, count);
     if (kind !== ENDED) return `a lane message of kind ${kind}`;

@@ -96,7 +96,7 @@ export class Lanes {
     this.#quiescing.add(slot);
   }
 
-  /** This thread stood still until `now`: deliveries get time to be heard. */
+  /** This thread was stopped until `now`: deliveries get time to be heard. */
   stoodStill(now: number): void {
     this.#noStallBefore = now + this.#parts.stallTimeoutMs;
   }

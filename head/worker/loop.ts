@@ -280,7 +280,7 @@ export class WorkerLoop {
     return this.#counters.get('open') === 0;
   }
 
-  /** Gives back everything: what is still open has had its time. */
+  /** Gives back everything: what is still open has timed out. */
   #finish(): void {
     this.#reader.close();
     this.#desk.outbox.close();

@@ -33,7 +33,7 @@ export class Outbox {
   readonly #calls: Calls;
   readonly #composed: Memory;
   readonly #writing: Fifo;
-  /** What of an answer did not fit into its socket. */
+  /** The part of an answer that did not fit into its socket. */
   readonly #rest = new Map<number, Buffer>();
   readonly #queue = allocate(ANSWERS * ANSWER_BYTES);
   readonly #fds = new Int32Array(ANSWERS);
@@ -107,7 +107,7 @@ export class Outbox {
     this.#connections.close(fd);
   }
 
-  /** Gives up on those that have had their time; the milliseconds until the next has. */
+  /** Gives up on those that have timed out; the milliseconds until the next has. */
   tick(now: number): number {
     while (this.#writing.oldestSince + WRITE_TIMEOUT_MS <= now) this.#dropOldest();
     return this.#writing.oldestSince + WRITE_TIMEOUT_MS - now;

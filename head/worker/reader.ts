@@ -242,7 +242,7 @@ export class RequestReader {
     return this.#stoppingSince < Number.POSITIVE_INFINITY;
   }
 
-  /** Ends those that have had their time; the milliseconds until the next has. */
+  /** Ends those that have timed out; the milliseconds until the next has. */
   tick(now: number): number {
     const untilLook = this.#pauses.tick(now, this.#lookAfterPause);
     this.flush();

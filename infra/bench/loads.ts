@@ -91,7 +91,7 @@ export const silentBurstLoad = (bursts: number): Load =>
 function burstsOf(name: Load['name'], what: string, bursts: number, requests: number): Load {
   return {
     name,
-    about: `${BURST_SIZE} connections, each with a ${what}, are queued while the head is stopped, then it is let go`,
+    about: `${BURST_SIZE} connections, each with a ${what}, are queued while the head is stopped, then it goes on`,
     async run(stage, target) {
       const reports: LoadReport[] = [];
       while (reports.length < bursts) {

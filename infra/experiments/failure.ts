@@ -1,5 +1,5 @@
 /**
- * What visitors notice when something breaks while they come steadily: one of two deliveries is killed or stands still,
+ * What visitors notice when something breaks while they come steadily: one of two deliveries is killed or is stopped,
  * the head is restarted gently or killed and started again. Every way meets every fault, one run each.
  */
 import { setTimeout as delay } from 'node:timers/promises';

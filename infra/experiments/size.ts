@@ -32,7 +32,7 @@ const quick = { rounds: 1, sizes: [full.sizes[0]!, full.sizes[3]!] };
 export const size: Experiment = {
   name: 'size',
   title: 'answers of 1 kB to 10 MB at a round trip of 50 ms, every way: what slow start costs',
-  question: 'Does slow start on a second connection make a redirect dearer the larger the answer is?',
+  question: 'Does slow start on a second connection make a redirect more expensive the larger the answer is?',
   seconds: { full: 300, quick: 30 },
   run,
 };

@@ -2,7 +2,7 @@
  * Thousands of clients at the same moment, against accept queues of several sizes. The kernel completes handshakes by
  * itself and keeps the connections in the listener's queue until the head accepts them; what finds the queue full is
  * dropped without a word, and its client asks again after a second, and again. A head at work empties its queues
- * faster than clients can be started; so each crowd also meets a head that stands still for a moment, as one does that
+ * faster than clients can be started; so each crowd also meets a head that is stopped for a moment, as one does that
  * gets no processor, and then the queues are all there is.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -106,7 +106,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
     parameters: {
       clients: [...new Set(crowds.map(({ clients }) => clients))].join(', '),
       'accept queues': listeners.map(nameOf).join(', '),
-      'the head stands still for': `${still.map((clients) => `${stillMs(clients) / 1000} s`).join(', ')} from just before the first client`,
+      'the head is stopped for': `${still.map((clients) => `${stillMs(clients) / 1000} s`).join(', ')} from just before the first client`,
       'time limit of a client': `${TIMEOUT_MS / 1000} s`,
       mode: 'handoff',
     },
@@ -131,7 +131,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
         .filter((outcome) => outcome.lateMs > LATE_MS)
         .map(
           (outcome) =>
-            `${outcome.clients} clients, ${nameOf(outcome)}: a generator began ${outcome.lateMs} ms late, so the head had stood still for that long before`,
+            `${outcome.clients} clients, ${nameOf(outcome)}: a generator began ${outcome.lateMs} ms late, so the head had was stopped for that long before`,
         ),
     ],
   };
@@ -208,7 +208,7 @@ function answer(outcomes: readonly Outcome[]): string {
     .map((outcome) => `${waited(outcome)} with ${nameOf(outcome)}`);
   if (queues.length === 0) return 'Too little was measured to answer.';
   const said = [
-    `Of ${largest} clients who met a head that stood still for ${stillMs(largest) / 1000} s, those who found the accept queues (workers × backlog) full were not refused but asked again a second later: ${queues.join(', ')}`,
+    `Of ${largest} clients who met a head that was stopped for ${stillMs(largest) / 1000} s, those who found the accept queues (workers × backlog) full were not refused but asked again a second later: ${queues.join(', ')}`,
   ];
   if (atWork.length > 0) {
     const each = atWork.map((outcome) => `${waited(outcome)} with ${nameOf(outcome)}`);

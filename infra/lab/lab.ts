@@ -32,7 +32,7 @@ export interface Service {
   stop(): Promise<void>;
   /** SIGKILL. Settles when it is gone. */
   kill(): Promise<void>;
-  /** SIGSTOP: it stands still, until `resume`. */
+  /** SIGSTOP: it is stopped, until `resume`. */
   freeze(): Promise<void>;
   resume(): Promise<void>;
 }

@@ -30,7 +30,7 @@ const roundSchema = z.object({
 });
 
 const caseSchema = z.object({
-  name: z.string().describe('one of a kind in its report; the same in every report of the same experiment'),
+  name: z.string().describe('unique in its report; the same in every report of the same experiment'),
   way: z.string().describe('how visits went, e.g. direct, handoff-fd, redirect'),
   x: z.number().nullable().describe('where it lies on the axis `x` of the report'),
   description: z.string(),

@@ -2,7 +2,7 @@
  * `npm run suites`: other people's tests with a head before each of their servers, `npm run suites -- node ws`,
  * `npm run suites -- koa --from DIR`. docs/suites.md tells how it works and which differences are expected. The last line is
  * `N passed, N failed, N skipped`; exits with 1 when a test fails that passes directly and is not expected to. A suite that
- * cannot be had is told of and is no failure, unless --from names its folder.
+ * is not available is told of and is no failure, unless --from names its folder.
  */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -31,7 +31,7 @@ export async function obtain(
   } catch (error) {
     const problem = ((error as Error).message.trim().split('\n').at(-1) ?? '').slice(0, 300);
     return {
-      missing: `Debian's source package ${suite.debian.source} cannot be had (${problem}); ${byHand}`,
+      missing: `Debian's source package ${suite.debian.source} is not available (${problem}); ${byHand}`,
     };
   }
   return { directory: there };

@@ -8,7 +8,7 @@ export interface Way {
 }
 
 export interface Outcome {
-  /** One of a kind in its suite. */
+  /** Unique in its suite. */
   readonly test: string;
   readonly result: 'passed' | 'failed' | 'skipped';
   /** Why it failed, as far as it says. */

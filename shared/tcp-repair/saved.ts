@@ -53,7 +53,7 @@ const packr = new Packr({ useRecords: false });
 
 /**
  * The bytes are a copy: the message stands for itself. It is a MessagePack array in the order below and in `check`: with
- * names it took five times as long to write and read, after an idle moment 40 us more, while the connection stands still.
+ * names it took five times as long to write and read, after an idle moment 40 us more, while the connection is stopped.
  */
 export const encodeSaved = (state: SavedConnection): Buffer =>
   packr.pack([
@@ -126,7 +126,7 @@ function endpoint(address: unknown, port: unknown, name: string): Endpoint {
 }
 
 /**
- * By hand, because a connection stands still meanwhile: a schema of zod took 40 us when it had not run for a while, this
+ * By hand, because a connection is stopped meanwhile: a schema of zod took 40 us when it had not run for a while, this
  * takes 5.
  */
 function check(v: unknown): SavedConnection {

@@ -64,7 +64,7 @@ const fromHead = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ping') }),
   /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
   z.object({ type: z.literal('drained') }),
-  /** The head has let this delivery go; its untaken connections went elsewhere. */
+  /** The head has dropped this delivery; its untaken connections went elsewhere. */
   z.object({ type: z.literal('dismissed'), reason: z.string().max(1024) }),
 ]);
 

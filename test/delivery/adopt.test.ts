@@ -72,7 +72,7 @@ test.serial('what is no open fd cannot be adopted', async (t) => {
   t.throws(() => adoptSocket(1_000_000, false));
 });
 
-/** Somebody else has a copy of the fd, as a head has that stands still. */
+/** Somebody else has a copy of the fd, as a head has that is stopped. */
 function copyOf(t: ExecutionContext, fd: number): void {
   const [from, to] = seqpacketPair();
   const messenger = createFdMessenger(1);

@@ -163,7 +163,7 @@ class Lane:
         sock.setblocking(True)
 
     def say(self, *message):
-        """False: the head has let this delivery go."""
+        """False: the head has dropped this delivery."""
         try:
             self.sock.send(pack(message))
             return True
@@ -177,7 +177,7 @@ class Lane:
             return False
         kind, first, count = unpack(data)
         if kind != CONNECTIONS or len(fds) > count:
-            raise ValueError("a lane message that is none")
+            raise ValueError("not a lane message")
         if fds and not self.say(TAKEN, first, len(fds)):
             # They may be another's by now: not a byte, no shutdown (rule 1).
             for fd in fds:

@@ -63,7 +63,7 @@ test.serial('a name that is taken is waited for', async (t) => {
   t.is((await send(head.cluster.listen, ask)).rest.toString(), 'b');
 });
 
-test.serial('names that nobody chose are one of a kind, in one process and in its threads', async (t) => {
+test.serial('names that nobody chose are unique, in one process and in its threads', async (t) => {
   const feed = head.feeding(t);
   const receivers = [feed(createServer()), feed(createServer())];
   await Promise.all(receivers.map(({ ready }) => ready));

@@ -85,7 +85,7 @@ test.serial(
     const clients = await Promise.all(Array.from({ length: 60 }, () => open(delivery.direct)));
     const answers = clients.map((client) => sendOn(client, askAndStay));
     const stopped = delivery.stop();
-    // It stands still until long after it meant to close its address, and more wait in the kernel's queue then.
+    // It is stopped until long after it meant to close its address, and more wait in the kernel's queue then.
     const more = Array.from({ length: 60 }, () => open(delivery.direct).then((it) => sendOn(it, askAndStay)));
     const busyUntil = performance.now() + 900;
     while (performance.now() < busyUntil);

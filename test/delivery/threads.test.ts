@@ -8,7 +8,7 @@ import { open, sendOn } from '../support/raw-client.ts';
 
 const program = fileURLToPath(new URL('../support/threads-app.ts', import.meta.url));
 
-/** Nobody is let go for silence while this runs. */
+/** Nobody is dropped for silence while this runs. */
 const head = ['--stall-timeout', '1m', '--workers', '2'];
 
 for (const [what, how, rounds, code] of [

@@ -63,7 +63,7 @@ test.serial(
 );
 
 test.serial(
-  'a delivery that leaves connections untaken is let go after the stall timeout, and may not take them then',
+  'a delivery that leaves connections untaken is dropped after the stall timeout, and may not take them then',
   async (t) => {
     const cluster = await startCluster(t, [...ONE_WORKER, '--stall-timeout', '500ms'], ['d1']);
     await cluster.drain('d1', true);
@@ -230,7 +230,7 @@ const nonsense: Record<string, (rogue: Awaited<ReturnType<typeof startRogue>>) =
   'sends a control message without end': (rogue) => void rogue.controlSend(Buffer.alloc(16_384, 0xc0)),
 };
 test.serial(
-  'a delivery that breaks the protocol is let go; what it had not taken goes to another, the head lives on',
+  'a delivery that breaks the protocol is dropped; what it had not taken goes to another, the head lives on',
   async (t) => {
     const cluster = await startCluster(t, ONE_WORKER, ['d1']);
     const fds = await countFds(cluster.head.pid);

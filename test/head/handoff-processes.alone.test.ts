@@ -46,7 +46,9 @@ test.serial(
     });
     await cluster.untilStatus('some came', ({ accepted }) => accepted > 100);
     process.kill(frozen.pid, 'SIGSTOP');
-    await cluster.untilStatus('it is let go', ({ deliveries }) => deliveries.some((d) => d.state === 'down'));
+    await cluster.untilStatus('it is dropped', ({ deliveries }) =>
+      deliveries.some((d) => d.state === 'down'),
+    );
     const visits = await running;
     const { deliveries } = await cluster.status();
     process.kill(frozen.pid, 'SIGCONT');

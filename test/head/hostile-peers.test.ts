@@ -62,7 +62,7 @@ test.serial(
 );
 
 test.serial(
-  'a delivery that never reads what it is told is let go, and the queue for it is bounded',
+  'a delivery that never reads what it is told is dropped, and the queue for it is bounded',
   async (t) => {
     const cluster = await startCluster(t, ['--workers', '1', '--stall-timeout', '100ms'], ['d1']);
     const deaf = connectSeqpacket(cluster.socket);

@@ -22,7 +22,7 @@ function addBusy(cluster: Cluster, name: string) {
   return cluster.addDelivery(name, '--app', app);
 }
 
-/** Judges a delivery each quarter of a stall timeout from 0 on; when it was let go, and why. */
+/** Judges a delivery each quarter of a stall timeout from 0 on; when it was dropped, and why. */
 function judged(process: number, signs: (now: number) => Partial<Signs>, untilMs: number) {
   const liveness = new Liveness(process, STALL, 0);
   for (let now = 0; now <= untilMs; now += STALL / 4) {
@@ -39,7 +39,7 @@ function judged(process: number, signs: (now: number) => Partial<Signs>, untilMs
   return undefined;
 }
 
-test('one that says nothing and of which nothing is seen is let go after the stall timeout', (t) => {
+test('one that says nothing and of which nothing is seen is dropped after the stall timeout', (t) => {
   t.deepEqual(
     judged(0, () => ({}), 9000),
     { now: STALL, reason: 'it did not answer a ping in time' },
@@ -63,7 +63,7 @@ test('one that is heard, or takes what it is sent, stays', (t) => {
   );
 });
 
-test('one that is heard and takes nothing of what waits is let go, the last one much later', (t) => {
+test('one that is heard and takes nothing of what waits is dropped, the last one much later', (t) => {
   const reason = 'it left a connection untaken for too long';
   const idle = (now: number) => ({ lastHeard: now, leavesUntaken: now >= STALL });
   t.deepEqual(judged(0, idle, 60_000), { now: STALL, reason });
@@ -127,7 +127,7 @@ test.serial(
 );
 
 test.serial(
-  'while a busy one is waited for, a frozen one is let go, and what it had not taken goes to it',
+  'while a busy one is waited for, a frozen one is dropped, and what it had not taken goes to it',
   async (t) => {
     const cluster = await startCluster(t, ['--stall-timeout', '500ms'], ['d1']);
     await addBusy(cluster, 'd2');
@@ -139,7 +139,7 @@ test.serial(
       perSecond: 1000,
       timeoutMs: 120_000,
     });
-    await cluster.untilStatus('it is let go', ({ deliveries }) => deliveries[0]!.state === 'down');
+    await cluster.untilStatus('it is dropped', ({ deliveries }) => deliveries[0]!.state === 'down');
     t.deepEqual(failed(await visiting), []);
     const { deliveries } = await cluster.status();
     t.is(deliveries[1]!.state, 'up');

@@ -90,7 +90,7 @@ test('GET and HEAD of /metrics are answered, and nothing else', async (t) => {
   t.regex(await ask(`GET /metrics HTTP/1.1\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
 });
 
-test('those who are connected are bounded, and who says nothing is let go for others', async (t) => {
+test('those who are connected are bounded, and who says nothing is dropped for others', async (t) => {
   const server = await serve(t);
   const silent = await Promise.all(Array.from({ length: 40 }, () => dial(server)));
   const closed = new Set<Socket>();

@@ -29,7 +29,7 @@ function unchunk(body: Buffer): Buffer {
   for (let at = 0; ; ) {
     const line = body.indexOf('\r\n', at);
     const size = Number.parseInt(body.toString('latin1', at, line), 16);
-    if (line < 0 || Number.isNaN(size)) throw new Error('a chunked body that is none');
+    if (line < 0 || Number.isNaN(size)) throw new Error('not a chunked body');
     if (size === 0) return Buffer.concat([...parts, body.subarray(line + 4)]);
     parts.push(body.subarray(line + 2, line + 2 + size));
     at = line + 2 + size + 2;

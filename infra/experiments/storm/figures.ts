@@ -99,7 +99,7 @@ export function connectChart(outcomes: readonly Outcome[], clients: number): Cha
       };
     });
   return {
-    title: `${clients} clients meet a head that stands still`,
+    title: `${clients} clients meet a head that is stopped`,
     lead: 'The share of clients that were connected after so long, by workers × backlog.',
     x: { title: 'time to connect', unit: 'ms', log: true },
     y: { title: 'clients', unit: '%', log: false },

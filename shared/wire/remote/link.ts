@@ -17,7 +17,7 @@ import { encodeFrame, FrameReader } from './frames.ts';
 const IDENTITY = 'baton';
 const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' } as const;
 const HANDSHAKE_WITHIN_MS = 5000;
-/** Unsent bytes above which a peer that does not read is let go. */
+/** Unsent bytes above which a peer that does not read is dropped. */
 const UNSENT_MAX = 64 << 20;
 /** Links, and above them so many that have not shown that they have the secret: the oldest of those makes room. */
 const LINKS_MAX = 256;

@@ -14,7 +14,7 @@ export const REMOTE_VERSION = 1;
 /** Ids in one message, at most. */
 export const IDS_MAX = 10_000;
 
-/** Names a migration; one of a kind across restarts of the head. Exact in a double. */
+/** Names a migration; unique across restarts of the head. Exact in a double. */
 const id = z.int().min(0);
 const ids = z.array(id).max(IDS_MAX);
 const count = z.int().min(0).max(0xffffffff);
@@ -34,7 +34,7 @@ const fromDelivery = z.discriminatedUnion('type', [
     .refine(({ ids, keys }) => keys.length === ids.length * FLOW_KEY_SIZE, 'as many keys as ids'),
   /** The connection stands here, all but its coming to life. `micros`: how long that took. */
   z.object({ type: z.literal('adopted'), id, micros: z.number().min(0) }),
-  /** It cannot be had here; nothing of it is left. */
+  /** It is not available here; nothing of it is left. */
   z.object({ type: z.literal('refused'), id, reason: z.enum(refusalReasons) }),
   /** They live here now, and the application has them. */
   z.object({ type: z.literal('live'), ids }),
@@ -63,7 +63,7 @@ const fromHead = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ping') }),
   /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
   z.object({ type: z.literal('drained') }),
-  /** The head has let this delivery go; what it adopted stays its own. */
+  /** The head has dropped this delivery; what it adopted stays its own. */
   z.object({ type: z.literal('dismissed'), reason: z.string().max(1024) }),
 ]);
 

@@ -122,7 +122,7 @@ labTest('a delivery that fails to bring the connection to life: the client is to
 });
 
 labTest(
-  'a frozen delivery is let go, and what it had adopted is steered until it may be forgotten',
+  'a frozen delivery is dropped, and what it had adopted is steered until it may be forgotten',
   async (t) => {
     const rogue = await enlist(lab, t);
     const client = t.throwsAsync(send(lab.head.listen, REQUEST), { message: /silent|ECONNRESET/ });

@@ -22,9 +22,9 @@ for (const [what, breakIt, problem] of [
     /more closed/,
   ],
   ['a second hello', (rogue) => rogue.say({ type: 'hello' }), /a bad/],
-  ['a message that is none', (rogue) => rogue.say({ type: 'nonsense' }), /a bad/],
+  ['what is not a message', (rogue) => rogue.say({ type: 'nonsense' }), /a bad/],
   [
-    'a reason that is none',
+    'what is not a reason',
     (rogue) => rogue.say({ type: 'refused', id: 1, reason: 'bad luck' }),
     /a bad reason/,
   ],
@@ -35,7 +35,7 @@ for (const [what, breakIt, problem] of [
   ],
 ] as readonly (readonly [string, (rogue: RogueRemote) => void, RegExp])[]) {
   labTest(
-    `a delivery that says ${what} is let go with the reason, and loses only what is on its way`,
+    `a delivery that says ${what} is dropped with the reason, and loses only what is on its way`,
     async (t) => {
       const rogue = await enlist(lab, t);
       const reply = send(lab.head.listen, REQUEST);

@@ -170,7 +170,7 @@ labTest('a delivery that is killed under load fails only what it had adopted', a
 });
 
 labTest(
-  'a delivery that stands still is passed over, costs no visit that it had not adopted, and comes back',
+  'a delivery that is stopped is passed over, costs no visit that it had not adopted, and comes back',
   async (t) => {
     const frozen = lab.deliveries[1]!;
     const before = await lab.head.status();
@@ -181,7 +181,7 @@ labTest(
     });
     await lab.untilStatus('visits are on their way', ({ accepted }) => accepted > before.accepted + 50);
     await frozen.freeze();
-    await lab.untilStatus('it is let go', ({ deliveries }) =>
+    await lab.untilStatus('it is dropped', ({ deliveries }) =>
       deliveries.some(({ state }) => state === 'down'),
     );
     await frozen.resume();

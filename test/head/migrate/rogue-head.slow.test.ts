@@ -187,8 +187,8 @@ labTest('a delivery that dies before the word leaves the connection to the head'
 for (const [what, message] of [
   ['a commit of what was never offered', { type: 'commit', id: 9 }],
   ['an abort of what was never offered', { type: 'abort', id: 9 }],
-  ['a state that is none', { type: 'adopt', id: 9, withinMs: 1000, state: Buffer.from('nonsense') }],
-  ['a message that is none', { type: 'nonsense' }],
+  ['what is not a state', { type: 'adopt', id: 9, withinMs: 1000, state: Buffer.from('nonsense') }],
+  ['what is not a message', { type: 'nonsense' }],
 ] as const) {
   labTest(`a head that sends ${what} is left, and found again`, async (t) => {
     const stage = await setUp(t);

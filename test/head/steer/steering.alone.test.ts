@@ -41,7 +41,7 @@ const filtersOf = (head: Agent) =>
   head.shell('tc filter show dev eth0 ingress; tc filter show dev eth0 egress');
 const qdiscsOf = (head: Agent) => head.shell('tc qdisc show dev eth0');
 
-steer('a held flow loses its packets, and TCP brings them once it is let go', async (t) => {
+steer('a held flow loses its packets, and TCP brings them once it is dropped', async (t) => {
   const { head, client, vip } = await stage(t);
   const { index, ...end } = await client.connect(vip, PORT);
   const flow = { client: end, server: { host: vip, port: PORT } };

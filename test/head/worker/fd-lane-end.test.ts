@@ -17,8 +17,8 @@ test('nonsense is a RangeError that says what was wrong', (t) => {
     [[0x93, RETURNED, 1, 2], /1 to 2, which were not sent/],
     [[0x92, ENDED, 1], /more connections ended/],
     [[0x93, CONNECTIONS, 0, 1], /of kind 1/],
-    [[0x93, TAKEN, 0, 0], /message that is none/],
-    [[0xc0], /message that is none/],
+    [[0x93, TAKEN, 0, 0], /not a lane message/],
+    [[0xc0], /not a lane message/],
   ] as const) {
     const { lane, events, sayBytes } = openLane(t);
     lane.push(devNull);

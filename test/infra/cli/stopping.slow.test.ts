@@ -61,7 +61,7 @@ test.serial('a head that is told to stop passes on what is queued and exits with
   const head = await spawnBaton(t, 'head', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '2');
   const delivery = await spawnBaton(t, 'delivery', '--head', socket);
   head.signal('SIGSTOP');
-  // The kernel accepts these while the head stands still: they are in its queues when it is told to stop.
+  // The kernel accepts these while the head is stopped: they are in its queues when it is told to stop.
   const clients = await Promise.all(Array.from({ length: 20 }, () => open(String(head.ready.listen))));
   const answers = clients.map((client) => {
     client.write('GET /bytes/10 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');

@@ -70,7 +70,7 @@ test.serial('wrong usage is one line and exit code 2', async (t) => {
 });
 
 test.serial(
-  'what cannot be had is one line and exit code 1, and what is in the way is left alone',
+  'what is not available is one line and exit code 1, and what is in the way is left alone',
   async (t) => {
     const directory = await folder(t);
     const taken = createServer().listen(0, '127.0.0.1');

@@ -44,7 +44,7 @@ asRoot(['tcpdump'], test.serial)("the generator's times are those of the packets
 });
 
 asRoot([], test.serial)(
-  'a crowd fills the accept queue of a head that stands still; the rest ask again',
+  'a crowd fills the accept queue of a head that is stopped; the rest ask again',
   async (t) => {
     const { tables, warnings } = await runQuick(storm);
     const [small, large] = tables[0]!.rows;

@@ -157,7 +157,7 @@ test.serial('listeners that share an address each get some of the connections', 
   fds.forEach(sockets.closeFd);
 });
 
-test.serial('an address that cannot be had is an error that names what to change', async (t) => {
+test.serial('an address that is not available is an error that names what to change', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   t.teardown(() => server.close());
   await once(server, 'listening');

@@ -173,7 +173,7 @@ netTest('a delivery that closes a half-closed connection has forgotten it second
   await client.close(opened.client);
 });
 
-netTest('bytes sent while the flow is held arrive once it is let go', async (t) => {
+netTest('bytes sent while the flow is held arrive once it is dropped', async (t) => {
   const { client, delivery } = segment;
   const opened = await open(segment);
   segment.steer('nobody');

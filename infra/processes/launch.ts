@@ -29,6 +29,8 @@ const start = ([program, ...args]: readonly string[], stdin: 'ignore' | 'pipe') 
   execa(program!, args, {
     detached: true,
     cleanup: false,
+    // Who sends a signal says what follows: a delivery that drains may take longer than five seconds.
+    forceKillAfterDelay: false,
     reject: false,
     stdin,
     buffer: { stdout: false, stderr: false },

@@ -9,6 +9,7 @@ import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
 import type { MetricsServer } from '../shared/metrics-server.ts';
 import { isReachable } from '../shared/reachable.ts';
+import { dropHandshakes, hasHandshakes } from '../shared/sys/last-handshakes.ts';
 import { listenError } from '../shared/sys/reuseport.ts';
 import { listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
@@ -24,6 +25,9 @@ import { type Receiver, receiveConnections } from './receive.ts';
  * this (milliseconds) the address stays open.
  */
 const DIRECT_GRACE_MS = 500;
+
+/** Handshakes that are under way when the direct address closes get this long to end, milliseconds. */
+const HANDSHAKES_MS = 1000;
 
 export interface Delivery {
   readonly name: string;
@@ -166,11 +170,20 @@ async function stop(server: Server, receiver: Receiver, { drainTimeout }: Delive
   server.close();
 }
 
-/** Clients that wait in the accept queue would be reset: a server that was busy has not taken them yet. */
+/**
+ * Clients that wait in the accept queue would be reset: a server that was busy has not taken them yet. So nobody can begin
+ * to connect from here on, whose handshake is under way gets in, and the address closes when the queue is empty.
+ */
 async function acceptQueued(server: Server, until: number): Promise<void> {
-  do {
-    // Between two of these the event loop accepts.
-    await delay(1);
+  const listener = fdOf(server);
+  const handshakesBy = dropHandshakes(listener) ? Math.min(until, performance.now() + HANDSHAKES_MS) : 0;
+  let isEmpty = false;
+  while (!isEmpty && performance.now() < until) {
+    // Asked before the queue: whose handshake is over is in it.
+    const noneComes = performance.now() > handshakesBy || !hasHandshakes(listener);
+    // Between two looks the event loop accepts.
+    await delay(2);
     await nextTurn();
-  } while (performance.now() < until && listenQueue(fdOf(server)).queued > 0);
+    isEmpty = noneComes && listenQueue(listener).queued === 0;
+  }
 }

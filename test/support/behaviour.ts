@@ -131,7 +131,8 @@ export function declareBehaviour({ name: way, byItself, start: find }: Way, decl
       const { address } = await start();
       const answer = await fetch(`http://${address}/echo`, {
         method: 'POST',
-        body: body.subarray(0, 100_000),
+        // Node 22's fetch cannot send an array a second time, after a redirect of any server's (22.23.3).
+        body: new Blob([new Uint8Array(body.subarray(0, 100_000))]),
       });
       t.is(digest(new Uint8Array(await answer.arrayBuffer())), digest(body.subarray(0, 100_000)));
       const script = `

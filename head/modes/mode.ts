@@ -4,6 +4,8 @@ import type { Refusal } from '../refusals.ts';
 
 /** In the place of a slot: no delivery has had the connection yet. */
 export const NOBODY = -1;
+/** No delivery is to have it any more. */
+export const GIVEN_UP = -2;
 
 /**
  * What a mode can do with a connection. Exactly one of hand, redirect, created and refuse ends its part in it. `Outcome` is
@@ -12,8 +14,8 @@ export const NOBODY = -1;
 export interface Desk<Outcome extends string = string> {
   /**
    * Hands it to a delivery that can take it, but not to the one that has just returned it (`from`, a slot or NOBODY); false,
-   * with nothing done, when there is none, or after too many have returned it. Only for modes that declare `taken` and
-   * `lost`: what became of it is counted so later.
+   * with nothing done, when there is none. Where the deliveries with credits could only just now take nothing, it waits for
+   * them. Only for modes that declare `taken` and `lost`: what became of it is counted so later.
    */
   readonly hand: 'taken' | 'lost' extends Outcome
     ? (fd: number, found: Found, from: number) => boolean
@@ -34,7 +36,7 @@ export interface ModeHandler<Outcome extends string = string> {
   readonly consumes: boolean;
   /** What can become of a connection; the counts, the status and the metrics are made of these words. */
   readonly outcomes: readonly Outcome[];
-  /** `from`: the slot of the delivery that the connection has just come back from, or NOBODY. */
+  /** `from`: the slot of the delivery that the connection has just come back from, NOBODY, or GIVEN_UP. */
   act(desk: Desk<Outcome>, fd: number, found: Found, from: number): void;
 }
 

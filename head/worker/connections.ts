@@ -19,6 +19,8 @@ export const UNTAKEN = 2;
 export const WRITING = 3;
 /** Answered and half-closed; what it still sends is thrown away. */
 export const LINGERING = 4;
+/** Waits for a delivery that could take nothing (see postponed.ts). */
+export const POSTPONED = 5;
 
 /** What an epoll tag names; the rest of a tag is a lane's slot or a connection's generation. */
 export const TAG_CONNECTION = 0;

@@ -1,17 +1,18 @@
 /** What is done with one worker's connections (see modes/): they are handed over, answered, ended, and counted. */
 import type { Calls } from '../../shared/sys/calls.ts';
 import type { Found } from '../found.ts';
-import { type Desk, NOBODY } from '../modes/mode.ts';
+import { type Desk, GIVEN_UP, NOBODY } from '../modes/mode.ts';
 import type { InspectionFailure, Refusal } from '../refusals.ts';
 import type { Scoreboard, WorkerCounters } from '../scoreboard.ts';
 import type { Clock } from './clock.ts';
 import { type Connections, UNTAKEN } from './connections.ts';
 import type { Linger } from './linger.ts';
 import { Outbox } from './outbox.ts';
+import type { Postponed } from './postponed.ts';
 import { Responses } from './responses.ts';
 import type { Router } from './router.ts';
 
-/** A connection that this many deliveries could not take goes the way of the fallback. */
+/** A connection that this many deliveries could not take is not given to another at once. */
 const MAX_ATTEMPTS = 3;
 
 export interface DeskParts {
@@ -19,6 +20,7 @@ export interface DeskParts {
   readonly counters: WorkerCounters;
   readonly connections: Connections;
   readonly router: Router;
+  readonly postponed: Postponed;
   readonly linger: Linger;
   readonly calls: Calls;
   readonly clock: Clock;
@@ -31,15 +33,27 @@ export class WorkerDesk implements Desk {
   readonly #counters: WorkerCounters;
   readonly #connections: Connections;
   readonly #router: Router;
+  readonly #postponed: Postponed;
   readonly #linger: Linger;
   readonly #clock: Clock;
   readonly #responses: Responses;
 
-  constructor({ scoreboard, counters, connections, router, linger, calls, clock, headBytes }: DeskParts) {
+  constructor({
+    scoreboard,
+    counters,
+    connections,
+    router,
+    postponed,
+    linger,
+    calls,
+    clock,
+    headBytes,
+  }: DeskParts) {
     this.#scoreboard = scoreboard;
     this.#counters = counters;
     this.#connections = connections;
     this.#router = router;
+    this.#postponed = postponed;
     this.#linger = linger;
     this.#clock = clock;
     this.#responses = new Responses(headBytes);
@@ -49,15 +63,22 @@ export class WorkerDesk implements Desk {
   // --- what a mode does ---
 
   hand(fd: number, found: Found, from: number): boolean {
-    if (from !== NOBODY && ++this.#connections.attempts[fd]! >= MAX_ATTEMPTS) return false;
-    const slot = this.#router.pickLane(fd, found, from);
-    if (slot === NOBODY) return false;
+    if (from === GIVEN_UP) return false;
+    const mayTry = from === NOBODY || ++this.#connections.attempts[fd]! < MAX_ATTEMPTS;
+    const slot = mayTry ? this.#router.pickLane(fd, found, from) : NOBODY;
+    if (slot === NOBODY) return this.#postpone(fd);
     this.#connections.unwatch(fd);
     this.#connections.setState(fd, UNTAKEN);
     // An untaken connection is in no queue, so the queues' clock is free to say since when it waits.
     this.#connections.links.since[fd] = this.#clock.now;
     this.#router.lanes[slot]!.push(fd);
     return true;
+  }
+
+  /** Where deliveries have credits and could only just now take nothing, it waits for them. */
+  #postpone(fd: number): boolean {
+    const dueAt = this.#router.backOffEnds;
+    return dueAt < Number.POSITIVE_INFINITY && this.#postponed.add(fd, dueAt, this.#clock.now);
   }
 
   redirect(fd: number, found: Found, outcome: string): boolean {
@@ -119,7 +140,7 @@ export class WorkerDesk implements Desk {
   taken(slot: number, fd: number): void {
     this.#counters.addFor(slot, 'taken');
     this.#countOutcome(fd, 'taken');
-    this.#router.taken(slot);
+    if (this.#router.taken(slot)) this.#postponed.hurry();
     this.#counters.addLatency((this.#clock.now - this.#connections.acceptedAt[fd]!) * 1000);
     this.#connections.close(fd);
   }

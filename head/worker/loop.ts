@@ -23,6 +23,7 @@ import { WorkerDesk } from './desk.ts';
 import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
 import { ACCEPT_BATCH, Listener } from './listener.ts';
+import { Postponed } from './postponed.ts';
 import { RequestReader } from './reader.ts';
 import { Router } from './router.ts';
 
@@ -45,6 +46,7 @@ export class WorkerLoop {
   readonly #router: Router;
   readonly #desk: WorkerDesk;
   readonly #linger: Linger;
+  readonly #postponed: Postponed;
   readonly #reader: RequestReader;
   readonly #lanes: Lanes;
   readonly #listener: Listener;
@@ -78,11 +80,15 @@ export class WorkerLoop {
       clock: this.#clock,
       policy: settings.policy,
     });
+    this.#postponed = new Postponed(this.#connections, settings.headTimeoutMs, (fd, from) =>
+      this.#reader.again(fd, from),
+    );
     this.#desk = new WorkerDesk({
       scoreboard: this.#scoreboard,
       counters: this.#counters,
       connections: this.#connections,
       router: this.#router,
+      postponed: this.#postponed,
       linger: this.#linger,
       calls: this.#calls,
       clock: this.#clock,
@@ -185,8 +191,6 @@ export class WorkerLoop {
     }
   }
 
-  // --- accept ---
-
   #open(fd: number, addressHash: number): void {
     this.#connections.open(fd, this.#scoreboard.mode, this.#clock.now, addressHash);
     this.#reader.begin(fd);
@@ -197,13 +201,11 @@ export class WorkerLoop {
     // What is under way comes first: a connection can not be ended in the middle of it.
     this.#settle();
     if (this.#linger.evict()) return true;
-    if (!this.#reader.evict()) return false;
+    if (!this.#postponed.evict() && !this.#reader.evict()) return false;
     // It has its answer now, and lingers.
     this.#desk.outbox.flush();
     return this.#linger.evict();
   }
-
-  // --- inspect and act ---
 
   #onEvent(fd: number, events: number): void {
     switch (this.#connections.state(fd)) {
@@ -214,10 +216,11 @@ export class WorkerLoop {
         return this.#desk.outbox.writeRest(fd);
       case connection.LINGERING:
         return this.#linger.look(fd, this.#clock.now);
+      case connection.POSTPONED:
+        this.#postponed.leave(fd);
+        return this.#desk.abandon(fd, 'client_gone');
     }
   }
-
-  // --- what the main thread says ---
 
   #obey(): void {
     clearWake(this.#settings.wake);
@@ -228,6 +231,7 @@ export class WorkerLoop {
           break;
         case 'join':
           this.#lanes.join(message);
+          this.#postponed.hurry();
           break;
         case 'leave':
           this.#lanes.leave(message.slot);
@@ -251,20 +255,21 @@ export class WorkerLoop {
     this.#stopBy = this.#clock.now + withinMs;
     this.#listener.stop(this.#clock.now, this.#stopBy);
     this.#reader.stop();
+    this.#postponed.stop(this.#clock.now);
   }
-
-  // --- time ---
 
   /** Does what is due; how long to sleep, in milliseconds. */
   #tick(): number {
     const now = this.#clock.now;
     // The reader first: those that it fails begin to linger.
     const untilTooSlow = this.#reader.tick(now);
+    const untilDue = this.#postponed.tick(now);
     this.#desk.outbox.flush();
     const untilUnread = this.#desk.outbox.tick(now);
     const next = Math.min(
       LONGEST_SLEEP_MS,
       untilTooSlow,
+      untilDue,
       this.#linger.tick(now),
       this.#stopBy - now,
       untilUnread,
@@ -275,13 +280,12 @@ export class WorkerLoop {
   }
 
   #isDone(): boolean {
-    if (this.#listener.isOpen) return false;
-    if (this.#clock.now >= this.#stopBy) return true;
-    return this.#counters.get('open') === 0;
+    return !this.#listener.isOpen && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
   }
 
   /** Gives back everything: what is still open has timed out. */
   #finish(): void {
+    while (this.#postponed.evict());
     this.#reader.close();
     this.#desk.outbox.close();
     while (this.#linger.evict());

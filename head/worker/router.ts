@@ -92,8 +92,7 @@ export class Router {
     candidates.count = 0;
     for (let slot = 0; slot < this.#known; slot++) {
       const lane = this.lanes[slot];
-      if (!lane || slot === avoid || lane.isFull || this.#scoreboard.state(slot) !== UP) continue;
-      if (this.#scoreboard.inUse(slot) >= this.#scoreboard.credits(slot)) continue;
+      if (!lane || slot === avoid || lane.isFull || !this.#isFree(slot)) continue;
       if (this.waited(lane) > slowMs) continue;
       if (this.#backOffUntil[slot]! > this.#clock.now && slowMs === SLOW_MS) continue;
       candidates.slots[candidates.count++] = slot;
@@ -148,11 +147,30 @@ export class Router {
     this.#backOffUntil[slot] = this.#clock.now + this.#backOffMs[slot]!;
   }
 
-  /** The delivery has taken a connection. */
-  taken(slot: number): void {
+  /** When the first of those that are passed over, and have credits, is to be asked again; Infinity when there is none. */
+  get backOffEnds(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { slot, isFull } of this.open) {
+      const until = this.#backOffUntil[slot]!;
+      if (until > this.#clock.now && !isFull && this.#isFree(slot)) first = Math.min(first, until);
+    }
+    return first;
+  }
+
+  #isFree(slot: number): boolean {
+    return (
+      this.#scoreboard.state(slot) === UP && this.#scoreboard.inUse(slot) < this.#scoreboard.credits(slot)
+    );
+  }
+
+  /** The delivery has taken a connection. True: it was passed over, and is no more. */
+  taken(slot: number): boolean {
     if (this.#backOffMs[slot]! > 0 && this.#clock.now > this.#backOffUntil[slot]! + this.#backOffMs[slot]!) {
       // For as long as it was passed over it has returned nothing.
       this.#backOffMs[slot] = 0;
     }
+    const wasPassedOver = this.#backOffUntil[slot]! > this.#clock.now;
+    if (wasPassedOver) this.#backOffUntil[slot] = 0;
+    return wasPassedOver;
   }
 }

@@ -3,15 +3,15 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { startCluster } from '../support/cluster.ts';
-import { send } from '../support/raw-client.ts';
+import { open, send } from '../support/raw-client.ts';
 import { until } from '../support/until.ts';
 
 const program = fileURLToPath(new URL('../support/hog-app.ts', import.meta.url));
 const ask = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 
 /** A head, deliveries called `names`, and one whose application has left it no file to open. */
-async function start(t: ExecutionContext, names: readonly string[]) {
-  const cluster = await startCluster(t, [], names);
+async function start(t: ExecutionContext, names: readonly string[], ofHead: readonly string[] = []) {
+  const cluster = await startCluster(t, ofHead, names);
   const args = ['-c', 'ulimit -n 400; exec "$0" "$@"', process.execPath, program, cluster.socket];
   const hog = execa('sh', args, { reject: false, buffer: false });
   t.teardown(async () => {
@@ -36,9 +36,29 @@ test('a delivery that can open no file costs no visit where there is another, an
   await untilStatus('no credit in use', ({ deliveries }) => deliveries.every(({ inUse }) => inUse === 0));
 });
 
-test('alone it serves again as soon as there are files, and the head has kept none of its connections', async (t) => {
-  const { listen, free, untilStatus } = await start(t, []);
+test('alone it has its visits wait until there are files, and then serves them all', async (t) => {
+  const { listen, free, metric, untilStatus } = await start(t, []);
+  const visits = Array.from({ length: 50 }, () => send(listen, ask));
+  // A client that goes meanwhile is nobody's trouble.
+  const gone = await open(listen);
+  gone.write(ask);
+  await untilStatus('each has come back', ({ deliveries }) => deliveries[0]!.returned > visits.length + 1);
+  gone.resetAndDestroy();
+  await until(
+    'its going is seen',
+    () => metric('baton_inspection_failures_total{reason="client_gone"}'),
+    (count) => count === 1,
+  );
+  free();
+  for (const { status } of await Promise.all(visits)) t.is(status, 200);
+  await untilStatus('no credit in use', ({ deliveries }) => deliveries.every(({ inUse }) => inUse === 0));
+});
+
+test('nobody waits for it longer than for a request', async (t) => {
+  const { listen, free, untilStatus } = await start(t, [], ['--head-timeout', '1s']);
+  const began = performance.now();
   t.is((await send(listen, ask)).status, 503);
+  t.true(performance.now() - began > 900);
   free();
   await until(
     'it serves',
@@ -46,4 +66,12 @@ test('alone it serves again as soon as there are files, and the head has kept no
     (status) => status === 200,
   );
   await untilStatus('no credit in use', ({ deliveries }) => deliveries.every(({ inUse }) => inUse === 0));
+});
+
+test('a head that stops gives those that wait a second, and then an answer', async (t) => {
+  const { listen, head, untilStatus } = await start(t, []);
+  const visit = send(listen, ask);
+  await untilStatus('it has come back', ({ deliveries }) => deliveries[0]!.returned > 0);
+  await Promise.all([head.stop(), visit]);
+  t.is((await visit).status, 503);
 });

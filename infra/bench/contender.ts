@@ -8,6 +8,8 @@ export interface Contender {
   readonly about: string;
   /** Starts it, with whatever receives its connections. The stage ends every process that it launched. */
   start(stage: Stage): Promise<Running>;
+  /** The same made of the program in another folder that Baton was checked out to, for what cannot be compared with itself. */
+  of?(checkout: string): Contender;
 }
 
 export interface Running {

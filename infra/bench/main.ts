@@ -31,6 +31,7 @@ interface Options {
   readonly concurrent: number;
   readonly load?: string;
   readonly only?: string[];
+  readonly beside?: string;
   readonly out: string;
 }
 
@@ -55,7 +56,7 @@ async function main(name: string | undefined, options: Options): Promise<void> {
     cores,
   };
   for (const suite of chosen) {
-    await runSuite(only(suite, options.only), settings, options);
+    await runSuite(beside(only(suite, options.only), options.beside), settings, options);
   }
 }
 
@@ -139,6 +140,23 @@ function only(suite: Suite, names: readonly string[] | undefined): Suite {
   throw new BatonError('BAD_OPTION', { option: '--only', problem, value: names.join(' ') });
 }
 
+/** Two runs of the same differ by so much: a change that costs more is one. */
+const SAME = 1.03;
+
+/** With the Baton of another folder, to see in one run what a change costs. */
+function beside(suite: Suite, checkout: string | undefined): Suite {
+  const [first, ...others] = suite.contenders;
+  const other = checkout === undefined ? undefined : first!.of?.(checkout);
+  if (!other) return suite;
+  const name = 'beside';
+  const figure = suite.apart === 'subject' ? 'subjectCpu' : 'allCpu';
+  return {
+    ...suite,
+    contenders: [first!, { ...other, name, about: `the same in ${checkout}` }, ...others],
+    bars: [...suite.bars, { figure, against: name, atMost: SAME }],
+  };
+}
+
 const command = new Command('bench')
   .description('Measures what a connection costs, beside C references, node:cluster, nginx and HAProxy.')
   .argument('[NAME]', `one suite: ${[...suites.map(({ name }) => name), 'memory'].join(', ')}`)
@@ -149,6 +167,7 @@ const command = new Command('bench')
   .option('--concurrent <N>', 'connections at a time', whole('--concurrent', 1, 10_000), 64)
   .addOption(choice('--load <NAME>', 'only this kind of load', loadNames))
   .option('--only <NAME...>', 'only these contenders')
+  .option('--beside <FOLDER>', 'with the Baton that was checked out there (not in `migrate`)')
   .option('--out <FOLDER>', 'where the JSON report goes', 'reports')
   .exitOverride()
   .action(main);

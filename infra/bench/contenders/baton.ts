@@ -3,14 +3,23 @@ import type { Contender } from '../contender.ts';
 import type { Stage } from '../stage.ts';
 import { type App, appFile } from './app.ts';
 
-const program = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+/** The folder that this program is in. */
+const here = join(import.meta.dirname, '..', '..', '..');
+
+/** Makes a contender of the Baton in any folder. */
+function fromAny(make: (program: string) => Contender): Contender {
+  const program = (checkout: string) => join(checkout, 'infra', 'cli', 'main.ts');
+  return { ...make(program(here)), of: (checkout) => make(program(checkout)) };
+}
 
 /** Nobody follows the redirects here, so nothing needs to listen there (an RFC 5737 address). */
 const direct = '192.0.2.1:8080';
 
-/** One worker: the head gets one core. `name` keeps apart the heads of one stage. */
-async function startHead(stage: Stage, name: string, mode: 'handoff' | 'redirect') {
-  const socket = join(stage.folder, `${name}.sock`);
+let heads = 0;
+
+/** One worker: the head gets one core. */
+async function startHead(stage: Stage, program: string, mode: 'handoff' | 'redirect') {
+  const socket = join(stage.folder, `head${++heads}.sock`);
   const options = ['--listen', '127.0.0.1:0', '--socket', socket, '--mode', mode, '--workers', '1'];
   // A burst stops the head for a while: its deliveries must not look as if they did not react.
   options.push('--stall-timeout', '1m');
@@ -18,19 +27,26 @@ async function startHead(stage: Stage, name: string, mode: 'handoff' | 'redirect
 }
 
 /** A delivery of real Node, with an application that other Node servers of the bench serve as well. */
-const startDelivery = (stage: Stage, socket: string, name: string, app: App = 'app', ...more: string[]) =>
+const startDelivery = (
+  stage: Stage,
+  program: string,
+  socket: string,
+  name: string,
+  app: App,
+  ...more: string[]
+) =>
   stage.launch(process.execPath, [
     ...[program, 'delivery', '--name', name, '--head', socket, '--app', appFile(app)],
     ...more,
   ]);
 
 /** With the C receiver as its only delivery, so that the head is what is measured. */
-function headAlone(mode: 'handoff' | 'redirect', about: string): Contender {
-  return {
+const headAlone = (mode: 'handoff' | 'redirect', about: string): Contender =>
+  fromAny((program) => ({
     name: 'baton',
     about,
     async start(stage) {
-      const head = await startHead(stage, `baton-${mode}`, mode);
+      const head = await startHead(stage, program, mode);
       const receiver = await stage.launch(stage.programs['fd-drain'], [
         'baton',
         head.socket,
@@ -39,39 +55,37 @@ function headAlone(mode: 'handoff' | 'redirect', about: string): Contender {
       ]);
       return { subject: head.pid, others: [receiver.pid], address: head.address };
     },
-  };
-}
+  }));
 
 export const batonHandoff = headAlone('handoff', 'baton head --mode handoff, 1 worker; a C receiver answers');
 export const batonRedirect = headAlone('redirect', 'baton head --mode redirect, 1 worker');
 
-export const batonDeliveries: Contender = {
+export const batonDeliveries: Contender = fromAny((program) => ({
   name: 'baton',
   about: 'baton head --mode handoff, 1 worker, and 2 baton deliveries',
   async start(stage) {
-    const head = await startHead(stage, 'baton-deliveries', 'handoff');
+    const head = await startHead(stage, program, 'handoff');
     const deliveries = [
-      await startDelivery(stage, head.socket, 'd1'),
-      await startDelivery(stage, head.socket, 'd2'),
+      await startDelivery(stage, program, head.socket, 'd1', 'app'),
+      await startDelivery(stage, program, head.socket, 'd2', 'app'),
     ];
     return { subject: head.pid, others: deliveries.map(({ pid }) => pid), address: head.address };
   },
-};
+}));
 
-function deliveriesOf(count: number, app: App, ...more: string[]): Contender {
-  return {
+const deliveriesOf = (count: number, app: App, ...more: string[]): Contender =>
+  fromAny((program) => ({
     name: 'baton-delivery',
     about: 'a baton delivery, which adopts the connections that a baton head accepted',
     async start(stage) {
-      const head = await startHead(stage, `baton-${app}`, 'handoff');
+      const head = await startHead(stage, program, 'handoff');
       const deliveries: number[] = [];
       for (let i = 1; i <= count; i++)
-        deliveries.push((await startDelivery(stage, head.socket, `d${i}`, app, ...more)).pid);
+        deliveries.push((await startDelivery(stage, program, head.socket, `d${i}`, app, ...more)).pid);
       const [subject, ...others] = deliveries;
       return { subject: subject!, others: [head.pid, ...others], address: head.address };
     },
-  };
-}
+  }));
 
 /** The same, seen from the delivery. */
 export const batonAdopting = deliveriesOf(1, 'app');

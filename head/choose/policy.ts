@@ -23,13 +23,3 @@ export interface Policy {
   /** `nameHash[slot]`: FNV-1a of the delivery's name. */
   create(loads: Loads, nameHash: Uint32Array): Choose;
 }
-
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
-
-/** FNV-1a, 32 bits (draft-eastlake-fnv): small, and good enough to spread names and paths. */
-export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = FNV_OFFSET;
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
-  return hash >>> 0;
-}

@@ -2,8 +2,9 @@
  * Which delivery a connection goes to: the deliveries that one worker knows, those of them that can take it right now,
  * and the policy that chooses one. Does nothing to the connection.
  */
+import { hashBytes } from '../../shared/fnv.ts';
 import { policyByName } from '../choose/index.ts';
-import { type Candidates, type Choose, hashBytes, type Policy } from '../choose/policy.ts';
+import type { Candidates, Choose, Policy } from '../choose/policy.ts';
 import type { Found } from '../found.ts';
 import { NOBODY } from '../modes/mode.ts';
 import { type Scoreboard, SLOTS, UP } from '../scoreboard.ts';

@@ -39,11 +39,13 @@ export function check(call: string, result: number): number {
 export const EINTR = -4;
 export const EBADF = -9;
 export const EAGAIN = -11;
+export const EFAULT = -14;
 export const ENFILE = -23;
 export const EMFILE = -24;
 export const ENOSPC = -28;
 export const EPIPE = -32;
 export const EOPNOTSUPP = -95;
+export const EADDRNOTAVAIL = -99;
 export const ECONNABORTED = -103;
 export const ECONNRESET = -104;
 export const ENOTCONN = -107;

@@ -1,4 +1,5 @@
 /** Sockets: accept, read, write, close. Man pages are named where a rule comes from them. */
+import { hashBytes } from '../fnv.ts';
 import { check, lastErrno, libc } from './libc.ts';
 import type { Memory } from './memory.ts';
 import {
@@ -103,9 +104,7 @@ export function addressHash({ bytes }: Memory, offset: number): number {
     isV6 && bytes.readUInt32BE(offset + 16) === 0xffff && bytes.readBigUInt64BE(offset + 8) === 0n;
   const start = !isV6 ? 4 : mapped ? 20 : 8;
   const end = isV6 ? 24 : 8;
-  let hash = 0x811c9dc5;
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[offset + at]!, 0x01000193);
-  return hash >>> 0;
+  return hashBytes(bytes, offset + start, offset + end);
 }
 
 /** Copies what has arrived and leaves it in the socket (MSG_PEEK). 0: the peer has closed and nothing is left. */

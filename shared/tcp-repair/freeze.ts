@@ -2,6 +2,7 @@
 
 import { isLinkLocal } from '../sys/endpoints.ts';
 import { INPUT_ENDED, INPUT_URGENT, inputState } from '../sys/input-state.ts';
+import { EFAULT } from '../sys/libc.ts';
 import { deafen, hearAgain } from '../sys/socket-filter.ts';
 import { closeFd } from '../sys/sockets.ts';
 import {
@@ -24,8 +25,6 @@ import { type Ends, endsOf } from './ends.ts';
 import { queueMemory } from './queue-memory.ts';
 import { Refusal, type RefusalReason, refusalOf } from './refusal.ts';
 import { newSaved, RECEIVE_QUEUE_MAX, type SavedConnection, SEND_QUEUE_MAX } from './saved.ts';
-
-const EFAULT = -14;
 
 export interface FreezeOptions {
   /** Of the connection, when they are known: saves looking them up. */

@@ -52,39 +52,24 @@ export class Refusal {
   }
 }
 
-const EPERM = -1;
-const ENOMEM = -12;
-const EACCES = -13;
-const ENFILE = -23;
-const EMFILE = -24;
-const ENOTCONN = -107;
-const ENOPROTOOPT = -92;
-const EADDRINUSE = -98;
-const EADDRNOTAVAIL = -99;
-const ENETDOWN = -100;
-const ENETUNREACH = -101;
-const ENOBUFS = -105;
-const EHOSTUNREACH = -113;
-const EAGAIN = -11;
-
-const byErrno = new Map<number, RefusalReason>([
-  [EPERM, 'no-privilege'],
-  [ENOPROTOOPT, 'no-kernel-support'],
-  [ENOMEM, 'no-memory'],
-  [ENOBUFS, 'no-memory'],
+const byErrno = new Map<string, RefusalReason>([
+  ['EPERM', 'no-privilege'],
+  ['ENOPROTOOPT', 'no-kernel-support'],
+  ['ENOMEM', 'no-memory'],
+  ['ENOBUFS', 'no-memory'],
   // A queue that takes no more.
-  [EAGAIN, 'no-memory'],
-  [EACCES, 'port-forbidden'],
-  [ENFILE, 'too-many-files'],
-  [EMFILE, 'too-many-files'],
-  [ENOTCONN, 'closed'],
-  [EADDRINUSE, 'port-in-use'],
-  [EADDRNOTAVAIL, 'address-not-here'],
-  [ENETDOWN, 'no-route'],
-  [ENETUNREACH, 'no-route'],
-  [EHOSTUNREACH, 'no-route'],
+  ['EAGAIN', 'no-memory'],
+  ['EACCES', 'port-forbidden'],
+  ['ENFILE', 'too-many-files'],
+  ['EMFILE', 'too-many-files'],
+  ['ENOTCONN', 'closed'],
+  ['EADDRINUSE', 'port-in-use'],
+  ['EADDRNOTAVAIL', 'address-not-here'],
+  ['ENETDOWN', 'no-route'],
+  ['ENETUNREACH', 'no-route'],
+  ['EHOSTUNREACH', 'no-route'],
 ]);
 
 /** For a system call whose errno says it all. */
 export const refusalOf = (call: string, result: number): Refusal =>
-  new Refusal(byErrno.get(result) ?? 'kernel-refused', call, result);
+  new Refusal(byErrno.get(errnoName(result)) ?? 'kernel-refused', call, result);

@@ -8,6 +8,7 @@ import {
   type Endpoint,
   tcpSocketFor,
 } from '../sys/endpoints.ts';
+import { EADDRNOTAVAIL } from '../sys/libc.ts';
 import { closeFd } from '../sys/sockets.ts';
 import {
   endInput,
@@ -43,7 +44,6 @@ const WAIT_FOR_FIN_SECONDS = 1;
 
 /** include/net/tcp.h */
 const TCP_MSS_DEFAULT = 536;
-const EADDRNOTAVAIL = -99;
 
 /** The kernel's answer to a step, as a Refusal; undefined when it went well. */
 const failed = (call: string, result: number): Refusal | undefined =>

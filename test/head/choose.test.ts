@@ -1,8 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { policies, policyByName, policyNames } from '../../head/choose/index.ts';
-import { type Candidates, type Choose, hashBytes } from '../../head/choose/policy.ts';
+import type { Candidates, Choose } from '../../head/choose/policy.ts';
 import { createScoreboardMemory, Scoreboard, SLOTS } from '../../head/scoreboard.ts';
+import { hashBytes } from '../../shared/fnv.ts';
 
 const hashText = (text: string): number => hashBytes(Buffer.from(text), 0, Buffer.byteLength(text));
 

@@ -95,7 +95,7 @@ export function adoptHandle(fd: number): AdoptedHandle {
 export class AdoptedSocket extends Socket {
   /** Bytes that were read before it was made. */
   ahead = 0;
-  /** Of these, what is to come in a moment. Not private: it is asked for while the socket is being made. */
+  /** What is to come of these in a moment. Not private: it is asked for while the socket is being made. */
   withheld: Buffer | undefined = undefined;
   readonly #handle: AdoptedHandle;
   #hasEnded = false;

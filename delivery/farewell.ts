@@ -43,7 +43,7 @@ class HttpFarewell implements Farewell {
   readonly #timer: NodeJS.Timeout;
   /** Connections that have never said a word, and when that was first seen. */
   readonly #silentSince = new WeakMap<Socket, number>();
-  /** Of each connection, the answer that was told to be its last. */
+  /** For each connection, the answer that was told to be its last. */
   readonly #last = new WeakMap<Socket, ServerResponse>();
 
   constructor(server: AnyHttpServer, concerns: (socket: Socket) => boolean) {

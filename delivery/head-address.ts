@@ -130,7 +130,7 @@ function explain(error: SystemError, path: string): Error {
 const notAHead = (path: string, found: string, cause: Error): BatonError =>
   new BatonError('NOT_A_HEAD', { path, found, option: '--head' }, cause);
 
-/** Of the socket, or of the folder on the way to it that may be looked at last. */
+/** The owner of the socket, or of the folder on the way to it that may be looked at last. */
 const ownerOf = (path: string): number => statOf(path)?.uid ?? ownerOf(dirname(resolve(path)));
 
 function statOf(path: string): Stats | undefined {

@@ -15,7 +15,7 @@ export interface SelfDescription {
   readonly direct?: string | null | undefined;
 }
 
-/** Of its own for each receiver: pids are the same in every container, and in every thread of a process. */
+/** One for each receiver: pids are the same in every container, and in every thread of a process. */
 export const uniqueName = (): string => `delivery-${process.pid}-${randomBytes(3).toString('hex')}`;
 
 /** Throws FD_LIMIT or BAD_OPTION. */

@@ -11,7 +11,7 @@ import { openRing } from '../shared/sys/ring.ts';
 /** The first bytes of a connection; or why there are none: 0 for the end of input, else a negative errno. */
 export type FirstInput = Buffer | number;
 
-/** Of each connection, bytes: a request's head, nearly always. What does not fit is read as if it came later. */
+/** Bytes read of each connection: a request's head, nearly always. What does not fit is read as if it came later. */
 const LENGTH = 4096;
 const AT_ONCE = 64;
 

@@ -21,7 +21,7 @@ export interface Found {
   failure: InspectionFailure;
   answer: Refusal | undefined;
 
-  // Of a request. After INCOMPLETE, what the request line tells is there once `lineEnd` is not 0.
+  // What a request is. After INCOMPLETE, what the request line tells is there once `lineEnd` is not 0.
 
   /** Where the line feed of the request line is. */
   lineEnd: number;

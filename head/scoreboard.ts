@@ -169,7 +169,7 @@ export class WorkerCounters {
     this.#values[totalIndex[name]]! += amount;
   }
 
-  /** Of a connection of the mode of that number. */
+  /** Counts what came of a connection of the mode with that number. */
   addOutcome(mode: number, outcome: string): void {
     this.#values[outcomeIndex[mode]![outcome]!]!++;
   }

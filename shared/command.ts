@@ -1,7 +1,7 @@
 /** Programs of the system, run to their end. */
 import { execFile } from 'node:child_process';
 
-/** Of each output, bytes: far above what `ip` lists of a large host. */
+/** The most of each output, bytes: far above what `ip` lists of a large host. */
 const OUTPUT_MAX = 64 * 1024 * 1024;
 
 /** Where programs are looked for: Debian's /sbin is not on an ordinary user's PATH. */

@@ -3,7 +3,7 @@
 const OFFSET = 0x811c9dc5;
 const PRIME = 0x01000193;
 
-/** Of the bytes from `start` to before `end`: an unsigned number. */
+/** The hash of the bytes from `start` to before `end`: an unsigned number. */
 export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   let hash = OFFSET;
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, PRIME);

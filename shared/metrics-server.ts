@@ -38,7 +38,7 @@ export async function startMetricsServer(address: HostPort, metrics: Metrics): P
     (request, response) => void answer(request, response, metrics.contentType, read),
   );
   server.maxConnections = CONNECTIONS_MAX;
-  // Of a client that does not take its answer.
+  // A client that does not take its answer is cut off.
   server.timeout = IDLE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, address, '--metrics')));

@@ -10,7 +10,7 @@ export interface Buckets {
   readonly labels?: Labels;
   /** One for each bound and one more, not cumulative. */
   readonly counts: ArrayLike<number>;
-  /** Of all values, in the unit of the bounds. */
+  /** The sum of all values, in the unit of the bounds. */
   readonly sum: number;
 }
 

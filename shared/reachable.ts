@@ -30,7 +30,7 @@ function isReachableIPv6(host: string): boolean {
   return bytes.some((byte) => byte !== 0) && bytes[0] !== 0xff && !isLinkLocal;
 }
 
-/** Of a name whose last label is a number URLs' readers make an IPv4 address: 127.1, 0x7f.1 (URL standard, "ends in a number"). */
+/** URLs' readers make an IPv4 address of a name whose last label is a number: 127.1, 0x7f.1 (URL standard, "ends in a number"). */
 function isName(host: string): boolean {
   const name = host.replace(/\.$/, '');
   const labels = name.split('.');

@@ -77,7 +77,7 @@ export interface HeadStatus {
   /** Per worker, as the kernel granted it (capped by net.core.somaxconn). */
   readonly backlog: number;
   readonly uptimeSeconds: number;
-  /** Of the whole head process, in microseconds (getrusage(2)). */
+  /** CPU time of the whole head process, in microseconds (getrusage(2)). */
   readonly cpu: { readonly userMicros: number; readonly systemMicros: number };
   /** Connections accepted since start. */
   readonly accepted: number;

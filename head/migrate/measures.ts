@@ -36,7 +36,7 @@ export type Stage = (typeof stages)[number];
 /** Counts by bucket of latencyBounds (not cumulative), the unbounded one last. */
 export class Histogram {
   readonly counts = new Float64Array(latencyBounds.length + 1);
-  /** Of all values, microseconds. */
+  /** The sum of all values, microseconds. */
   sum = 0;
 
   add(micros: number): void {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../shared/command.ts';
 import { BatonError } from '../../shared/errors.ts';
 
-/** Of the clang that made the committed object. */
+/** The version of the clang that made the committed object. */
 export const CLANG_MAJOR = 14;
 
 /** Where Debian keeps asm/types.h, which linux/types.h asks for. */

@@ -17,14 +17,14 @@ export interface Flow {
 export interface NextHop {
   readonly mac: string;
   readonly ifindex: number;
-  /** Of that network card: what the frames say they come from. */
+  /** The address of that network card: what the frames say they come from. */
   readonly sourceMac: string;
 }
 
 export interface SteeredFlow extends Flow {
   /** `mark`: its packets pass. */
   readonly action: 'hold' | 'forward' | 'mark';
-  /** Of a forwarded flow. */
+  /** The next hop of a forwarded flow. */
   readonly mac?: string;
   readonly ifindex?: number;
   /** Held or forwarded since the action was set. */

@@ -132,7 +132,7 @@ function openFlowsAmong(mapIds: readonly number[]): number | undefined {
 
 type NamedFilter = Filter & { readonly programName: string };
 
-/** Of the filter's program, which is found by its pin where tc may not ask for it. */
+/** The filter with its program's name, which is found by its pin where tc may not ask for it. */
 function withName(filter: Filter | undefined, pins: Pins): NamedFilter | undefined {
   if (!filter) return undefined;
   const { programName, programId } = filter;

@@ -5,7 +5,7 @@ import type { Interface } from './iproute.ts';
 export interface SteeringOptions {
   /** Flows at once, whose memory (about 200 bytes each) is taken at the start. An adopted table keeps its own. */
   readonly capacity?: number;
-  /** Of the directory /sys/fs/bpf/baton/NAME that has its pins; that of the interface and its namespace by default. */
+  /** The NAME of the directory /sys/fs/bpf/baton/NAME that has its pins; that of the interface and its namespace by default. */
   readonly name?: string;
 }
 

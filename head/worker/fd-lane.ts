@@ -157,7 +157,7 @@ export class FdLane implements Lane {
     const behind = (this.#sent - first) >>> 0;
     const start = this.#sent - behind;
     const isWrong = behind === 0 || count > behind || count > WINDOW || start < 0;
-    // Of a range that is too long it may serve what it was sent: nobody else may.
+    // In a range that is too long it may serve what it was sent: nobody else may.
     if (!isWrong) this.#settleThese(kind, start, start + count);
     else if (kind === TAKEN && start >= 0 && behind <= WINDOW) this.#settleThese(kind, start, this.#sent);
     return isWrong

@@ -2,7 +2,7 @@
 import { type Asked, type Check, type Finding, type Role, roles, unknown } from './check.ts';
 import type { Machine } from './machine.ts';
 
-/** Of the JSON that `baton doctor --json` prints. A 1, which does not say its number, calls `mend` what is `fix` in a 2. */
+/** The version of the JSON that `baton doctor --json` prints. A 1, which does not say its number, calls `mend` what is `fix` in a 2. */
 export const DOCTOR_SCHEMA = 2;
 
 export interface Examined extends Finding {

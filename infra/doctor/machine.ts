@@ -2,7 +2,7 @@
 import type { Card, ReadSetting } from '../../shared/host/cards.ts';
 import type { HostPort } from '../../shared/units.ts';
 
-/** Of a program that ended. */
+/** What came of a program that ended. */
 export interface Ran {
   readonly ok: boolean;
   readonly stdout: string;

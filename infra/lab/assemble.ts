@@ -16,7 +16,7 @@ export interface Site {
 
 interface Placed {
   readonly host: Host;
-  /** Of `baton head` or `baton delivery`. A port may be 0 when it is started first; later it keeps what it got. */
+  /** The arguments of `baton head` or `baton delivery`. A port may be 0 when it is started first; later it keeps what it got. */
   readonly arguments: readonly string[];
 }
 

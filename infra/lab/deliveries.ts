@@ -6,7 +6,7 @@ import { numbered } from './loopback.ts';
 
 /** On such a host every port is free: of the head at the shared address, and of a delivery at its own. */
 export const PORT = 8080;
-/** Of the head, for deliveries of other hosts. */
+/** The head's port for deliveries of other hosts. */
 export const CONTROL_PORT = 8090;
 /** Deliveries on the head's own host have the ports from this one on. */
 const LOCAL_PORT = 8100;

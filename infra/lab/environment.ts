@@ -44,7 +44,7 @@ export async function readEnvironment(): Promise<MachineEnvironment> {
 
 const program = fileURLToPath(new URL(`./environment-main${extname(import.meta.url)}`, import.meta.url));
 
-/** Of a host of a lab, which may be another machine, and has sysctls of its own in any case. */
+/** The environment of a host of a lab, which may be another machine, and has sysctls of its own in any case. */
 export async function readEnvironmentOf(host: Host): Promise<MachineEnvironment> {
   return environmentSchema
     .omit({ lab: true, baton: true })

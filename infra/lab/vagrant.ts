@@ -45,7 +45,7 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
         ...localDeliveries(head, SOCKET, options.local ?? 0),
       ],
       async remove() {
-        // Of a service that is not ready in time `baton status` tells; it must not cost an experiment its report.
+        // `baton status` tells of a service that is not ready in time; it must not cost an experiment its report.
         await restoreServices(hosts).catch(() => {});
         await hosts.close();
       },

@@ -117,7 +117,7 @@ function distribution(histograms: readonly Histogram[]): number[][] {
   ];
 }
 
-/** Of a sorted list, by halving. */
+/** How many values of a sorted list are not above `value`, by halving. */
 function countAtMost(sorted: readonly number[], value: number): number {
   let low = 0;
   let high = sorted.length;

@@ -14,12 +14,12 @@ export interface Interval {
 const RESAMPLES = 2000;
 const LEVEL = 0.95;
 
-/** Of the median of `values`. A single value, or none, is its own interval. */
+/** The interval of the median of `values`. A single value, or none, is its own interval. */
 export function medianInterval(values: readonly number[], seed = 1): Interval {
   return middlePart(RESAMPLES, seed, (draw) => median(draw(values)));
 }
 
-/** Of median(b) - median(a), two sets of rounds that were measured apart. */
+/** The interval of median(b) - median(a), two sets of rounds that were measured apart. */
 export function differenceInterval(a: readonly number[], b: readonly number[], seed = 1): Interval {
   return middlePart(RESAMPLES, seed, (draw) => median(draw(b)) - median(draw(a)));
 }

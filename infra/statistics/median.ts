@@ -8,7 +8,7 @@ export function median(values: readonly number[]): number {
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Of several values: their median, and the least and the most. */
+/** The median of several values, the least and the most. */
 export interface Spread {
   readonly median: number;
   readonly min: number;

@@ -22,7 +22,7 @@ export interface Comparison extends Interval {
   readonly difference: number;
   /** Corrected for the number of comparisons in the set. */
   readonly p: number;
-  /** Of b, seen from a. */
+  /** What is true of b, seen from a. */
   readonly verdict: Verdict;
 }
 

@@ -23,7 +23,7 @@ const suites = [nodeCore, express, ws, koa];
 
 const fileHere = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Of what a test that differs has said. */
+/** The lines shown of what a test that differs has said. */
 const SHOWN_LINES = 12;
 
 try {

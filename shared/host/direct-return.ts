@@ -19,7 +19,7 @@ export const addCommand = (vip: string, card: string): string =>
 
 const HERE = 'net/ipv4/conf';
 
-/** Of `all` and the card's own the kernel uses the greater. */
+/** The kernel uses the greater of `all` and the card's own. */
 const inForce = (read: ReadSetting, card: string, setting: string): number =>
   Math.max(read(`${HERE}/all/${setting}`) ?? 0, read(`${HERE}/${card}/${setting}`) ?? 0);
 

@@ -27,7 +27,7 @@ import { Refusal, type RefusalReason, refusalOf } from './refusal.ts';
 import { newSaved, RECEIVE_QUEUE_MAX, type SavedConnection, SEND_QUEUE_MAX } from './saved.ts';
 
 export interface FreezeOptions {
-  /** Of the connection, when they are known: saves looking them up. */
+  /** The connection's ends, when they are known: saves looking them up. */
   readonly ends?: Ends;
   /** How `closeSilently` and `reset` close the fd. */
   readonly close?: (fd: number) => void;

@@ -153,7 +153,7 @@ function build(fd: number, state: SavedConnection): Refusal | undefined {
   );
 }
 
-/** Of a TCP header with timestamps, which the size of a segment that connect settles leaves out (RFC 7323 section 3.2). */
+/** The options of a TCP header with timestamps, bytes, which the size of a segment that connect settles leaves out (RFC 7323 section 3.2). */
 const TIMESTAMPS_SIZE = 12;
 
 /**

@@ -42,7 +42,7 @@ const PROTOCOLS = ['HTTP/', 'RTSP/', 'ICE/'].map((name) => Buffer.from(name));
 /** Below this length a request line is inspected again with each byte. */
 const SHORT = 256;
 
-/** Of a request whose line is not whole: there is nothing in it that may be acted on. */
+/** For a request whose line is not whole: there is nothing in it that may be acted on. */
 export function forgetTarget(found: Found): void {
   found.targetStart = found.targetEnd = found.keys.path.start = found.keys.path.end = 0;
   found.refusal = 'unavailable';

@@ -10,7 +10,7 @@ export interface Link {
   readonly delayMs?: number;
   /** Bits on the wire, counted with 24 bytes a frame that the card adds (IEEE 802.3: preamble, checksum, gap). */
   readonly rateMbit?: number;
-  /** Of the frames, at random. */
+  /** The share of the frames that is lost, at random. */
   readonly lossPercent?: number;
 }
 

@@ -172,7 +172,7 @@ function needRoot(): void {
   throw new BatonError('NO_PRIVILEGE', { what: 'the netns lab', capability: 'root', problem });
 }
 
-/** Of all its namespaces: what runs in them is of the lab, whoever started it. */
+/** Removes all namespaces of a lab with what runs in them: it is the lab's, whoever started it. */
 async function removeNamespaces(lab: string): Promise<void> {
   const all = (await run(['ip', 'netns', 'list'])).split('\n').map((line) => line.split(' ')[0]!);
   const ours = all.filter((name) => name.startsWith(`${lab}-`));

@@ -50,7 +50,7 @@ export interface LinkOptions {
   readonly secret: Buffer;
   /** Nothing heard for this long ends the link, milliseconds; the protocol's pings have to keep it alive. */
   readonly idleMs: number;
-  /** Of one that is connected: the process may end while it is open, or on its way. */
+  /** For one that is connected: the process may end while it is open, or on its way. */
   readonly unref?: boolean;
 }
 

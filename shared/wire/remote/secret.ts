@@ -25,7 +25,7 @@ export function readSecret(file: string): Buffer {
     throw unusable(code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`, fix, error);
   }
   try {
-    // Of the open file, not of the name: nobody can put another in its place in between.
+    // The open file is asked, not the name: nobody can put another in its place in between.
     const { mode, uid, size } = fstatSync(fd);
     if ((mode & 0o170000) !== 0o100000) throw unusable('is not a regular file', `ls -ld ${file}`);
     if (size > SECRET_MAX * 2)

@@ -9,3 +9,10 @@ export function hashBytes(bytes: Uint8Array, start: number, end: number): number
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, PRIME);
   return hash >>> 0;
 }
+
+/** As hashBytes, of a text of one byte a character. */
+export function hashText(text: string): number {
+  let hash = OFFSET;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), PRIME);
+  return hash >>> 0;
+}

@@ -18,7 +18,10 @@ export interface Policy {
   readonly name: string;
   /** One line for `--help`. */
   readonly summary: string;
-  /** The client's IP address, or a part of its first bytes (the path of its first request, without the query). */
+  /**
+   * The client's IP address, or a part of its first bytes: the path of its first request, without the query; the name of the
+   * server that it asks for.
+   */
   readonly needs: 'nothing' | 'address' | FoundKey;
   /** `nameHash[slot]`: FNV-1a of the delivery's name. */
   create(loads: Loads, nameHash: Uint32Array): Choose;

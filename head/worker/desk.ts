@@ -66,7 +66,7 @@ export class WorkerDesk implements Desk {
     if (from === GIVEN_UP) return false;
     const mayTry = from === NOBODY || ++this.#connections.attempts[fd]! < MAX_ATTEMPTS;
     const slot = mayTry ? this.#router.pickLane(fd, found, from) : NOBODY;
-    if (slot === NOBODY) return this.#postpone(fd);
+    if (slot === NOBODY) return this.#postpone(fd, found);
     this.#connections.unwatch(fd);
     this.#connections.setState(fd, UNTAKEN);
     // An untaken connection is in no queue, so the queues' clock is free to say since when it waits.
@@ -76,8 +76,8 @@ export class WorkerDesk implements Desk {
   }
 
   /** Where deliveries have credits and could only just now take nothing, it waits for them. */
-  #postpone(fd: number): boolean {
-    const dueAt = this.#router.backOffEnds;
+  #postpone(fd: number, found: Found): boolean {
+    const dueAt = this.#router.backOffEnds(found);
     return dueAt < Number.POSITIVE_INFINITY && this.#postponed.add(fd, dueAt, this.#clock.now);
   }
 
@@ -107,6 +107,10 @@ export class WorkerDesk implements Desk {
     const length = this.#responses.error(answer, voice);
     if (length > 0) this.outbox.send(fd, length);
     else this.#linger.begin(fd, this.#clock.now);
+  }
+
+  isForNobody(found: Found): boolean {
+    return this.#router.isForNobody(found);
   }
 
   #pickDirect(fd: number, found: Found): number {

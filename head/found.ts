@@ -29,6 +29,8 @@ export interface Found {
   /** When it is refused: what that is counted under, and what the client is told; nothing where it would not understand. */
   failure: InspectionFailure;
   answer: Refusal | undefined;
+  /** After a hello: what its client offers to speak over TLS (ALPN); nothing where it does not say. */
+  protocols: () => readonly string[];
   /** Its client could follow no redirect: TLS and HTTP/2, a CONNECT, an upgrade. */
   cannotFollow: boolean;
   /** What the head answers where it can not hand it over: no Location would lead to what was asked for. */
@@ -63,6 +65,7 @@ export const createFound = (): Found => ({
   isEnough: false,
   failure: 'not_http',
   answer: undefined,
+  protocols: () => [],
   cannotFollow: false,
   refusal: undefined,
   isLast: false,

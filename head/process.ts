@@ -17,11 +17,11 @@ import { checkSettings, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
 import { createMetrics } from './metrics.ts';
-import { cardOf } from './migrate/default-interface.ts';
-import { RemoteSide } from './migrate/index.ts';
+import { openRemote, type RemoteSide } from './migrate/index.ts';
 import { Registry } from './registry.ts';
 import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard.ts';
 import { SocketWatch } from './socket-watch.ts';
+import { openTls, type TlsSide } from './tls/index.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
@@ -50,6 +50,7 @@ export class HeadProcess implements Head {
   readonly #drained: Drained;
   readonly #registry: Registry;
   #remote: RemoteSide | undefined;
+  #tls: TlsSide | undefined;
   #workers: Workers | undefined;
   #listeners: number[] = [];
   #waiting: NodeJS.Timeout | undefined;
@@ -117,13 +118,15 @@ export class HeadProcess implements Head {
       if (metrics !== undefined)
         this.#metricsServer = await startMetricsServer(parseHostPort(metrics)!, this.#metrics);
       const { workers: count, backlog } = this.#settings;
+      this.#tls = openTls(this.#settings, this.#tell, this.#log);
       const wanted = parseHostPort(this.#settings.listen)!;
       const { fds, bound } = await bindReuseport(wanted, count, backlog);
       this.#listeners = fds;
       this.listen = formatHostPort(bound);
       this.#workers = await this.#startWorkers();
+      this.#tellNames();
       for (const fd of fds) listen(fd, backlog);
-      this.#remote = await this.#openRemote(bound.host);
+      this.#remote = await openRemote(this.#settings, bound.host, this.#registry, this.#tell, this.#log);
       // Only now can a delivery be welcomed: every worker is there to be told of it.
       this.#localDeliveries.open();
     } catch (error) {
@@ -166,22 +169,6 @@ export class HeadProcess implements Head {
     });
   }
 
-  /** Undefined for a head that has deliveries on its own host only. */
-  async #openRemote(listenHost: string): Promise<RemoteSide | undefined> {
-    const { control, secret, interface: card, flows, adoptTimeout } = this.#settings;
-    if (control === undefined || secret === undefined) return undefined;
-    return await RemoteSide.open({
-      control: parseHostPort(control)!,
-      secretFile: secret,
-      interface: card ?? cardOf(listenHost),
-      capacity: flows,
-      adoptTimeoutMs: adoptTimeout,
-      registry: this.#registry,
-      tell: this.#tell,
-      log: this.#log,
-    });
-  }
-
   #startWorkers(): Promise<Workers> {
     return Workers.start({
       settings: workerSettings(this.#settings, this.#limits, this.#memory, this.#listeners),
@@ -192,7 +179,21 @@ export class HeadProcess implements Head {
 
   #onWorker(index: number, message: FromWorker): void {
     if (message.type === 'migrate') this.#remote?.migrate(index, message);
+    else if (message.type === 'tls-begin') this.#tls?.begin(index, message.fd);
+    else if (message.type === 'tls-answer') this.#tls?.answer(message.fd, message.bytes);
     else this.#registry.onWorker(message);
+  }
+
+  #tellNames(): void {
+    if (this.#tls) this.#workers?.tellAll({ type: 'tls-names', names: this.#tls.names });
+  }
+
+  get speaksTls(): boolean {
+    return this.#tls !== undefined;
+  }
+
+  reload(): void {
+    if (this.#tls?.reload()) this.#tellNames();
   }
 
   async #watch(): Promise<void> {
@@ -219,6 +220,7 @@ export class HeadProcess implements Head {
     this.#waiting = undefined;
     this.#giveBackPaths();
     this.#workers?.tellAll({ type: 'stop', withinMs: this.#settings.stopTimeout });
+    this.#tls?.stop();
     const look = setInterval(() => {
       if (this.#workers?.areClosed && takeSnapshot(this.#rows).totals.open === 0) void this.#letGo();
     }, STOP_LOOK_MS);
@@ -244,6 +246,7 @@ export class HeadProcess implements Head {
     this.#giveBackPaths();
     await this.#letGo();
     await this.#remote?.close();
+    await this.#tls?.close();
     await this.#metricsServer?.close();
     this.#metricsServer = undefined;
     // Those of workers that ran are theirs, and closed by now.

@@ -10,6 +10,8 @@ export const inspectionFailures = [
   'hello_too_large',
   'hello_too_slow',
   'sslv2',
+  /** Of a client that the head spoke TLS with itself. */
+  'handshake_failed',
   /** The client ended its side before its request was complete. */
   'incomplete',
   /** Answered early because the head held as many connections as it may. */

@@ -1,5 +1,6 @@
 /** What the head's main thread and its workers say to each other. Messages of one worker arrive in order. */
 import type { ScoreboardMemory } from './scoreboard.ts';
+import type { Hearing } from './tls/messages.ts';
 
 export interface WorkerSettings {
   readonly index: number;
@@ -52,6 +53,12 @@ export type ToWorker =
   | { readonly type: 'leave'; readonly slot: number }
   /** It is given nothing more: answer `quiet` once it has taken all that was on its way. */
   | { readonly type: 'quiesce'; readonly slot: number }
+  /** The head has certificates for these names, and one for who names none. */
+  | { readonly type: 'tls-names'; readonly names: readonly string[] }
+  /** The client of a connection whose TLS the head ends has sent these bytes so far. */
+  | { readonly type: 'tls-heard'; readonly fd: number; readonly bytes: Uint8Array; readonly how: Hearing }
+  /** The TLS thread has nothing of it any more. */
+  | { readonly type: 'tls-over'; readonly fd: number; readonly whole: boolean }
   /** Serve what is queued, then end, at the latest after `withinMs`. */
   | { readonly type: 'stop'; readonly withinMs: number };
 
@@ -69,6 +76,10 @@ export type FromWorker =
       readonly registration: number;
       readonly fds: readonly number[];
     }
+  /** Speak TLS with its client: hands off until it is over. */
+  | { readonly type: 'tls-begin'; readonly fd: number }
+  /** The whole of its answer, and its end. */
+  | { readonly type: 'tls-answer'; readonly fd: number; readonly bytes: Uint8Array }
   /** `ioUring`: whether it does make system calls in batches. */
   | { readonly type: 'ready'; readonly ioUring: boolean }
   /** It was told to stop: what was queued has been accepted, and its listener is closed. */

@@ -59,6 +59,7 @@ const reachable = z.string().refine(isReachable, { message: REACHABLE }).meta({ 
 const text = z.string().min(1);
 const path = text.meta({ placeholder: 'PATH' });
 const file = text.meta({ placeholder: 'FILE' });
+const files = text.meta({ placeholder: 'FILE,...' });
 const vips = z
   .string()
   .refine((list) => list.split(',').every((one) => isIP(one) !== 0), {
@@ -123,6 +124,12 @@ export const headSchema = z
       262_144,
     ).describe('connections on other hosts at once; their memory, 200 bytes each, is taken at the start'),
     adoptTimeout: duration('1s', 10, 60_000).describe('time for a remote delivery to adopt a connection'),
+    tlsCertificate: files
+      .optional()
+      .describe(
+        'to redirect over TLS too: a certificate with its chain, PEM, or several: A,B (read again on SIGHUP)',
+      ),
+    tlsKey: files.optional().describe('the key of each certificate, in the same order'),
     maxConnections: whole(
       z
         .int()

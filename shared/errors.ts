@@ -141,6 +141,12 @@ const catalogue = {
     exit: 2,
     text: '{file} cannot be used as an application: {problem}',
   },
+  CERTIFICATE_UNUSABLE: {
+    fault: 'user',
+    retry: false,
+    exit: 2,
+    text: '{file} {problem}; --tls-certificate and --tls-key want files of PEM that belong together',
+  },
   SECRET_UNUSABLE: {
     fault: 'user',
     retry: false,

@@ -4,16 +4,18 @@
  */
 import { randomInt } from 'node:crypto';
 import { readMac } from '../../shared/addresses.ts';
+import type { HeadSettings } from '../../shared/config.ts';
 import { BatonError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import type { MigrationStatus } from '../../shared/status.ts';
 import { canRepair } from '../../shared/tcp-repair/index.ts';
-import { formatHostPort, type HostPort } from '../../shared/units.ts';
+import { formatHostPort, type HostPort, parseHostPort } from '../../shared/units.ts';
 import { type LinkServer, listenForLinks } from '../../shared/wire/remote/link.ts';
 import { readSecret } from '../../shared/wire/remote/secret.ts';
 import type { Registry } from '../registry.ts';
 import { attachSteering, guard, type Steering } from '../steer/index.ts';
 import type { FromWorker, ToWorker } from '../worker-messages.ts';
+import { cardOf } from './default-interface.ts';
 import { Flows } from './flows.ts';
 import { Measures } from './measures.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
@@ -24,7 +26,28 @@ const LINK_IDLE_MS = 10_000;
 /** When the head stops, deliveries have this long to confirm what they were given, milliseconds. */
 const CONFIRM_WITHIN_MS = 1000;
 
-export interface RemoteParts {
+/** Undefined for a head that has deliveries on its own host only. Throws a BatonError that says what this host lacks. */
+export async function openRemote(
+  { control, secret, interface: card, flows, adoptTimeout }: HeadSettings,
+  listenHost: string,
+  registry: Registry,
+  tell: (worker: number, message: ToWorker) => void,
+  log: Logger,
+): Promise<RemoteSide | undefined> {
+  if (control === undefined || secret === undefined) return undefined;
+  return await RemoteSide.open({
+    control: parseHostPort(control)!,
+    secretFile: secret,
+    interface: card ?? cardOf(listenHost),
+    capacity: flows,
+    adoptTimeoutMs: adoptTimeout,
+    registry,
+    tell,
+    log,
+  });
+}
+
+interface RemoteParts {
   readonly control: HostPort;
   readonly secretFile: string;
   /** The card that clients' packets come through. */

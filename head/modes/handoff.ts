@@ -7,6 +7,7 @@ export const handoff = defineMode({
   outcomes: ['taken', 'redirected', 'unavailable', 'misdirected', 'lost'],
   act(desk, fd, found, from) {
     if (desk.hand(fd, found, from)) return;
+    if (desk.terminate(fd, found)) return;
     if (desk.redirect(fd, found, 'redirected')) return;
     turnAway(desk, fd, found);
   },

@@ -20,6 +20,11 @@ export interface Desk<Outcome extends string = string> {
   readonly hand: 'taken' | 'lost' extends Outcome
     ? (fd: number, found: Found, from: number) => boolean
     : never;
+  /**
+   * Has the head speak TLS with its client; the mode acts once more on the request that it then sends, which cannot be handed
+   * over any more. False, with nothing done, for what is no TLS, and where there is no certificate for the name.
+   */
+  terminate(fd: number, found: Found): boolean;
   /** Answers 307 at a delivery's direct address; false, with nothing done, when none has one or no Location would do. */
   redirect(fd: number, found: Found, outcome: Outcome): boolean;
   /** As `redirect`, with 201. */

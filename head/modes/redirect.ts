@@ -9,6 +9,7 @@ export const redirect = defineMode({
   // `taken`, `lost`: of those that were handed over.
   outcomes: ['answered', 'unavailable', 'misdirected', 'taken', 'lost'],
   act(desk, fd, found, from) {
+    if (desk.terminate(fd, found)) return;
     if (found.cannotFollow && desk.hand(fd, found, from)) return;
     if (!desk.redirect(fd, found, 'answered')) turnAway(desk, fd, found, found.refusal);
   },

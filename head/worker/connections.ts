@@ -21,6 +21,8 @@ export const WRITING = 3;
 export const LINGERING = 4;
 /** Waits for a delivery that could take nothing (see postponed.ts). */
 export const POSTPONED = 5;
+/** The TLS thread speaks with its client (see terminated.ts). */
+export const TERMINATED = 6;
 
 /** What an epoll tag names; the rest of a tag is a lane's slot or a connection's generation. */
 export const TAG_CONNECTION = 0;

@@ -11,6 +11,7 @@ import { Outbox } from './outbox.ts';
 import type { Postponed } from './postponed.ts';
 import { Responses } from './responses.ts';
 import type { Router } from './router.ts';
+import type { Terminator } from './terminated.ts';
 
 /** A connection that this many deliveries could not take is not given to another at once. */
 const MAX_ATTEMPTS = 3;
@@ -21,6 +22,7 @@ export interface DeskParts {
   readonly connections: Connections;
   readonly router: Router;
   readonly postponed: Postponed;
+  readonly terminator: Terminator;
   readonly linger: Linger;
   readonly calls: Calls;
   readonly clock: Clock;
@@ -34,6 +36,7 @@ export class WorkerDesk implements Desk {
   readonly #connections: Connections;
   readonly #router: Router;
   readonly #postponed: Postponed;
+  readonly #terminator: Terminator;
   readonly #linger: Linger;
   readonly #clock: Clock;
   readonly #responses: Responses;
@@ -44,6 +47,7 @@ export class WorkerDesk implements Desk {
     connections,
     router,
     postponed,
+    terminator,
     linger,
     calls,
     clock,
@@ -54,6 +58,7 @@ export class WorkerDesk implements Desk {
     this.#connections = connections;
     this.#router = router;
     this.#postponed = postponed;
+    this.#terminator = terminator;
     this.#linger = linger;
     this.#clock = clock;
     this.#responses = new Responses(headBytes);
@@ -63,7 +68,7 @@ export class WorkerDesk implements Desk {
   // --- what a mode does ---
 
   hand(fd: number, found: Found, from: number): boolean {
-    if (from === GIVEN_UP) return false;
+    if (from === GIVEN_UP || this.#terminator.has(fd)) return false;
     const mayTry = from === NOBODY || ++this.#connections.attempts[fd]! < MAX_ATTEMPTS;
     const slot = mayTry ? this.#router.pickLane(fd, found, from) : NOBODY;
     if (slot === NOBODY) return this.#postpone(fd, found);
@@ -85,7 +90,7 @@ export class WorkerDesk implements Desk {
     const slot = this.#pickDirect(fd, found);
     if (slot === NOBODY) return false;
     this.#countAnswer(fd, slot, outcome, 'redirected');
-    this.outbox.send(fd, this.#responses.redirect(this.#router.directOf(slot), found));
+    this.#answer(fd, this.#responses.redirect(this.#router.directOf(slot), found));
     return true;
   }
 
@@ -93,7 +98,7 @@ export class WorkerDesk implements Desk {
     const slot = this.#pickDirect(fd, found);
     if (slot === NOBODY) return false;
     this.#countAnswer(fd, slot, outcome, 'created');
-    this.outbox.send(fd, this.#responses.created(this.#router.directOf(slot), found));
+    this.#answer(fd, this.#responses.created(this.#router.directOf(slot), found));
     return true;
   }
 
@@ -105,8 +110,8 @@ export class WorkerDesk implements Desk {
   /** Nothing where a client would not understand it. */
   #say(fd: number, answer: Refusal, voice: Voice): void {
     const length = this.#responses.error(answer, voice);
-    if (length > 0) this.outbox.send(fd, length);
-    else this.#linger.begin(fd, this.#clock.now);
+    if (length > 0) this.#answer(fd, length);
+    else this.#end(fd);
   }
 
   isForNobody(found: Found): boolean {
@@ -127,13 +132,30 @@ export class WorkerDesk implements Desk {
     this.#scoreboard.expectDirect(slot);
   }
 
+  terminate(fd: number, found: Found): boolean {
+    return this.#terminator.begin(fd, found);
+  }
+
+  /** What was just composed is its answer. */
+  #answer(fd: number, length: number): void {
+    const { bytes } = this.#responses.memory;
+    if (!this.#terminator.has(fd)) this.outbox.send(fd, length);
+    else this.#terminator.answer(fd, new Uint8Array(bytes.subarray(0, length)));
+  }
+
+  /** It has no answer. */
+  #end(fd: number): void {
+    if (this.#terminator.has(fd)) this.#terminator.answer(fd, new Uint8Array(0));
+    else this.#linger.begin(fd, this.#clock.now);
+  }
+
   // --- connections that no mode acts on ---
 
   /** Ends a connection whose request came to nothing; without an answer where the client would not understand one. */
   fail(fd: number, failure: InspectionFailure, answer: Refusal | undefined, voice: Voice): void {
     this.#counters.add(failure);
     if (answer) this.#say(fd, answer, voice);
-    else this.#linger.begin(fd, this.#clock.now);
+    else this.#end(fd);
   }
 
   /** Ends a connection that nobody listens to any more. */

@@ -23,9 +23,11 @@ import { WorkerDesk } from './desk.ts';
 import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
 import { ACCEPT_BATCH, Listener } from './listener.ts';
+import { Orders } from './orders.ts';
 import { Postponed } from './postponed.ts';
 import { RequestReader } from './reader.ts';
 import { Router } from './router.ts';
+import { TerminatedReader, Terminator } from './terminated.ts';
 
 /** Events of one wait. */
 const EVENTS = 512;
@@ -50,6 +52,8 @@ export class WorkerLoop {
   readonly #reader: RequestReader;
   readonly #lanes: Lanes;
   readonly #listener: Listener;
+  readonly #terminated: TerminatedReader;
+  readonly #orders: Orders;
   readonly #coalescing = new Coalescing(ACCEPT_BATCH);
   /** In this wake-up. */
   #accepted = 0;
@@ -83,12 +87,14 @@ export class WorkerLoop {
     this.#postponed = new Postponed(this.#connections, settings.headTimeoutMs, (fd, from) =>
       this.#reader.again(fd, from),
     );
+    const terminator = new Terminator(this.#connections, tell);
     this.#desk = new WorkerDesk({
       scoreboard: this.#scoreboard,
       counters: this.#counters,
       connections: this.#connections,
       router: this.#router,
       postponed: this.#postponed,
+      terminator,
       linger: this.#linger,
       calls: this.#calls,
       clock: this.#clock,
@@ -102,6 +108,7 @@ export class WorkerLoop {
       headBytes: settings.headBytes,
       timeoutMs: settings.headTimeoutMs,
     });
+    this.#terminated = new TerminatedReader(this.#connections, this.#desk, terminator, settings.headBytes);
     this.#lanes = new Lanes({
       epoll: this.#epoll,
       router: this.#router,
@@ -122,6 +129,14 @@ export class WorkerLoop {
       onConnection: (fd, addressHash) => this.#open(fd, addressHash),
       makeRoom: () => this.#makeRoom(),
       onClosed: () => this.#tell({ type: 'closed' }),
+    });
+    this.#orders = new Orders({
+      lanes: this.#lanes,
+      postponed: this.#postponed,
+      terminator,
+      terminated: this.#terminated,
+      accept: () => this.#listener.listen(settings.backlog, settings.deferAcceptMs),
+      stop: (withinMs) => this.#stop(withinMs),
     });
   }
 
@@ -201,7 +216,7 @@ export class WorkerLoop {
     // What is under way comes first: a connection can not be ended in the middle of it.
     this.#settle();
     if (this.#linger.evict()) return true;
-    if (!this.#postponed.evict() && !this.#reader.evict()) return false;
+    if (!this.#postponed.evict() && !this.#reader.evict()) return this.#terminated.evict();
     // It has its answer now, and lingers.
     this.#desk.outbox.flush();
     return this.#linger.evict();
@@ -224,29 +239,7 @@ export class WorkerLoop {
 
   #obey(): void {
     clearWake(this.#settings.wake);
-    for (let message = this.#receive(); message; message = this.#receive()) {
-      switch (message.type) {
-        case 'accept':
-          this.#listener.listen(this.#settings.backlog, this.#settings.deferAcceptMs);
-          break;
-        case 'join':
-          this.#lanes.join(message);
-          this.#postponed.hurry();
-          break;
-        case 'leave':
-          this.#lanes.leave(message.slot);
-          break;
-        case 'settled':
-          this.#lanes.settled(message);
-          break;
-        case 'quiesce':
-          this.#lanes.quiesce(message.slot);
-          break;
-        case 'stop':
-          this.#stop(message.withinMs);
-          break;
-      }
-    }
+    for (let message = this.#receive(); message; message = this.#receive()) this.#orders.obey(message);
   }
 
   /** Passes on what is queued, then refuses more. */

@@ -27,8 +27,11 @@ const OTHERS = [
   'SIGXCPU',
 ] as const;
 
-/** Calls `stop` on a signal that would end the process; a second of those that mean it ends it at once. */
-export function stopOnSignal(stop: () => Promise<void>): void {
+/**
+ * Calls `stop` on a signal that would end the process; a second of those that mean it ends it at once. With `reload` SIGHUP
+ * is the word to read files again.
+ */
+export function stopOnSignal(stop: () => Promise<void>, reload?: () => void): void {
   let stopping = false;
   const begin = (): void => {
     if (stopping) return;
@@ -49,5 +52,5 @@ export function stopOnSignal(stop: () => Promise<void>): void {
       process.kill(process.pid, name);
     });
   }
-  for (const name of OTHERS) process.on(name, begin);
+  for (const name of OTHERS) process.on(name, name === 'SIGHUP' && reload ? reload : begin);
 }

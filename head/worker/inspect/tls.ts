@@ -19,6 +19,7 @@ const MAJOR_VERSION = 3;
 const SSLV2 = [0x80, 0x81];
 
 const hello = new ClientHello();
+const protocols = (): readonly string[] => hello.alpn();
 
 export const tls: Kind = {
   firstBytes: [HANDSHAKE],
@@ -39,6 +40,7 @@ export const tls: Kind = {
 
 function nameServer(found: Found): number {
   found.bytes = hello.message;
+  found.protocols = protocols;
   found.keys.name.start = hello.name.start;
   found.keys.name.end = hello.name.end;
   return COMPLETE;

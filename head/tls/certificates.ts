@@ -1,0 +1,68 @@
+/** The certificates that the head has: files of PEM, checked when they are read, so that no client is the first to find out. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { BatonError } from '../../shared/errors.ts';
+import type { Certificate } from './messages.ts';
+
+/** `certificates` and `keys` are lists of files that belong together by their place. Throws CERTIFICATE_UNUSABLE. */
+export function readCertificates(certificates: string, keys: string): readonly Certificate[] {
+  const certFiles = certificates.split(',');
+  const keyFiles = keys.split(',');
+  if (certFiles.length !== keyFiles.length) {
+    throw new BatonError('BAD_OPTION', {
+      option: '--tls-key',
+      problem: `expected as many files as --tls-certificate has, ${certFiles.length}`,
+      value: keys,
+    });
+  }
+  return certFiles.map((file, at) => readPair(file, keyFiles[at]!));
+}
+
+function readPair(certFile: string, keyFile: string): Certificate {
+  const cert = read(certFile);
+  const key = readKey(keyFile);
+  const first = attempt(certFile, 'is no certificate in PEM', () => new X509Certificate(cert));
+  const secret = attempt(keyFile, 'is no private key in PEM without a passphrase', () =>
+    createPrivateKey(key),
+  );
+  if (!first.checkPrivateKey(secret)) throw unusable(keyFile, `is not the key of ${certFile}`);
+  attempt(certFile, 'cannot be used', () => createSecureContext({ cert, key }));
+  return { cert, key, names: namesOf(first) };
+}
+
+function readKey(file: string): string {
+  const text = read(file);
+  if ((statSync(file).mode & 0o007) !== 0) throw unusable(file, 'can be read by everybody: chmod o= it');
+  return text;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw unusable(file, code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`, error);
+  }
+}
+
+function attempt<T>(file: string, problem: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw unusable(file, problem, error);
+  }
+}
+
+const unusable = (file: string, problem: string, cause?: unknown) =>
+  new BatonError('CERTIFICATE_UNUSABLE', { file, problem }, cause);
+
+/** The subject's common name counts only where no other name stands (RFC 9525 would have it count never). */
+function namesOf({ subjectAltName, subject }: X509Certificate): readonly string[] {
+  const listed = [...(subjectAltName ?? '').matchAll(/DNS:([^,\s"]+)/g)].map(([, name]) => name!);
+  const names =
+    subjectAltName === undefined
+      ? [...(subject ?? '').matchAll(/^CN=(.+)$/gm)].map(([, name]) => name!)
+      : listed;
+  return names.map((name) => name.toLowerCase());
+}

@@ -1,0 +1,136 @@
+/**
+ * TLS that the head speaks itself, for the modes that answer: a thread of its own, started where there is a certificate. A
+ * worker gives it a connection's fd, hears what the client sends, and gives the answer; the fd stays the worker's.
+ */
+import { Worker } from 'node:worker_threads';
+import type { HeadSettings } from '../../shared/config.ts';
+import { BatonError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/log.ts';
+import type { ToWorker } from '../worker-messages.ts';
+import { readCertificates } from './certificates.ts';
+import type { Certificate, FromTls, TlsLimits, ToTls } from './messages.ts';
+
+// Built, the thread is a .js file as this one is.
+const entry = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url);
+/** A thread that has failed is followed by another after so long, milliseconds. */
+const AGAIN_AFTER_MS = 1000;
+
+/** Undefined where the head has no certificate. Throws CERTIFICATE_UNUSABLE, and BAD_OPTION for the one without the other. */
+export function openTls(
+  settings: HeadSettings,
+  tell: (worker: number, message: ToWorker) => void,
+  log: Logger,
+): TlsSide | undefined {
+  const { tlsCertificate: certificates, tlsKey: keys } = settings;
+  if (certificates === undefined && keys === undefined) return undefined;
+  if (certificates === undefined || keys === undefined) {
+    const [option, other] =
+      keys === undefined ? ['--tls-key', '--tls-certificate'] : ['--tls-certificate', '--tls-key'];
+    throw new BatonError('BAD_OPTION', { option, problem: `expected with ${other}`, value: 'nothing' });
+  }
+  const { headTimeout, headBytes, lingerIdle, lingerTotal, lingerBytes } = settings;
+  const limits = {
+    headTimeoutMs: headTimeout,
+    headBytes,
+    lingerIdleMs: lingerIdle,
+    lingerTotalMs: lingerTotal,
+    lingerBytes,
+  };
+  return new TlsSide({ certificates, keys, limits, tell, log });
+}
+
+interface TlsParts {
+  readonly certificates: string;
+  readonly keys: string;
+  readonly limits: TlsLimits;
+  readonly tell: (worker: number, message: ToWorker) => void;
+  readonly log: Logger;
+}
+
+export class TlsSide {
+  readonly #parts: TlsParts;
+  #certificates: readonly Certificate[];
+  #thread: Worker | undefined;
+  #again: NodeJS.Timeout | undefined;
+  /** By fd: the worker that a connection belongs to. */
+  readonly #workers = new Map<number, number>();
+  #closed = false;
+
+  /** Throws CERTIFICATE_UNUSABLE. */
+  constructor(parts: TlsParts) {
+    this.#parts = parts;
+    this.#certificates = readCertificates(parts.certificates, parts.keys);
+    this.#start();
+  }
+
+  /** Every name that there is a certificate for. */
+  get names(): readonly string[] {
+    return this.#certificates.flatMap(({ names }) => names);
+  }
+
+  #start(): void {
+    const thread = new Worker(entry, { workerData: this.#parts.limits, name: 'tls' });
+    this.#thread = thread;
+    thread.on('message', (message: FromTls) => this.#hear(message));
+    thread.once('error', (error) => {
+      this.#parts.log.error({ problem: error.message }, 'the TLS thread has failed, and is started again');
+    });
+    thread.once('exit', () => this.#ended());
+    this.#say({ type: 'certificates', certificates: this.#certificates });
+  }
+
+  #ended(): void {
+    this.#thread = undefined;
+    for (const fd of [...this.#workers.keys()]) this.#hear({ type: 'over', fd, whole: false });
+    if (this.#closed) return;
+    this.#again = setTimeout(() => this.#start(), AGAIN_AFTER_MS);
+  }
+
+  #say(message: ToTls): void {
+    this.#thread?.postMessage(message);
+  }
+
+  #hear(message: FromTls): void {
+    const worker = this.#workers.get(message.fd);
+    if (worker === undefined) return;
+    if (message.type === 'over') this.#workers.delete(message.fd);
+    this.#parts.tell(worker, {
+      ...message,
+      type: message.type === 'over' ? 'tls-over' : 'tls-heard',
+    } as ToWorker);
+  }
+
+  begin(worker: number, fd: number): void {
+    this.#workers.set(fd, worker);
+    if (this.#thread) this.#say({ type: 'begin', fd });
+    else this.#hear({ type: 'over', fd, whole: false });
+  }
+
+  answer(fd: number, bytes: Uint8Array): void {
+    this.#say({ type: 'answer', fd, bytes });
+  }
+
+  /** Reads the files again; false, with nothing changed, when they are wrong. */
+  reload(): boolean {
+    const { certificates, keys, log } = this.#parts;
+    try {
+      this.#certificates = readCertificates(certificates, keys);
+    } catch (error) {
+      log.error({ problem: (error as Error).message }, 'the certificates stay as they were');
+      return false;
+    }
+    this.#say({ type: 'certificates', certificates: this.#certificates });
+    log.info({ names: this.names }, 'the certificates were read again');
+    return true;
+  }
+
+  stop(): void {
+    this.#say({ type: 'stop' });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#again);
+    await this.#thread?.terminate();
+  }
+}

@@ -1,0 +1,47 @@
+/** What the main thread tells a worker, and who does it. */
+import type { ToWorker } from '../worker-messages.ts';
+import type { Lanes } from './lanes.ts';
+import type { Postponed } from './postponed.ts';
+import type { TerminatedReader, Terminator } from './terminated.ts';
+
+export interface OrdersParts {
+  readonly lanes: Lanes;
+  readonly postponed: Postponed;
+  readonly terminator: Terminator;
+  readonly terminated: TerminatedReader;
+  readonly accept: () => void;
+  readonly stop: (withinMs: number) => void;
+}
+
+export class Orders {
+  readonly #parts: OrdersParts;
+
+  constructor(parts: OrdersParts) {
+    this.#parts = parts;
+  }
+
+  obey(message: ToWorker): void {
+    const { lanes, postponed, terminator, terminated, accept, stop } = this.#parts;
+    switch (message.type) {
+      case 'accept':
+        return accept();
+      case 'join':
+        lanes.join(message);
+        return postponed.hurry();
+      case 'leave':
+        return lanes.leave(message.slot);
+      case 'settled':
+        return lanes.settled(message);
+      case 'quiesce':
+        return lanes.quiesce(message.slot);
+      case 'tls-names':
+        return terminator.setNames(message.names);
+      case 'tls-heard':
+        return terminated.heard(message.fd, message.bytes, message.how);
+      case 'tls-over':
+        return terminated.over(message.fd, message.whole);
+      case 'stop':
+        return stop(message.withinMs);
+    }
+  }
+}

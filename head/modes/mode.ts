@@ -27,14 +27,14 @@ export interface Desk<Outcome extends string = string> {
 }
 
 export interface ModeHandler<Outcome extends string = string> {
-  /**
-   * False: the request stays in the socket for the delivery that will read it. True: the head reads it, which spares
-   * throwing it away later.
-   */
-  readonly consumes: boolean;
+  /** The head answers each request itself that it can answer. */
+  readonly answers: boolean;
   /** What can become of a connection; the counts, the status and the metrics are made of these words. */
   readonly outcomes: readonly Outcome[];
-  /** `from`: the slot of the delivery that the connection has just come back from, or NOBODY. */
+  /**
+   * The request is still in its socket, all of it. `from`: the slot of the delivery that the connection has just come back
+   * from, or NOBODY.
+   */
   act(desk: Desk<Outcome>, fd: number, found: Found, from: number): void;
 }
 

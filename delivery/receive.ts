@@ -41,10 +41,16 @@ export interface ReceiveOptions {
    */
   readonly direct?: string | null | undefined;
   /**
-   * A file with a secret, readable by its owner alone, that deliveries of the same site share: a client resumes its TLS
-   * session on whichever it lands. For a server that speaks TLS.
+   * A file with a secret, readable by its owner alone, that deliveries of the same site (the same `serves`) share: a client
+   * resumes its TLS session on whichever it lands. For a server that speaks TLS.
    */
   readonly ticketSecret?: string | undefined;
+  /**
+   * The names of servers that it serves, by the server name of TLS as by Host: `shop.example`, `*.img.example` for all names
+   * that end so, `*`. A head gives it connections for these alone, and to nobody else who serves them less specifically.
+   * Default: every name.
+   */
+  readonly serves?: readonly string[] | undefined;
   /** A line that it throws for is lost, and nothing else is. */
   readonly log?: Logger | undefined;
 }
@@ -109,7 +115,8 @@ class Receiving implements Receiver {
     this.#options = options;
     this.#log = carefully(options.log ?? createLogger('delivery'));
     this.#introduction = introduce(server, options);
-    if (options.ticketSecret !== undefined) shareTickets(server, options.ticketSecret, []);
+    if (options.ticketSecret !== undefined)
+      shareTickets(server, options.ticketSecret, this.#introduction.serves ?? []);
     this.name = this.#introduction.name;
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
     const admission = new Admission(server, this.#connections, this.#log);

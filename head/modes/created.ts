@@ -1,4 +1,4 @@
-import { defineMode } from './mode.ts';
+import { defineMode, turnAway } from './mode.ts';
 
 /**
  * Answers that the thing is to be found at a delivery: 201 with a Location, and a page with a link to it.
@@ -7,9 +7,9 @@ import { defineMode } from './mode.ts';
 export const created = defineMode({
   answers: true,
   // `taken`, `lost`: of those that were handed over.
-  outcomes: ['answered', 'unavailable', 'taken', 'lost'],
+  outcomes: ['answered', 'unavailable', 'misdirected', 'taken', 'lost'],
   act(desk, fd, found, from) {
     if (found.cannotFollow && desk.hand(fd, found, from)) return;
-    if (!desk.created(fd, found, 'answered')) desk.refuse(fd, found, 'unavailable', found.refusal);
+    if (!desk.created(fd, found, 'answered')) turnAway(desk, fd, found, found.refusal);
   },
 });

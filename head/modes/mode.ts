@@ -22,6 +22,8 @@ export interface Desk<Outcome extends string = string> {
   redirect(fd: number, found: Found, outcome: Outcome): boolean;
   /** As `redirect`, with 201. */
   created(fd: number, found: Found, outcome: Outcome): boolean;
+  /** There are deliveries, and none of them serves the name that its client asks for. */
+  isForNobody(found: Found): boolean;
   /** Answers 503 with Retry-After, or what else is to be said. */
   refuse(fd: number, found: Found, outcome: Outcome, answer?: Refusal): void;
 }
@@ -36,6 +38,17 @@ export interface ModeHandler<Outcome extends string = string> {
    * from, or NOBODY.
    */
   act(desk: Desk<Outcome>, fd: number, found: Found, from: number): void;
+}
+
+/** Nobody can take it: for the time being, or because nobody here is who its client asks for. */
+export function turnAway(
+  desk: Pick<Desk<'unavailable' | 'misdirected'>, 'isForNobody' | 'refuse'>,
+  fd: number,
+  found: Found,
+  answer?: Refusal,
+): void {
+  if (desk.isForNobody(found)) desk.refuse(fd, found, 'misdirected', 'misdirected');
+  else desk.refuse(fd, found, 'unavailable', answer);
 }
 
 /** Keeps the words of `outcomes`, so that a mode that counts under another one does not compile. */

@@ -1,4 +1,4 @@
-import { defineMode } from './mode.ts';
+import { defineMode, turnAway } from './mode.ts';
 
 /**
  * Tells the client to ask a delivery instead: 307, the same method and body again.
@@ -7,9 +7,9 @@ import { defineMode } from './mode.ts';
 export const redirect = defineMode({
   answers: true,
   // `taken`, `lost`: of those that were handed over.
-  outcomes: ['answered', 'unavailable', 'taken', 'lost'],
+  outcomes: ['answered', 'unavailable', 'misdirected', 'taken', 'lost'],
   act(desk, fd, found, from) {
     if (found.cannotFollow && desk.hand(fd, found, from)) return;
-    if (!desk.redirect(fd, found, 'answered')) desk.refuse(fd, found, 'unavailable', found.refusal);
+    if (!desk.redirect(fd, found, 'answered')) turnAway(desk, fd, found, found.refusal);
   },
 });

@@ -88,6 +88,10 @@ export class WorkerDesk implements Desk {
     else this.#linger.begin(fd, this.#clock.now);
   }
 
+  isForNobody(found: Found): boolean {
+    return this.#router.isForNobody(found);
+  }
+
   #pickDirect(fd: number, found: Found): number {
     return found.refusal ? NOBODY : this.#router.pickDirect(fd, found);
   }

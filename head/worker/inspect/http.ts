@@ -45,6 +45,7 @@ const SHORT = 256;
 
 /** Of a request whose line is not whole: there is nothing in it that may be acted on. */
 export function forgetTarget(found: Found): void {
+  found.keys.name.start = found.keys.name.end = 0;
   found.targetStart = found.targetEnd = found.keys.path.start = found.keys.path.end = 0;
   found.cannotFollow = true;
   found.refusal = 'unavailable';

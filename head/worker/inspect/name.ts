@@ -2,6 +2,9 @@
  * The name of the server that a client asks for, as deliveries declare it: lower case, no port, no dot at the end. An
  * address is no name: a client that connects to one asks for nobody in particular.
  */
+import type { Found } from '../../found.ts';
+import { TLS } from '../../refusals.ts';
+
 const AT = 0x40;
 const COLON = 0x3a;
 const CR = 0x0d;
@@ -12,6 +15,14 @@ const TAB = 0x09;
 
 /** DNS bounds a name at 253 characters; what is longer is nobody's. */
 const NAME_MAX = 255;
+
+/** The name that a client asks for; worked out when somebody wants to know it. */
+export function serverName(found: Found): string {
+  const { start, end } = found.keys.name;
+  found.name ??=
+    found.speaks === TLS ? nameIn(found.bytes, start, end) : nameInAuthority(found.bytes, start, end);
+  return found.name;
+}
 
 /** Of the authority (RFC 3986 section 3.2, `user@host:port`) from `start` to `end`, with space and a CR around it; empty for none. */
 export function nameInAuthority(bytes: Uint8Array, start: number, end: number): string {

@@ -99,14 +99,17 @@ function assertHello(
 }
 
 // In turns and first: the others mutate what these record.
-test.serial('the hellos of OpenSSL, Node and RFC 8448 have one verdict, cut at every byte and into one to five records', (t) => {
-  for (const hello of hellos) assertHello(t, hello);
-  const pq = hellos.find(({ what }) => what.includes('post-quantum'))!;
-  t.true(pq.bytes.length > 1500, 'more than one segment of an Ethernet');
-  const reading = read(pq.bytes);
-  t.deepEqual(reading.is === 'complete' && reading.alpn, ['h2', 'http/1.1']);
-  t.deepEqual(reading.is === 'complete' && reading.versions, [0x0304, 0x0303]);
-});
+test.serial(
+  'the hellos of OpenSSL, Node and RFC 8448 have one verdict, cut at every byte and into one to five records',
+  (t) => {
+    for (const hello of hellos) assertHello(t, hello);
+    const pq = hellos.find(({ what }) => what.includes('post-quantum'))!;
+    t.true(pq.bytes.length > 1500, 'more than one segment of an Ethernet');
+    const reading = read(pq.bytes);
+    t.deepEqual(reading.is === 'complete' && reading.alpn, ['h2', 'http/1.1']);
+    t.deepEqual(reading.is === 'complete' && reading.versions, [0x0304, 0x0303]);
+  },
+);
 
 needing('curl', test.serial)('so has that of curl', async (t) => {
   const hello = await recordCurl();
@@ -114,15 +117,18 @@ needing('curl', test.serial)('so has that of curl', async (t) => {
   hellos.push(hello);
 });
 
-needing('chromium', test.serial)('so has that of Chromium, with GREASE and the outer hello of ECH', async (t) => {
-  const hello = await recordChromium();
-  assertHello(t, hello);
-  const reading = read(hello.bytes);
-  t.true(reading.is === 'complete' && reading.alpn.includes('h2'));
-  t.true(reading.is === 'complete' && reading.versions.includes(0x0304));
-  t.true(hello.bytes.includes(Buffer.from([0xfe, 0x0d])), 'encrypted_client_hello');
-  hellos.push(hello);
-});
+needing('chromium', test.serial)(
+  'so has that of Chromium, with GREASE and the outer hello of ECH',
+  async (t) => {
+    const hello = await recordChromium();
+    assertHello(t, hello);
+    const reading = read(hello.bytes);
+    t.true(reading.is === 'complete' && reading.alpn.includes('h2'));
+    t.true(reading.is === 'complete' && reading.versions.includes(0x0304));
+    t.true(hello.bytes.includes(Buffer.from([0xfe, 0x0d])), 'encrypted_client_hello');
+    hellos.push(hello);
+  },
+);
 
 // --- by hand ---
 

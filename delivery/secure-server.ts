@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { Server as HttpServer, type RequestListener } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type TLSSocket } from 'node:tls';
 import { BatonError } from '../shared/errors.ts';
 import { allocate } from '../shared/sys/memory.ts';
 import { peek } from '../shared/sys/sockets.ts';
@@ -58,7 +58,15 @@ export async function createSecureServer(
   }
   // Undocumented, and false by default.
   (server as WithHalfOpen).httpAllowHalfOpen = options.halfOpen;
-  const [serveTls] = server.listeners('connection') as Listener[];
+  const [tlsListener] = server.listeners('connection') as Listener[];
+  // Who ends his side in the midst of the handshake has gone.
+  const serveTls: Listener = function (socket) {
+    socket.allowHalfOpen = false;
+    tlsListener!.call(this, socket);
+  };
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    socket.allowHalfOpen = true;
+  });
   server.removeAllListeners('connection');
   /** Also those that no list of Node's has: of clients that are silent, or in the midst of a handshake. */
   const open = new Set<Socket>();

@@ -113,8 +113,9 @@ export function shareTickets(server: Server, file: string, served: readonly stri
   const secret = readSecret(file);
   if (!speaksTls(server)) {
     throw new BatonError('BAD_OPTION', {
-      option: 'ticketSecret',
-      problem: 'only a server that speaks TLS makes session tickets: https, http2 (secure) or tls',
+      option: '--ticket-secret',
+      problem:
+        'only a server that speaks TLS makes session tickets: with --tls-certificate, or one of https, http2 (secure), tls',
       value: file,
     });
   }

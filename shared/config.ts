@@ -186,6 +186,22 @@ export const deliverySchema = z
     app: file
       .optional()
       .describe('a module whose default export is a Node request listener (default: the lab application)'),
+    tlsCertificate: file
+      .optional()
+      .describe('a certificate (PEM): it speaks HTTPS as well, with clients that begin so, on the same port'),
+    tlsKey: file.optional().describe('the key of --tls-certificate (PEM)'),
+    http2: z
+      .enum(['on', 'off'])
+      .meta({ placeholder: 'on|off' })
+      .optional()
+      .describe(
+        'on: HTTP/2 as well, where --tls-certificate is given (default: off with --app, whose module may not know it, on without)',
+      ),
+    ticketSecret: file
+      .optional()
+      .describe(
+        'a file, readable by its owner alone, with a secret that deliveries share: a client resumes its TLS session at any of them',
+      ),
     halfOpen: z
       .enum(['on', 'off'])
       .meta({ placeholder: 'on|off' })

@@ -145,7 +145,7 @@ const catalogue = {
     fault: 'user',
     retry: false,
     exit: 2,
-    text: '{file} {problem}; --tls-certificate and --tls-key want files of PEM that belong together',
+    text: 'cannot use {file}: {problem}; a certificate and its key are needed, both in PEM',
   },
   SECRET_UNUSABLE: {
     fault: 'user',

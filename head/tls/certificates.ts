@@ -22,18 +22,18 @@ export function readCertificates(certificates: string, keys: string): readonly C
 function readPair(certFile: string, keyFile: string): Certificate {
   const cert = read(certFile);
   const key = readKey(keyFile);
-  const first = attempt(certFile, 'is no certificate in PEM', () => new X509Certificate(cert));
-  const secret = attempt(keyFile, 'is no private key in PEM without a passphrase', () =>
+  const first = attempt(certFile, 'it is no certificate in PEM', () => new X509Certificate(cert));
+  const secret = attempt(keyFile, 'it is no private key in PEM without a passphrase', () =>
     createPrivateKey(key),
   );
-  if (!first.checkPrivateKey(secret)) throw unusable(keyFile, `is not the key of ${certFile}`);
-  attempt(certFile, 'cannot be used', () => createSecureContext({ cert, key }));
+  if (!first.checkPrivateKey(secret)) throw unusable(keyFile, `it is not the key of ${certFile}`);
+  attempt(certFile, 'OpenSSL does not take it', () => createSecureContext({ cert, key }));
   return { cert, key, names: namesOf(first) };
 }
 
 function readKey(file: string): string {
   const text = read(file);
-  if ((statSync(file).mode & 0o007) !== 0) throw unusable(file, 'can be read by everybody: chmod o= it');
+  if ((statSync(file).mode & 0o007) !== 0) throw unusable(file, 'everybody can read it (chmod o= it)');
   return text;
 }
 
@@ -42,7 +42,7 @@ function read(file: string): string {
     return readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw unusable(file, code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`, error);
+    throw unusable(file, code === 'ENOENT' ? 'it does not exist' : `it cannot be read (${code})`, error);
   }
 }
 

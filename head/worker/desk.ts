@@ -118,10 +118,6 @@ export class WorkerDesk implements Desk {
     return this.#router.isForNobody(found);
   }
 
-  isForNobody(found: Found): boolean {
-    return this.#router.isForNobody(found);
-  }
-
   #pickDirect(fd: number, found: Found): number {
     return found.refusal ? NOBODY : this.#router.pickDirect(fd, found);
   }

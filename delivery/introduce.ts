@@ -14,6 +14,7 @@ export interface SelfDescription {
   readonly credits?: number | undefined;
   readonly weight?: number | undefined;
   readonly direct?: string | null | undefined;
+  readonly directTls?: Introduction['directTls'];
   readonly serves?: readonly string[] | undefined;
 }
 
@@ -37,6 +38,7 @@ export function introduce(server: Server, options: SelfDescription): Introductio
     credits,
     weight: options.weight ?? 1,
     direct: options.direct === undefined ? directAddress(server) : options.direct,
+    ...withTls(options.directTls ?? (isTls(server) ? 'only' : undefined)),
     ...(options.serves === undefined ? {} : { serves: options.serves.map(normalizeName) }),
   };
   const parsed = introduction.safeParse(wanted);
@@ -49,6 +51,11 @@ export function introduce(server: Server, options: SelfDescription): Introductio
     value: JSON.stringify(wanted[option as keyof typeof wanted]),
   });
 }
+
+const withTls = (directTls: Introduction['directTls']) => (directTls === undefined ? {} : { directTls });
+
+/** Known without loading Node's TLS where nobody else has. */
+const isTls = (server: Server): boolean => 'setSecureContext' in server;
 
 /** Where the server listens, if clients can be sent there: not to a path, nor to every address. */
 export function directAddress(server: Server): string | null {

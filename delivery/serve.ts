@@ -31,6 +31,8 @@ const DIRECT_GRACE_MS = 500;
 /** Handshakes that are under way when the direct address closes get this long to end, milliseconds. */
 const HANDSHAKES_MS = 1000;
 
+const HTTPS = 'https://';
+
 export interface Delivery {
   readonly name: string;
   /** HOST:PORT at which it listens itself. */
@@ -69,7 +71,7 @@ export async function startDelivery(
       weight: settings.weight,
       ticketSecret: settings.ticketSecret,
       serves: settings.serves === undefined ? undefined : splitNames(settings.serves),
-      direct: settings.advertise ?? advertised(direct),
+      ...directOf(settings, direct),
       log,
     });
   } catch (error) {
@@ -171,6 +173,17 @@ async function listenDirect(server: Server, direct: string): Promise<string> {
   });
   const { address: host, port } = server.address() as AddressInfo;
   return formatHostPort({ host, port });
+}
+
+/** With a certificate TLS and plain HTTP are spoken at one address. */
+function directOf({ advertise, tlsCertificate }: DeliverySettings, bound: string) {
+  const spoken = tlsCertificate === undefined ? undefined : ('also' as const);
+  if (advertise === undefined) return { direct: advertised(bound), directTls: spoken };
+  const isHttps = advertise.startsWith(HTTPS);
+  return {
+    direct: isHttps ? advertise.slice(HTTPS.length) : advertise,
+    directTls: isHttps ? ('only' as const) : spoken,
+  };
 }
 
 /** A wildcard, or an address with a zone, is none that a client could be sent to. */

@@ -10,10 +10,11 @@ export interface Head {
   readonly control: string | null;
   /** HOST:PORT of `--metrics`; null without. */
   readonly metrics: string | null;
-  /** It has certificates, and speaks TLS where it answers. */
-  readonly speaksTls: boolean;
-  /** Reads the certificates again; with those that are wrong it goes on with what it has, and says so in its log. */
-  reload(): void;
+  /**
+   * Reads the certificates again; with those that are wrong it goes on with what it has, and says so in its log. False: there
+   * is nothing that it could read again.
+   */
+  reload(): boolean;
   status(): HeadStatus;
   setMode(mode: Mode): void;
   drain(name: string, on: boolean): void;

@@ -188,12 +188,9 @@ export class HeadProcess implements Head {
     if (this.#tls) this.#workers?.tellAll({ type: 'tls-names', names: this.#tls.names });
   }
 
-  get speaksTls(): boolean {
-    return this.#tls !== undefined;
-  }
-
-  reload(): void {
+  reload(): boolean {
     if (this.#tls?.reload()) this.#tellNames();
+    return this.#tls !== undefined;
   }
 
   async #watch(): Promise<void> {

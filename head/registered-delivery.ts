@@ -32,13 +32,13 @@ export function statusOf(
   rows: readonly WorkerCounters[],
   scoreboard: Scoreboard,
 ): DeliveryStatus {
-  const { name, pid, direct, weight, credits, serves } = introduction;
+  const { name, pid, direct, directTls, weight, credits, serves } = introduction;
   return {
     name,
     pid,
     state,
     transport,
-    direct,
+    direct: directTls === 'only' ? `https://${direct}` : direct,
     serves: serves ?? null,
     weight,
     credits,

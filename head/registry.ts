@@ -125,10 +125,10 @@ export class Registry {
       whenSettled: [],
     };
     this.#slots[slot] = delivery;
-    const { name, pid, credits, direct, serves } = introduction;
+    const { name, pid, credits, direct, directTls, serves } = introduction;
     scoreboard.describe(slot, { ...introduction, active });
     for (const [worker, lane] of lanes.entries())
-      this.#parts.tell(worker, { type: 'join', slot, name, direct, serves, lane });
+      this.#parts.tell(worker, { type: 'join', slot, name, direct, directTls, serves, lane });
     await this.#settled(delivery);
     const isWaiting = registrant.isWaiting && !this.#closed;
     const isDrained = this.#parts.drained.has(name);

@@ -1,4 +1,5 @@
 /** What the head's main thread and its workers say to each other. Messages of one worker arrive in order. */
+import type { Introduction } from '../shared/wire/control.ts';
 import type { ScoreboardMemory } from './scoreboard.ts';
 import type { Hearing } from './tls/messages.ts';
 
@@ -43,6 +44,7 @@ export type ToWorker =
       readonly slot: number;
       readonly name: string;
       readonly direct: string | null;
+      readonly directTls: Introduction['directTls'];
       /** Names of servers; undefined: every one. */
       readonly serves: readonly string[] | undefined;
       readonly lane: LaneSpec;

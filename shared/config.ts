@@ -53,13 +53,16 @@ const address = z
   })
   .meta({ placeholder: 'HOST:PORT' });
 
-/** HOST:PORT with a host that a client can connect to. */
-const reachable = z.string().refine(isReachable, { message: REACHABLE }).meta({ placeholder: 'HOST:PORT' });
+/** HOST:PORT with a host that a client can connect to; with https:// before it where TLS is spoken. */
+const reachable = z
+  .string()
+  .refine((text) => isReachable(text.replace(/^https:\/\//, '')), { message: REACHABLE })
+  .meta({ placeholder: 'HOST:PORT' });
 
 const text = z.string().min(1);
 const path = text.meta({ placeholder: 'PATH' });
 const file = text.meta({ placeholder: 'FILE' });
-const files = text.meta({ placeholder: 'FILE,...' });
+const files = text.meta({ placeholder: 'FILE' });
 const vips = z
   .string()
   .refine((list) => list.split(',').every((one) => isIP(one) !== 0), {
@@ -182,7 +185,9 @@ export const deliverySchema = z
       .optional()
       .describe('for a head on another host: the address that clients connect to, also on this host (lo)'),
     direct: address.default('127.0.0.1:0').describe('where clients reach it without the head, HOST:PORT'),
-    advertise: reachable.optional().describe('HOST:PORT for Location headers (default: --direct as bound)'),
+    advertise: reachable
+      .optional()
+      .describe('what Location headers say, [https://]HOST:PORT (default: --direct as bound)'),
     app: file
       .optional()
       .describe('a module whose default export is a Node request listener (default: the lab application)'),

@@ -90,7 +90,7 @@ export class WorkerDesk implements Desk {
     const slot = this.#pickDirect(fd, found);
     if (slot === NOBODY) return false;
     this.#countAnswer(fd, slot, outcome, 'redirected');
-    this.#answer(fd, this.#responses.redirect(this.#router.directOf(slot), found));
+    this.#answer(fd, this.#responses.redirect(this.#originOf(slot, fd), found));
     return true;
   }
 
@@ -98,7 +98,7 @@ export class WorkerDesk implements Desk {
     const slot = this.#pickDirect(fd, found);
     if (slot === NOBODY) return false;
     this.#countAnswer(fd, slot, outcome, 'created');
-    this.#answer(fd, this.#responses.created(this.#router.directOf(slot), found));
+    this.#answer(fd, this.#responses.created(this.#originOf(slot, fd), found));
     return true;
   }
 
@@ -124,6 +124,10 @@ export class WorkerDesk implements Desk {
 
   #countOutcome(fd: number, outcome: string): void {
     this.#counters.addOutcome(this.#connections.mode[fd]!, outcome);
+  }
+
+  #originOf(slot: number, fd: number): string {
+    return this.#router.originOf(slot, this.#terminator.has(fd));
   }
 
   #countAnswer(fd: number, slot: number, outcome: string, answer: 'redirected' | 'created'): void {

@@ -97,12 +97,12 @@ export class Responses {
     return isHead ? length - text.length : length;
   }
 
-  /** 307 with the target of the inspected request at `authority` (RFC 9110 section 15.4.8). */
-  redirect(authority: string, found: Found): number {
-    const start = this.#cached(authority, (date) =>
+  /** 307 with the target of the inspected request at `origin`, the beginning of a URL (RFC 9110 section 15.4.8). */
+  redirect(origin: string, found: Found): number {
+    const start = this.#cached(origin, (date) =>
       Buffer.from(
         `HTTP/1.1 307 Temporary Redirect\r\nDate: ${date}\r\nConnection: close\r\nContent-Length: 0\r\n` +
-          `Location: http://${authority}`,
+          `Location: ${origin}`,
       ),
     );
     const at = this.#putTarget(this.#put(0, start), found);
@@ -113,21 +113,21 @@ export class Responses {
    * 201 with the same address in Location (RFC 9110 section 15.3.2). No client follows it by itself, so there is a
    * page with a link; a HEAD request is told its length only.
    */
-  created(authority: string, found: Found): number {
+  created(origin: string, found: Found): number {
     const bytes = this.#bytes;
     const pageStart = this.#pageStart;
     let page = this.#put(pageStart, PAGE_START);
-    page = this.#put(page, Buffer.from(`http://${authority}`));
+    page = this.#put(page, Buffer.from(origin));
     const targetStart = page;
     page = this.#putTarget(page, found);
     page = this.#escapeHtml(targetStart, page);
     page = this.#put(page, PAGE_END);
     const length = page - pageStart;
 
-    const start = this.#cached(`201 ${authority}`, (date) =>
+    const start = this.#cached(`201 ${origin}`, (date) =>
       Buffer.from(
         `HTTP/1.1 201 Created\r\nDate: ${date}\r\nConnection: close\r\nContent-Type: text/html; charset=utf-8\r\n` +
-          `Location: http://${authority}`,
+          `Location: ${origin}`,
       ),
     );
     let at = this.#putTarget(this.#put(0, start), found);

@@ -36,6 +36,8 @@ export interface RouterMember {
   readonly slot: number;
   readonly name: string;
   readonly direct: string | null;
+  /** TLS is spoken there. */
+  readonly directTls: 'only' | 'also' | undefined;
   /** Names of servers; undefined: every one. */
   readonly serves: readonly string[] | undefined;
 }
@@ -50,6 +52,7 @@ export class Router {
   readonly #clock: Clock;
   readonly #choose: Choose;
   readonly #direct: (string | null)[] = new Array(SLOTS).fill(null);
+  readonly #directTls: ('only' | 'also' | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #nameHash = new Uint32Array(SLOTS);
   readonly #names = new ServedNames();
   readonly #candidates: Candidates = { slots: new Int32Array(SLOTS), count: 0 };
@@ -65,11 +68,12 @@ export class Router {
     this.#choose = this.policy.create(scoreboard, this.#nameHash);
   }
 
-  join({ slot, name, direct, serves }: RouterMember, lane: Lane): void {
+  join({ slot, name, direct, directTls, serves }: RouterMember, lane: Lane): void {
     const bytes = Buffer.from(name);
     this.lanes[slot] = lane;
     this.#backOffMs[slot] = this.#backOffUntil[slot] = 0;
     this.#direct[slot] = direct;
+    this.#directTls[slot] = directTls;
     this.#nameHash[slot] = hashBytes(bytes, 0, bytes.length);
     this.#names.join(slot, serves);
     this.open.push(lane);
@@ -85,9 +89,13 @@ export class Router {
     return lane;
   }
 
-  /** HOST:PORT at which clients reach the delivery without the head. Only for a slot of `pickDirect`. */
-  directOf(slot: number): string {
-    return this.#direct[slot]!;
+  /**
+   * Where clients reach the delivery without the head, as the beginning of a URL; `byTls` is how this one has come. Only for a
+   * slot of `pickDirect`.
+   */
+  originOf(slot: number, byTls: boolean): string {
+    const tls = this.#directTls[slot];
+    return `${tls === 'only' || (tls === 'also' && byTls) ? 'https' : 'http'}://${this.#direct[slot]!}`;
   }
 
   /**

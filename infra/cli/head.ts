@@ -22,7 +22,10 @@ export function headCommand(): Command {
     .action(async ({ config, ...settings }: { config?: string }) => {
       const { startHead } = await import('../../head/index.ts');
       const head = await startHead(settings, { configFile: config });
-      stopOnSignal(() => head.stop(), head.speaksTls ? () => head.reload() : undefined);
+      stopOnSignal(
+        () => head.stop(),
+        () => head.reload(),
+      );
       stopOnFailure(() => head.stop());
       announce({
         ready: 'head',

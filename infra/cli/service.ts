@@ -29,9 +29,9 @@ const OTHERS = [
 
 /**
  * Calls `stop` on a signal that would end the process; a second of those that mean it ends it at once. With `reload` SIGHUP
- * is the word to read files again.
+ * is the word to read files again, where there are any.
  */
-export function stopOnSignal(stop: () => Promise<void>, reload?: () => void): void {
+export function stopOnSignal(stop: () => Promise<void>, reload?: () => boolean): void {
   let stopping = false;
   const begin = (): void => {
     if (stopping) return;
@@ -52,5 +52,5 @@ export function stopOnSignal(stop: () => Promise<void>, reload?: () => void): vo
       process.kill(process.pid, name);
     });
   }
-  for (const name of OTHERS) process.on(name, name === 'SIGHUP' && reload ? reload : begin);
+  for (const name of OTHERS) process.on(name, () => void ((name === 'SIGHUP' && reload?.()) || begin()));
 }

@@ -12,7 +12,7 @@ import { servedNames } from '../served-names.ts';
 export const PROTOCOL_VERSION = 2;
 /** A delivery that says less than the newest version has says the version that has it. */
 const OLDEST_VERSION = 1;
-/** `serves` is of this version. */
+/** `serves` and `directTls` are of this version. */
 const NAMES_VERSION = 2;
 /** Bytes of one control message, at most. */
 export const CONTROL_MESSAGE_MAX = 16_384;
@@ -29,6 +29,8 @@ export const weightRange = z.int().min(1).max(1000);
 const authority = z.string().refine(isReachable, { message: REACHABLE });
 const count = z.int().min(0).max(0xffffffff);
 
+const directTls = z.enum(['only', 'also']);
+
 /** What a delivery says of itself, however it comes to the head. */
 export const introduction = z.object({
   name: deliveryName,
@@ -38,6 +40,8 @@ export const introduction = z.object({
   weight: weightRange,
   /** Where clients reach it without the head; null when nowhere. */
   direct: authority.nullable(),
+  /** TLS is spoken there, `only` or `also`; without it plain HTTP. */
+  directTls: directTls.optional(),
   /** The names of servers that it serves; without it every one. */
   serves: servedNames.optional(),
 });
@@ -76,8 +80,8 @@ const fromHead = z.discriminatedUnion('type', [
 ]);
 
 /** The lowest version in which a delivery can say what it does: so heads of a version before know it as well. */
-export const versionFor = ({ serves }: Pick<Introduction, 'serves'>): number =>
-  serves === undefined ? OLDEST_VERSION : NAMES_VERSION;
+export const versionFor = ({ serves, directTls }: Pick<Introduction, 'serves' | 'directTls'>): number =>
+  serves === undefined && directTls === undefined ? OLDEST_VERSION : NAMES_VERSION;
 
 /**
  * What a hello of its version says, without what that version does not have; throws VERSION_MISMATCH for one that this
@@ -90,7 +94,7 @@ export function asOfVersion<H extends Introduction & { readonly version: number 
   const { version } = hello;
   if (version < OLDEST_VERSION || version > newest)
     throw new BatonError('VERSION_MISMATCH', { head: newest, delivery: version });
-  return version < NAMES_VERSION ? { ...hello, serves: undefined } : hello;
+  return version < NAMES_VERSION ? { ...hello, serves: undefined, directTls: undefined } : hello;
 }
 
 export type Hello = z.infer<typeof hello>;

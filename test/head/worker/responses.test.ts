@@ -42,12 +42,12 @@ const isRequest = (bytes: Buffer, limit = LIMIT): boolean =>
 
 function redirect(text: string | Buffer): Parsed | undefined {
   const bytes = asked(text as string);
-  return isRequest(bytes) ? parse(answers, answers.redirect(AUTHORITY, request)) : undefined;
+  return isRequest(bytes) ? parse(answers, answers.redirect(`http://${AUTHORITY}`, request)) : undefined;
 }
 
 function created(text: string | Buffer): Parsed | undefined {
   const bytes = asked(text as string);
-  return isRequest(bytes) ? parse(answers, answers.created(AUTHORITY, request)) : undefined;
+  return isRequest(bytes) ? parse(answers, answers.created(`http://${AUTHORITY}`, request)) : undefined;
 }
 
 /** The address in the page's one link, as a browser reads it. */
@@ -164,8 +164,14 @@ test('answers for two deliveries are not mixed up', (t) => {
   const bytes = asked('GET /same HTTP/1.1\r\n\r\n');
   t.true(isRequest(bytes));
   for (const authority of ['192.0.2.1:1', '[2001:db8::1]:65535', '192.0.2.1:1', 'name.example:80']) {
-    t.is(parse(answers, answers.redirect(authority, request)).get('location'), `http://${authority}/same`);
-    t.is(parse(answers, answers.created(authority, request)).get('location'), `http://${authority}/same`);
+    t.is(
+      parse(answers, answers.redirect(`http://${authority}`, request)).get('location'),
+      `http://${authority}/same`,
+    );
+    t.is(
+      parse(answers, answers.created(`http://${authority}`, request)).get('location'),
+      `http://${authority}/same`,
+    );
   }
 });
 
@@ -204,8 +210,8 @@ test('the longest target of any one byte fits, at the shortest and the longest l
       const bytes = asked(around.replace('/', () => target));
       t.true(isRequest(bytes, limit));
       const location = `http://${authority}${expectedTarget(target)}`;
-      t.is(parse(own, own.redirect(authority, request)).get('location'), location);
-      const answer = parse(own, own.created(authority, request));
+      t.is(parse(own, own.redirect(`http://${authority}`, request)).get('location'), location);
+      const answer = parse(own, own.created(`http://${authority}`, request));
       t.is(answer.get('location'), location);
       t.is(Number(answer.get('content-length')), answer.body.length);
       t.is(linkOf(answer.body.toString()), location);

@@ -32,6 +32,7 @@ function fleet(
         slot,
         name: `d${slot}`,
         direct: slot === 0 ? null : `127.0.0.1:${slot}`,
+        directTls: ([undefined, 'only', 'also'] as const)[slot],
         serves: serves[slot],
       },
       lane as unknown as Lane,
@@ -95,7 +96,9 @@ test('only who has a direct address is one that a client is sent to', (t) => {
     [1, 2, 3].map(() => router.pickDirect(1, found)),
     [1, 2, 1],
   );
-  t.is(router.directOf(2), '127.0.0.1:2');
+  t.is(router.originOf(1, false), 'https://127.0.0.1:1');
+  t.is(router.originOf(2, false), 'http://127.0.0.1:2');
+  t.is(router.originOf(2, true), 'https://127.0.0.1:2');
   router.leave(1);
   scoreboard.setState(2, DRAINING);
   t.is(router.pickDirect(1, found), NOBODY);

@@ -90,6 +90,7 @@ test('a hello is refused for each value that is out of its bounds, which is name
       5,
     ],
     active: [-1, 2 ** 32, 0.5],
+    directTls: ['no', true, null],
     serves: [
       [],
       null,
@@ -112,8 +113,9 @@ test('a hello is refused for each value that is out of its bounds, which is name
       Array.from({ length: 40 }, (_, i) => `${'a.'.repeat(120)}${i}`),
     ],
   };
+  const optional = new Set(['serves', 'directTls']);
   for (const [key, values] of Object.entries(bad)) {
-    for (const value of key === 'serves' ? values : [...values, undefined]) {
+    for (const value of optional.has(key) ? values : [...values, undefined]) {
       const text = problem(decodeFromDelivery, plain.pack({ ...hello, [key]: value }));
       const named = text.replace(/^(a control message with a bad serves)\.\d+/, '$1');
       t.true(named.startsWith(`a control message with a bad ${key}: `), `${key} ${value}: ${text}`);

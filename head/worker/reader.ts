@@ -116,7 +116,8 @@ export class RequestReader {
     if (partial && n <= partial.have && !isLast) return this.#foundNoMore(partial, why);
     const { bytes } = memory;
     const isWorthIt = !partial || isLast || n >= this.#limit || partial.mayDecide(bytes, n);
-    const verdict = isWorthIt ? inspect(this.#found, bytes, n, this.#limit) : INCOMPLETE;
+    let verdict = isWorthIt ? inspect(this.#found, bytes, n, this.#limit) : INCOMPLETE;
+    if (isWorthIt && this.#found.isEnough && (isLast || !this.#desk.looksInside)) verdict = COMPLETE;
     if (verdict === INCOMPLETE && !isLast) {
       const grown = partial ?? this.#beginPartial(fd);
       if (isWorthIt) grown.keep(this.#found);

@@ -229,6 +229,7 @@ test('path-hash goes by the name where there is no path to be seen, and by nothi
     t.is(router.pickLane(1, secure(`N${i}.example`), NOBODY), slot);
   }
   t.is(byName.size, 4);
-  const nameless = Array.from({ length: 40 }, () => router.pickLane(1, secure(''), NOBODY));
+  const none = Object.assign(createFound(), { speaks: TLS });
+  const nameless = Array.from({ length: 40 }, () => router.pickLane(1, none, NOBODY));
   t.is(new Set(nameless).size, 4);
 });

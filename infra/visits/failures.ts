@@ -44,7 +44,6 @@ export function tlsFailureOf(code: string, beginning: Buffer): string {
   if (beginning.length > 0 && !looksLikeTls(beginning))
     return 'HTTP/'.startsWith(beginning.toString('latin1')) ? 'tls_not_spoken_but_http' : 'tls_not_spoken';
   const named = alert.exec(code)?.[1];
-  if (named === 'ALERT_NO_APPLICATION_PROTOCOL' || named === 'NO_APPLICATION_PROTOCOL') return 'no_http2';
   if (named !== undefined) return `tls_alert_${named.toLowerCase()}`;
   return `tls_${code.replace(/^ERR_(SSL_|TLS_)?/, '').toLowerCase()}`;
 }
@@ -55,6 +54,8 @@ const looksLikeTls = (beginning: Buffer): boolean =>
 
 const explanations: Readonly<Record<string, string>> = {
   no_http2: 'the server chose another protocol than HTTP/2; leave out --http2',
+  tls_alert_no_application_protocol:
+    'the server speaks none of the protocols that it was offered; HTTP/2 is offered with --http2 only',
   no_echo: 'the server sent other messages than those that it was sent; is this an echo?',
   not_upgraded: 'the server answered the request for a WebSocket with something else than 101',
   tls_closed: 'the server closed the connection within the handshake',

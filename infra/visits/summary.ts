@@ -23,7 +23,7 @@ export function summarise(result: VisitResult): string {
   const table = formatTable(
     ['', 'mean', 'p50', 'p90', 'p99', 'p99.9', 'max'],
     [
-      ...measures,
+      ...measures.map(([title, measure]) => [nameOf(title, result), measure] as const),
       ['total', result.latency] as const,
       ...(messages ? [['message', messages.roundTrip] as const] : []),
     ].map(([title, measure]) => [
@@ -50,6 +50,10 @@ export function summarise(result: VisitResult): string {
     `generator    ${(generator.cpuShare * 100).toFixed(0)} % of one core${generator.keptUp ? '' : '; it did NOT keep up'}${generator.work ? ownPart(generator.work) : ''}`,
   ].join('\n');
 }
+
+/** With WebSockets all that follows the first answer is messages. */
+const nameOf = (title: string, { messages, requestsPerVisit }: VisitResult) =>
+  title === 'more requests' && messages && requestsPerVisit === 1 ? 'messages' : title;
 
 const securely = ({ handshakes, resumed, resumedVisits, versions, protocols }: Tls) =>
   `handshakes   ${handshakes} (${formatCounts(versions)}; ALPN ${formatCounts(protocols)})${resumed > 0 ? `; ${resumed} resumed, all of ${resumedVisits} visits` : ''}`;

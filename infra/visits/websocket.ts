@@ -1,7 +1,6 @@
 /** Visits by WebSocket (RFC 6455), to a server that sends back what it is sent. */
 import { WebSocket } from 'ws';
 import type { Endpoint } from '../../shared/sys/endpoints.ts';
-import { now } from './clients.ts';
 import type { Conversation, Converse, Listener } from './conversation.ts';
 import { Line, type LinePlan } from './line.ts';
 import type { Target } from './target.ts';
@@ -15,9 +14,8 @@ class Talk implements Conversation {
   readonly #target: Target;
   #socket: WebSocket | undefined;
   #number = 0;
-  /** What is out, and since when. */
+  /** What is out. */
   #said: string | undefined;
-  #saidAt = 0;
   /** Another message came than the one that is awaited. */
   #misheard = false;
 
@@ -67,7 +65,6 @@ class Talk implements Conversation {
 
   say(): void {
     this.#said = `message ${++this.#number}`;
-    this.#saidAt = now();
     this.#socket!.send(this.#said);
   }
 
@@ -77,9 +74,9 @@ class Talk implements Conversation {
       this.#misheard = true;
       return;
     }
-    const at = this.#line.wire.arrived;
+    const { arrived, sent } = this.#line.wire;
     this.#said = undefined;
-    this.#listener.onMessage(Math.max(0, at - this.#saidAt), at);
+    this.#listener.onMessage(Math.max(0, arrived - sent), arrived);
   }
 
   #fail(name: string): void {

@@ -19,6 +19,8 @@ export class Wire extends Duplex {
   /** When that which is being read, or was read last, had come: its last byte, and its first. */
   arrived = 0;
   began = 0;
+  /** When something was written last. */
+  sent = 0;
   /** The server has ended its side. */
   ended = false;
   beginning: Buffer = Buffer.alloc(0);
@@ -122,6 +124,7 @@ export class Wire extends Duplex {
   }
 
   #send(bytes: Buffer): void {
+    this.sent = now();
     for (let from = 0; from < bytes.length; from += REQUEST_MAX)
       this.#client!.send(bytes.subarray(from, from + REQUEST_MAX));
     this.#working = now() - this.arrived;

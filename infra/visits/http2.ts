@@ -74,9 +74,16 @@ class Http2 implements Conversation {
     stream.on('data', (bytes: Buffer) => {
       bodyBytes += bytes.length;
     });
+    let ended = 0;
     stream.on('end', () => {
-      // A stream that was reset ends as well.
-      if (head === undefined || stream.rstCode !== constants.NGHTTP2_NO_ERROR || this.#line.closed) return;
+      ended = wire.arrived;
+    });
+    // A stream that is reset ends as well: only when it has closed is it known whether that was all.
+    stream.on('close', () => {
+      // What is wrong with a session it tells itself, after this.
+      if (this.#line.closed || this.#session!.destroyed) return;
+      if (head === undefined || ended === 0 || !isWhole(stream, head, bodyBytes))
+        return this.#fail(failureOf(stream));
       this.#listener.onAnswer(
         {
           status: head[':status'] ?? 0,
@@ -84,12 +91,10 @@ class Http2 implements Conversation {
           bodyBytes,
           keepAlive: !this.#leaving && !this.#session!.closed && !this.#session!.destroyed,
         },
-        wire.arrived,
+        ended,
       );
     });
-    stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(failureOfStream(stream, error)));
-    // Without an error: the server said that nothing was wrong, and gave no whole answer.
-    stream.on('aborted', () => this.#fail('closed_early'));
+    stream.on('error', () => {});
   }
 
   #fail(name: string): void {
@@ -153,10 +158,20 @@ const reasons = [
   'http_1_1_required',
 ] as const;
 
-/** `http2_refused_stream`, `http2_internal_error`, ... */
-function failureOfStream({ rstCode }: ClientHttp2Stream, { code }: NodeJS.ErrnoException): string {
-  if (code === 'ERR_HTTP2_STREAM_ERROR') return `http2_${reasons[rstCode ?? 1] ?? rstCode}`;
-  return code === 'ERR_HTTP2_GOAWAY_SESSION' ? 'http2_goaway' : 'bad_answer';
+/** Without a length, one that is reset as if nothing were wrong cannot be told from one that has ended. */
+function isWhole({ aborted, rstCode }: ClientHttp2Stream, head: Head, bodyBytes: number): boolean {
+  const length = head['content-length'];
+  return (
+    !aborted &&
+    rstCode === constants.NGHTTP2_NO_ERROR &&
+    (length === undefined || Number(length) === bodyBytes)
+  );
+}
+
+/** `http2_refused_stream`, `http2_internal_error`, ... Where nothing was wrong there was no whole answer. */
+function failureOf({ rstCode }: ClientHttp2Stream): string {
+  const reason = reasons[rstCode ?? 0];
+  return reason === 'no_error' || reason === 'cancel' ? 'closed_early' : `http2_${reason ?? rstCode}`;
 }
 
 function failureOfSession({ code }: NodeJS.ErrnoException): string {

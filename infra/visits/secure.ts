@@ -74,9 +74,10 @@ export class Security {
       rejectUnauthorized: !this.#options.insecure,
       ...(session === undefined ? {} : { session }),
     });
-    socket.on('error', (error: NodeJS.ErrnoException) =>
-      handlers.onFailure(tlsFailureOf(error.code ?? 'failed', wire.beginning)),
-    );
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      // One without a code is of whoever reads the stream, who has heard of it.
+      if (code !== undefined) handlers.onFailure(tlsFailureOf(code, wire.beginning));
+    });
     socket.once('secureConnect', () => {
       wire.cutRecords();
       handlers.onSecure({

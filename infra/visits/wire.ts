@@ -36,8 +36,7 @@ export class Wire extends Duplex {
 
   /** `tls`: what comes is records of TLS. */
   constructor(tls: boolean, handlers: WireHandlers) {
-    // Whoever opened it closes it.
-    super({ autoDestroy: false });
+    super();
     this.#handlers = handlers;
     this.#records = tls ? new Records() : undefined;
     this.on('error', () => {});
@@ -146,9 +145,9 @@ export class Wire extends Duplex {
     this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'latin1', written);
   }
 
-  override _destroy(_: Error | null, done: Written): void {
+  override _destroy(error: Error | null, done: Written): void {
     this.#client?.close();
-    done();
+    done(error);
   }
 }
 

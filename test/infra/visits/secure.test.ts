@@ -312,26 +312,29 @@ test('what was changed on the way is a failure of its own', async (t) => {
   );
 });
 
-test('garbage of every kind fails a visit, ends no process and leaves no file descriptor', async (t) => {
-  let number = 0;
-  const port = await serveTcp(t, (socket) => {
-    const kind = number++ % 6;
-    socket.once('data', () => {
-      const noise = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * i * 7 + number * 13) & 0xff));
-      if (kind < 3) noise.set([0x16, 3, 3, 0x10, 0]);
-      if (kind === 1) noise.set([2, 0, 0x0f, 0xfc, 3, 3], 5);
-      if (kind === 2) noise.set([0x14, 3, 3, 0, 1, 1], 0);
-      if (kind === 3) noise.set([0x80, 0x2e, 1, 3, 1], 0);
-      if (kind === 4) return void socket.end(noise);
-      socket.write(noise);
+test.serial(
+  'garbage of every kind fails a visit, ends no process and leaves no file descriptor',
+  async (t) => {
+    let number = 0;
+    const port = await serveTcp(t, (socket) => {
+      const kind = number++ % 6;
+      socket.once('data', () => {
+        const noise = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * i * 7 + number * 13) & 0xff));
+        if (kind < 3) noise.set([0x16, 3, 3, 0x10, 0]);
+        if (kind === 1) noise.set([2, 0, 0x0f, 0xfc, 3, 3], 5);
+        if (kind === 2) noise.set([0x14, 3, 3, 0, 1, 1], 0);
+        if (kind === 3) noise.set([0x80, 0x2e, 1, 3, 1], 0);
+        if (kind === 4) return void socket.end(noise);
+        socket.write(noise);
+      });
     });
-  });
-  const before = readdirSync('/proc/self/fd').length;
-  const result = await visit(`https://localhost:${port}/`, { rate: 200, durationMs: 500, timeoutMs: 4000 });
-  t.like(result, { visits: 100, succeeded: 0 });
-  await delay(100);
-  t.true(readdirSync('/proc/self/fd').length <= before + 5, `${before}`);
-});
+    const before = readdirSync('/proc/self/fd').length;
+    const result = await visit(`https://localhost:${port}/`, { rate: 200, durationMs: 500, timeoutMs: 4000 });
+    t.like(result, { visits: 100, succeeded: 0 });
+    await delay(100);
+    t.true(readdirSync('/proc/self/fd').length <= before + 5, `${before}`);
+  },
+);
 
 test('an aborted run leaves nothing behind of visits within their handshakes', async (t) => {
   const port = await serveTcp(t, () => {});

@@ -33,9 +33,8 @@ const ofCertificates: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'tls_unknown_ca',
 };
 
-/** OpenSSL's names of alerts: tlsv1 alert internal error, tlsv13 alert certificate required, tlsv1 unrecognized name. */
-const alert =
-  /^ERR_SSL_(?:SSL\/)?(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(?=[A-Z])(?!BAD_RECORD|TICKET)([A-Z0-9_]+)$/;
+/** OpenSSL's names of alerts: tlsv1 alert internal error, ssl/tls alert handshake failure, tlsv1 unrecognized name. */
+const alert = /^ERR_SSL_(?:SSL\/TLS|SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)$/;
 
 /** What is wrong with a handshake, or with what came after it; `beginning`: the first bytes that came, if any. */
 export function tlsFailureOf(code: string, beginning: Buffer): string {
@@ -73,8 +72,11 @@ const explanations: Readonly<Record<string, string>> = {
 };
 
 /** One line, for those failures that need one. */
-export const explain = (failure: string): string | undefined =>
-  explanations[failure] ??
-  (failure.startsWith('tls_alert_')
-    ? `the server refused the handshake and said why: ${failure.slice('tls_alert_'.length).replaceAll('_', ' ')}`
-    : undefined);
+export function explain(failure: string): string | undefined {
+  const [, alert, other] = /^tls_(?:alert_(.*)|(.*))$/.exec(failure) ?? [];
+  const known = explanations[failure];
+  if (known !== undefined) return known;
+  if (alert !== undefined)
+    return `the server refused the handshake and said why: ${alert.replaceAll('_', ' ')}`;
+  return other && `what the server sent is not right in TLS: ${other.replaceAll('_', ' ')}`;
+}

@@ -44,7 +44,8 @@ export function parseThreshold(text: string): Threshold {
     text: text.trim(),
     check(result) {
       const value = figure.read(result);
-      if (value === undefined) return `no visit succeeded, so "${text.trim()}" cannot be answered`;
+      if (value === undefined)
+        return `no visit succeeded that has this figure, so "${text.trim()}" cannot be answered`;
       const crossed = above ? value > figure.limit : value < figure.limit;
       return crossed ? `${match[1]} is ${figure.show(value)}, against the limit ${text.trim()}` : undefined;
     },

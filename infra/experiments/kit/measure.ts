@@ -1,11 +1,10 @@
 import type { HeadStatus } from '../../../shared/status.ts';
-import { visitFrom } from '../../lab/visit-from.ts';
+import { type VisitFromOptions, visitFrom } from '../../lab/visit-from.ts';
 import type { Round } from '../../report/schema.ts';
 import type { VisitResult } from '../../visits/result.ts';
-import type { VisitOptions } from '../../visits/run.ts';
 import type { Way } from './ways.ts';
 
-export type Load = Omit<VisitOptions, 'urls' | 'seed' | 'onProgress'> & { readonly paths: readonly string[] };
+export type Load = Omit<VisitFromOptions, 'urls' | 'seed'> & { readonly paths: readonly string[] };
 
 interface Measured {
   readonly round: Round;

@@ -162,7 +162,11 @@ const failing: [string, string, (t: ExecutionContext) => Promise<number>, Partia
   ],
   ['tls_alert_no_application_protocol', 'no protocol in common', (t) => serve(t, { ALPNProtocols: ['h2'] })],
   ['tls_alert_unrecognized_name', 'an alert', (t) => answerFirst(t, (socket) => socket.end(alert(112)))],
-  ['tls_alert_handshake_failure', 'an alert of the oldest kind', (t) => answerFirst(t, (socket) => socket.end(alert(40)))],
+  [
+    'tls_alert_handshake_failure',
+    'an alert of the oldest kind',
+    (t) => answerFirst(t, (socket) => socket.end(alert(40))),
+  ],
   ['tls_alert_internal_error', 'an alert that comes in pieces', (t) => answerFirst(t, dripAlert)],
   [
     'tls_not_spoken_but_http',

@@ -25,7 +25,10 @@ export interface Answer {
   readonly keepAlive: boolean;
 }
 
-/** One connection of a visit, whatever is spoken on it. After `onFailure` and `close` its listener hears nothing. */
+/**
+ * One connection of a visit, whatever is spoken on it. After `onFailure`, and as soon as `close` is called, its listener hears
+ * nothing.
+ */
 export interface Conversation {
   /** Begins to connect. -errno when the kernel refuses at once; then the listener hears nothing. */
   connect(endpoints: readonly Endpoint[]): number;
@@ -38,7 +41,8 @@ export interface Conversation {
   say(): void;
   /** This side's port. */
   port(): number;
-  close(): void;
+  /** `closed`: called once, when nothing of it is left, perhaps before this returns. */
+  close(closed: () => void): void;
 }
 
 /** Makes one ready: what takes time and does not need the server is done by then. */

@@ -78,7 +78,10 @@ export const conversePlainly: Converse = ({ clients }, { request }, listener) =>
     },
     say() {},
     port: () => client!.port(),
-    close: () => client?.close(),
+    close(closed) {
+      client?.close();
+      closed();
+    },
   };
 };
 
@@ -112,6 +115,6 @@ export const converseSecurely: Converse = (plan, target, listener) => {
     },
     say() {},
     port: () => wire.port(),
-    close: () => line.close(),
+    close: (closed) => line.close(closed),
   };
 };

@@ -99,8 +99,7 @@ class Http2 implements Conversation {
 
   #fail(name: string): void {
     if (this.#line.closed) return;
-    this.close();
-    this.#listener.onFailure(name);
+    this.#line.fail(name);
   }
 
   say(): void {}
@@ -117,9 +116,9 @@ class Http2 implements Conversation {
     return this.#line.wire.port();
   }
 
-  close(): void {
-    this.#line.close();
+  close(closed: () => void): void {
     this.#session?.destroy();
+    this.#line.close(closed);
   }
 }
 

@@ -37,13 +37,13 @@ export class Line {
     this.#secure = target.secure;
     this.wire = new Wire(target.secure, {
       onConnect: (at) => this.#connected(at),
-      onEnd: () => this.#state === 'securing' && this.#fail('tls_closed'),
-      onFailure: (result) => this.#fail(failureOf(errnoName(result))),
+      onEnd: () => this.#state === 'securing' && this.fail('tls_closed'),
+      onFailure: (result) => this.fail(failureOf(errnoName(result))),
     });
     this.stream = target.secure
       ? security.start(this.wire, target, protocols, {
           onSecure: (secured) => this.#ready(secured),
-          onFailure: (name) => this.#fail(name),
+          onFailure: (name) => this.fail(name),
         })
       : this.wire;
   }
@@ -51,7 +51,7 @@ export class Line {
   /** -errno when the kernel refuses at once; then no handler is called. */
   connect(endpoints: readonly Endpoint[]): number {
     const result = this.wire.connect(this.#clients, endpoints);
-    if (result < 0) this.close();
+    if (result < 0) this.#destroy();
     return result;
   }
 
@@ -77,14 +77,28 @@ export class Line {
     this.#handlers.onReady(this.wire.arrived, secured);
   }
 
-  #fail(name: string): void {
+  fail(name: string): void {
     if (this.#state === 'closed') return;
-    this.close();
+    this.#destroy();
     this.#handlers.onFailure(name);
   }
 
-  close(): void {
-    if (this.#state === 'closed') return;
+  /** `closed`: called once, when nothing of it is left. */
+  close(closed: () => void): void {
+    if (this.#state !== 'ready' || !this.#secure) {
+      this.#destroy();
+      return closed();
+    }
+    // TLS says goodbye (RFC 8446 section 6.1); nobody waits for the answer.
+    this.#state = 'closed';
+    this.stream.end();
+    setImmediate(() => {
+      this.#destroy();
+      closed();
+    });
+  }
+
+  #destroy(): void {
     this.#state = 'closed';
     this.stream.destroy();
     this.wire.destroy();

@@ -64,6 +64,8 @@ export class Visit {
   ownFirstByte = 0;
 
   readonly #plan: VisitPlan;
+  /** Connections that are being closed. */
+  #leaving = 0;
   #target: Target;
   #conversation: Conversation | undefined;
   /** Answers to the request proper that were read whole; redirects are not among them. */
@@ -85,9 +87,9 @@ export class Visit {
     else this.#connect(this.#conversation!);
   }
 
-  /** One that never began. */
+  /** Closes one that never began. */
   forget(): void {
-    this.#leave();
+    this.#leave(() => {});
   }
 
   /** Ends the visit at its time limit. */
@@ -144,7 +146,11 @@ export class Visit {
   }
 
   #goOnElsewhere(): void {
-    this.#leave();
+    this.#leaving++;
+    this.#leave(() => {
+      this.#leaving--;
+      this.#tellIfDone();
+    });
     this.#conversation = this.#prepare();
     this.#connect(this.#conversation);
   }
@@ -215,9 +221,11 @@ export class Visit {
     this.#goOnElsewhere();
   }
 
-  #leave(): void {
-    this.#conversation?.close();
+  #leave(left: () => void): void {
+    const conversation = this.#conversation;
     this.#conversation = undefined;
+    if (conversation) conversation.close(left);
+    else left();
   }
 
   #finish(failure: string | undefined, at = now()): void {
@@ -226,7 +234,15 @@ export class Visit {
     // One that fails while it is made ready fails when it is its time.
     if (this.begun === 0) return;
     this.done = at;
-    this.#leave();
-    this.#plan.onDone(this);
+    this.#leaving++;
+    this.#leave(() => {
+      this.#leaving--;
+      this.#tellIfDone();
+    });
+  }
+
+  /** When nothing of its connections is left. */
+  #tellIfDone(): void {
+    if (this.done !== 0 && this.#leaving === 0) this.#plan.onDone(this);
   }
 }

@@ -18,6 +18,7 @@ class Talk implements Conversation {
   #said: string | undefined;
   /** Another message came than the one that is awaited. */
   #misheard = false;
+  #left = false;
 
   constructor(plan: LinePlan, target: Target, listener: Listener) {
     this.#listener = listener;
@@ -25,7 +26,7 @@ class Talk implements Conversation {
     this.#line = new Line(plan, target, ['http/1.1'], {
       onConnect: (at) => listener.onConnect(at),
       onReady: (at, tls) => listener.onReady(at, { tls, work: this.#line.wire.takeWork() }),
-      onFailure: (name) => listener.onFailure(this.#misheard ? 'no_echo' : name),
+      onFailure: (name) => this.#left || listener.onFailure(this.#misheard ? 'no_echo' : name),
     });
   }
 
@@ -47,7 +48,7 @@ class Talk implements Conversation {
       perMessageDeflate: false,
     });
     this.#socket = socket;
-    stream.once('data', () => this.#listener.onFirstByte(wire.began, wire.takeWork()));
+    stream.once('data', () => this.#left || this.#listener.onFirstByte(wire.began, wire.takeWork()));
     socket.on('open', () => this.#answered(101));
     socket.on('unexpected-response', (_, { statusCode = 0 }) => this.#answered(statusCode));
     socket.on('message', (bytes: Buffer, binary) => this.#hear(bytes, binary));
@@ -56,7 +57,7 @@ class Talk implements Conversation {
   }
 
   #answered(status: number): void {
-    if (this.#line.closed) return;
+    if (this.#left) return;
     this.#listener.onAnswer(
       { status, location: undefined, bodyBytes: 0, keepAlive: true },
       this.#line.wire.arrived,
@@ -69,7 +70,7 @@ class Talk implements Conversation {
   }
 
   #hear(bytes: Buffer, binary: boolean): void {
-    if (this.#line.closed) return;
+    if (this.#left) return;
     if (binary || bytes.toString('latin1') !== this.#said) {
       this.#misheard = true;
       return;
@@ -80,9 +81,7 @@ class Talk implements Conversation {
   }
 
   #fail(name: string): void {
-    if (this.#line.closed) return;
-    this.close();
-    this.#listener.onFailure(name);
+    if (!this.#left) this.#line.fail(name);
   }
 
   get begun(): number {
@@ -98,11 +97,17 @@ class Talk implements Conversation {
   }
 
   /** Says goodbye where there is somebody to say it to, and does not wait for the answer. */
-  close(): void {
-    if (this.#line.closed) return;
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.close(1000);
-    this.#line.close();
-    this.#socket?.terminate();
+  close(closed: () => void): void {
+    this.#left = true;
+    const end = () =>
+      this.#line.close(() => {
+        this.#socket?.terminate();
+        closed();
+      });
+    if (this.#socket?.readyState !== WebSocket.OPEN) return end();
+    this.#socket.close(1000);
+    // TLS writes when it has heard that what was written before is on its way.
+    setImmediate(() => setImmediate(end));
   }
 }
 

@@ -10,6 +10,7 @@ import { closeFd, endConnection } from '../shared/sys/sockets.ts';
 import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint } from './adopt.ts';
 import type { Log } from './apart.ts';
 import type { Arrival, Connections } from './connections.ts';
+import { speaksHttp2, speaksTls } from './http-connections.ts';
 import type { FirstInput } from './read-ahead.ts';
 
 interface NetServer extends Server {
@@ -103,11 +104,17 @@ export class Admission {
       if (accepted.hasSubscribers) accepted.publish({ socket });
     } catch (error) {
       // Nobody would ever hear that its client has gone.
-      if (isForgotten(socket)) socket.destroy();
+      if (isForgotten(socket) && !this.#isWrapped(socket)) socket.destroy();
       throw error;
     } finally {
       socket.give(input);
     }
+  }
+
+  /** What reads by its handle, a TLSSocket or an HTTP/2 session, waits for the socket's `close`. */
+  #isWrapped(socket: AdoptedSocket): boolean {
+    const server = this.#server;
+    return (speaksTls(server) || speaksHttp2(server)) && socket.listenerCount('close') > 0;
   }
 
   #whyNot(handle: AdoptedHandle): 'full' | 'blocked' | undefined {

@@ -127,10 +127,31 @@ class Place implements Holder {
   }
 }
 
-/** Undefined for a connection that did not come from a head. */
+/**
+ * How a connection came. Its socket is what the server has of it: a net.Socket, the TLSSocket that speaks through one, or
+ * what stands for these in HTTP/2 (`request.socket`, `session.socket`). Undefined for a connection that did not come
+ * from a head, and for an HTTP/2 session, or a TLSSocket that was never asked before, that has ended.
+ */
 export function connectionInfo(socket: object): ConnectionInfo | undefined {
-  const place = (socket as { [PLACE]?: Place })[PLACE];
+  const place = placeOf(socket);
   if (!place) return undefined;
   const { id, transport } = place.arrival;
   return { id, transport, delivery: place.among.delivery };
+}
+
+interface MaybeWrapping {
+  [PLACE]?: Place | undefined;
+  /** A TLSSocket's: the socket whose handle it has wrapped (lib/internal/tls/wrap.js). */
+  readonly _handle?: { readonly _parentWrap?: MaybeWrapping | null } | null;
+}
+
+function placeOf(socket: MaybeWrapping): Place | undefined {
+  try {
+    // Kept, because a TLSSocket that has closed does not know any more what it was made of.
+    socket[PLACE] ??= socket._handle?._parentWrap?.[PLACE];
+    return socket[PLACE];
+  } catch {
+    // What stands for the socket of an HTTP/2 session throws once that has ended.
+    return undefined;
+  }
 }

@@ -1,23 +1,17 @@
 /**
- * How an HTTP server takes leave of its connections: the next answer on each says `Connection: close`, so that its client
- * knows that no other comes, and those that nothing has been heard of for a while are closed.
+ * How an HTTP server takes leave of its connections, plain or encrypted. Of HTTP/1: the next answer on each says
+ * `Connection: close`, so that its client knows that no other comes, and those that nothing has been heard of for a while
+ * are closed. Of HTTP/2: farewell-sessions.ts.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
-import { EAGAIN } from '../shared/sys/libc.ts';
-import { allocate } from '../shared/sys/memory.ts';
-import { peek, silentMs } from '../shared/sys/sockets.ts';
 import { apart } from './apart.ts';
-import { type AnyHttpServer, answerOn, fdOf, idleSocketsOf, isHttp, socketsOf } from './http-connections.ts';
+import { SessionsFarewell } from './farewell-sessions.ts';
+import { answerOn, idleSocketsOf, socketsOf, speaksHttp1, speaksHttp2 } from './http-connections.ts';
+import { isQuiet, QUIET_MS } from './quiet.ts';
 
-/**
- * A client that asks one thing after the other gets as long as this for its next request, whose answer tells it.
- * To close a connection on which a request is on its way would lose that request.
- */
-const QUIET_MS = 250;
 const LOOK_EVERY_MS = 50;
-const oneByte = allocate(1);
 /** Also of requests that are answered without a `request` event, as those with Expect. */
 const REQUEST = 'http.server.request.start';
 
@@ -32,13 +26,23 @@ export interface Farewell {
   end(): void;
 }
 
-/** Takes leave of the connections of `server` for which `concerns` holds. Does nothing for one that does not speak HTTP. */
+/**
+ * Takes leave of the connections of `server` for which `concerns` holds; a server may speak both versions of HTTP. Does
+ * nothing for one that speaks neither, nor for connections in the midst of a TLS handshake: they are told when they speak.
+ */
 export function sayFarewell(server: Server, concerns: (socket: Socket) => boolean): Farewell {
-  return isHttp(server) ? new HttpFarewell(server, concerns) : { end: () => {} };
+  const farewells: Farewell[] = [];
+  if (speaksHttp1(server)) farewells.push(new HttpFarewell(server, concerns));
+  if (speaksHttp2(server)) farewells.push(new SessionsFarewell(server, concerns));
+  return {
+    end() {
+      for (const farewell of farewells) farewell.end();
+    },
+  };
 }
 
 class HttpFarewell implements Farewell {
-  readonly #server: AnyHttpServer;
+  readonly #server: Server;
   readonly #concerns: (socket: Socket) => boolean;
   readonly #timer: NodeJS.Timeout;
   /** Connections that have never said a word, and when that was first seen. */
@@ -46,7 +50,7 @@ class HttpFarewell implements Farewell {
   /** Of each connection, the answer that was told to be its last. */
   readonly #last = new WeakMap<Socket, ServerResponse>();
 
-  constructor(server: AnyHttpServer, concerns: (socket: Socket) => boolean) {
+  constructor(server: Server, concerns: (socket: Socket) => boolean) {
     this.#server = server;
     this.#concerns = concerns;
     subscribe(REQUEST, this.#onRequest);
@@ -95,10 +99,4 @@ class HttpFarewell implements Farewell {
     clearInterval(this.#timer);
     unsubscribe(REQUEST, this.#onRequest);
   }
-}
-
-/** For long enough, and nothing has arrived that this process has not read. */
-function isQuiet(socket: Socket): boolean {
-  const fd = fdOf(socket);
-  return fd < 0 || (silentMs(fd) >= QUIET_MS && peek(fd, oneByte, 0, 1) === EAGAIN);
 }

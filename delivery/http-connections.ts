@@ -2,14 +2,9 @@
  * What Node's HTTP servers know of their connections and have no public name for. Each function does without where a
  * release of Node should lack it.
  */
-import { Server as HttpServer, type ServerResponse } from 'node:http';
-import { Server as HttpsServer } from 'node:https';
+import type { ServerResponse } from 'node:http';
+import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
-
-export type AnyHttpServer = HttpServer | HttpsServer;
-
-export const isHttp = (server: Server): server is AnyHttpServer =>
-  server instanceof HttpServer || server instanceof HttpsServer;
 
 /** lib/_http_server.js, ConnectionsList: of the parsers of a server's connections. */
 interface ConnectionsList {
@@ -18,29 +13,61 @@ interface ConnectionsList {
   idle(): { readonly socket: Socket }[];
 }
 
-function listOf(server: AnyHttpServer): ConnectionsList | undefined {
+const bySymbol = <T>(server: Server, name: string): T | undefined => {
   const symbols = Object.getOwnPropertySymbols(server);
-  const symbol = symbols.find(({ description }) => description === 'http.server.connections');
-  return symbol && (server as unknown as Record<symbol, ConnectionsList | undefined>)[symbol];
-}
+  const symbol = symbols.find(({ description }) => description === name);
+  return symbol && (server as unknown as Record<symbol, T | undefined>)[symbol];
+};
+
+const listOf = (server: Server) => bySymbol<ConnectionsList>(server, 'http.server.connections');
 
 /**
- * A server keeps the list of its connections, and looks at their headersTimeout and requestTimeout, from `listening` on:
- * one that never listens begins here.
+ * A server that speaks HTTP/1, alone or beside HTTP/2, keeps the list of its connections, and looks at their headersTimeout
+ * and requestTimeout, from `listening` on: one that never listens begins here. Does nothing for any other.
  */
-export function trackConnections(server: AnyHttpServer): void {
+export function trackConnections(server: Server): void {
+  trackSessions(server);
   if (listOf(server)) return;
   for (const listener of server.listeners('listening'))
     if (listener.name === 'setupConnectionsTracking') listener.call(server);
 }
 
-export const socketsOf = (server: AnyHttpServer): Socket[] => sockets(listOf(server)?.all());
+/** A tls.Server, as https's and http2's secure ones are. */
+export const speaksTls = (server: Server): boolean =>
+  typeof (server as { setSecureContext?: unknown }).setSecureContext === 'function';
+export const speaksHttp1 = (server: Server): boolean => listOf(server) !== undefined;
+/** Its class has no public name, and to import node:http2 would cost everybody. */
+export const speaksHttp2 = (server: Server): boolean =>
+  typeof (server as { updateSettings?: unknown }).updateSettings === 'function';
+
+/** Those of an HTTP/1 server's that speak HTTP/1. */
+export const socketsOf = (server: Server): Socket[] => sockets(listOf(server)?.all());
 /** Those between two requests. */
-export const idleSocketsOf = (server: AnyHttpServer): Socket[] =>
+export const idleSocketsOf = (server: Server): Socket[] =>
   sockets(listOf(server)?.idle()).filter((socket) => answerOn(socket)?.writableFinished ?? true);
 
 const sockets = (parsers: { readonly socket: Socket }[] = []): Socket[] =>
   parsers.map(({ socket }) => socket).filter((socket) => socket && !socket.destroyed);
+
+/** Where Node does not keep them (before Node 24): sessions that have begun since the server was tracked. */
+const tracked = new WeakMap<Server, Set<ServerHttp2Session>>();
+
+function trackSessions(server: Server): void {
+  if (!speaksHttp2(server) || keptSessions(server) || tracked.has(server)) return;
+  const sessions = new Set<ServerHttp2Session>();
+  tracked.set(server, sessions);
+  server.prependListener('session', (session: ServerHttp2Session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+  });
+}
+
+/** lib/internal/http2/core.js, kSessions. */
+const keptSessions = (server: Server) => bySymbol<Set<ServerHttp2Session>>(server, 'sessions');
+
+/** An HTTP/2 server's, those that are open. */
+export const sessionsOf = (server: Server): ServerHttp2Session[] =>
+  [...(keptSessions(server) ?? tracked.get(server) ?? [])].filter((session) => !session.destroyed);
 
 /** The answer that a connection is busy with, the first of them where requests are pipelined. */
 export const answerOn = (socket: Socket): ServerResponse | undefined =>

@@ -1,6 +1,5 @@
 /** A delivery's metrics, for `baton delivery --metrics`: what it has from its head, and how its event loop does. */
-import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { Metrics } from '../shared/metrics.ts';
 import { addProcessMetrics } from '../shared/process-metrics.ts';
 import { connectionInfo } from './connections.ts';

@@ -3,7 +3,6 @@
  * emitted as `connection` on the server, which cannot tell it from one that it accepted itself: an Express, Fastify,
  * Koa or plain `http.Server` serves it unchanged.
  */
-import { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { createLogger, type Logger } from '../shared/log.ts';
@@ -14,10 +13,11 @@ import { type Arrival, Connections, connectionInfo } from './connections.ts';
 import { sayFarewell } from './farewell.ts';
 import { Feed } from './feed.ts';
 import { findHead } from './head-address.ts';
-import { isHttp, trackConnections } from './http-connections.ts';
+import { trackConnections } from './http-connections.ts';
 import { directAddress, introduce } from './introduce.ts';
 import { Registration } from './registration.ts';
 import { followServer, type ServerLife } from './server-life.ts';
+import { shareTickets } from './tickets.ts';
 
 export interface ReceiveOptions {
   /**
@@ -40,6 +40,17 @@ export interface ReceiveOptions {
    * server's own address while it is listening, unless that is a wildcard.
    */
   readonly direct?: string | null | undefined;
+  /**
+   * A file with a secret, readable by its owner alone, that deliveries of the same site (the same `serves`) share: a client
+   * resumes its TLS session on whichever it lands. For a server that speaks TLS.
+   */
+  readonly ticketSecret?: string | undefined;
+  /**
+   * The names of servers that it serves, by the server name of TLS as by Host: `shop.example`, `*.img.example` for all names
+   * that end so, `*`. A head gives it connections for these alone, and to nobody else who serves them less specifically.
+   * Default: every name.
+   */
+  readonly serves?: readonly string[] | undefined;
   /** A line that it throws for is lost, and nothing else is. */
   readonly log?: Logger | undefined;
 }
@@ -104,6 +115,8 @@ class Receiving implements Receiver {
     this.#options = options;
     this.#log = carefully(options.log ?? createLogger('delivery'));
     this.#introduction = introduce(server, options);
+    if (options.ticketSecret !== undefined)
+      shareTickets(server, options.ticketSecret, this.#introduction.serves ?? []);
     this.name = this.#introduction.name;
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
     const admission = new Admission(server, this.#connections, this.#log);
@@ -119,7 +132,7 @@ class Receiving implements Receiver {
         countDirect: (answer) => answer(admission.direct),
       },
     });
-    if (isHttp(server)) trackConnections(server);
+    trackConnections(server);
     this.#life = followServer(server, {
       onListening: () => this.#onListening(),
       onClosing: () => this.#onClosing(),
@@ -232,8 +245,7 @@ class Receiving implements Receiver {
     farewell.end();
   }
 
-  /** A TLS server speaks through sockets of its own. */
   #isOurs(socket: Socket): boolean {
-    return !(this.#server instanceof HttpServer) || connectionInfo(socket)?.delivery === this.name;
+    return connectionInfo(socket)?.delivery === this.name;
   }
 }

@@ -1,6 +1,6 @@
 /** A delivery as a command: an HTTP server on its direct address, and the same server fed by a head. */
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo, Server as NetServer } from 'node:net';
+import { createServer, type RequestListener } from 'node:http';
+import { type AddressInfo, Server } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -9,6 +9,7 @@ import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
 import type { MetricsServer } from '../shared/metrics-server.ts';
 import { isReachable } from '../shared/reachable.ts';
+import { splitNames } from '../shared/served-names.ts';
 import { dropHandshakes, hasHandshakes } from '../shared/sys/last-handshakes.ts';
 import { listenError } from '../shared/sys/reuseport.ts';
 import { listenQueue } from '../shared/sys/sockets.ts';
@@ -18,6 +19,7 @@ import { sayFarewell } from './farewell.ts';
 import { fdOf, socketsOf } from './http-connections.ts';
 import { uniqueName } from './introduce.ts';
 import { labApp } from './lab-app.ts';
+import { echoWebSockets } from './lab-websockets.ts';
 import { type Receiver, receiveConnections } from './receive.ts';
 
 /**
@@ -54,12 +56,7 @@ export async function startDelivery(
   const settings = resolveSettings(deliverySchema, input, options.configFile);
   const log = options.log ?? createLogger('delivery');
   const name = settings.name ?? uniqueName();
-  const app = settings.app === undefined ? labApp(name) : await loadApp(settings.app);
-  const server = createServer(app);
-  // Undocumented, and false by default. A client that has ended its side cannot be told from one that has gone, until it
-  // is written to: an application that is silent for long would keep the connections of clients that left.
-  (server as Server & { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen =
-    (settings.halfOpen ?? (settings.app === undefined ? 'on' : 'off')) === 'on';
+  const { server, destroyAll } = await makeServer(settings, name);
   const direct = await listenDirect(server, settings.direct);
   let receiver: Receiver;
   try {
@@ -70,6 +67,8 @@ export async function startDelivery(
       vip: settings.vip,
       credits: settings.credits,
       weight: settings.weight,
+      ticketSecret: settings.ticketSecret,
+      serves: settings.serves === undefined ? undefined : splitNames(settings.serves),
       direct: settings.advertise ?? advertised(direct),
       log,
     });
@@ -91,11 +90,59 @@ export async function startDelivery(
     metrics: metrics?.address ?? null,
     ready: receiver.ready,
     stop() {
-      stopping ??= stop(server, receiver, settings).finally(() => metrics?.close());
+      stopping ??= stop(server, receiver, destroyAll, settings).finally(() => metrics?.close());
       return stopping;
     },
   };
 }
+
+interface Made {
+  readonly server: Server;
+  /** Ends what the server has no list of. */
+  destroyAll(): void;
+}
+
+async function makeServer(settings: DeliverySettings, name: string): Promise<Made> {
+  const isLab = settings.app === undefined;
+  const app = isLab ? labApp(name) : await loadApp(settings.app!);
+  const isOn = (setting: 'on' | 'off' | undefined) => (setting ?? (isLab ? 'on' : 'off')) === 'on';
+  // A client that has ended its side cannot be told from one that has gone, until it is written to: an application that is
+  // silent for long would keep the connections of clients that left.
+  const halfOpen = isOn(settings.halfOpen);
+  const { tlsCertificate: certificate, tlsKey: key } = settings;
+  if (key === undefined && certificate !== undefined)
+    throw missing('--tls-key', 'with --tls-certificate: the file with its key');
+  if (key !== undefined && certificate === undefined)
+    throw missing('--tls-certificate', 'with --tls-key: the file with its certificate');
+  const made =
+    certificate === undefined
+      ? plainServer(app, halfOpen)
+      : await (await import('./secure-server.ts')).createSecureServer(app, {
+          certificate,
+          key: key!,
+          halfOpen,
+          http2: isOn(settings.http2),
+        });
+  if (!isLab) return made;
+  const websockets = echoWebSockets(made.server, app);
+  return {
+    server: made.server,
+    destroyAll() {
+      made.destroyAll();
+      websockets.destroyAll();
+    },
+  };
+}
+
+function plainServer(app: RequestListener, halfOpen: boolean): Made {
+  const server = createServer(app);
+  // Undocumented, and false by default.
+  (server as Server & { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = halfOpen;
+  return { server, destroyAll: () => {} };
+}
+
+const missing = (option: string, problem: string): BatonError =>
+  new BatonError('BAD_OPTION', { option, problem: `needed ${problem}`, value: 'nothing' });
 
 /** To the end of the delivery, so that its last requests are seen as well. */
 async function startMetrics(
@@ -150,13 +197,18 @@ async function loadApp(file: string): Promise<RequestListener> {
   });
 }
 
-async function stop(server: Server, receiver: Receiver, { drainTimeout }: DeliverySettings): Promise<void> {
+async function stop(
+  server: Server,
+  receiver: Receiver,
+  destroyAll: () => void,
+  { drainTimeout }: DeliverySettings,
+): Promise<void> {
   const until = performance.now() + drainTimeout;
   const farewell = sayFarewell(server, () => true);
   await Promise.all([receiver.close(drainTimeout), delay(Math.min(DIRECT_GRACE_MS, drainTimeout))]);
   await acceptQueued(server, until);
   // Not the HTTP server's own: that closes at once what is idle, and with it requests that are on their way.
-  const closed = new Promise((onClosed) => NetServer.prototype.close.call(server, onClosed));
+  const closed = new Promise((onClosed) => Server.prototype.close.call(server, onClosed));
   const late = new AbortController();
   const deadline = delay(Math.max(0, until - performance.now()), undefined, { signal: late.signal }).catch(
     () => {},
@@ -165,6 +217,7 @@ async function stop(server: Server, receiver: Receiver, { drainTimeout }: Delive
   late.abort();
   farewell.end();
   for (const socket of socketsOf(server)) apart(() => socket.destroy());
+  destroyAll();
   await closed;
   // What else an HTTP server ends when it closes: the timer that looks at its connections.
   server.close();

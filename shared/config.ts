@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { BatonError } from './errors.ts';
 import { isReachable, REACHABLE } from './reachable.ts';
 import * as z from './schema.ts';
+import { servedNames, splitNames } from './served-names.ts';
 import { modes } from './status.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration, parseHostPort } from './units.ts';
 import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/control.ts';
@@ -178,6 +179,22 @@ export const deliverySchema = z
     app: file
       .optional()
       .describe('a module whose default export is a Node request listener (default: the lab application)'),
+    tlsCertificate: file
+      .optional()
+      .describe('a certificate (PEM): it speaks HTTPS as well, with clients that begin so, on the same port'),
+    tlsKey: file.optional().describe('the key of --tls-certificate (PEM)'),
+    http2: z
+      .enum(['on', 'off'])
+      .meta({ placeholder: 'on|off' })
+      .optional()
+      .describe(
+        'on: HTTP/2 as well, where --tls-certificate is given (default: off with --app, whose module may not know it, on without)',
+      ),
+    ticketSecret: file
+      .optional()
+      .describe(
+        'a file, readable by its owner alone, with a secret that deliveries share: a client resumes its TLS session at any of them',
+      ),
     halfOpen: z
       .enum(['on', 'off'])
       .meta({ placeholder: 'on|off' })
@@ -191,6 +208,14 @@ export const deliverySchema = z
         'connections that it holds at once (default: what the limit on open files allows, at most 10000)',
       ),
     weight: wholeOr(weightRange, 1).describe('its share under the policies that know weights'),
+    serves: z
+      .string()
+      .refine((list) => servedNames.safeParse(splitNames(list)).success, {
+        message: 'expected names such as shop.example, *.img.example or *, with commas between them',
+      })
+      .meta({ placeholder: 'NAME,...' })
+      .optional()
+      .describe("names of servers, by TLS's server name or Host: A,*.B (default: every name)"),
     metrics: address
       .optional()
       .describe('where Prometheus finds /metrics over TCP, HOST:PORT; for nothing else (default: nowhere)'),

@@ -141,6 +141,12 @@ const catalogue = {
     exit: 2,
     text: '{file} cannot be used as an application: {problem}',
   },
+  CERTIFICATE_UNUSABLE: {
+    fault: 'user',
+    retry: false,
+    exit: 2,
+    text: 'cannot use {file}: {problem}; a certificate and its key are needed, both in PEM',
+  },
   SECRET_UNUSABLE: {
     fault: 'user',
     retry: false,

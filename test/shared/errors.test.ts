@@ -31,6 +31,7 @@ const pinned: Record<
   PEER_FORBIDDEN: [1, 'user', false, 'pid', 'uid', 'own'],
   PROTOCOL: [1, 'delivery', false, 'problem'],
   APP_UNUSABLE: [2, 'user', false, 'file', 'problem'],
+  CERTIFICATE_UNUSABLE: [2, 'user', false, 'file', 'problem'],
   SECRET_UNUSABLE: [2, 'user', false, 'file', 'problem', 'fix'],
   LINK_FAILED: [1, 'head', true, 'address', 'problem'],
   LINK_REFUSED: [1, 'user', false, 'address', 'problem'],

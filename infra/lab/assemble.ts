@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode } from '../admin-client.ts';
+import { type LabCertificate, placeCertificate } from './certificates.ts';
 import type { Host, Lab, LabDelivery, LabOptions, Service } from './lab.ts';
 
 /** Where a lab's processes go, and how each is told to meet the others. */
@@ -32,6 +33,7 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     return service;
   };
   let head: Service | undefined;
+  let certificate: LabCertificate | undefined;
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= stopAll();
@@ -41,15 +43,22 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
   async function stopAll(): Promise<void> {
     await Promise.all([...running].map((service) => service !== head && service.stop()));
     await head?.stop();
+    await certificate?.remove();
     await site.remove();
   }
   try {
+    if (options.tls) certificate = await placeCertificate(site);
     const headArguments = ['--mode', options.mode, ...(options.headArguments ?? [])];
     head = await start(site.head, 'head', ...headArguments);
     const { listen, admin } = headReady.parse(head.ready);
     // All of them, also when one fails: what is still starting could not be stopped.
     const started = await Promise.allSettled(
-      site.deliveries.map((place) => startDelivery(place, options.deliveryArguments ?? [])),
+      site.deliveries.map((place) =>
+        startDelivery(place, [
+          ...(certificate?.argumentsFor(place.host) ?? []),
+          ...(options.deliveryArguments ?? []),
+        ]),
+      ),
     );
     const deliveries = started.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;
@@ -58,6 +67,7 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     return {
       on: site.on,
       client: site.client,
+      caFile: certificate?.fileFor(site.client),
       head: {
         listen,
         host: site.head.host,

@@ -29,11 +29,13 @@ asRoot(['tcpdump'], test.serial)("the generator's times are those of the packets
   const tried: string[] = [];
   for (let attempt = 0; attempt < 4; attempt++) {
     const { tables } = await runQuick(selfcheck);
+    // Plain visits, and those over TLS.
     t.deepEqual(
-      tables[0]!.rows.map((row) => row[1]),
-      ['300', '300'],
+      tables.map(({ rows }) => rows.map((row) => row[1])),
+      [Array(2).fill('300'), Array(4).fill('300')],
     );
-    const [p50s, p99s] = [4, 7].map((column) => tables[0]!.rows.map((row) => microsOf(row[column]!)));
+    const rows = tables.flatMap((table) => table.rows);
+    const [p50s, p99s] = [4, 7].map((column) => rows.map((row) => microsOf(row[column]!)));
     tried.push(`p50 ${p50s}, p99 ${p99s}`);
     t.log(tried.at(-1));
     if (Math.max(...p50s!, ...p99s!) <= ALLOWED_MICROS) return void t.pass();

@@ -90,7 +90,7 @@ async function timeTwice(
         durationMs,
         warmUpMs: WARM_UP_MS,
         samples: true,
-        ...(lab.caFile === undefined ? {} : { tls: { caFile: lab.caFile } }),
+        tls: { caFile: lab.certificate! },
         signal,
       });
       const segments = await capture.stop();

@@ -11,6 +11,8 @@ export interface Site {
   readonly client: Host;
   readonly head: Placed;
   readonly deliveries: readonly (Placed & { readonly name: string; readonly transport: Transport })[];
+  /** A folder for files that all of its hosts see, and only this user; it goes with `remove`. */
+  readonly directory?: string;
   /** Removes what they were in; they have ended. */
   remove(): Promise<void>;
 }
@@ -67,7 +69,7 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     return {
       on: site.on,
       client: site.client,
-      caFile: certificate?.fileFor(site.client),
+      certificate: certificate?.fileFor(site.client),
       head: {
         listen,
         host: site.head.host,

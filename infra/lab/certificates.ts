@@ -1,4 +1,8 @@
-/** A certificate for the servers of a lab, on the hosts where they run and where their clients are. */
+/**
+ * A certificate for the servers of a lab, and the secret that their tickets come from, on the hosts where they run and where
+ * their clients are.
+ */
+import { randomBytes } from 'node:crypto';
 import { parseHostPort } from '../../shared/units.ts';
 import type { Site } from './assemble.ts';
 import { makeCertificate } from './certificate.ts';
@@ -12,19 +16,21 @@ export interface LabCertificate {
   remove(): Promise<void>;
 }
 
-/** For every address that something of this lab listens at; its key is on no other host. */
-export async function placeCertificate({ client, head, deliveries }: Site): Promise<LabCertificate> {
+/** For every address that something of this lab listens at, and for names that `curl --resolve` may give them. */
+export async function placeCertificate(site: Site): Promise<LabCertificate> {
+  const { client, head, deliveries, directory } = site;
   const servers = [head, ...deliveries];
-  const { certificate, key } = makeCertificate([
-    ...new Set(servers.flatMap((each) => addressesOf(each.arguments))),
-  ]);
+  const addresses = servers.flatMap((each) => addressesOf(each.arguments));
+  const made = makeCertificate([...new Set(['lab.test', '*.lab.test', 'localhost', ...addresses])]);
+  const texts = [made.certificate, made.key, randomBytes(32).toString('hex')];
   const folders = new Map<Host, string>();
   const remove = async () => {
+    if (directory !== undefined) return;
     await Promise.all([...folders].map(([host, folder]) => host.run(['rm', '-rf', folder])));
   };
   try {
     for (const { host } of [{ host: client }, ...servers])
-      if (!folders.has(host)) folders.set(host, await place(host, certificate, key));
+      if (!folders.has(host)) folders.set(host, await place(host, directory, texts));
   } catch (error) {
     await remove();
     throw error;
@@ -32,7 +38,10 @@ export async function placeCertificate({ client, head, deliveries }: Site): Prom
   return {
     argumentsFor(host) {
       const folder = folders.get(host)!;
-      return ['--tls-certificate', `${folder}/certificate.pem`, '--tls-key', `${folder}/key.pem`];
+      return [
+        ...['--tls-certificate', `${folder}/certificate.pem`, '--tls-key', `${folder}/key.pem`],
+        ...['--ticket-secret', `${folder}/ticket-secret`],
+      ];
     },
     fileFor: (host) => `${folders.get(host)!}/certificate.pem`,
     remove,
@@ -47,8 +56,8 @@ const addressesOf = (args: readonly string[]): string[] =>
   });
 
 /** mktemp makes the folder 0700. */
-const script =
-  'd=$(mktemp -d) && printf %s "$1" > "$d/certificate.pem" && printf %s "$2" > "$d/key.pem" && echo "$d"';
+const script = `umask 077; d=\${1:-$(mktemp -d)} && printf %s "$2" > "$d/certificate.pem" &&
+  printf %s "$3" > "$d/key.pem" && printf %s "$4" > "$d/ticket-secret" && echo "$d"`;
 
-const place = async (host: Host, certificate: string, key: string): Promise<string> =>
-  (await host.run(['sh', '-c', script, 'sh', certificate, key])).trim();
+const place = async (host: Host, directory = '', texts: readonly string[]): Promise<string> =>
+  (await host.run(['sh', '-c', script, 'sh', directory, ...texts])).trim();

@@ -70,8 +70,8 @@ export interface Lab {
   readonly head: LabHead;
   readonly deliveries: readonly LabDelivery[];
   readonly client: Host;
-  /** On the client's host: whom it must trust to visit by https. Where the lab was started so. */
-  readonly caFile: string | undefined;
+  /** Of a lab that speaks TLS: a file with the certificate of its servers, on the client's host, which is to trust it. */
+  readonly certificate?: string | undefined;
   /** Stops everything that it started. Settles when all of it is gone; may be called again. */
   stop(): Promise<void>;
 }
@@ -84,7 +84,7 @@ export interface LabOptions {
   readonly local?: number;
   /** What the cables of `client`, `head`, `d1`, ... do, both ways; for labs whose hosts have cables. */
   readonly links?: Readonly<Record<string, Link>>;
-  /** Deliveries speak TLS as well, on the same ports, with a certificate that the lab makes. */
+  /** Its deliveries speak HTTPS and HTTP/2 as well, each on its one port, and resume one another's sessions. */
   readonly tls?: boolean;
   /** More arguments of `baton head` and of each `baton delivery`. */
   readonly headArguments?: readonly string[];

@@ -35,6 +35,7 @@ export async function startLoopbackLab(options: LabOptions): Promise<Lab> {
         host,
         arguments: ['--name', name, '--head', socket, '--direct', '127.0.0.1:0'],
       })),
+      directory,
       remove: () => rm(directory, { recursive: true, force: true }),
     },
     options,

@@ -40,6 +40,7 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
           .map((host) => remoteDelivery(host, meet)),
         ...localDeliveries(head, socket, options.local ?? 0),
       ],
+      directory: network.directory,
       remove: () => network.remove(),
     },
     options,

@@ -69,7 +69,8 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     return {
       on: site.on,
       client: site.client,
-      certificate: certificate?.fileFor(site.client),
+      certificate: certificate?.pairOn(site.client).certificate,
+      pairOn: certificate?.pairOn,
       head: {
         listen,
         host: site.head.host,

@@ -11,8 +11,8 @@ import type { Host } from './lab.ts';
 export interface LabCertificate {
   /** Arguments of a `baton delivery` on this host that shall speak TLS. */
   argumentsFor(host: Host): string[];
-  /** Whom clients on this host must trust. */
-  fileFor(host: Host): string;
+  /** Files. */
+  pairOn(host: Host): { readonly certificate: string; readonly key: string };
   remove(): Promise<void>;
 }
 
@@ -35,15 +35,18 @@ export async function placeCertificate(site: Site): Promise<LabCertificate> {
     await remove();
     throw error;
   }
+  const fileOn = (host: Host, name: string) => `${folders.get(host)!}/${name}`;
+  const pairOn = (host: Host) => ({
+    certificate: fileOn(host, 'certificate.pem'),
+    key: fileOn(host, 'key.pem'),
+  });
   return {
+    pairOn,
     argumentsFor(host) {
-      const folder = folders.get(host)!;
-      return [
-        ...['--tls-certificate', `${folder}/certificate.pem`, '--tls-key', `${folder}/key.pem`],
-        ...['--ticket-secret', `${folder}/ticket-secret`],
-      ];
+      const { certificate, key } = pairOn(host);
+      const secret = fileOn(host, 'ticket-secret');
+      return ['--tls-certificate', certificate, '--tls-key', key, '--ticket-secret', secret];
     },
-    fileFor: (host) => `${folders.get(host)!}/certificate.pem`,
     remove,
   };
 }

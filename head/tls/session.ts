@@ -1,7 +1,7 @@
 /** One client of the TLS thread: its handshake, the head of its request, the answer that a worker gives, and the end. */
 import { Socket } from 'node:net';
 import { type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
-import { closeFd, duplicate } from '../../shared/sys/sockets.ts';
+import { closeFd, duplicateFd } from '../../shared/sys/sockets.ts';
 import type { FromTls, Hearing, TlsLimits } from './messages.ts';
 
 /** While the head stops a client has so long to say what it wants, milliseconds. */
@@ -33,7 +33,7 @@ export class Session {
     this.#fd = fd;
     this.#limits = limits;
     this.#tell = tell;
-    this.#socket = adopt(duplicate(fd));
+    this.#socket = adopt(duplicateFd(fd));
     this.#tls = new TLSSocket(this.#socket, {
       isServer: true,
       secureContext: contexts.first,

@@ -3,9 +3,12 @@ import { BatonError } from '../../shared/errors.ts';
 import { formatCounts } from '../terminal/figures.ts';
 import { formatLeft } from '../terminal/progress.ts';
 import { type ArrivalKind, arrivalKinds } from '../visits/arrivals.ts';
+import { explain } from '../visits/failures.ts';
 import type { VisitProgress } from '../visits/run.ts';
 import { parseThreshold } from '../visits/threshold.ts';
+import { type TlsVersion, tlsVersions } from '../visits/tls-versions.ts';
 import { choice, duration, instant, number, whole } from './arguments.ts';
+import { readCertificates } from './certificates.ts';
 import { needFile, save } from './save.ts';
 
 /**
@@ -24,6 +27,12 @@ interface VisitFlags {
   readonly duration: number;
   readonly warmUp: number;
   readonly requestsPerVisit: number;
+  readonly messages?: number;
+  readonly http2?: true;
+  readonly tls?: TlsVersion;
+  readonly ca?: string;
+  readonly insecure?: true;
+  readonly resume?: true;
   readonly arrivals: ArrivalKind;
   readonly seed: number;
   readonly timeout: number;
@@ -48,7 +57,7 @@ export function visitCommand(): Command {
     )
     .argument(
       '<URL...>',
-      'http URLs, visited in turns; a user and password in one are sent, and shown nowhere',
+      'http, https, ws and wss URLs, visited in turns; a user and password in one are sent, and shown nowhere',
     )
     .option('--rate <N>', 'visits per second', number('--rate', 0.01, 100_000), 100)
     .addOption(
@@ -58,6 +67,16 @@ export function visitCommand(): Command {
     )
     .option('--warm-up <DURATION>', 'visit this long before measuring', seconds('--warm-up', 0), 0)
     .option('--requests-per-visit <N>', 'on one connection', whole('--requests-per-visit', 1, 10_000), 1)
+    .option(
+      '--messages <N>',
+      'on one WebSocket, each sent when the one before has come back',
+      whole('--messages', 1, 100_000),
+    )
+    .option('--http2', 'speak HTTP/2: over TLS as the server chooses (ALPN), without it from the first byte')
+    .addOption(choice('--tls <VERSION>', 'of TLS, and no other', tlsVersions))
+    .option('--ca <FILE>', 'trust certificates signed by those in it (PEM), and no others')
+    .option('--insecure', 'trust every certificate')
+    .option('--resume', 'resume the TLS sessions of earlier visits, as clients that come again do')
     .addOption(
       choice('--arrivals <KIND>', 'how visits are spread over time', arrivalKinds).default('constant'),
     )
@@ -94,6 +113,8 @@ async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> 
     import('../visits/summary.ts'),
   ]);
   const thresholds = flags.failIf.map(parseThreshold);
+  refuseContradictions(urls, flags);
+  const ca = flags.ca === undefined ? undefined : await readCertificates(flags.ca);
   const samples = flags.samples ? Math.ceil((flags.rate * flags.duration) / 1000) : 0;
   await needFile('--json', flags.json, RESULT_BYTES + samples * SAMPLE_BYTES);
   await needFile('--hgrm', flags.hgrm, RESULT_BYTES);
@@ -106,6 +127,14 @@ async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> 
     durationMs: flags.duration,
     warmUpMs: flags.warmUp,
     requestsPerVisit: flags.requestsPerVisit,
+    messagesPerVisit: flags.messages ?? 1,
+    http2: flags.http2 ?? false,
+    tls: {
+      ca,
+      insecure: flags.insecure ?? false,
+      resume: flags.resume ?? false,
+      version: flags.tls,
+    },
     arrivals: flags.arrivals,
     seed: flags.seed,
     timeoutMs: flags.timeout,
@@ -131,11 +160,25 @@ async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> 
   const crossed = thresholds.map((threshold) => threshold.check(result)).filter((text) => text !== undefined);
   if (crossed.length > 0) throw new BatonError('LIMIT_EXCEEDED', { problem: crossed.join('; ') });
   if (result.visits > 0 && result.succeeded === 0) {
+    const [why] = Object.keys(result.failures).flatMap((name) => explain(name) ?? []);
     throw new BatonError('NO_VISIT_SUCCEEDED', {
-      failures: formatCounts(result.failures),
+      failures: `${formatCounts(result.failures)}${why === undefined ? '' : `; ${why}`}`,
       url: result.urls[0]!,
     });
   }
+}
+
+function refuseContradictions(urls: readonly string[], { http2, messages, ca, insecure }: VisitFlags): void {
+  const talks = urls.some((url) => /^wss?:/i.test(url));
+  const problem =
+    ca !== undefined && insecure
+      ? '--ca says whom to trust, and --insecure to trust everybody; give one of them'
+      : http2 && talks
+        ? 'a WebSocket is asked for with HTTP/1.1; leave out --http2, or the ws URLs'
+        : messages !== undefined && !talks
+          ? '--messages is of WebSockets; give a ws or wss URL'
+          : undefined;
+  if (problem !== undefined) throw new BatonError('USAGE', { problem });
 }
 
 function showProgress({ elapsedMs, totalMs, done, failed, inFlight }: VisitProgress): void {

@@ -6,6 +6,7 @@ import type { Experiment } from './kit/experiment.ts';
 const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
   modes: async () => (await import('./modes.ts')).modes,
   'first-visit': async () => (await import('./first-visit.ts')).firstVisit,
+  'secure-visit': async () => (await import('./secure-visit.ts')).secureVisit,
   size: async () => (await import('./size.ts')).size,
   storm: async () => (await import('./storm.ts')).storm,
   session: async () => (await import('./session.ts')).session,

@@ -1,12 +1,8 @@
 /** Starts a head and its deliveries on hosts that are there already, and makes a lab of them. */
-import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { BatonError } from '../../shared/errors.ts';
 import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode } from '../admin-client.ts';
-import { makeCertificate } from './certificate.ts';
+import { type LabCertificate, placeCertificate } from './certificates.ts';
 import type { Host, Lab, LabDelivery, LabOptions, Service } from './lab.ts';
 
 /** Where a lab's processes go, and how each is told to meet the others. */
@@ -15,15 +11,15 @@ export interface Site {
   readonly client: Host;
   readonly head: Placed;
   readonly deliveries: readonly (Placed & { readonly name: string; readonly transport: Transport })[];
-  /** A folder that all its hosts see, and the names and addresses of its servers: without it the lab speaks no TLS. */
-  readonly shared?: { readonly directory: string; readonly names: readonly string[] };
+  /** A folder for files that all of its hosts see, and only this user; it goes with `remove`. */
+  readonly directory?: string;
   /** Removes what they were in; they have ended. */
   remove(): Promise<void>;
 }
 
 interface Placed {
   readonly host: Host;
-  /** The arguments of `baton head` or `baton delivery`. A port may be 0 when it is started first; later it keeps what it got. */
+  /** Of `baton head` or `baton delivery`. A port may be 0 when it is started first; later it keeps what it got. */
   readonly arguments: readonly string[];
 }
 
@@ -39,6 +35,7 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     return service;
   };
   let head: Service | undefined;
+  let certificate: LabCertificate | undefined;
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= stopAll();
@@ -48,17 +45,22 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
   async function stopAll(): Promise<void> {
     await Promise.all([...running].map((service) => service !== head && service.stop()));
     await head?.stop();
+    await certificate?.remove();
     await site.remove();
   }
   try {
-    const secure = options.tls ? await secureSite(site) : undefined;
-    const deliveryArguments = [...(secure?.deliveryArguments ?? []), ...(options.deliveryArguments ?? [])];
+    if (options.tls) certificate = await placeCertificate(site);
     const headArguments = ['--mode', options.mode, ...(options.headArguments ?? [])];
     head = await start(site.head, 'head', ...headArguments);
     const { listen, admin } = headReady.parse(head.ready);
     // All of them, also when one fails: what is still starting could not be stopped.
     const started = await Promise.allSettled(
-      site.deliveries.map((place) => startDelivery(place, deliveryArguments)),
+      site.deliveries.map((place) =>
+        startDelivery(place, [
+          ...(certificate?.argumentsFor(place.host) ?? []),
+          ...(options.deliveryArguments ?? []),
+        ]),
+      ),
     );
     const deliveries = started.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;
@@ -67,7 +69,8 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     return {
       on: site.on,
       client: site.client,
-      certificate: secure?.certificate,
+      certificate: certificate?.pairOn(site.client).certificate,
+      pairOn: certificate?.pairOn,
       head: {
         listen,
         host: site.head.host,
@@ -117,21 +120,4 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
       },
     };
   }
-}
-
-/** Makes the certificate of a lab, and the secret that its deliveries' tickets come from. */
-async function secureSite({
-  on,
-  shared,
-}: Site): Promise<{ certificate: string; deliveryArguments: string[] }> {
-  if (!shared)
-    throw new BatonError('LAB_FAILED', { problem: `the ${on} lab makes no certificates; use --on netns` });
-  const file = (name: string) => join(shared.directory, name);
-  const [certificate, key, secret] = [file('certificate.pem'), file('key.pem'), file('ticket-secret')];
-  const made = makeCertificate(['lab.test', '*.lab.test', 'localhost', ...shared.names]);
-  await writeFile(certificate, made.certificate);
-  await writeFile(key, made.key, { mode: 0o600 });
-  await writeFile(secret, randomBytes(32).toString('hex'), { mode: 0o600 });
-  const deliveryArguments = ['--tls-certificate', certificate, '--tls-key', key, '--ticket-secret', secret];
-  return { certificate, deliveryArguments };
 }

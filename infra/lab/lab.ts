@@ -70,8 +70,10 @@ export interface Lab {
   readonly head: LabHead;
   readonly deliveries: readonly LabDelivery[];
   readonly client: Host;
-  /** Of a lab that speaks TLS: a file with the certificate of its deliveries, for clients that are to trust it. */
+  /** Of a lab that speaks TLS: a file with the certificate of its servers, on the client's host, which is to trust it. */
   readonly certificate?: string | undefined;
+  /** Of such a lab: the files with that certificate and its key on one of its hosts, for further servers. */
+  readonly pairOn?: ((host: Host) => { readonly certificate: string; readonly key: string }) | undefined;
   /** Stops everything that it started. Settles when all of it is gone; may be called again. */
   stop(): Promise<void>;
 }

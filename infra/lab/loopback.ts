@@ -35,7 +35,7 @@ export async function startLoopbackLab(options: LabOptions): Promise<Lab> {
         host,
         arguments: ['--name', name, '--head', socket, '--direct', '127.0.0.1:0'],
       })),
-      shared: { directory, names: ['127.0.0.1', '::1'] },
+      directory,
       remove: () => rm(directory, { recursive: true, force: true }),
     },
     options,

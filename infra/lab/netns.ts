@@ -40,10 +40,7 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
           .map((host) => remoteDelivery(host, meet)),
         ...localDeliveries(head, socket, options.local ?? 0),
       ],
-      shared: {
-        directory: network.directory,
-        names: [vip.v4, vip.v6, ...network.hosts.map(({ address }) => address)],
-      },
+      directory: network.directory,
       remove: () => network.remove(),
     },
     options,

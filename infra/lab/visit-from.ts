@@ -1,17 +1,22 @@
 import { BatonError, errorCatalogue } from '../../shared/errors.ts';
 import { type VisitResult, visitResultSchema } from '../visits/result.ts';
 import type { VisitOptions } from '../visits/run.ts';
+import type { TlsOptions } from '../visits/secure.ts';
 import type { Host } from './lab.ts';
+
+export interface VisitFromOptions extends Omit<VisitOptions, 'onProgress' | 'tls'> {
+  readonly tls?: Omit<TlsOptions, 'ca'> & {
+    /** Of certificates, on that host. */
+    readonly caFile?: string;
+  };
+}
 
 /**
  * Visits from a host of the lab, by a `baton visit` of its own: the generator's work must not share an event loop with
  * anything else, and in other labs it runs where the clients are. Answers undefined when it was ended before it began.
  */
-export async function visitFrom(
-  host: Host,
-  options: Omit<VisitOptions, 'onProgress'>,
-): Promise<VisitResult | undefined> {
-  const { urls, signal } = options;
+export async function visitFrom(host: Host, options: VisitFromOptions): Promise<VisitResult | undefined> {
+  const { urls, signal, tls = {} } = options;
   const flags: [string, number | string | undefined][] = [
     ['--rate', options.rate],
     ['--duration', `${options.durationMs}ms`],
@@ -19,14 +24,23 @@ export async function visitFrom(
     ['--arrivals', options.arrivals],
     ['--seed', options.seed],
     ['--requests-per-visit', options.requestsPerVisit],
+    ['--messages', options.messagesPerVisit],
+    ['--tls', tls.version],
+    ['--ca', tls.caFile],
     ['--timeout', options.timeoutMs === undefined ? undefined : `${options.timeoutMs}ms`],
     ['--max-in-flight', options.maxInFlight],
     ['--start-at', options.startAt === undefined ? undefined : new Date(options.startAt).toISOString()],
     ['--json', '-'],
   ];
   const given = flags.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
-  const samples = options.samples ? ['--samples'] : [];
-  const text = await host.run([...host.baton, 'visit', ...urls, ...given, ...samples], {
+  const switches: [string, boolean | undefined][] = [
+    ['--samples', options.samples],
+    ['--http2', options.http2],
+    ['--insecure', tls.insecure],
+    ['--resume', tls.resume],
+  ];
+  const on = switches.flatMap(([name, value]) => (value ? [name] : []));
+  const text = await host.run([...host.baton, 'visit', ...urls, ...given, ...on], {
     signal,
     // Every visit failed: for an experiment that is an answer like another.
     answers: [errorCatalogue.NO_VISIT_SUCCEEDED.exit],

@@ -1,13 +1,14 @@
 /**
  * The report of one experiment: `reports/NAME-TIME.json`. All durations are in the unit that their name says; a
- * reader that knows `schema` 2 can read every report that says 2. `baton lab schema` prints it as a JSON Schema.
+ * reader that knows `schema` 3 can read every report that says 2 or 3: with 3 came the phase `secure`, which was nothing before.
+ * `baton lab schema` prints it as a JSON Schema.
  */
 import { z } from 'zod';
 import { type Comparison, verdicts } from '../statistics/verdict.ts';
 import { spreadSchema, visitResultSchema } from '../visits/result.ts';
 import { chartSchema, tableSchema } from './chart.ts';
 
-export const REPORT_SCHEMA = 2;
+export const REPORT_SCHEMA = 3;
 
 const overRounds = z
   .object({
@@ -94,7 +95,7 @@ export const environmentSchema = z.object({
 });
 
 export const reportSchema = z.object({
-  schema: z.literal(REPORT_SCHEMA),
+  schema: z.literal([2, REPORT_SCHEMA]),
   kind: z.literal('baton-report'),
   experiment: z.string(),
   title: z.string(),

@@ -110,6 +110,7 @@ const phaseTitles = {
   late: 'sent late',
   redirectHop: 'redirect hop',
   connect: 'connect',
+  secure: 'secure',
   firstByte: 'first byte',
   lastByte: 'last byte',
   moreRequests: 'more requests',

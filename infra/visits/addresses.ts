@@ -111,6 +111,10 @@ class Race implements Client {
     this.#winner?.send(request);
   }
 
+  noDelay(): void {
+    this.#winner?.noDelay();
+  }
+
   port(): number {
     return this.#winner?.port() ?? 0;
   }

@@ -9,7 +9,7 @@ import { createEpoll, READABLE, WRITABLE } from '../../shared/sys/epoll.ts';
 import { EAGAIN, EINPROGRESS } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import { type Readiness, watchReadable } from '../../shared/sys/readiness.ts';
-import { closeFd, write } from '../../shared/sys/sockets.ts';
+import { closeFd, setNoDelay, write } from '../../shared/sys/sockets.ts';
 import {
   connectResult,
   handshakeMicros,
@@ -44,6 +44,8 @@ export interface Client {
   readonly begun: number;
   /** Throws nothing: what fails is told to `onFailure`, later. */
   send(request: Uint8Array): void;
+  /** From now on nothing waits for the peer to confirm what was sent before. */
+  noDelay(): void;
   /** This side's port. */
   port(): number;
   close(): void;
@@ -189,6 +191,10 @@ class Connection implements Client {
     const sent = this.#clients.write(this.#fd, request);
     // The send buffer is empty whenever a request is sent, and holds more than the longest one.
     if (sent !== request.length) setImmediate(() => this.#fail(sent < 0 ? sent : EAGAIN));
+  }
+
+  noDelay(): void {
+    if (this.#state !== 'closed') setNoDelay(this.#fd);
   }
 
   port(): number {

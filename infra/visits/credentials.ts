@@ -7,10 +7,11 @@ export function authorizationOf({ username, password }: URL): string | undefined
   return `Basic ${pair.toString('base64')}`;
 }
 
-/** The same URL as it may stand in a report or a message. What is no http URL loses all before its last @. */
+/** The same URL as it may stand in a report or a message. What is no URL of these loses all before its last @. */
 export function withoutCredentials(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1');
+  if (!url || !/^(https?|wss?):$/.test(url.protocol))
+    return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1');
   if (url.username === '' && url.password === '') return text;
   url.username = '';
   url.password = '';

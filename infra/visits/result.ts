@@ -1,6 +1,7 @@
 /** What a run of visits answers: plain JSON, checked wherever it crosses a process or a file. */
 import { z } from 'zod';
 import { arrivalKinds } from './arrivals.ts';
+import { createHistogram, encodeHistogram, spread } from './histogram.ts';
 
 const count = z.int().min(0);
 const micros = z.number().min(0);
@@ -25,16 +26,26 @@ const measureSchema = spreadSchema.extend({
     ),
 });
 
+/** A measure of nothing. */
+const unmeasured = () => ({
+  ...spread(createHistogram()),
+  histogram: encodeHistogram(createHistogram()),
+});
+
 /** The parts of a successful visit, in their order; they add up to the total. */
 export const phaseNames = [
   'late',
   'redirectHop',
   'connect',
+  'secure',
   'firstByte',
   'lastByte',
   'moreRequests',
 ] as const;
 export type PhaseName = (typeof phaseNames)[number];
+
+/** Reports before schema 3 have none. */
+const moments = z.array(z.number()).default(() => []);
 
 export const visitResultSchema = z.object({
   urls: z.array(z.string()).describe('visited in turns; without user and password'),
@@ -57,7 +68,7 @@ export const visitResultSchema = z.object({
   failed: count,
   interrupted: count.describe('still going on when the run was interrupted; neither succeeded nor failed'),
   failures: counts.describe(
-    'failed visits by name, e.g. refused, reset, timeout, bad_answer, status_5xx; not_sent, over_cap, no_port, no_file_descriptor, no_memory and not_permitted are of the generating machine',
+    'failed visits by name, e.g. refused, reset, timeout, bad_answer, status_5xx, tls_unknown_ca; not_sent, over_cap, no_port, no_file_descriptor, no_memory and not_permitted are of the generating machine',
   ),
   statuses: counts.describe('final answers by status'),
   redirects: counts.describe(
@@ -78,10 +89,36 @@ export const visitResultSchema = z.object({
     connect: measureSchema.describe(
       'until the final connection is established; other addresses of the name that were tried before are part of it',
     ),
+    secure: measureSchema
+      .default(unmeasured)
+      .describe(
+        'until the last packet has come that its handshake of TLS needs; 0 without TLS. Reports before schema 3 have none',
+      ),
     firstByte: measureSchema.describe('until the first byte of its answer'),
     lastByte: measureSchema.describe('until the last byte of that answer'),
-    moreRequests: measureSchema.describe('all further requests of the visit'),
+    moreRequests: measureSchema.describe(
+      'all further requests of the visit, and the messages of a WebSocket',
+    ),
   }),
+  tls: z
+    .object({
+      handshakes: count.describe('by all visits together'),
+      resumed: count.describe('of these, those that resumed an earlier session'),
+      resumedVisits: count.describe('visits that succeeded and whose every handshake resumed a session'),
+      versions: counts.describe('handshakes by version'),
+      protocols: counts.describe(
+        'handshakes by what the server chose with ALPN; none where it chose nothing',
+      ),
+    })
+    .optional()
+    .describe('absent when no handshake of TLS was done'),
+  messages: z
+    .object({
+      answered: count.describe('that were sent on WebSockets and came back'),
+      roundTrip: measureSchema.describe('from sending one until it had come back'),
+    })
+    .optional()
+    .describe('absent without WebSockets'),
   lateness: z.object({
     lateAfterMicros: micros.describe('a visit begun later than this is counted as late'),
     late: count,
@@ -95,6 +132,12 @@ export const visitResultSchema = z.object({
     realtime: z
       .boolean()
       .describe('it ran before everything else (SCHED_FIFO), so that a busy machine did not delay its clock'),
+    work: z
+      .object({ secure: spreadSchema, firstByte: spreadSchema })
+      .optional()
+      .describe(
+        'what the generator itself took of these phases of successful visits, in microseconds: from when something had come until what it wrote upon it. Known of TLS, HTTP/2 and WebSockets; with plain HTTP/1.1 there is next to none',
+      ),
     keptUp: z.boolean().describe('false when the figures say more about the generator than about the server'),
     warnings: z.array(z.string()),
   }),
@@ -106,6 +149,9 @@ export const visitResultSchema = z.object({
         .describe('as in latency; of a failed visit, minus the time until it failed'),
       lateMicros: z.array(z.number()).describe('intended start to actual start'),
       connectMicros: z.array(z.number()).describe('as in phases; 0 when it was never connected'),
+      secureMicros: moments.describe('as in phases; 0 when it was never secured'),
+      firstByteMicros: moments.describe('as in phases; 0 when there was none'),
+      workMicros: moments.describe("the generator's own part of the two"),
       ports: z.array(count).describe("the client's port on the last connection; 0 when there was none"),
     })
     .optional()

@@ -2,14 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createAlarm } from './alarm.ts';
 import { type ArrivalKind, pacerFor } from './arrivals.ts';
 import { Clients, now } from './clients.ts';
+import type { Converse } from './conversation.ts';
 import { withoutCredentials } from './credentials.ts';
+import { conversePlainly, converseSecurely } from './http1.ts';
 import type { VisitResult } from './result.ts';
+import { Security, type TlsOptions } from './secure.ts';
 import { Tally } from './tally.ts';
 import { Redirects, resolveTarget, type Target } from './target.ts';
 import { Visit, type VisitPlan } from './visit.ts';
 
 export interface VisitOptions {
-  /** http URLs, visited in turns. */
+  /** http, https, ws and wss URLs, visited in turns. */
   readonly urls: readonly string[];
   /** Visits per second. */
   readonly rate: number;
@@ -22,6 +25,11 @@ export interface VisitOptions {
   readonly seed?: number;
   /** Default 1. */
   readonly requestsPerVisit?: number;
+  /** On each WebSocket, one after the other. Default 1. */
+  readonly messagesPerVisit?: number;
+  /** Over TLS where the server chooses it, which is a failure where it does not; without TLS with prior knowledge. Default false. */
+  readonly http2?: boolean;
+  readonly tls?: TlsOptions;
   /** When to begin, milliseconds since 1970; default now. For generators that begin together, or beside something else. */
   readonly startAt?: number | undefined;
   /** Of a whole visit, from its intended start. Default 10 s, kept to within 20 ms. */
@@ -60,8 +68,21 @@ export async function runVisits(options: VisitOptions): Promise<VisitResult> {
   const wait = (options.startAt ?? 0) - Date.now();
   // An abort is the run's to see.
   if (wait > 0) await delay(wait, undefined, { signal: options.signal }).catch(() => {});
-  const run = new Run(options, targets);
+  const run = new Run(options, targets, await speech(options, targets));
   return run.finished;
+}
+
+/** What is spoken to which target; loaded only where it is needed. */
+async function speech(
+  { http2 }: VisitOptions,
+  targets: readonly Target[],
+): Promise<(target: Target) => Converse> {
+  const talks = targets.some(({ websocket }) => websocket);
+  const byWebSocket = talks ? (await import('./websocket.ts')).converseByWebSocket : undefined;
+  const byHttp2 = http2 ? (await import('./http2.ts')).converseByHttp2 : undefined;
+  // No redirect leads to a WebSocket.
+  return ({ secure, websocket }) =>
+    websocket ? byWebSocket! : (byHttp2 ?? (secure ? converseSecurely : conversePlainly));
 }
 
 class Run {
@@ -84,6 +105,9 @@ class Run {
   readonly #startedAt: string;
   /** When time limits were looked at last. */
   #swept = 0;
+  /** The next one, made ready while there was time. */
+  #ready: Visit | undefined;
+  #readying: NodeJS.Timeout | undefined;
   #next: number;
   #turn = 0;
   #allBegun = false;
@@ -94,7 +118,7 @@ class Run {
   #cpuBefore: NodeJS.CpuUsage | undefined;
   #resolve!: (result: VisitResult) => void;
 
-  constructor(options: VisitOptions, targets: readonly Target[]) {
+  constructor(options: VisitOptions, targets: readonly Target[], converse: VisitPlan['converse']) {
     const warmUp = (options.warmUpMs ?? 0) * 1000;
     this.#options = options;
     this.#targets = targets;
@@ -104,10 +128,15 @@ class Run {
     this.#plan = {
       requestsPerVisit: options.requestsPerVisit ?? 1,
       redirects: new Redirects(),
+      messagesPerVisit: options.messagesPerVisit ?? 1,
       clients: new Clients(),
+      security: new Security(options.tls ?? {}),
+      converse,
       keepPorts: options.samples ?? false,
+      onMessage: (visit, micros) => visit.intended >= this.#origin && this.#tally.heard(micros),
       onDone: (visit) => this.#ended(visit),
     };
+    if (targets.some(({ secure }) => secure)) this.#plan.security.prepare();
     this.#pacer = pacerFor(options.arrivals ?? 'constant', options.rate, options.seed ?? 1);
     this.#origin = this.#start + warmUp;
     this.#lastBegun = this.#origin;
@@ -135,6 +164,7 @@ class Run {
       const wait = this.#next - now();
       if (wait > 0) {
         this.#alarm.after(wait);
+        if (this.#ready === undefined) this.#makeReadySoon(wait);
         return;
       }
       const intended = this.#next;
@@ -142,6 +172,21 @@ class Run {
       this.#beginOne(intended, -wait);
     }
     setImmediate(() => this.#beginDue());
+  }
+
+  /** Not at once: those that have just begun are about to need this process. */
+  #makeReadySoon(wait: number): void {
+    clearTimeout(this.#readying);
+    this.#readying = setTimeout(
+      () => {
+        if (!this.#allBegun) this.#ready ??= this.#makeReady();
+      },
+      Math.max(1, wait / 2000),
+    );
+  }
+
+  #makeReady(): Visit {
+    return new Visit(this.#plan, this.#targets[this.#turn++ % this.#targets.length]!);
   }
 
   #beginOne(intended: number, late: number): void {
@@ -158,10 +203,10 @@ class Run {
       if (measured) this.#tally.fail(refusal, intended - this.#origin, late);
       return;
     }
-    const target = this.#targets[this.#turn++ % this.#targets.length]!;
-    const visit = new Visit(this.#plan, target, intended);
+    const visit = this.#ready ?? this.#makeReady();
+    this.#ready = undefined;
     this.#inFlight.add(visit);
-    visit.begin();
+    visit.begin(intended);
     if (measured) this.#tally.begun(visit);
   }
 
@@ -180,7 +225,7 @@ class Run {
     const limit = at - this.#timeout;
     for (const visit of this.#inFlight) {
       if (visit.intended > limit) return;
-      visit.abandon('timeout');
+      visit.timeOut();
     }
   }
 
@@ -205,6 +250,8 @@ class Run {
     if (this.#inFlight.size > 0 || this.#over) return;
     this.#over = true;
     this.#alarm.close();
+    clearTimeout(this.#readying);
+    this.#ready?.forget();
     this.#plan.clients.close();
     for (const timer of this.#timers) clearInterval(timer);
     this.#options.signal?.removeEventListener('abort', this.#abort);

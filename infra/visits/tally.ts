@@ -10,11 +10,16 @@ export class Tally {
     late: createHistogram(),
     redirectHop: createHistogram(),
     connect: createHistogram(),
+    secure: createHistogram(),
     firstByte: createHistogram(),
     lastByte: createHistogram(),
     moreRequests: createHistogram(),
   };
   readonly #latency = createHistogram();
+  readonly #tls = { handshakes: 0, resumed: 0, resumedVisits: 0, versions: {}, protocols: {} };
+  /** Undefined until there is one: a histogram takes memory. */
+  #messages: Histogram | undefined;
+  #work: Record<'secure' | 'firstByte', Histogram> | undefined;
   readonly #failedAfter = createHistogram();
   /** Of every visit, also those that failed. */
   readonly #lateness = createHistogram();
@@ -34,7 +39,16 @@ export class Tally {
 
   constructor(keepSamples: boolean) {
     this.#samples = keepSamples
-      ? { startMicros: [], totalMicros: [], lateMicros: [], connectMicros: [], ports: [] }
+      ? {
+          startMicros: [],
+          totalMicros: [],
+          lateMicros: [],
+          connectMicros: [],
+          secureMicros: [],
+          firstByteMicros: [],
+          workMicros: [],
+          ports: [],
+        }
       : undefined;
   }
 
@@ -61,6 +75,7 @@ export class Tally {
     this.#connections += visit.connections;
     this.#requests += visit.requests;
     this.#bodyBytes += visit.bytes;
+    this.#secured(visit);
     if (visit.hops) for (const status of visit.hops) add(this.#redirects, String(status));
     if (visit.failure === 'interrupted') {
       this.#interrupted++;
@@ -78,9 +93,31 @@ export class Tally {
     record(this.#phases.late, visit.begun - visit.intended);
     record(this.#phases.redirectHop, visit.redirected - visit.begun);
     record(this.#phases.connect, visit.connected - visit.redirected);
-    record(this.#phases.firstByte, visit.firstByte - visit.connected);
+    record(this.#phases.secure, visit.secured - visit.connected);
+    record(this.#phases.firstByte, visit.firstByte - visit.secured);
     record(this.#phases.lastByte, visit.lastByte - visit.firstByte);
     record(this.#phases.moreRequests, visit.done - visit.lastByte);
+    if (visit.handshakes?.every(({ resumed }) => resumed)) this.#tls.resumedVisits++;
+    if (visit.ownSecure === 0 && visit.ownFirstByte === 0) return;
+    this.#work ??= { secure: createHistogram(), firstByte: createHistogram() };
+    record(this.#work.secure, visit.ownSecure);
+    record(this.#work.firstByte, visit.ownFirstByte);
+  }
+
+  /** A message that came back. */
+  heard(micros: number): void {
+    this.#messages ??= createHistogram();
+    record(this.#messages, micros);
+  }
+
+  #secured(visit: Visit): void {
+    const tls = this.#tls;
+    for (const { resumed, version, protocol } of visit.handshakes ?? []) {
+      tls.handshakes++;
+      if (resumed) tls.resumed++;
+      add(tls.versions, version);
+      add(tls.protocols, protocol || 'none');
+    }
   }
 
   /** Also for visits that were due and never begun. `intended` is in microseconds since the measurement began. */
@@ -105,6 +142,7 @@ export class Tally {
       late: measure(this.#phases.late),
       redirectHop: measure(this.#phases.redirectHop),
       connect: measure(this.#phases.connect),
+      secure: measure(this.#phases.secure),
       firstByte: measure(this.#phases.firstByte),
       lastByte: measure(this.#phases.lastByte),
       moreRequests: measure(this.#phases.moreRequests),
@@ -123,6 +161,10 @@ export class Tally {
       latency: measure(this.#latency),
       failedAfter: spread(this.#failedAfter),
       phases,
+      ...(this.#tls.handshakes > 0 ? { tls: this.#tls } : {}),
+      ...(this.#messages
+        ? { messages: { answered: this.#messages.totalCount, roundTrip: measure(this.#messages) } }
+        : {}),
       lateness: {
         lateAfterMicros: LATE_AFTER_MICROS,
         late: this.#late,
@@ -133,6 +175,9 @@ export class Tally {
       generator: {
         cpuMicros,
         realtime,
+        ...(this.#work
+          ? { work: { secure: spread(this.#work.secure), firstByte: spread(this.#work.firstByte) } }
+          : {}),
         cpuShare: wallMicros > 0 ? cpuMicros / wallMicros : 0,
         keptUp: warnings.length === 0,
         warnings,
@@ -148,6 +193,9 @@ export class Tally {
     samples.totalMicros.push(Math.round(total));
     samples.lateMicros.push(visit ? Math.round(visit.begun - visit.intended) : 0);
     samples.connectMicros.push(visit?.connected ? Math.round(visit.connected - visit.redirected) : 0);
+    samples.secureMicros.push(visit?.secured ? Math.round(visit.secured - visit.connected) : 0);
+    samples.firstByteMicros.push(visit?.firstByte ? Math.round(visit.firstByte - visit.secured) : 0);
+    samples.workMicros.push(visit ? Math.round(visit.ownSecure + visit.ownFirstByte) : 0);
     samples.ports.push(visit?.port ?? 0);
   }
 }

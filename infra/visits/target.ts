@@ -14,6 +14,10 @@ export interface Target {
   /** An address or a name. */
   readonly host: string;
   readonly port: number;
+  /** Over TLS: https and wss. */
+  readonly secure: boolean;
+  /** ws and wss. */
+  readonly websocket: boolean;
   /** In the order in which they are tried; undefined for a name, which is looked up at each connection. */
   readonly endpoints: readonly Endpoint[] | undefined;
   /** The field's value, for a URL with a user or a password; the request has it. */
@@ -21,15 +25,24 @@ export interface Target {
   readonly request: Buffer;
 }
 
-/** An absolute http URL, or undefined. Only http: what a visit measures is the connection, not TLS. */
+/** Whether such a URL is visited over TLS, and whether by WebSocket; and the port that it need not say. */
+const schemes: Readonly<Record<string, { secure: boolean; websocket: boolean; port: number }>> = {
+  'http:': { secure: false, websocket: false, port: 80 },
+  'https:': { secure: true, websocket: false, port: 443 },
+  'ws:': { secure: false, websocket: true, port: 80 },
+  'wss:': { secure: true, websocket: true, port: 443 },
+};
+
+/** An absolute http, https, ws or wss URL; only the former two where `from` sends to it. Else undefined. */
 function parseTarget(text: string, from?: Target): Target | undefined {
   if (!URL.canParse(text, from?.url)) return undefined;
   const url = new URL(text, from?.url);
-  if (url.protocol !== 'http:' || url.hostname === '') return undefined;
+  const scheme = schemes[url.protocol];
+  if (scheme === undefined || url.hostname === '' || (from && scheme.websocket)) return undefined;
   // URL keeps the brackets of an IPv6 literal in hostname; connect() wants it without.
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   // As browsers and curl do: a password is not for another server than the one that it was given for.
-  const stays = from !== undefined && new URL(from.url).host === url.host;
+  const stays = from !== undefined && new URL(from.url).origin === url.origin;
   const authorization = authorizationOf(url) ?? (stays ? from.authorization : undefined);
   const request = Buffer.from(
     [
@@ -43,9 +56,19 @@ function parseTarget(text: string, from?: Target): Target | undefined {
     'latin1',
   );
   if (request.length > REQUEST_MAX) return undefined;
-  const port = url.port === '' ? 80 : Number(url.port);
+  const port = url.port === '' ? scheme.port : Number(url.port);
   const endpoints = isIP(host) ? [{ address: addressBytes(host), port }] : undefined;
-  return { url: withoutCredentials(url.href), host, port, endpoints, authorization, request };
+  const { secure, websocket } = scheme;
+  return {
+    url: withoutCredentials(url.href),
+    host,
+    port,
+    secure,
+    websocket,
+    endpoints,
+    authorization,
+    request,
+  };
 }
 
 /** Never none. Rejects as dns.lookup does. */
@@ -64,7 +87,7 @@ export async function resolveTarget(text: string): Promise<Target> {
   if (!target) {
     throw new BatonError('BAD_OPTION', {
       option: 'URL',
-      problem: 'give an http://HOST[:PORT]/PATH',
+      problem: 'give an http://HOST[:PORT]/PATH, or one of https, ws or wss',
       value: withoutCredentials(text),
     });
   }

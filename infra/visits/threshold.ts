@@ -19,7 +19,16 @@ const percentiles = {
   p999: 'p999',
   max: 'max',
 } as const;
-const places = ['total', 'connect', 'firstByte', 'lastByte', 'redirectHop', 'moreRequests'] as const;
+const places = [
+  'total',
+  'connect',
+  'secure',
+  'firstByte',
+  'lastByte',
+  'redirectHop',
+  'moreRequests',
+  'message',
+] as const;
 
 const help = `a limit reads FIGURE>VALUE or FIGURE<VALUE: mean, p50, p90, p99, p99.9, max (or e.g. connect.p99; of ${places.join(', ')}) with a duration, failures or late with a number or a percentage, rate with a number`;
 
@@ -35,11 +44,17 @@ export function parseThreshold(text: string): Threshold {
     text: text.trim(),
     check(result) {
       const value = figure.read(result);
-      if (value === undefined) return `no visit succeeded, so "${text.trim()}" cannot be answered`;
+      if (value === undefined)
+        return `no visit succeeded that has this figure, so "${text.trim()}" cannot be answered`;
       const crossed = above ? value > figure.limit : value < figure.limit;
       return crossed ? `${match[1]} is ${figure.show(value)}, against the limit ${text.trim()}` : undefined;
     },
   };
+}
+
+function measureAt({ latency, messages, phases }: VisitResult, where: (typeof places)[number]) {
+  if (where === 'total') return latency;
+  return where === 'message' ? messages?.roundTrip : phases[where];
 }
 
 interface Figure {
@@ -71,8 +86,8 @@ function figureFor(name: string, value: string): Figure | undefined {
   return {
     limit: limit * 1000,
     read: (result) => {
-      const measure = where === undefined || where === 'total' ? result.latency : result.phases[where];
-      return measure.count === 0 ? undefined : measure[at];
+      const measure = measureAt(result, where ?? 'total');
+      return measure === undefined || measure.count === 0 ? undefined : measure[at];
     },
     show: (micros) => `${(micros / 1000).toFixed(3)} ms`,
   };

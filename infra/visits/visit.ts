@@ -1,21 +1,27 @@
 import type { Endpoint } from '../../shared/sys/endpoints.ts';
 import { errnoName } from '../../shared/sys/libc.ts';
-import { connectToAny } from './addresses.ts';
-import { type Client, type Clients, now } from './clients.ts';
-import { ownErrors } from './own-limits.ts';
-import { ResponseParser } from './response.ts';
+import { now } from './clients.ts';
+import type { Answer, Conversation, Converse } from './conversation.ts';
+import { failureOf } from './failures.ts';
+import type { LinePlan } from './line.ts';
+import type { Secured } from './secure.ts';
 import { endpointsOf, type Redirects, type Target } from './target.ts';
 
 /** How many redirects one visit follows before it gives up: as many as the fetch standard allows. */
 const REDIRECTS_MAX = 20;
 
 /** What all visits of a run share. */
-export interface VisitPlan {
+export interface VisitPlan extends LinePlan {
   readonly requestsPerVisit: number;
+  /** On a WebSocket. */
+  readonly messagesPerVisit: number;
   readonly redirects: Redirects;
-  readonly clients: Clients;
+  /** What is spoken to such a server. */
+  readonly converse: (target: Target) => Converse;
   /** Ask the kernel for each connection's port, which takes it some microseconds. */
   readonly keepPorts: boolean;
+  /** Each message that came back. */
+  readonly onMessage: (visit: Visit, micros: number) => void;
   /** Called once, when the visit is over. */
   readonly onDone: (visit: Visit) => void;
 }
@@ -29,10 +35,12 @@ const followed = new Set([301, 302, 303, 307, 308, 201]);
  * connection that follows it, and `redirected` keeps when that began.
  */
 export class Visit {
-  readonly intended: number;
-  begun: number;
+  intended = 0;
+  begun = 0;
   redirected = 0;
   connected = 0;
+  /** The same as `connected` without TLS. */
+  secured = 0;
   firstByte = 0;
   lastByte = 0;
   done = 0;
@@ -43,117 +51,161 @@ export class Visit {
   status = 0;
   connections = 0;
   requests = 0;
+  messages = 0;
   bytes = 0;
   /** The client's port on the last connection, where the plan asks for it; else 0. */
   port = 0;
   /** The status of every answer that was followed elsewhere; undefined for none, which is the common case. */
   hops: number[] | undefined;
+  /** Every handshake of TLS that was done; undefined for none. */
+  handshakes: Secured[] | undefined;
+  /** This process's own part of `secured` and of `firstByte`, microseconds; known of TLS, HTTP/2 and WebSocket. */
+  ownSecure = 0;
+  ownFirstByte = 0;
 
   readonly #plan: VisitPlan;
-  readonly #parser = new ResponseParser();
+  /** Connections that are being closed. */
+  #leaving = 0;
   #target: Target;
-  #client: Client | undefined;
+  #conversation: Conversation | undefined;
   /** Answers to the request proper that were read whole; redirects are not among them. */
   #answers = 0;
-  #awaitingFirstByte = false;
-  /** When bytes came last on this connection. */
-  #lastArrival = 0;
 
-  constructor(plan: VisitPlan, target: Target, intended: number) {
+  /** It is made ready, so that it can begin at once: a client's own work before the first packet is not the server's. */
+  constructor(plan: VisitPlan, target: Target) {
     this.#plan = plan;
     this.#target = target;
+    this.#conversation = this.#prepare();
+  }
+
+  /** `intended`: when it was meant to. May end the visit at once, where the kernel refuses the socket. */
+  begin(intended: number): void {
     this.intended = intended;
     this.begun = now();
     this.redirected = this.begun;
+    if (this.failure !== undefined) this.#finish(this.failure);
+    else this.#connect(this.#conversation!);
   }
 
-  /** May end the visit at once, where the kernel refuses the socket. */
-  begin(): void {
-    this.#connect();
+  /** Closes one that never began. */
+  forget(): void {
+    this.#leave(() => {});
   }
 
-  /** Ends the visit from outside, e.g. at its time limit. */
+  /** Ends the visit at its time limit. */
+  timeOut(): void {
+    this.#finish(this.#conversation?.lateFailure ?? 'timeout');
+  }
+
+  /** Ends the visit from outside. */
   abandon(failure: string): void {
     this.#finish(failure);
   }
 
-  #connect(): void {
+  #connect(conversation: Conversation): void {
     this.connections++;
-    this.#parser.reset();
     const { endpoints } = this.#target;
-    if (endpoints) return this.#connectTo(endpoints);
+    if (endpoints) return this.#connectTo(conversation, endpoints);
     // A name in a Location: looked up at each connection, as clients do.
     endpointsOf(this.#target).then(
-      (found) => this.done === 0 && this.#connectTo(found),
-      (error: NodeJS.ErrnoException) => this.#finish(nameOf(error.code ?? 'unknown')),
+      (found) => this.done === 0 && this.#connectTo(conversation, found),
+      (error: NodeJS.ErrnoException) => this.#finish(failureOf(error.code ?? 'unknown')),
     );
   }
 
-  #connectTo(endpoints: readonly Endpoint[]): void {
-    // Handlers are not called any more once the visit has left the connection.
-    const client = connectToAny(this.#plan.clients, endpoints, {
+  #connectTo(conversation: Conversation, endpoints: readonly Endpoint[]): void {
+    const result = conversation.connect(endpoints);
+    if (result < 0) return this.#finish(failureOf(errnoName(result)));
+    if (this.connections > 1) return;
+    this.begun = conversation.begun;
+    this.redirected = conversation.begun;
+  }
+
+  /** The visit hears nothing of a conversation that it has left. */
+  #prepare(): Conversation {
+    const plan = this.#plan;
+    return plan.converse(this.#target)(plan, this.#target, {
       onConnect: (at) => {
         if (this.#answers === 0) this.connected = at;
+      },
+      onReady: (at, made) => {
+        if (this.#answers === 0) this.secured = at;
+        if (made) this.#made(made.tls, made.work);
         this.#ask();
-        if (this.#plan.keepPorts) this.port = this.#client!.port();
+        if (plan.keepPorts) this.port = this.#conversation?.port() ?? 0;
       },
-      onBytes: (bytes, length, at) => this.#read(bytes, length, at),
-      onEnd: () => {
-        if (this.#parser.end()) this.#answered(this.#lastArrival);
-        else this.#finish('closed_early');
+      onFirstByte: (at, work) => {
+        if (this.#answers > 0) return;
+        this.firstByte = at;
+        this.ownFirstByte = work;
       },
-      onFailure: (result) => this.#finish(nameOf(errnoName(result))),
+      onAnswer: (answer, at) => this.#answered(answer, at),
+      onMessage: (micros, at) => this.#heard(micros, at),
+      onFailure: (name) => this.#finish(name),
     });
-    if (typeof client === 'number') return this.#finish(nameOf(errnoName(client)));
-    this.#client = client;
-    if (this.connections > 1) return;
-    this.begun = client.begun;
-    this.redirected = client.begun;
+  }
+
+  #goOnElsewhere(): void {
+    this.#leaving++;
+    this.#leave(() => {
+      this.#leaving--;
+      this.#tellIfDone();
+    });
+    this.#conversation = this.#prepare();
+    this.#connect(this.#conversation);
+  }
+
+  #made(tls: Secured | undefined, work: number): void {
+    if (this.#answers === 0) this.ownSecure = work;
+    if (!tls) return;
+    this.handshakes ??= [];
+    this.handshakes.push(tls);
   }
 
   #ask(): void {
     this.requests++;
-    this.#awaitingFirstByte = true;
-    this.#client!.send(this.#target.request);
-  }
-
-  #read(bytes: Buffer, length: number, at: number): void {
-    this.#lastArrival = at;
-    if (this.#awaitingFirstByte) {
-      this.#awaitingFirstByte = false;
-      if (this.#answers === 0) this.firstByte = at;
-    }
-    const stop = this.#parser.read(bytes, 0, length);
-    if (this.#parser.bad || stop < length) this.#finish('bad_answer');
-    else if (this.#parser.complete) this.#answered(at);
+    this.#conversation!.ask();
   }
 
   /** `at`: when its last byte came. */
-  #answered(at: number): void {
-    const { status, location, bodyBytes } = this.#parser;
+  #answered(answer: Answer, at: number): void {
+    const { status, location, bodyBytes, keepAlive } = answer;
     this.status = status;
     this.bytes += bodyBytes;
     if (status >= 500) this.#finish('status_5xx');
     else if (status >= 400) this.#finish('status_4xx');
+    else if (this.#target.websocket) this.#upgraded(status, at);
     else if (followed.has(status) && (location !== undefined || status !== 201))
       this.#follow(status, location, at);
     else if (status >= 300) this.#finish('bad_redirect');
-    else this.#goOn(at);
+    else this.#goOn(keepAlive, at);
   }
 
-  #goOn(at: number): void {
+  #goOn(keepAlive: boolean, at: number): void {
     this.#answers++;
     if (this.#answers === 1) this.lastByte = at;
     if (this.#answers === this.#plan.requestsPerVisit) {
       this.#finish(undefined, at);
-    } else if (this.#parser.keepAlive) {
-      this.#parser.reset();
+    } else if (keepAlive) {
       this.#ask();
     } else {
       // The server will not take another request here, so the visitor goes on as any client does: on a new connection.
-      this.#leave();
-      this.#connect();
+      this.#goOnElsewhere();
     }
+  }
+
+  #upgraded(status: number, at: number): void {
+    if (status !== 101) return this.#finish('not_upgraded');
+    this.#answers++;
+    this.lastByte = at;
+    this.#conversation!.say();
+  }
+
+  #heard(micros: number, at: number): void {
+    this.messages++;
+    this.#plan.onMessage(this, micros);
+    if (this.messages === this.#plan.messagesPerVisit) this.#finish(undefined, at);
+    else this.#conversation!.say();
   }
 
   #follow(status: number, location: string | undefined, at: number): void {
@@ -165,36 +217,32 @@ export class Visit {
       return;
     }
     this.#target = target;
-    this.#leave();
     if (this.#answers === 0) this.redirected = at;
-    this.#connect();
+    this.#goOnElsewhere();
   }
 
-  #leave(): void {
-    this.#client?.close();
-    this.#client = undefined;
+  #leave(left: () => void): void {
+    const conversation = this.#conversation;
+    this.#conversation = undefined;
+    if (conversation) conversation.close(left);
+    else left();
   }
 
   #finish(failure: string | undefined, at = now()): void {
     if (this.done !== 0) return;
-    this.done = at;
     this.failure = failure;
-    this.#leave();
-    this.#plan.onDone(this);
+    // One that fails while it is made ready fails when it is its time.
+    if (this.begun === 0) return;
+    this.done = at;
+    this.#leaving++;
+    this.#leave(() => {
+      this.#leaving--;
+      this.#tellIfDone();
+    });
+  }
+
+  /** When nothing of its connections is left. */
+  #tellIfDone(): void {
+    if (this.done !== 0 && this.#leaving === 0) this.#plan.onDone(this);
   }
 }
-
-const names: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'refused',
-  ECONNRESET: 'reset',
-  EPIPE: 'reset',
-  ETIMEDOUT: 'connect_timeout',
-  EHOSTUNREACH: 'unreachable',
-  ENETUNREACH: 'unreachable',
-  ...ownErrors,
-  ENOTFOUND: 'name_unknown',
-  EAI_AGAIN: 'name_unknown',
-};
-
-/** A failure that is not in the list keeps the kernel's own name, so that nothing hides behind "other". */
-const nameOf = (code: string): string => names[code] ?? code.toLowerCase();

@@ -55,7 +55,6 @@ const F_DUPFD_CLOEXEC = 1030;
 const F_GETFL = 3;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;
-const F_DUPFD_CLOEXEC = 1030;
 
 /** In struct tcp_info (include/uapi/linux/tcp.h). */
 const TCPI_RCV_MSS = 20;
@@ -213,9 +212,6 @@ export const listen = (fd: number, backlog: number): void => void check('listen'
 /** As `listen`; 0, or -errno. */
 export const tryListen = (fd: number, backlog: number): number =>
   c.listen(fd, backlog) < 0 ? -lastErrno() : 0;
-
-/** Another fd of the same open file, for another owner (fcntl(2), F_DUPFD_CLOEXEC). */
-export const duplicate = (fd: number): number => check('fcntl', c.fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0));
 
 export function setNonBlocking(fd: number): void {
   const flags = check('fcntl', c.fcntl(fd, F_GETFL, 'int', 0));

@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 /** Programs, and the Debian packages that they come from. */
 const packages = {
   curl: 'curl',
+  openssl: 'openssl',
   python3: 'python3',
   cc: 'gcc',
   nginx: 'nginx-light',

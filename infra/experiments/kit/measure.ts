@@ -1,11 +1,14 @@
 import type { HeadStatus } from '../../../shared/status.ts';
-import { visitFrom } from '../../lab/visit-from.ts';
+import { type VisitFromOptions, visitFrom } from '../../lab/visit-from.ts';
 import type { Round } from '../../report/schema.ts';
 import type { VisitResult } from '../../visits/result.ts';
-import type { VisitOptions } from '../../visits/run.ts';
 import type { Way } from './ways.ts';
 
-export type Load = Omit<VisitOptions, 'urls' | 'seed' | 'onProgress'> & { readonly paths: readonly string[] };
+export type Load = Omit<VisitFromOptions, 'urls' | 'seed'> & {
+  readonly paths: readonly string[];
+  /** Default http. */
+  readonly scheme?: 'http' | 'https';
+};
 
 interface Measured {
   readonly round: Round;
@@ -17,14 +20,14 @@ interface Measured {
 export async function measure(
   way: Way,
   round: number,
-  { paths, ...load }: Load,
+  { paths, scheme = 'http', ...load }: Load,
 ): Promise<Measured | undefined> {
   const { lab } = way;
   await way.choose();
   const before = await lab.head.status();
   const visits = await visitFrom(lab.client, {
     ...load,
-    urls: paths.flatMap((path) => way.hosts.map((host) => `http://${host}${path}`)),
+    urls: paths.flatMap((path) => way.hosts.map((host) => `${scheme}://${host}${path}`)),
     seed: round,
   });
   if (!visits || visits.visits === 0) return undefined;

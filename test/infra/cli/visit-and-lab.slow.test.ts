@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,8 @@ import { startLoopbackLab } from '../../../infra/lab/loopback.ts';
 import { visitFrom } from '../../../infra/lab/visit-from.ts';
 import { reportSchema } from '../../../infra/report/schema.ts';
 import { visitResultSchema } from '../../../infra/visits/result.ts';
+import { createAuthority } from '../../support/authority.ts';
+import { listen } from '../../support/tls-servers.ts';
 
 const experiments = await loadExperiments();
 
@@ -86,6 +89,27 @@ test('baton visit ends with 1 when every visit failed, after it has told all it 
   t.false([table, json, limited].some(({ stdout, stderr }) => `${stdout}${stderr}`.includes('secret')));
 });
 
+test('baton visit over TLS says whom it does not trust, whom it was told to trust and what it resumed', async (t) => {
+  const authority = createAuthority();
+  t.teardown(() => authority.remove());
+  const server = createHttpsServer(authority.issue(['localhost']), (_, answer) => answer.end('x'));
+  const url = `https://localhost:${await listen(t, server)}/`;
+  const flags = ['visit', url, '--rate', '20', '--duration', '1s'];
+  const [refused, trusted, json] = await Promise.all([
+    baton(...flags),
+    baton(...flags, '--ca', authority.file, '--resume', '--tls', '1.3'),
+    baton(...flags, '--insecure', '--json', '-'),
+  ]);
+  t.deepEqual([refused.exitCode, trusted.exitCode, json.exitCode], [1, 0, 0]);
+  t.regex(refused.stderr, /every visit failed \(tls_unknown_ca 20; .*--ca FILE.*curl -i https:/);
+  t.regex(trusted.stdout, /^secure /m);
+  t.regex(trusted.stdout, /^handshakes +20 \(TLSv1\.3 20; ALPN http\/1\.1 20\)/m);
+  t.like(visitResultSchema.parse(JSON.parse(json.stdout)), {
+    succeeded: 20,
+    tls: { handshakes: 20, resumed: 0 },
+  });
+});
+
 test('visits that all failed are an answer for an experiment', async (t) => {
   const lab = await startLoopbackLab({ mode: 'redirect', deliveries: 1 });
   t.teardown(lab.stop);
@@ -98,7 +122,13 @@ test('visits that all failed are an answer for an experiment', async (t) => {
 });
 
 const wrong: [string[], RegExp][] = [
-  [['visit', 'https://example.org/'], /http:\/\/HOST/],
+  [['visit', 'ftp://example.org/'], /http:\/\/HOST/],
+  [['visit', 'https://127.0.0.1/', '--ca', '/nowhere.pem'], /--ca: cannot read it.*ENOENT/],
+  [['visit', 'https://127.0.0.1/', '--ca', main], /--ca: it has no certificate in PEM/],
+  [['visit', 'https://127.0.0.1/', '--ca', main, '--insecure'], /give one of them/],
+  [['visit', 'https://127.0.0.1/', '--tls', '1.1'], /--tls: give one of 1\.2, 1\.3/],
+  [['visit', 'wss://127.0.0.1/', '--http2'], /leave out --http2/],
+  [['visit', 'https://127.0.0.1/', '--messages', '3'], /give a ws or wss URL/],
   [['visit', 'http://127.0.0.1/', '--rate', 'many'], /--rate/],
   [['visit', 'http://127.0.0.1/', '--rate', '0'], /--rate/],
   [['visit', 'http://127.0.0.1/', '--duration', 'long'], /--duration/],

@@ -20,6 +20,7 @@ import { renderTerminal } from '../../../infra/report/terminal.ts';
 import { writeReport } from '../../../infra/report/write.ts';
 import { formatMicros } from '../../../infra/terminal/figures.ts';
 import { formatTable } from '../../../infra/terminal/table.ts';
+import { mergeHistograms } from '../../../infra/visits/histogram.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
 
 const server = createServer((_, answer) => answer.end());
@@ -72,7 +73,7 @@ const chart: Chart = {
   events: [{ x: 1, label: nasty }],
 };
 const report: Report = {
-  schema: 2,
+  schema: 3,
   kind: 'baton-report',
   experiment: 'modes',
   title: 'title',
@@ -203,6 +204,21 @@ test('a report is written as JSON that its schema reads back, and as a page', as
   t.is(files.json, join(directory, 'new', 'modes-2026-01-02T03-04-05Z.json'));
   t.deepEqual(reportSchema.parse(JSON.parse(await readFile(files.json, 'utf8'))), report);
   t.is(await readFile(files.html, 'utf8'), await renderPage(report));
+});
+
+test('a report of the schema before is read: its visits took no time for TLS', (t) => {
+  const old = JSON.parse(JSON.stringify({ ...report, schema: 2 }));
+  for (const each of old.cases)
+    for (const round of each.rounds) {
+      delete round.visits.phases.secure;
+      delete round.visits.tls;
+    }
+  const read = reportSchema.parse(old);
+  t.is(read.schema, 2);
+  const { secure } = read.cases[0]!.rounds[0]!.visits.phases;
+  t.like(secure, { count: 0, mean: 0, max: 0 });
+  t.is(mergeHistograms([secure.histogram]).totalCount, 0);
+  t.deepEqual(summariseRounds(read.cases[0]!.rounds)?.phaseMeans.secure, 0);
 });
 
 test('a report that lacks something is refused, and the schema is there for other languages', (t) => {

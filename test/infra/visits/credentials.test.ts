@@ -30,7 +30,7 @@ for (const [text, sent, shown] of urls) {
 }
 
 for (const text of [
-  'https://user:secret@h/',
+  'gopher://user:secret@h/',
   'ftp://user:secret@h/',
   'user:secret@h',
   'http://user:secret@h:99999/',

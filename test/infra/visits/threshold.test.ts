@@ -90,6 +90,25 @@ test('a limit on times is crossed when no visit succeeded', (t) => {
   t.regex(parseThreshold('p99>1h').check(none) ?? '', /no visit succeeded/);
 });
 
+test('a limit on what no visit had is crossed, and says so', (t) => {
+  t.regex(parseThreshold('message.p99<1h').check(result) ?? '', /no visit succeeded that has this figure/);
+  t.is(
+    parseThreshold('secure.p99<1h').check(result),
+    'secure.p99 is 0.000 ms, against the limit secure.p99<1h',
+  );
+});
+
+test('a failure that needs it is explained below its count', (t) => {
+  const summary = summarise({
+    ...result,
+    failures: { tls_unknown_ca: 1, tls_alert_bad_record_mac: 2, refused: 3 },
+  });
+  t.regex(summary, /^failed +refused 3, tls_alert_bad_record_mac 2, tls_unknown_ca 1$/m);
+  t.regex(summary, /^ +tls_unknown_ca: .*--ca FILE/m);
+  t.regex(summary, /^ +tls_alert_bad_record_mac: .*bad record mac$/m);
+  t.notRegex(summary, /^ +refused:/m);
+});
+
 test('the summary names the failures', (t) => {
   t.regex(summarise(result), /^failed +status_5xx 10$/m);
   t.regex(summarise(result), /^succeeded +10$/m);

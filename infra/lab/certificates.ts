@@ -1,0 +1,66 @@
+/**
+ * A certificate for the servers of a lab, and the secret that their tickets come from, on the hosts where they run and where
+ * their clients are.
+ */
+import { randomBytes } from 'node:crypto';
+import { parseHostPort } from '../../shared/units.ts';
+import type { Site } from './assemble.ts';
+import { makeCertificate } from './certificate.ts';
+import type { Host } from './lab.ts';
+
+export interface LabCertificate {
+  /** Arguments of a `baton delivery` on this host that shall speak TLS. */
+  argumentsFor(host: Host): string[];
+  /** Files. */
+  pairOn(host: Host): { readonly certificate: string; readonly key: string };
+  remove(): Promise<void>;
+}
+
+/** For every address that something of this lab listens at, and for names that `curl --resolve` may give them. */
+export async function placeCertificate(site: Site): Promise<LabCertificate> {
+  const { client, head, deliveries, directory } = site;
+  const servers = [head, ...deliveries];
+  const addresses = servers.flatMap((each) => addressesOf(each.arguments));
+  const made = makeCertificate([...new Set(['lab.test', '*.lab.test', 'localhost', ...addresses])]);
+  const texts = [made.certificate, made.key, randomBytes(32).toString('hex')];
+  const folders = new Map<Host, string>();
+  const remove = async () => {
+    if (directory !== undefined) return;
+    await Promise.all([...folders].map(([host, folder]) => host.run(['rm', '-rf', folder])));
+  };
+  try {
+    for (const { host } of [{ host: client }, ...servers])
+      if (!folders.has(host)) folders.set(host, await place(host, directory, texts));
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  const fileOn = (host: Host, name: string) => `${folders.get(host)!}/${name}`;
+  const pairOn = (host: Host) => ({
+    certificate: fileOn(host, 'certificate.pem'),
+    key: fileOn(host, 'key.pem'),
+  });
+  return {
+    pairOn,
+    argumentsFor(host) {
+      const { certificate, key } = pairOn(host);
+      const secret = fileOn(host, 'ticket-secret');
+      return ['--tls-certificate', certificate, '--tls-key', key, '--ticket-secret', secret];
+    },
+    remove,
+  };
+}
+
+const addressesOf = (args: readonly string[]): string[] =>
+  args.flatMap((arg, index) => {
+    const address =
+      arg === '--listen' || arg === '--direct' ? parseHostPort(args[index + 1] ?? '') : undefined;
+    return address === undefined ? [] : [address.host];
+  });
+
+/** mktemp makes the folder 0700. */
+const script = `umask 077; d=\${1:-$(mktemp -d)} && printf %s "$2" > "$d/certificate.pem" &&
+  printf %s "$3" > "$d/key.pem" && printf %s "$4" > "$d/ticket-secret" && echo "$d"`;
+
+const place = async (host: Host, directory = '', texts: readonly string[]): Promise<string> =>
+  (await host.run(['sh', '-c', script, 'sh', directory, ...texts])).trim();

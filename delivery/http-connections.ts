@@ -2,11 +2,12 @@
  * What Node's HTTP servers know of their connections and have no public name for. Each function does without where a
  * release of Node should lack it.
  */
-import { Server as HttpServer, type ServerResponse } from 'node:http';
+import type * as http from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import type { Server, Socket } from 'node:net';
+import { Server as HttpServer } from '../shared/node-http.ts';
 
-export type AnyHttpServer = HttpServer | HttpsServer;
+export type AnyHttpServer = http.Server | HttpsServer;
 
 export const isHttp = (server: Server): server is AnyHttpServer =>
   server instanceof HttpServer || server instanceof HttpsServer;
@@ -43,8 +44,8 @@ const sockets = (parsers: { readonly socket: Socket }[] = []): Socket[] =>
   parsers.map(({ socket }) => socket).filter((socket) => socket && !socket.destroyed);
 
 /** The answer that a connection is busy with, the first of them where requests are pipelined. */
-export const answerOn = (socket: Socket): ServerResponse | undefined =>
-  (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
+export const answerOn = (socket: Socket): http.ServerResponse | undefined =>
+  (socket as Socket & { _httpMessage?: http.ServerResponse | null })._httpMessage ?? undefined;
 
 /** Negative when it has none. */
 export const fdOf = (handled: Socket | Server): number =>

@@ -3,10 +3,10 @@
  * emitted as `connection` on the server, which cannot tell it from one that it accepted itself: an Express, Fastify,
  * Koa or plain `http.Server` serves it unchanged.
  */
-import { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { createLogger, type Logger } from '../shared/log.ts';
+import { Server as HttpServer } from '../shared/node-http.ts';
 import type { Introduction } from '../shared/wire/control.ts';
 import { Admission } from './admit.ts';
 import { apart, carefully, type Log } from './apart.ts';

@@ -41,7 +41,8 @@ for (const [name, args] of [
         [...kinds.keys()].filter((kind) => kind !== '200' && kind !== 'refused'),
         [],
       );
-      t.true(kinds.get('200')! > 200);
+      // The silent one is among those that came.
+      t.true(kinds.get('200')! >= 200);
       // The stop timeout is 10 s, the time for a head as well.
       t.true(millis < 8000, `${millis.toFixed(0)} ms to stop`);
     },

@@ -4,8 +4,8 @@
  * in every supported release of Node.
  */
 import { channel } from 'node:diagnostics_channel';
-import { Server as HttpServer } from 'node:http';
 import { type BlockList, isIP, type Server } from 'node:net';
+import { Server as HttpServer } from '../shared/node-http.ts';
 import { closeFd, endConnection } from '../shared/sys/sockets.ts';
 import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint } from './adopt.ts';
 import type { Log } from './apart.ts';

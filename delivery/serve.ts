@@ -1,5 +1,5 @@
 /** A delivery as a command: an HTTP server on its direct address, and the same server fed by a head. */
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { type AddressInfo, Server } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { type DeliverySettings, deliverySchema, resolveSettings } from '../share
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
 import type { MetricsServer } from '../shared/metrics-server.ts';
+import { createServer } from '../shared/node-http.ts';
 import { isReachable } from '../shared/reachable.ts';
 import { splitNames } from '../shared/served-names.ts';
 import { dropHandshakes, hasHandshakes } from '../shared/sys/last-handshakes.ts';

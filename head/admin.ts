@@ -9,11 +9,12 @@
  */
 
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BatonError } from '../shared/errors.ts';
 import { type Logger, Sparingly } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
+import { createServer } from '../shared/node-http.ts';
 import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { listenAt, type SocketFile } from '../shared/sys/unix-path.ts';

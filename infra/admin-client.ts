@@ -2,8 +2,8 @@
  * Talks to a running head's admin interface: HTTP on the Unix socket `admin`. Each call takes at most 30 s. A head that
  * is not there is NOT_RUNNING; what it refuses comes back as the error that it named.
  */
-import { request } from 'node:http';
 import { BatonError, type ErrorCode, errorCatalogue } from '../shared/errors.ts';
+import { request } from '../shared/node-http.ts';
 import type { HeadStatus, Mode } from '../shared/status.ts';
 
 /** A head answers within a millisecond; one in an emulated machine that others keep busy took more than 5 s. */

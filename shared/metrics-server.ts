@@ -4,9 +4,10 @@
  * how often the values are gathered is bounded.
  */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from './metrics.ts';
+import { createServer } from './node-http.ts';
 import { listenError } from './sys/reuseport.ts';
 import { formatHostPort, type HostPort } from './units.ts';
 

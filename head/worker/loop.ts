@@ -146,8 +146,11 @@ export class WorkerLoop {
     sharpenTimers();
     this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));
     this.#tell({ type: 'ready', ioUring: this.#calls.together });
-    while (!this.#isDone()) {
-      const count = this.#wait(this.#tick());
+    for (;;) {
+      const sleep = this.#tick();
+      // Asked after the tick, which closes the listener: when that was the last there is nothing to wait for.
+      if (this.#isDone()) break;
+      const count = this.#wait(sleep);
       this.#setNow();
       this.#accepted = 0;
       for (let i = 0; i < count; i++) this.#dispatch(i);

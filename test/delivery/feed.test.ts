@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { startService } from '../../infra/lab/service.ts';
-import { startCluster } from '../support/cluster.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
 import { open, sendOn } from '../support/raw-client.ts';
 
 const ownApp = join(import.meta.dirname, '..', 'support', 'own-app.ts');
@@ -14,24 +14,37 @@ interface Counts {
   readonly connections: number;
 }
 
-/** A head, and one server of somebody's own under it. */
-async function start(t: ExecutionContext, options: object = {}) {
+let cluster: Cluster;
+const undo: (() => Promise<void>)[] = [];
+test.before(async () => {
   // It is about the delivery, whatever else the machine is busy with.
-  const cluster = await startCluster(t, ['--stall-timeout', '1m'], []);
+  cluster = await startCluster({ teardown: (step) => undo.push(step) }, ['--stall-timeout', '1m'], []);
+});
+test.after.always(async () => {
+  for (const step of undo.reverse()) await step();
+});
+
+/** One server of somebody's own under the head. */
+async function start(t: ExecutionContext, options: object = {}) {
   const app = await startService([process.execPath, ownApp, cluster.socket, 'own', JSON.stringify(options)]);
-  t.teardown(() => app.stop());
+  t.teardown(async () => {
+    await app.stop();
+    await cluster.untilStatus('it has gone', ({ deliveries }) =>
+      deliveries.every(({ state }) => state === 'down'),
+    );
+  });
   const direct = String(app.ready.direct);
   const counts = async (): Promise<Counts> => {
     const { rest } = await sendOn(await open(direct), request('counts'));
     return JSON.parse(rest.toString()) as Counts;
   };
-  return { ...cluster, app, direct, counts };
+  return { cluster, app, direct, counts };
 }
 
 type App = Awaited<ReturnType<typeof start>>;
 
 /** The sockets of clients that have asked, whose connections come to the application in one batch. */
-async function askAtOnce({ listen, head }: App, paths: readonly string[]) {
+async function askAtOnce({ cluster: { listen, head } }: App, paths: readonly string[]) {
   await head.freeze();
   const clients = await Promise.all(
     paths.map(async (path) => {
@@ -47,8 +60,8 @@ async function askAtOnce({ listen, head }: App, paths: readonly string[]) {
   return clients;
 }
 
-const settled = (app: App) =>
-  app.untilStatus('no credit in use', ({ deliveries }) => deliveries.every(({ inUse }) => inUse === 0));
+const settled = ({ cluster }: App) =>
+  cluster.untilStatus('no credit in use', ({ deliveries }) => deliveries.every(({ inUse }) => inUse === 0));
 
 test.serial(
   'what the application throws for one connection is nobody else\u2019s: the others of its batch are answered',
@@ -117,13 +130,13 @@ for (const [what, path, answer] of [
   test.serial(`a credit comes back from an application that ${what}`, async (t) => {
     const app = await start(t, { credits: 3, direct: null });
     for (let i = 0; i < 10; i++) {
-      const reply = sendOn(await open(app.listen), request(path)).then(
+      const reply = sendOn(await open(cluster.listen), request(path)).then(
         ({ status, rest }) => `${status} ${rest}`,
         () => undefined,
       );
       t.is(await reply, answer && `200 ${answer}`);
       // The client may know before the head does.
-      await app.untilStatus('a free credit', ({ deliveries }) => deliveries[0]!.inUse < 3);
+      await cluster.untilStatus('a free credit', ({ deliveries }) => deliveries[0]!.inUse < 3);
     }
     await settled(app);
     t.is((await app.counts()).connections, 0);

@@ -145,7 +145,7 @@ test.serial('a hundred switches of the mode under load fail no visit', async (t)
 });
 
 test.serial('with --defer-accept a silent connection stays with the kernel until it speaks', async (t) => {
-  const cluster = await startCluster(t, ['--defer-accept', '3s', '--workers', '1'], ['d1']);
+  const cluster = await startCluster(t, ['--defer-accept', '30s', '--workers', '1'], ['d1']);
   const silent = await open(cluster.listen);
   t.is((await visit(cluster.listen, '/bytes/10')).status, 200);
   // One worker takes connections in their order: were the silent one in the queue, it would have come before.

@@ -48,7 +48,8 @@ export async function startCluster(
   const socket = join(directory, 'head.sock');
   const services = new Set<Service>();
   t.teardown(async () => {
-    await Promise.all([...services].map((service) => service.stop()));
+    // How they stop is for tests of that: a delivery would wait for clients of its direct address.
+    await Promise.all([...services].map((service) => service.kill()));
     await rm(directory, { recursive: true, force: true });
   });
   async function start(...args: string[]): Promise<Service> {

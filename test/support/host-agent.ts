@@ -1,10 +1,11 @@
 /** Runs on a host of a test's network and does what lines of JSON on its standard input say: see `startAgent`. */
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { execa } from 'execa';
+import { promisify } from 'node:util';
 import {
   attachSteering,
   type Flow,
@@ -14,6 +15,9 @@ import {
   type Steering,
   type SteeringOptions,
 } from '../../head/steer/index.ts';
+
+// Not execa, whose parts take longer to load than all others here.
+const run = promisify(execFile);
 
 let steering: Steering | undefined;
 const servers: Server[] = [];
@@ -92,7 +96,7 @@ for i in range(count):
     early = began + i / rate - time.monotonic()
     if early > 0: time.sleep(early)
     send(i)`;
-    await execa('python3', ['-c', script, host, String(count), String(perSecond)]);
+    await run('python3', ['-c', script, host, String(count), String(perSecond)]);
   },
 
   /** Puts frames onto the wire as they are. */
@@ -102,10 +106,10 @@ import socket, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(('eth0', 0))
 for f in sys.argv[1:]: s.send(bytes.fromhex(f))`;
-    await execa('python3', ['-c', script, ...frames]);
+    await run('python3', ['-c', script, ...frames]);
   },
 
-  shell: async (command: string) => (await execa('sh', ['-c', command])).stdout,
+  shell: async (command: string) => (await run('sh', ['-c', command])).stdout.trimEnd(),
   pins: () => readdirSync('/sys/fs/bpf').filter((name) => !name.endsWith('.debug')),
   sleep: (ms: number) => delay(ms),
 };

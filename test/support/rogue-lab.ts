@@ -5,13 +5,14 @@ import { send } from './raw-client.ts';
 import { type RogueRemote, startRogueRemote } from './rogue-remote.ts';
 
 export const REQUEST = 'GET /bytes/10 HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n';
-export const ADOPT_TIMEOUT_MS = 300;
+/** A rogue is a process that others may keep from the processor. */
+export const ADOPT_TIMEOUT_MS = 1000;
 
 /** Its only delivery is drained, so that what comes goes to the rogue. */
 export async function startRogueLab(): Promise<LabForTests> {
   const lab = await startTestLab({
     deliveries: 1,
-    headArguments: ['--adopt-timeout', `${ADOPT_TIMEOUT_MS}ms`, '--stall-timeout', '1s', '--flows', '64'],
+    headArguments: ['--adopt-timeout', `${ADOPT_TIMEOUT_MS}ms`, '--stall-timeout', '2s', '--flows', '64'],
   });
   await lab.head.drain('d1', true);
   return lab;

@@ -28,8 +28,8 @@ export interface Rogue {
   /** As laneSend, a well-formed message. */
   say(kind: number, first: number, count: number): number;
   controlSend(bytes: Uint8Array): number;
-  /** The next connections that the head offers. */
-  offered(): Promise<Offered>;
+  /** The next connections that the head offers; rejects when there are none for so long, milliseconds. */
+  offered(withinMs?: number): Promise<Offered>;
   /** The next control message; undefined when the head has closed the channel. Pings are answered without being asked. */
   control(): Promise<FromHead | undefined>;
   /** Leaves without a word, as a killed process does. */
@@ -75,11 +75,12 @@ export async function startRogue(path: string, hello: Partial<Hello> = {}): Prom
       return sendOn(lanes[0]!, bytes.subarray(0, writeRange(bytes, kind, first, count)));
     },
     controlSend,
-    async offered() {
+    async offered(withinMs) {
       const packet = (await until(
         'an offer',
         () => receiveOn(lanes[0]!),
         (answer) => answer !== undefined,
+        withinMs,
       ))!;
       if (!readLane(packet.bytes, packet.bytes.length)) throw new Error('not an offer');
       return { first: laneMessage.first, fds: packet.fds };

@@ -2,8 +2,8 @@
  * Which labs there are and whose: a directory each in /run/baton/labs, written before anything else is made. What a
  * crashed lab has left is found by it, or by its namespaces' names.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { runtimeDirectory } from '../../../shared/paths.ts';
 import { run } from './command.ts';
 
@@ -26,17 +26,21 @@ const namePattern = /^baton-(\d+)-\d+/;
 let made = 0;
 
 export function createRecord(): LabRecord {
-  const place = () => join(labs(), `baton-${process.pid}-${made}`);
-  do made++;
-  while (
-    // A lab that was kept may have been made by another process of this number.
-    existsSync(place())
-  );
-  const directory = place();
-  const name = basename(directory);
-  mkdirAt(directory);
-  save(directory, false);
-  return { name, directory };
+  mkdirAt(labs());
+  for (;;) {
+    made++;
+    const name = `baton-${process.pid}-${made}`;
+    const directory = join(labs(), name);
+    try {
+      mkdirSync(directory, { mode: 0o700 });
+    } catch (error) {
+      // Another thread's, or a lab that was kept and made by another process of this number.
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      throw error;
+    }
+    save(directory, false);
+    return { name, directory };
+  }
 }
 
 /** From now on it stays when this process ends. Said last: what is half built when its process dies is no lab. */

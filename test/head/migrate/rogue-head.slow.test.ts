@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Service } from '../../../infra/lab/lab.ts';
+import type { Network } from '../../../infra/lab/netns/network.ts';
 import { baton } from '../../../infra/lab/service.ts';
 import { EAGAIN } from '../../../shared/sys/libc.ts';
 import { bindReuseport } from '../../../shared/sys/reuseport.ts';
@@ -39,9 +40,18 @@ interface Stage {
   steer(): Promise<void>;
 }
 
+let network: Network;
+const undo: (() => Promise<void>)[] = [];
+labTest('a network of one delivery host', async (t) => {
+  network = await startNetwork({ teardown: (step) => undo.push(step) }, 1);
+  t.is(network.hosts.length, 3);
+});
+test.after.always('the network is gone', async () => {
+  for (const step of undo.reverse()) await step();
+});
+
 /** A client with a connection to a head that is this file, and a real delivery that has registered with it. */
 async function setUp(t: ExecutionContext): Promise<Stage> {
-  const network = await startNetwork(t, 1);
   const enter = (host: string) => enterNamespace(network.host(host).namespace);
   const { v4: vip } = network.topology.vip;
   const file = join(network.directory, 'secret');
@@ -71,6 +81,8 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
     // A head that breaks off answers no `draining`.
     ...['--direct', '10.77.0.11:8080', '--drain-timeout', '200ms'],
   ]);
+  // Also when what follows fails: the next test is a head at the same address.
+  t.teardown(async () => (await starting.catch(() => undefined))?.stop());
   const next = async <T extends FromRemote['type']>(type: T) => {
     await until(
       `a ${type}`,
@@ -85,7 +97,6 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
   const say = (message: object) => void link!.send(message);
   say({ type: 'welcome', version: 1 });
   const delivery = await starting;
-  t.teardown(delivery.stop);
 
   const client = connect({ host: vip, port: 8080, allowHalfOpen: true });
   t.teardown(async () => void client.destroy());
@@ -127,8 +138,9 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
     },
     async steer() {
       const { mac } = network.host('d1').spec;
-      const neighbour = [vip, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent'];
-      await network.host('client').run(['ip', 'neigh', 'replace', ...neighbour]);
+      const { run } = network.host('client');
+      await run(['ip', 'neigh', 'replace', vip, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent']);
+      t.teardown(() => run(['ip', 'neigh', 'del', vip, 'dev', 'eth0']));
     },
   };
 }

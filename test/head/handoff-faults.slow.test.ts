@@ -170,7 +170,7 @@ test.serial('a delivery that returns what it is given is passed over, for longer
   let offers = 0;
   const returning = (async () => {
     while (!done) {
-      const offer = await rogue.offered().catch(() => undefined);
+      const offer = await rogue.offered(100).catch(() => undefined);
       if (!offer) continue;
       offers++;
       offer.fds.forEach(closeFd);

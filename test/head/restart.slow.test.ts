@@ -29,6 +29,7 @@ async function folder(t: ExecutionContext): Promise<string> {
 // A port that was free a moment ago is still free here: no other test uses these addresses.
 const CLAIMED = '127.0.71.1';
 const EARLIER = '127.0.71.2';
+const TWICE = '127.0.71.3';
 
 /**
  * Resolves when nobody listens there any more: a child that another test starts right now holds a copy of a socket that has
@@ -112,10 +113,10 @@ test.serial(
   'two heads that start at the same moment: the second says that the port is in use, or the socket',
   async (t) => {
     const directory = await folder(t);
-    const { fds, bound } = await bindReuseport({ host: '127.0.0.1', port: 0 }, 1);
+    const { fds, bound } = await bindReuseport({ host: TWICE, port: 0 }, 1);
     fds.forEach(closeFd);
     for (const [names, message] of [
-      [['a.sock', 'b.sock'], /^baton: 127\.0\.0\.1:\d+ is already taken by another program/m],
+      [['a.sock', 'b.sock'], /^baton: 127\.0\.71\.3:\d+ is already taken by another program/m],
       [
         ['c.sock', 'c.sock'],
         /^baton: another process is listening on .*c(\.admin)?\.sock; stop it or choose another path/m,
@@ -129,7 +130,7 @@ test.serial(
             ...[
               'head',
               '--listen',
-              `127.0.0.1:${bound.port}`,
+              `${TWICE}:${bound.port}`,
               '--socket',
               join(directory, name),
               '--workers',

@@ -24,7 +24,9 @@ async function check(t: ExecutionContext, model: string, without?: string): Prom
   t.teardown(() => rm(cwd, { recursive: true, force: true }));
   const define = without === undefined ? [] : [`-D${without}`];
   await execa('spin', [...define, '-a', pathOf(model)], { cwd });
-  await execa('cc', ['-O2', '-w', '-DSAFETY', '-DCOLLAPSE', '-o', 'pan', 'pan.c'], { cwd });
+  // A fault is found sooner than a compiler optimises.
+  const optimise = without === undefined ? '-O1' : '-O0';
+  await execa('cc', [optimise, '-w', '-DSAFETY', '-DCOLLAPSE', '-o', 'pan', 'pan.c'], { cwd });
   const { stdout } = await execa(join(cwd, 'pan'), ['-m10000'], { cwd, reject: false });
   const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1]);
   return {

@@ -7,7 +7,7 @@ import { defaultSocketPath } from '../shared/paths.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { UNIX_PATH_BYTES } from '../shared/sys/unix-sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
-import { type Introduction, PROTOCOL_VERSION } from '../shared/wire/control.ts';
+import { type Introduction, versionFor } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';
 import type { Log } from './apart.ts';
 import { AdoptedFlows } from './remote/adopted-flows.ts';
@@ -91,7 +91,7 @@ function localHead(path: string): HeadAddress {
     name: path,
     isFar: false,
     async open(introduction, active, events, stop) {
-      const hello = { ...introduction, type: 'hello', version: PROTOCOL_VERSION, active } as const;
+      const hello = { ...introduction, type: 'hello', version: versionFor(introduction), active } as const;
       try {
         return await openSession(path, hello, events, stop);
       } catch (error) {

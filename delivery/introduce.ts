@@ -4,6 +4,7 @@ import type { Server } from 'node:net';
 import { BatonError } from '../shared/errors.ts';
 import { DEFAULT_CREDITS, deliveryFilesBesides } from '../shared/open-files.ts';
 import { isReachable } from '../shared/reachable.ts';
+import { normalizeName } from '../shared/served-names.ts';
 import { openFilesLimit } from '../shared/sys/limits.ts';
 import { formatHostPort } from '../shared/units.ts';
 import { type Introduction, introduction } from '../shared/wire/control.ts';
@@ -13,6 +14,7 @@ export interface SelfDescription {
   readonly credits?: number | undefined;
   readonly weight?: number | undefined;
   readonly direct?: string | null | undefined;
+  readonly serves?: readonly string[] | undefined;
 }
 
 /** Of its own for each receiver: pids are the same in every container, and in every thread of a process. */
@@ -35,6 +37,7 @@ export function introduce(server: Server, options: SelfDescription): Introductio
     credits,
     weight: options.weight ?? 1,
     direct: options.direct === undefined ? directAddress(server) : options.direct,
+    ...(options.serves === undefined ? {} : { serves: options.serves.map(normalizeName) }),
   };
   const parsed = introduction.safeParse(wanted);
   if (parsed.success) return parsed.data;

@@ -40,6 +40,12 @@ export interface ReceiveOptions {
    * server's own address while it is listening, unless that is a wildcard.
    */
   readonly direct?: string | null | undefined;
+  /**
+   * The names of servers that it serves, by the server name of TLS as by Host: `shop.example`, `*.img.example` for all names
+   * that end so, `*`. A head gives it connections for these alone, and to nobody else who serves them less specifically.
+   * Default: every name.
+   */
+  readonly serves?: readonly string[] | undefined;
   /** A line that it throws for is lost, and nothing else is. */
   readonly log?: Logger | undefined;
 }

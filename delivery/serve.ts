@@ -9,6 +9,7 @@ import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
 import type { MetricsServer } from '../shared/metrics-server.ts';
 import { isReachable } from '../shared/reachable.ts';
+import { splitNames } from '../shared/served-names.ts';
 import { dropHandshakes, hasHandshakes } from '../shared/sys/last-handshakes.ts';
 import { listenError } from '../shared/sys/reuseport.ts';
 import { listenQueue } from '../shared/sys/sockets.ts';
@@ -70,6 +71,7 @@ export async function startDelivery(
       vip: settings.vip,
       credits: settings.credits,
       weight: settings.weight,
+      serves: settings.serves === undefined ? undefined : splitNames(settings.serves),
       direct: settings.advertise ?? advertised(direct),
       log,
     });

@@ -6,6 +6,7 @@ import { closeFd } from '../shared/sys/sockets.ts';
 import { seqpacketPair } from '../shared/sys/unix-sockets.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
 import {
+  asOfVersion,
   decodeFromDelivery,
   type FromDelivery,
   type Hello,
@@ -84,10 +85,8 @@ export class LocalDelivery {
 
   async #register(hello: Hello): Promise<void> {
     try {
-      if (hello.version !== PROTOCOL_VERSION) {
-        throw new BatonError('VERSION_MISMATCH', { head: PROTOCOL_VERSION, delivery: hello.version });
-      }
-      this.#registration = await this.#registry.register(this.#registrant(hello));
+      const said = asOfVersion(hello, PROTOCOL_VERSION);
+      this.#registration = await this.#registry.register(this.#registrant(said));
       if (this.#registration) this.#onKnown();
       // It may have gone while the last worker answered.
       if (this.#gone) this.#registration?.end('it went away');
@@ -116,7 +115,7 @@ export class LocalDelivery {
           laneEnds.push(deliveryEnd);
           return { transport: 'fd', ends: { head: headEnd, delivery: deliveryEnd } };
         }),
-      welcome: () => this.#welcome(laneEnds),
+      welcome: () => this.#welcome(hello.version, laneEnds),
       ping: () => void this.#channel.send({ type: 'ping' }),
       drained: () => void this.#channel.send({ type: 'drained' }),
       dismiss: (reason) => {
@@ -127,10 +126,10 @@ export class LocalDelivery {
   }
 
   /** The one control message that carries fds. */
-  #welcome(laneEnds: readonly number[]): boolean {
+  #welcome(version: number, laneEnds: readonly number[]): boolean {
     const session = randomBytes(4).toString('hex');
     const lanes = laneEnds.length;
-    return this.#channel.send({ type: 'welcome', version: PROTOCOL_VERSION, session, lanes }, laneEnds);
+    return this.#channel.send({ type: 'welcome', version, session, lanes }, laneEnds);
   }
 
   #hear(message: FromDelivery): void {

@@ -5,8 +5,11 @@ export const inspectionFailures = [
   'not_http',
   'head_too_large',
   'too_slow',
-  'tls',
-  'http2',
+  /** The hello of TLS that is none. */
+  'bad_hello',
+  'hello_too_large',
+  'hello_too_slow',
+  'sslv2',
   /** The client ended its side before its request was complete. */
   'incomplete',
   /** Answered early because the head held as many connections as it may. */
@@ -18,5 +21,26 @@ export const inspectionFailures = [
 ] as const;
 export type InspectionFailure = (typeof inspectionFailures)[number];
 
+/** What a client speaks, and is answered in. Numbers: they are kept in typed arrays. */
+export const HTTP = 0;
+export const TLS = 1;
+export const HTTP2 = 2;
+
+/** How to answer a client. */
+export interface Voice {
+  readonly speaks: number;
+  /** It asked by HEAD: an answer has no body. */
+  readonly isHead: boolean;
+  /** In HTTP/2: of its first request; 0 where that is not known. */
+  readonly stream: number;
+}
+
 /** The answers themselves are in worker/responses.ts. */
-export type Refusal = 'badRequest' | 'timeout' | 'headTooLarge' | 'notImplemented' | 'unavailable';
+export type Refusal =
+  | 'badRequest'
+  | 'timeout'
+  | 'headTooLarge'
+  | 'notImplemented'
+  | 'unavailable'
+  /** Nobody here serves the name that it asks for. */
+  | 'misdirected';

@@ -32,13 +32,14 @@ export function statusOf(
   rows: readonly WorkerCounters[],
   scoreboard: Scoreboard,
 ): DeliveryStatus {
-  const { name, pid, direct, weight, credits } = introduction;
+  const { name, pid, direct, weight, credits, serves } = introduction;
   return {
     name,
     pid,
     state,
     transport,
     direct,
+    serves: serves ?? null,
     weight,
     credits,
     inUse: state === 'down' ? 0 : scoreboard.inUse(slot),

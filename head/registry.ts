@@ -125,10 +125,10 @@ export class Registry {
       whenSettled: [],
     };
     this.#slots[slot] = delivery;
-    const { name, pid, credits, direct } = introduction;
+    const { name, pid, credits, direct, serves } = introduction;
     scoreboard.describe(slot, { ...introduction, active });
     for (const [worker, lane] of lanes.entries())
-      this.#parts.tell(worker, { type: 'join', slot, name, direct, lane });
+      this.#parts.tell(worker, { type: 'join', slot, name, direct, serves, lane });
     await this.#settled(delivery);
     const isWaiting = registrant.isWaiting && !this.#closed;
     const isDrained = this.#parts.drained.has(name);
@@ -143,7 +143,7 @@ export class Registry {
     }
     delivery.state = isDrained ? 'draining' : 'up';
     delivery.lastHeard = performance.now();
-    log.info({ delivery: name, deliveryPid: pid, transport, direct, credits }, 'delivery joined');
+    log.info({ delivery: name, deliveryPid: pid, transport, direct, serves, credits }, 'delivery joined');
     if (isDrained)
       log.warn({ delivery: name }, `it is still drained, as somebody wished: baton undrain ${name}`);
     this.#parts.onUp();

@@ -42,6 +42,8 @@ export type ToWorker =
       readonly slot: number;
       readonly name: string;
       readonly direct: string | null;
+      /** Names of servers; undefined: every one. */
+      readonly serves: readonly string[] | undefined;
       readonly lane: LaneSpec;
     }
   /** What became of a connection that was to `migrate`; after `taken` and `lost` its fd stands for nothing any more. */

@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { BatonError } from './errors.ts';
 import { isReachable, REACHABLE } from './reachable.ts';
 import * as z from './schema.ts';
+import { servedNames, splitNames } from './served-names.ts';
 import { modes } from './status.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration, parseHostPort } from './units.ts';
 import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/control.ts';
@@ -191,6 +192,14 @@ export const deliverySchema = z
         'connections that it holds at once (default: what the limit on open files allows, at most 10000)',
       ),
     weight: wholeOr(weightRange, 1).describe('its share under the policies that know weights'),
+    serves: z
+      .string()
+      .refine((list) => servedNames.safeParse(splitNames(list)).success, {
+        message: 'expected names such as shop.example, *.img.example or *, with commas between them',
+      })
+      .meta({ placeholder: 'NAME,...' })
+      .optional()
+      .describe("names of servers, by TLS's server name or Host: A,*.B (default: every name)"),
     metrics: address
       .optional()
       .describe('where Prometheus finds /metrics over TCP, HOST:PORT; for nothing else (default: nowhere)'),

@@ -17,6 +17,8 @@ export interface DeliveryStatus {
   readonly transport: Transport;
   /** HOST:PORT at which clients reach it without the head; null when it has none. */
   readonly direct: string | null;
+  /** The names of servers that it serves; null: every one. */
+  readonly serves: readonly string[] | null;
   readonly weight: number;
   /** The most connections that it holds at once. */
   readonly credits: number;

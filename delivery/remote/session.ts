@@ -2,12 +2,12 @@
 import { BatonError } from '../../shared/errors.ts';
 import { Refusal } from '../../shared/tcp-repair/index.ts';
 import type { HostPort } from '../../shared/units.ts';
+import { versionFor } from '../../shared/wire/control.ts';
 import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
 import {
   checkToRemote,
   type FromRemote,
   IDS_MAX,
-  REMOTE_VERSION,
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
@@ -76,7 +76,7 @@ class RemoteSession implements Session {
     );
     const { active, holdings } = this.#adoptedFlows.describe();
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
-    this.#send({ ...introduction, type: 'hello', version: REMOTE_VERSION, active, flows });
+    this.#send({ ...introduction, type: 'hello', version: versionFor(introduction), active, flows });
     for (const some of holdings) this.#send({ type: 'holding', ...some });
     const timer = setTimeout(
       () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),

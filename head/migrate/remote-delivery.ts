@@ -6,6 +6,7 @@ import { addressBytes } from '../../shared/addresses.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { type Logger, levelOf } from '../../shared/log.ts';
 import { parseHostPort } from '../../shared/units.ts';
+import { asOfVersion } from '../../shared/wire/control.ts';
 import type { Link, LinkHandlers } from '../../shared/wire/remote/link.ts';
 import {
   checkFromRemote,
@@ -147,10 +148,7 @@ export class RemoteDelivery implements LinkHandlers {
       if (message.type !== 'hello') {
         throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
       }
-      if (message.version !== REMOTE_VERSION) {
-        throw new BatonError('VERSION_MISMATCH', { head: REMOTE_VERSION, delivery: message.version });
-      }
-      this.#hello = message;
+      this.#hello = asOfVersion(message, REMOTE_VERSION);
       this.#held = message.active;
     } else if (
       message.type === 'holding' &&
@@ -204,7 +202,7 @@ export class RemoteDelivery implements LinkHandlers {
           hop: () => this.#hop!,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });
-        return this.#send({ type: 'welcome', version: REMOTE_VERSION });
+        return this.#send({ type: 'welcome', version: hello.version });
       },
       ping: () => void this.#send({ type: 'ping' }),
       drained: () => void this.#send({ type: 'drained' }),

@@ -1,10 +1,15 @@
-import { defineMode } from './mode.ts';
+import { defineMode, turnAway } from './mode.ts';
 
-/** Answers that the thing is to be found at a delivery: 201 with a Location, and a page with a link to it. */
+/**
+ * Answers that the thing is to be found at a delivery: 201 with a Location, and a page with a link to it.
+ * Who could not follow is handed over.
+ */
 export const created = defineMode({
-  consumes: true,
-  outcomes: ['answered', 'unavailable'],
-  act(desk, fd, found) {
-    if (!desk.created(fd, found, 'answered')) desk.refuse(fd, found, 'unavailable', found.refusal);
+  answers: true,
+  // `taken`, `lost`: of those that were handed over.
+  outcomes: ['answered', 'unavailable', 'misdirected', 'taken', 'lost'],
+  act(desk, fd, found, from) {
+    if (found.cannotFollow && desk.hand(fd, found, from)) return;
+    if (!desk.created(fd, found, 'answered')) turnAway(desk, fd, found, found.refusal);
   },
 });

@@ -22,20 +22,33 @@ export interface Desk<Outcome extends string = string> {
   redirect(fd: number, found: Found, outcome: Outcome): boolean;
   /** As `redirect`, with 201. */
   created(fd: number, found: Found, outcome: Outcome): boolean;
+  /** There are deliveries, and none of them serves the name that its client asks for. */
+  isForNobody(found: Found): boolean;
   /** Answers 503 with Retry-After, or what else is to be said. */
   refuse(fd: number, found: Found, outcome: Outcome, answer?: Refusal): void;
 }
 
 export interface ModeHandler<Outcome extends string = string> {
-  /**
-   * False: the request stays in the socket for the delivery that will read it. True: the head reads it, which spares
-   * throwing it away later.
-   */
-  readonly consumes: boolean;
+  /** The head answers each request itself that it can answer. */
+  readonly answers: boolean;
   /** What can become of a connection; the counts, the status and the metrics are made of these words. */
   readonly outcomes: readonly Outcome[];
-  /** `from`: the slot of the delivery that the connection has just come back from, or NOBODY. */
+  /**
+   * The request is still in its socket, all of it. `from`: the slot of the delivery that the connection has just come back
+   * from, or NOBODY.
+   */
   act(desk: Desk<Outcome>, fd: number, found: Found, from: number): void;
+}
+
+/** Nobody can take it: for the time being, or because nobody here is who its client asks for. */
+export function turnAway(
+  desk: Pick<Desk<'unavailable' | 'misdirected'>, 'isForNobody' | 'refuse'>,
+  fd: number,
+  found: Found,
+  answer?: Refusal,
+): void {
+  if (desk.isForNobody(found)) desk.refuse(fd, found, 'misdirected', 'misdirected');
+  else desk.refuse(fd, found, 'unavailable', answer);
 }
 
 /** Keeps the words of `outcomes`, so that a mode that counts under another one does not compile. */

@@ -1,10 +1,15 @@
-import { defineMode } from './mode.ts';
+import { defineMode, turnAway } from './mode.ts';
 
-/** Tells the client to ask a delivery instead: 307, the same method and body again. */
+/**
+ * Tells the client to ask a delivery instead: 307, the same method and body again.
+ * Who could not follow is handed over.
+ */
 export const redirect = defineMode({
-  consumes: true,
-  outcomes: ['answered', 'unavailable'],
-  act(desk, fd, found) {
-    if (!desk.redirect(fd, found, 'answered')) desk.refuse(fd, found, 'unavailable', found.refusal);
+  answers: true,
+  // `taken`, `lost`: of those that were handed over.
+  outcomes: ['answered', 'unavailable', 'misdirected', 'taken', 'lost'],
+  act(desk, fd, found, from) {
+    if (found.cannotFollow && desk.hand(fd, found, from)) return;
+    if (!desk.redirect(fd, found, 'answered')) turnAway(desk, fd, found, found.refusal);
   },
 });

@@ -37,7 +37,9 @@ export class Connections {
   readonly addressHash: Uint32Array;
   /** Deliveries that it was given to in vain. */
   readonly attempts: Uint8Array;
-  /** 1: it has no input that was not read and its client has promised to send none: closing it can not reset it. */
+  /** Bytes of its input that were looked at, and are still there. */
+  readonly unread: Uint32Array;
+  /** 1: it has no input that was not looked at and its client has promised to send none: closing it can not reset it. */
   readonly mayClose: Uint8Array;
   /** Bytes thrown away since it was answered. */
   readonly discarded: Float64Array;
@@ -55,6 +57,7 @@ export class Connections {
     this.acceptedAt = new Float64Array(capacity);
     this.addressHash = new Uint32Array(capacity);
     this.attempts = new Uint8Array(capacity);
+    this.unread = new Uint32Array(capacity);
     this.mayClose = new Uint8Array(capacity);
     this.discarded = new Float64Array(capacity);
     this.#state = new Uint8Array(capacity);
@@ -70,6 +73,7 @@ export class Connections {
     this.acceptedAt[fd] = now;
     this.addressHash[fd] = addressHash;
     this.attempts[fd] = 0;
+    this.unread[fd] = 0;
     this.mayClose[fd] = 0;
     this.discarded[fd] = 0;
     this.#state[fd] = READING;

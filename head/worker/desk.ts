@@ -2,7 +2,7 @@
 import type { Calls } from '../../shared/sys/calls.ts';
 import type { Found } from '../found.ts';
 import { type Desk, NOBODY } from '../modes/mode.ts';
-import type { InspectionFailure, Refusal } from '../refusals.ts';
+import type { InspectionFailure, Refusal, Voice } from '../refusals.ts';
 import type { Scoreboard, WorkerCounters } from '../scoreboard.ts';
 import type { Clock } from './clock.ts';
 import { type Connections, UNTAKEN } from './connections.ts';
@@ -78,7 +78,18 @@ export class WorkerDesk implements Desk {
 
   refuse(fd: number, found: Found, outcome: string, answer: Refusal = 'unavailable'): void {
     this.#countOutcome(fd, outcome);
-    this.outbox.send(fd, this.#responses.error(answer, found.isHead));
+    this.#say(fd, answer, found);
+  }
+
+  /** Nothing where a client would not understand it. */
+  #say(fd: number, answer: Refusal, voice: Voice): void {
+    const length = this.#responses.error(answer, voice);
+    if (length > 0) this.outbox.send(fd, length);
+    else this.#linger.begin(fd, this.#clock.now);
+  }
+
+  isForNobody(found: Found): boolean {
+    return this.#router.isForNobody(found);
   }
 
   #pickDirect(fd: number, found: Found): number {
@@ -97,13 +108,10 @@ export class WorkerDesk implements Desk {
 
   // --- connections that no mode acts on ---
 
-  /**
-   * Ends a connection whose request came to nothing; without an answer where the client would not understand one. `isHead`:
-   * as far as it came it was a HEAD.
-   */
-  fail(fd: number, failure: InspectionFailure, answer: Refusal | undefined, isHead: boolean): void {
+  /** Ends a connection whose request came to nothing; without an answer where the client would not understand one. */
+  fail(fd: number, failure: InspectionFailure, answer: Refusal | undefined, voice: Voice): void {
     this.#counters.add(failure);
-    if (answer) this.outbox.send(fd, this.#responses.error(answer, isHead));
+    if (answer) this.#say(fd, answer, voice);
     else this.#linger.begin(fd, this.#clock.now);
   }
 

@@ -45,10 +45,11 @@ export class Lanes {
     this.#desk = parts.desk;
   }
 
-  join({ slot, name, direct, lane: spec }: ToWorker & { type: 'join' }): void {
+  join(member: ToWorker & { type: 'join' }): void {
+    const { slot, lane: spec } = member;
     this.#reported.delete(slot);
     this.#reportAt[slot] = 0;
-    this.#router.join(slot, name, direct, this.#makeLane(slot, spec));
+    this.#router.join(member, this.#makeLane(slot, spec));
     this.#parts.tell({ type: 'joined', slot });
   }
 

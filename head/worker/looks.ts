@@ -46,21 +46,10 @@ export class Looks {
 
   /** Looks at what stays in the socket. Only when not full. */
   peek(fd: number, why: number): void {
-    const look = this.#next(fd, why);
-    look.ticket = this.#calls.peek(fd, look.memory, 0, this.#limit);
-  }
-
-  /** Takes what there is, of a head of which `have` bytes were taken before. Only when not full. */
-  take(fd: number, why: number, have: number): void {
-    const look = this.#next(fd, why);
-    look.ticket = this.#calls.receive(fd, look.memory, 0, this.#limit - have);
-  }
-
-  #next(fd: number, why: number): Look {
     const look = this.#looks[this.#count++]!;
     look.fd = fd;
     look.why = why;
-    return look;
+    look.ticket = this.#calls.peek(fd, look.memory, 0, this.#limit);
   }
 
   /** Makes them; `onSeen` is called for each with what its call answered, in their order. */

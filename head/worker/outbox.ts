@@ -1,6 +1,6 @@
 /**
- * Answers on their way into their sockets: those of one wake-up are written together, each followed by the lingering
- * close. One that does not fit into its socket's buffer waits for room.
+ * Answers on their way into their sockets: those of one wake-up are written together, each after what was looked at has been
+ * thrown away, and followed by the lingering close. One that does not fit into its socket's buffer waits for room.
  */
 import type { Calls, Ticket } from '../../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
@@ -52,6 +52,8 @@ export class Outbox {
 
   /** Writes the answer that was just composed, at the latest with `flush`, then lingers. The connection is in no queue. */
   send(fd: number, length: number): void {
+    const unread = this.#connections.unread[fd]!;
+    if (unread > 0) this.#calls.discard(fd, unread);
     if (length > ANSWER_BYTES) return this.#written(fd, this.#composed, 0, length, this.#write(fd, length));
     if (this.#count === ANSWERS) this.flush();
     const at = this.#count++;

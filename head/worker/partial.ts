@@ -1,9 +1,13 @@
 /**
- * Request heads of which a part has come. A client that sends its head in many small packets must not cost a look at
- * all of it for each: the first few looks are made at once, and from then on there is one each few milliseconds, with
- * epoll told to be quiet meanwhile. What a look finds is inspected from where the last one stopped (`mayDecide`).
+ * First bytes of which a part has come. A client that sends its head in many small packets must not cost a look at
+ * all of it for each: where it is known how many are missing (of TLS) the kernel says nothing before they are there; else the
+ * first few looks are made at once, and from then on there is one each few milliseconds, with epoll told to be quiet
+ * meanwhile. What a look finds is inspected from where the last one stopped (`mayDecide`).
  */
-import { letReceiveBufferGrow } from '../../shared/sys/sockets.ts';
+import { letReceiveBufferGrow, setReceiveLowWater } from '../../shared/sys/sockets.ts';
+import type { Found } from '../found.ts';
+import { HTTP, type Voice } from '../refusals.ts';
+import { mayDecide } from './inspect/http.ts';
 
 /** Looks that are made as soon as there is something to see. */
 const PROMPT_LOOKS = 4;
@@ -16,13 +20,18 @@ const PAUSES: readonly { readonly ms: number; readonly looks: number }[] = [
 /** How long after it last grew one is looked at once more, milliseconds: the kernel delays its ACKs by up to 200. */
 const LAST_LOOK_MS = 250;
 
-export class Partial {
+export class Partial implements Voice {
   readonly fd: number;
   /** Bytes of it that were looked at. */
   have = 0;
-  /** The request line is among them. */
-  lineIsWhole = false;
+  /** What the last inspection has found, as `Found` has it. */
+  speaks = HTTP;
   isHead = false;
+  readonly stream = 0;
+  isEnough = false;
+  /** The request line is among them. */
+  #lineIsWhole = false;
+  #needed = 0;
   /** Looks that found more. */
   looks = 0;
   /** epoll reports what comes. */
@@ -35,8 +44,8 @@ export class Partial {
   idleLooks = 0;
   /** No longer partial, or no longer there. */
   isOver = false;
-  #kept: Buffer | undefined;
   #holdsBuffer = false;
+  #isLow = false;
 
   constructor(fd: number) {
     this.fd = fd;
@@ -45,6 +54,24 @@ export class Partial {
   /** Whether the next look waits for a pause to end. */
   get mustPause(): boolean {
     return this.looks >= PROMPT_LOOKS;
+  }
+
+  /** An inspection was not enough. */
+  keep(found: Found): void {
+    this.speaks = found.speaks;
+    this.isHead = found.isHead;
+    this.isEnough = found.isEnough;
+    this.#lineIsWhole = found.lineEnd > 0;
+    this.#needed = found.needed;
+    if (found.needed === 0) return;
+    this.#isLow = true;
+    setReceiveLowWater(this.fd, found.needed);
+  }
+
+  /** Whether `length` bytes may give another verdict than those that it has. */
+  mayDecide(bytes: Uint8Array, length: number): boolean {
+    if (this.#needed > 0) return length >= this.#needed;
+    return mayDecide(bytes, this.have, length, this.#lineIsWhole);
   }
 
   /** What stays in its socket is to be looked at cheaply, however many packets it comes in: until `end`. */
@@ -58,18 +85,7 @@ export class Partial {
   end(): void {
     this.isOver = true;
     if (this.#holdsBuffer) letReceiveBufferGrow(this.fd, true);
-  }
-
-  /** Adds `length` bytes that were taken out of the socket, of at most `limit` in all; the whole as far as it has come. */
-  append(piece: Buffer, length: number, limit: number): Buffer {
-    let kept = this.#kept;
-    if (!kept || kept.length < this.have + length) {
-      kept = Buffer.allocUnsafeSlow(Math.min(limit, 2 * (this.have + length)));
-      if (this.#kept) this.#kept.copy(kept, 0, 0, this.have);
-      this.#kept = kept;
-    }
-    piece.copy(kept, this.have, 0, length);
-    return kept;
+    if (this.#isLow) setReceiveLowWater(this.fd, 1);
   }
 }
 

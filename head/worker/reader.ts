@@ -1,6 +1,6 @@
 /**
- * Reading request heads: from a connection's first byte to the moment when its mode acts, or when it is clear that
- * there will be no request.
+ * Looking at first bytes: from the first one to the moment when the connection's mode acts, or when it is clear that there
+ * will be nothing to act on. All of it stays in the socket.
  */
 import type { Calls } from '../../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
@@ -9,13 +9,13 @@ import { hidesInput, peek } from '../../shared/sys/sockets.ts';
 import { createFound } from '../found.ts';
 import { modeHandlers } from '../modes/index.ts';
 import { type ModeHandler, NOBODY } from '../modes/mode.ts';
-import type { InspectionFailure } from '../refusals.ts';
+import { HTTP, type InspectionFailure, TLS } from '../refusals.ts';
 import type { Clock } from './clock.ts';
 import type { Connections } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
 import { Fifo } from './fifo.ts';
-import { forgetTarget, mayDecide } from './inspect/http.ts';
-import { inspect } from './inspect/index.ts';
+import { forgetTarget } from './inspect/http.ts';
+import { INSPECTED_MAX, inspect } from './inspect/index.ts';
 import { COMPLETE, INCOMPLETE, REFUSED } from './inspect/kind.ts';
 import { ENDED, type Look, Looks, MORE, NEW, PAUSED, STOPPING } from './looks.ts';
 import { Partial, Pauses } from './partial.ts';
@@ -25,13 +25,15 @@ export interface ReaderParts {
   readonly desk: WorkerDesk;
   readonly calls: Calls;
   readonly clock: Clock;
-  /** The longest head, bytes. */
+  /** The longest request head, bytes. */
   readonly headBytes: number;
   readonly timeoutMs: number;
 }
 
 /** While the head stops, a client may be silent for so long: what it has just sent may be on its way. Milliseconds. */
 const SILENT_MS = 1000;
+/** Of whom nothing is known is answered as most would understand. */
+const NOTHING_SAID = { speaks: HTTP, isHead: false, stream: 0 };
 /** How often that is looked after then, milliseconds. */
 const SILENT_LOOK_MS = 50;
 
@@ -41,6 +43,8 @@ export class RequestReader {
   readonly #clock: Clock;
   readonly #found = createFound();
   readonly #limit: number;
+  /** What one look sees, bytes. */
+  readonly #lookBytes: number;
   readonly #timeoutMs: number;
   readonly #waiting: Fifo;
   /** Those of which a part has come. */
@@ -57,8 +61,9 @@ export class RequestReader {
     this.#limit = headBytes;
     this.#timeoutMs = timeoutMs;
     this.#waiting = new Fifo(connections.links);
-    this.#again = allocate(headBytes);
-    this.#looks = new Looks(calls, headBytes);
+    this.#lookBytes = Math.max(headBytes, INSPECTED_MAX);
+    this.#again = allocate(this.#lookBytes);
+    this.#looks = new Looks(calls, this.#lookBytes);
   }
 
   #handlerOf(fd: number): ModeHandler {
@@ -83,8 +88,7 @@ export class RequestReader {
 
   #look(fd: number, why: number): void {
     if (this.#looks.isFull) this.flush();
-    if (!this.#handlerOf(fd).consumes) this.#looks.peek(fd, why);
-    else this.#looks.take(fd, why, why === NEW ? 0 : (this.#partials.get(fd)?.have ?? 0));
+    this.#looks.peek(fd, why);
   }
 
   /** Reads what there is of the heads that `begin` and `more` named and acts on those that are decided. */
@@ -104,53 +108,45 @@ export class RequestReader {
       }
       return;
     }
-    const { consumes } = this.#handlerOf(fd);
-    const before = partial?.have ?? 0;
-    const length = Math.max(n, 0) + (consumes ? before : 0);
-    if (n < 0 || length === 0) {
+    if (n <= 0) {
       if (!isNew) this.#leave(fd);
       return this.#desk.abandon(fd, 'client_gone');
     }
-    const isLast = why === ENDED || n === 0;
-    if (partial && length <= before && !isLast) return this.#foundNoMore(partial, why);
-    const bytes = partial && consumes ? partial.append(memory.bytes, n, this.#limit) : memory.bytes;
-    const isWorthIt =
-      !partial || isLast || length >= this.#limit || mayDecide(bytes, before, length, partial.lineIsWhole);
-    const verdict = isWorthIt ? inspect(this.#found, bytes, length, this.#limit) : INCOMPLETE;
+    const isLast = why === ENDED;
+    if (partial && n <= partial.have && !isLast) return this.#foundNoMore(partial, why);
+    const { bytes } = memory;
+    const isWorthIt = !partial || isLast || n >= this.#limit || partial.mayDecide(bytes, n);
+    const verdict = isWorthIt ? inspect(this.#found, bytes, n, this.#limit) : INCOMPLETE;
     if (verdict === INCOMPLETE && !isLast) {
-      const grown = partial ?? this.#beginPartial(fd, isNew);
-      if (isWorthIt) {
-        grown.lineIsWhole = this.#found.lineEnd > 0;
-        grown.isHead = this.#found.isHead;
-      }
-      if (!partial && consumes) grown.append(memory.bytes, n, this.#limit);
-      grown.have = length;
+      const grown = partial ?? this.#beginPartial(fd);
+      if (isWorthIt) grown.keep(this.#found);
+      // What was there already is not reported where it is not enough.
+      if (isNew) this.#wait(fd);
+      grown.have = n;
+      this.#connections.unread[fd] = n;
       return this.#hasGrown(grown);
     }
     if (!isNew) this.#leave(fd);
-    this.#conclude(fd, verdict, length);
+    this.#conclude(fd, verdict, n);
   };
 
   /** Acts on what the inspection has just found in all `length` bytes. */
   #conclude(fd: number, verdict: number, length: number): void {
     const found = this.#found;
+    this.#connections.unread[fd] = length;
     if (verdict === COMPLETE) {
-      const handler = this.#handlerOf(fd);
-      this.#connections.mayClose[fd] = found.isLast && handler.consumes && found.end === length ? 1 : 0;
-      return handler.act(this.#desk, fd, found, NOBODY);
+      this.#connections.mayClose[fd] = found.isLast && found.end === length ? 1 : 0;
+      return this.#handlerOf(fd).act(this.#desk, fd, found, NOBODY);
     }
-    if (verdict === REFUSED) this.#desk.fail(fd, found.failure, found.answer, found.isHead);
-    else this.#desk.fail(fd, 'incomplete', 'badRequest', found.isHead);
+    if (verdict === REFUSED) this.#desk.fail(fd, found.failure, found.answer, found);
+    else this.#desk.fail(fd, 'incomplete', 'badRequest', found);
   }
 
-  #beginPartial(fd: number, isNew: boolean): Partial {
+  #beginPartial(fd: number): Partial {
     const partial = new Partial(fd);
     this.#partials.set(fd, partial);
-    if (isNew) {
-      // Reports what came since the look, and what was there as well.
-      this.#wait(fd);
-      partial.isEcho = !this.#handlerOf(fd).consumes;
-    }
+    // It is about to be watched, and epoll reports what came since the look, and what was there as well.
+    partial.isEcho = true;
     return partial;
   }
 
@@ -166,7 +162,7 @@ export class RequestReader {
     if (partial.mustPause && partial.isWatched) {
       this.#connections.rest(partial.fd);
       partial.isWatched = false;
-      if (!this.#handlerOf(partial.fd).consumes) partial.holdBuffer();
+      partial.holdBuffer();
     }
     if (!partial.isPausing) this.#pauses.begin(partial, this.#clock.now);
   }
@@ -186,14 +182,13 @@ export class RequestReader {
   /** It has not grown during a pause. */
   #hasStopped(partial: Partial): void {
     const { fd } = partial;
-    const { consumes } = this.#handlerOf(fd);
-    if (!consumes && hidesInput(fd)) return this.#handAsItIs(fd);
+    if (partial.isEnough || hidesInput(fd)) return this.#handAsItIs(fd);
     if (!partial.isWatched) {
       this.#connections.watchInput(fd);
       partial.isWatched = true;
-      partial.isEcho = !consumes;
+      partial.isEcho = true;
     }
-    if (partial.idleLooks++ === 0 && !consumes) this.#pauses.beginLast(partial, this.#clock.now);
+    if (partial.idleLooks++ === 0) this.#pauses.beginLast(partial, this.#clock.now);
   }
 
   /**
@@ -201,12 +196,18 @@ export class RequestReader {
    * urgent byte in it, or for which this head has no time: the server reads on.
    */
   #handAsItIs(fd: number): void {
-    const n = peek(fd, this.#again, 0, this.#limit);
+    const n = this.#peekAgain(fd);
     const verdict = n > 0 ? inspect(this.#found, this.#again.bytes, n, this.#limit) : INCOMPLETE;
     this.#leave(fd);
     if (n <= 0) return this.#desk.abandon(fd, 'client_gone');
     if (verdict !== INCOMPLETE) return this.#conclude(fd, verdict, n);
     this.#actOnPart(fd, NOBODY);
+  }
+
+  #peekAgain(fd: number): number {
+    const n = peek(fd, this.#again, 0, this.#lookBytes);
+    this.#connections.unread[fd] = Math.max(n, 0);
+    return n;
   }
 
   #actOnPart(fd: number, from: number): void {
@@ -231,7 +232,7 @@ export class RequestReader {
    * socket, and its mode acts on it once more. What was handed over as it was may be so again.
    */
   again(fd: number, from: number): void {
-    const n = peek(fd, this.#again, 0, this.#limit);
+    const n = this.#peekAgain(fd);
     const verdict = n > 0 ? inspect(this.#found, this.#again.bytes, n, this.#limit) : REFUSED;
     if (verdict === REFUSED) this.#desk.abandon(fd, 'client_gone');
     else if (verdict === INCOMPLETE) this.#actOnPart(fd, from);
@@ -262,9 +263,10 @@ export class RequestReader {
   }
 
   #fail(fd: number, failure: InspectionFailure): void {
-    const isHead = this.#partials.get(fd)?.isHead ?? false;
+    const partial = this.#partials.get(fd);
     this.#leave(fd);
-    this.#desk.fail(fd, failure, 'timeout', isHead);
+    const name = failure === 'too_slow' && partial?.speaks === TLS ? 'hello_too_slow' : failure;
+    this.#desk.fail(fd, name, 'timeout', partial ?? NOTHING_SAID);
   }
 
   /**
@@ -280,9 +282,10 @@ export class RequestReader {
     const { since } = this.#connections.links;
     for (const fd of this.#waiting.all()) {
       const hasLong = since[fd]! + SILENT_MS <= now;
-      if (!this.#partials.has(fd)) {
+      const partial = this.#partials.get(fd);
+      if (!partial) {
         if (hasLong) this.#look(fd, STOPPING);
-      } else if (!this.#handlerOf(fd).consumes) {
+      } else if (!this.#handlerOf(fd).answers || partial.speaks !== HTTP) {
         if (hasLong) this.#handAsItIs(fd);
       } else if (hasLong && this.#stoppingSince + SILENT_MS <= now) this.#fail(fd, 'stopped');
     }

@@ -5,7 +5,8 @@
  */
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import type { Found } from '../found.ts';
-import type { Refusal } from '../refusals.ts';
+import { HTTP, type Refusal, TLS, type Voice } from '../refusals.ts';
+import { goAway, tlsAlerts } from './farewells.ts';
 
 /** A target grows at most this much in a header, where a byte can become `%XX`, and in a page, where it can be `&quot;`. */
 const HEADER_GROWTH = 3;
@@ -45,6 +46,8 @@ const plain = (status: string, extra = ''): PlainAnswer => {
 const errors: Record<Refusal, PlainAnswer> = {
   badRequest: plain('400 Bad Request'),
   timeout: plain('408 Request Timeout'),
+  /** RFC 9110 section 15.5.20. */
+  misdirected: plain('421 Misdirected Request'),
   headTooLarge: plain('431 Request Header Fields Too Large'),
   notImplemented: plain('501 Not Implemented'),
   /** RFC 9110 section 10.2.3: seconds. */
@@ -84,8 +87,10 @@ export class Responses {
     return bytes;
   }
 
-  /** `isHead`: the answer to HEAD has no body, whatever it is (RFC 9110 section 9.3.2). */
-  error(kind: Refusal, isHead: boolean): number {
+  /** The answer to HEAD has no body, whatever it is (RFC 9110 section 9.3.2). 0: there is nothing to say. */
+  error(kind: Refusal, { speaks, isHead, stream }: Voice): number {
+    if (speaks === TLS) return this.#put(0, tlsAlerts[kind]);
+    if (speaks !== HTTP) return this.#put(0, goAway(kind, stream));
     const { text, head } = errors[kind];
     const bytes = this.#cached(kind, (date) => Buffer.from(head(date) + text));
     const length = this.#put(0, bytes);

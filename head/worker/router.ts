@@ -3,13 +3,15 @@
  * and the policy that chooses one. Does nothing to the connection.
  */
 import { policyByName } from '../choose/index.ts';
-import { type Candidates, type Choose, hashBytes, type Policy } from '../choose/policy.ts';
+import { type Candidates, type Choose, hashBytes, hashText, type Policy } from '../choose/policy.ts';
 import type { Found } from '../found.ts';
 import { NOBODY } from '../modes/mode.ts';
 import { type Scoreboard, SLOTS, UP } from '../scoreboard.ts';
 import type { Clock } from './clock.ts';
 import type { Connections } from './connections.ts';
+import { serverName } from './inspect/name.ts';
 import type { Lane } from './lane.ts';
+import { ServedNames } from './served-names.ts';
 
 /** A delivery that leaves a connection untaken for this long (milliseconds) is passed over while others are quicker. */
 const SLOW_MS = 100;
@@ -28,6 +30,15 @@ export interface RouterParts {
   readonly policy: string;
 }
 
+/** A delivery as a worker hears of it. */
+export interface RouterMember {
+  readonly slot: number;
+  readonly name: string;
+  readonly direct: string | null;
+  /** Names of servers; undefined: every one. */
+  readonly serves: readonly string[] | undefined;
+}
+
 export class Router {
   readonly policy: Policy;
   /** The lanes by slot, and those that there are. */
@@ -39,8 +50,7 @@ export class Router {
   readonly #choose: Choose;
   readonly #direct: (string | null)[] = new Array(SLOTS).fill(null);
   readonly #nameHash = new Uint32Array(SLOTS);
-  /** Slots that were ever joined are below this. */
-  #known = 0;
+  readonly #names = new ServedNames();
   readonly #candidates: Candidates = { slots: new Int32Array(SLOTS), count: 0 };
   /** By slot: how long it is passed over, and until when. Milliseconds; 0 when it is not. */
   readonly #backOffMs = new Float64Array(SLOTS);
@@ -54,13 +64,13 @@ export class Router {
     this.#choose = this.policy.create(scoreboard, this.#nameHash);
   }
 
-  join(slot: number, name: string, direct: string | null, lane: Lane): void {
+  join({ slot, name, direct, serves }: RouterMember, lane: Lane): void {
     const bytes = Buffer.from(name);
     this.lanes[slot] = lane;
     this.#backOffMs[slot] = this.#backOffUntil[slot] = 0;
     this.#direct[slot] = direct;
     this.#nameHash[slot] = hashBytes(bytes, 0, bytes.length);
-    this.#known = Math.max(this.#known, slot + 1);
+    this.#names.join(slot, serves);
     this.open.push(lane);
   }
 
@@ -69,6 +79,7 @@ export class Router {
     const lane = this.lanes[slot];
     this.lanes[slot] = undefined;
     this.#direct[slot] = null;
+    this.#names.leave(slot);
     this.open = this.open.filter((other) => other !== lane);
     return lane;
   }
@@ -90,9 +101,9 @@ export class Router {
   #pickLaneAmong(fd: number, found: Found, avoid: number, slowMs: number): number {
     const candidates = this.#candidates;
     candidates.count = 0;
-    for (let slot = 0; slot < this.#known; slot++) {
-      const lane = this.lanes[slot];
-      if (!lane || slot === avoid || lane.isFull || this.#scoreboard.state(slot) !== UP) continue;
+    for (const slot of this.#slotsFor(found)) {
+      const lane = this.lanes[slot]!;
+      if (slot === avoid || lane.isFull || this.#scoreboard.state(slot) !== UP) continue;
       if (this.#scoreboard.inUse(slot) >= this.#scoreboard.credits(slot)) continue;
       if (this.waited(lane) > slowMs) continue;
       if (this.#backOffUntil[slot]! > this.#clock.now && slowMs === SLOW_MS) continue;
@@ -111,7 +122,7 @@ export class Router {
   pickDirect(fd: number, found: Found): number {
     const candidates = this.#candidates;
     candidates.count = 0;
-    for (let slot = 0; slot < this.#known; slot++) {
+    for (const slot of this.#slotsFor(found)) {
       if (this.#direct[slot] !== null && this.#scoreboard.state(slot) === UP) {
         candidates.slots[candidates.count++] = slot;
       }
@@ -119,8 +130,21 @@ export class Router {
     return candidates.count === 0 ? NOBODY : this.#ask(fd, found);
   }
 
+  /** Those that serve the name that is asked for, as well as any. */
+  #slotsFor(found: Found): readonly number[] {
+    return this.#names.matter ? this.#names.forName(serverName(found), this.#isUp) : this.#names.everyone;
+  }
+
+  readonly #isUp = (slot: number): boolean => this.#scoreboard.state(slot) === UP;
+
+  /** There are deliveries, and none of them serves the name that is asked for. */
+  isForNobody(found: Found): boolean {
+    return this.#names.matter && this.#slotsFor(found).length === 0;
+  }
+
   #ask(fd: number, found: Found): number {
     const { needs } = this.policy;
+    if (needs === 'name') return this.#choose(this.#candidates, hashText(serverName(found)));
     if (needs === 'nothing') return this.#choose(this.#candidates, 0);
     if (needs === 'address') return this.#choose(this.#candidates, this.#connections.addressHash[fd]!);
     const { start, end } = found.keys[needs];

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
-import type { HeadStatus, MigrationStatus } from '../../shared/status.ts';
+import type { DeliveryStatus, HeadStatus, MigrationStatus } from '../../shared/status.ts';
 import { getStatus } from '../admin-client.ts';
 import { fitTable, formatTextTable } from '../terminal/table.ts';
 import { terminalWidth, wrap } from '../terminal/width.ts';
@@ -58,11 +58,13 @@ export function render(status: HeadStatus, before?: HeadStatus, width = Infinity
 }
 
 function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
+  const areNamed = deliveries.some(({ serves }) => serves !== null);
   const header = [
     'delivery',
     'state',
     'by',
     'direct',
+    ...(areNamed ? ['serves'] : []),
     'in use',
     'untaken',
     'taken',
@@ -75,6 +77,7 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
     delivery.state,
     delivery.transport,
     delivery.direct ?? '-',
+    ...(areNamed ? [namesOf(delivery)] : []),
     `${delivery.inUse}/${delivery.credits}`,
     ...[delivery.untaken, delivery.taken, delivery.returned, delivery.redirected, delivery.created].map(
       String,
@@ -83,9 +86,15 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
   // What a person misses least goes first.
   return [
     formatTextTable(
-      fitTable([header, ...rows], width, ['201', 'returned', 'by', 'untaken', '307', 'direct']),
+      fitTable([header, ...rows], width, ['201', 'returned', 'by', 'untaken', '307', 'serves', 'direct']),
     ),
   ];
+}
+
+/** The first, and how many more. */
+function namesOf({ serves }: DeliveryStatus): string {
+  if (serves === null) return '*';
+  return serves.length === 1 ? serves[0]! : `${serves[0]} +${serves.length - 1}`;
 }
 
 function migrationLines({

@@ -29,6 +29,7 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
+const SO_RCVLOWAT = 18;
 /** include/uapi/asm-generic/socket.h, linux/sock_diag.h */
 const SO_MEMINFO = 55;
 const SK_MEMINFO_DROPS = 8;
@@ -134,6 +135,15 @@ export function hidesInput(fd: number): boolean {
  */
 export function letReceiveBufferGrow(fd: number, may: boolean): void {
   trySetOption(fd, SOL_SOCKET, SO_BUF_LOCK, may ? 0 : SOCK_RCVBUF_LOCK);
+}
+
+/**
+ * Readiness is reported once so many bytes wait, or nothing more will come (socket(7)); 1 as at the start. The kernel makes the
+ * buffer large enough for them, within tcp_rmem's maximum (net/ipv4/tcp.c, tcp_set_rcvlowat). It goes with the socket, so
+ * whoever gets that must find it as it was.
+ */
+export function setReceiveLowWater(fd: number, bytes: number): void {
+  trySetOption(fd, SOL_SOCKET, SO_RCVLOWAT, bytes);
 }
 
 /** Takes what has arrived, at most `length` bytes. 0: end of input. */

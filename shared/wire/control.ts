@@ -6,9 +6,14 @@ import { Packr } from 'msgpackr';
 import { BatonError } from '../errors.ts';
 import { isReachable, REACHABLE } from '../reachable.ts';
 import * as z from '../schema.ts';
+import { servedNames } from '../served-names.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
+/** A delivery that says less than the newest version has says the version that has it. */
+const OLDEST_VERSION = 1;
+/** `serves` is of this version. */
+const NAMES_VERSION = 2;
 /** Bytes of one control message, at most. */
 export const CONTROL_MESSAGE_MAX = 16_384;
 /** Workers of one head, so lanes of one delivery, at most. */
@@ -33,6 +38,8 @@ export const introduction = z.object({
   weight: weightRange,
   /** Where clients reach it without the head; null when nowhere. */
   direct: authority.nullable(),
+  /** The names of servers that it serves; without it every one. */
+  serves: servedNames.optional(),
 });
 export type Introduction = z.infer<typeof introduction>;
 
@@ -67,6 +74,24 @@ const fromHead = z.discriminatedUnion('type', [
   /** The head has dropped this delivery; its untaken connections went elsewhere. */
   z.object({ type: z.literal('dismissed'), reason: z.string().max(1024) }),
 ]);
+
+/** The lowest version in which a delivery can say what it does: so heads of a version before know it as well. */
+export const versionFor = ({ serves }: Pick<Introduction, 'serves'>): number =>
+  serves === undefined ? OLDEST_VERSION : NAMES_VERSION;
+
+/**
+ * What a hello of its version says, without what that version does not have; throws VERSION_MISMATCH for one that this
+ * release does not speak. `newest`: of its protocol.
+ */
+export function asOfVersion<H extends Introduction & { readonly version: number }>(
+  hello: H,
+  newest: number,
+): H {
+  const { version } = hello;
+  if (version < OLDEST_VERSION || version > newest)
+    throw new BatonError('VERSION_MISMATCH', { head: newest, delivery: version });
+  return version < NAMES_VERSION ? { ...hello, serves: undefined } : hello;
+}
 
 export type Hello = z.infer<typeof hello>;
 export type FromDelivery = z.infer<typeof fromDelivery>;

@@ -11,9 +11,11 @@ import { shrink } from './shrink.ts';
 import type { Target } from './target.ts';
 
 /** Inputs between two looks at what was reached and at the memory: more of them when there is nothing new for long. */
-const BATCH_MIN = 32;
+const BATCH_MIN = 16;
 const BATCH_MAX = 1024;
-const TOGETHER = 32;
+/** And fewer where each takes its time. */
+const BATCH_MILLIS = 200;
+const TOGETHER = 8;
 /** What one input may take, measured alone, at its best of three. */
 const MILLIS_MAX = 100;
 const MILLIS_A_BYTE_MAX = 0.02;
@@ -45,7 +47,7 @@ export class Fuzzer {
   readonly #first: Uint8Array[];
   /** What new inputs are made of. */
   readonly #corpus: Uint8Array[];
-  #size = BATCH_MIN;
+  #size = 1;
 
   constructor(target: Target, reached: Reached, corpus: readonly Uint8Array[], seed: number) {
     this.#target = target;
@@ -64,6 +66,7 @@ export class Fuzzer {
     const fresh = new Set<Uint8Array>();
     const suspects: Uint8Array[] = [];
     const before = memoryUsed();
+    const began = performance.now();
     for (const input of batch) {
       this.inputs++;
       const begun = performance.now();
@@ -79,7 +82,8 @@ export class Fuzzer {
       if (problem !== undefined) return await this.#fail(input, problem);
     }
     const gain = this.reached.grow();
-    this.#size = gain.size > 0 ? BATCH_MIN : Math.min(BATCH_MAX, this.#size * 2);
+    const pace = Math.ceil((batch.length * BATCH_MILLIS) / (performance.now() - began));
+    this.#size = Math.min(pace, gain.size > 0 ? BATCH_MIN : Math.min(BATCH_MAX, this.#size * 2));
     const reachers = await this.#whoReached(gain, batch);
     this.found.push(...reachers);
     this.#corpus.push(...new Set([...fresh, ...reachers]));
@@ -88,6 +92,7 @@ export class Fuzzer {
 
   /** Found out by giving them once more, some together and then one by one. */
   async #whoReached(gain: Gain, batch: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    if (batch.length === 1) return gain.size > 0 ? [...batch] : [];
     const found: Uint8Array[] = [];
     for (let at = 0; at < batch.length && gain.size > 0; at += TOGETHER) {
       const some = batch.slice(at, at + TOGETHER);

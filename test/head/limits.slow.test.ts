@@ -40,17 +40,6 @@ for (const mode of ['handoff', 'redirect'] as const) {
         t.is(Number(reply.headers['content-length']), reply.rest.length, what);
         t.is(await failure(cluster, reason), before + 1, what);
       }
-      const foreign: [string, string][] = [
-        ['\x16\x03\x01\x02\x00\x01\x00\x01', 'tls'],
-        ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'http2'],
-      ];
-      for (const [bytes, reason] of foreign) {
-        const socket = await open(cluster.listen);
-        socket.write(bytes, 'latin1');
-        t.is(await text(socket), '', `${reason}: nothing that it would not understand`);
-        t.is(await failure(cluster, reason), 1);
-        socket.destroy();
-      }
       const halfClosed = await send(cluster.listen, 'GET / HTTP/1.1\r\n', { halfClose: true });
       t.is(halfClosed.status, 400);
       t.is(await failure(cluster, 'incomplete'), 1);

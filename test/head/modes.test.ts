@@ -33,7 +33,7 @@ test('what a mode declares is counted, and told by its name', (t) => {
 
 test('a mode that counts under a word that it does not declare does not compile', (t) => {
   defineMode({
-    consumes: true,
+    answers: true,
     outcomes: ['answered'],
     act(desk, fd, found) {
       // @ts-expect-error

@@ -8,7 +8,8 @@
  * as it is there. `mayDecide` tells whether more bytes are worth it.
  */
 import type { Found } from '../../found.ts';
-import { ANNOUNCES_BODY, CLOSES, DOUBTFUL, readField } from './fields.ts';
+import { ANNOUNCES_BODY, CLOSES, DOUBTFUL, hostOf, NAMES_SERVER, readField, UPGRADES } from './fields.ts';
+import { inspectPreface } from './http2.ts';
 import { COMPLETE, INCOMPLETE, type Kind, refuse } from './kind.ts';
 
 /** As a verdict within this file. */
@@ -44,7 +45,9 @@ const SHORT = 256;
 
 /** Of a request whose line is not whole: there is nothing in it that may be acted on. */
 export function forgetTarget(found: Found): void {
+  found.keys.name.start = found.keys.name.end = 0;
   found.targetStart = found.targetEnd = found.keys.path.start = found.keys.path.end = 0;
+  found.cannotFollow = true;
   found.refusal = 'unavailable';
 }
 
@@ -74,8 +77,6 @@ export function mayDecide(bytes: Uint8Array, before: number, length: number, lin
 }
 
 function inspectHead(found: Found, bytes: Uint8Array, length: number): number {
-  found.lineEnd = 0;
-  found.isHead = false;
   // Empty lines before the request line are to be ignored (RFC 9112 section 2.2).
   let at = 0;
   while (at < length && (bytes[at] === LF || bytes[at] === CR)) at++;
@@ -113,7 +114,8 @@ function inspectHead(found: Found, bytes: Uint8Array, length: number): number {
       if (bytes[at] !== name[i]) return NOT_HTTP;
     }
     const isPreface = protocol === 0 && methodLength === 3 && isWord(bytes, methodStart, 'PRI');
-    if (isPreface && at < length && bytes[at] === 0x32) return refuse(found, 'http2', undefined);
+    if (isPreface && at < length && bytes[at] === 0x32)
+      return inspectPreface(found, bytes, methodStart, length);
     if (bytes[at] === 0x31 && protocol === 0 && at + 2 < length) {
       // HTTP/1.x, all there.
       if (bytes[at + 1] !== DOT || !isDigit(bytes[at + 2]!)) return NOT_HTTP;
@@ -131,10 +133,17 @@ function inspectHead(found: Found, bytes: Uint8Array, length: number): number {
   found.lineEnd = at;
 
   // The empty line that ends the head; a lone LF ends a line as well (RFC 9112 section 2.2).
+  const { name } = found.keys;
   let closes = false;
   let mayGoOn = false;
+  let host = 0;
   for (; at < length; at++) {
     if (bytes[at] !== LF) continue;
+    // The first counts, as it does for Node's server; and a name in the target before any (RFC 9112 section 3.2.2).
+    if (host > 0 && name.end === 0) {
+      name.start = host;
+      name.end = at;
+    }
     const next = bytes[at + 1] === CR && at + 1 < length ? at + 2 : at + 1;
     if (next < length && bytes[next] === LF) {
       found.end = next + 1;
@@ -142,8 +151,10 @@ function inspectHead(found: Found, bytes: Uint8Array, length: number): number {
       return COMPLETE;
     }
     const says = readField(bytes, at + 1);
-    if (says === CLOSES) closes = true;
+    if (says === NAMES_SERVER) host ||= hostOf(bytes, at + 1);
+    else if (says === CLOSES) closes = true;
     else if (says === ANNOUNCES_BODY || says === DOUBTFUL) mayGoOn = true;
+    else if (says === UPGRADES) found.cannotFollow = true;
   }
   return INCOMPLETE;
 }
@@ -168,6 +179,7 @@ function readAuthority(found: Found, bytes: Uint8Array, start: number, end: numb
   found.lacksSlash = false;
   found.isServerWide = false;
   found.refusal = 'notImplemented';
+  found.cannotFollow = true;
   if (start === end) return whole ? NOT_HTTP : INCOMPLETE;
   return setTarget(found, bytes, start, end);
 }
@@ -195,6 +207,8 @@ function readTarget(found: Found, bytes: Uint8Array, start: number, end: number,
   const authority = at;
   while (at < end && !endsAuthority(bytes[at]!)) at++;
   if (at === authority) found.refusal = 'badRequest';
+  found.keys.name.start = authority;
+  found.keys.name.end = at;
   found.lacksSlash = at === end || bytes[at] !== SLASH;
   return setTarget(found, bytes, at, end);
 }

@@ -1,10 +1,14 @@
 /** What a connection begins with: every kind that is told apart. A new one is a file here and a line below. */
 import type { Found } from '../../found.ts';
+import { HELLO_BYTES } from './client-hello.ts';
 import { http } from './http.ts';
-import { INCOMPLETE, type Kind } from './kind.ts';
-import { tls } from './tls.ts';
+import { forget, INCOMPLETE, type Kind } from './kind.ts';
+import { sslV2, tls } from './tls.ts';
 
-const kinds: readonly Kind[] = [http, tls];
+/** Bytes that may have to be seen of what is no request head, which has a limit of its own. */
+export const INSPECTED_MAX = HELLO_BYTES;
+
+const kinds: readonly Kind[] = [http, tls, sslV2];
 
 /** By the first byte. */
 const kindOf: readonly Kind[] = Array.from(
@@ -12,10 +16,9 @@ const kindOf: readonly Kind[] = Array.from(
   (_, byte) => kinds.find(({ firstBytes }) => firstBytes !== 'others' && firstBytes.includes(byte)) ?? http,
 );
 
-/** Inspects the first `length` bytes, of which `limit` may be needed at most: INCOMPLETE, COMPLETE or REFUSED. */
+/** Inspects the first `length` bytes; a request head may have `limit` at most: INCOMPLETE, COMPLETE or REFUSED. */
 export function inspect(found: Found, bytes: Uint8Array, length: number, limit: number): number {
-  found.lineEnd = 0;
-  found.isHead = false;
+  forget(found);
   if (length === 0) return INCOMPLETE;
   return kindOf[bytes[0]!]!.inspect(found, bytes, length, limit);
 }

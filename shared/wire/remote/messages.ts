@@ -10,7 +10,7 @@ import { introduction } from '../control.ts';
 import { FLOW_KEY_SIZE } from './flow-key.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
-export const REMOTE_VERSION = 1;
+export const REMOTE_VERSION = 2;
 /** Ids in one message, at most. */
 export const IDS_MAX = 10_000;
 

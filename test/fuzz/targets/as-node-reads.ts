@@ -4,6 +4,7 @@
  * with whole servers, some hundred times slower.
  */
 import { createFound } from '../../../head/found.ts';
+import { HTTP } from '../../../head/refusals.ts';
 import { inspect } from '../../../head/worker/inspect/index.ts';
 import { COMPLETE } from '../../../head/worker/inspect/kind.ts';
 import { Responses } from '../../../head/worker/responses.ts';
@@ -23,7 +24,7 @@ export const asNodeReads: Target = {
   words: pieces,
   generate: (dice) => Buffer.from(head(dice), 'latin1'),
   check(input) {
-    const isComplete = inspect(found, input, input.length, LIMIT) === COMPLETE;
+    const isComplete = inspect(found, input, input.length, LIMIT) === COMPLETE && found.speaks === HTTP;
     if (isComplete && found.refusal === undefined) checkAnswers();
     const node = requests.read(input);
     if (!node) return isComplete ? 'only the head takes it' : 'neither takes it';

@@ -1,4 +1,5 @@
 import { createFound } from '../../../head/found.ts';
+import { HTTP } from '../../../head/refusals.ts';
 import { mayDecide } from '../../../head/worker/inspect/http.ts';
 import { inspect } from '../../../head/worker/inspect/index.ts';
 import { COMPLETE, INCOMPLETE, REFUSED } from '../../../head/worker/inspect/kind.ts';
@@ -30,7 +31,7 @@ export const requestHeads: Target = {
   check(input) {
     const whole = judge(input, input.length);
     const result = { ...whatIsFound() };
-    const { end, lineEnd, targetStart, targetEnd, keys } = result;
+    const { speaks, end, lineEnd, targetStart, targetEnd, keys } = result;
 
     // Byte by byte as well as in pieces: what is decided stays, and what may decide is looked at.
     const dice = new Dice(input.length);
@@ -60,7 +61,10 @@ export const requestHeads: Target = {
         `with a tail ${JSON.stringify(tail)}`,
       );
 
-    if (input.length <= GRAMMAR_MAX && input[0] !== 0x16) {
+    // What speaks something else than HTTP/1.x is judged by its own targets.
+    const isOther = ![0x16, 0x80, 0x81].every((byte) => input[0] !== byte) || speaks !== HTTP;
+    if (isOther) return `other ${whole.verdict}`;
+    if (input.length <= GRAMMAR_MAX) {
       const match = grammar.exec(Buffer.from(input).toString('latin1'));
       hold(
         (match !== null) === (whole.verdict === COMPLETE),

@@ -64,8 +64,20 @@ labTest('words about connections that it never got are ignored', async (t) => {
   await isRedirected(lab, t, reply);
 });
 
+labTest('a delivery that says names is given what asks for them, and no other', async (t) => {
+  const rogue = await enlist(lab, t, { version: 2, serves: ['*.remote.example'] });
+  const { deliveries } = await lab.head.status();
+  t.deepEqual(deliveries.find(({ name }) => name === 'rogue')!.serves, ['*.remote.example']);
+  const asked = send(lab.head.listen, REQUEST.replace('lab', 'A.Remote.Example:80'));
+  const { id } = await rogue.next('adopt');
+  rogue.say({ type: 'refused', id, reason: 'no-memory' });
+  await isRedirected(lab, t, asked);
+  // d1, which serves every name, is drained, and stays the one to ask.
+  t.is((await send(lab.head.listen, REQUEST)).status, 503);
+});
+
 for (const [what, hello, code] of [
-  ['another version', { version: 2 }, 'VERSION_MISMATCH'],
+  ['another version', { version: 3 }, 'VERSION_MISMATCH'],
   ['a name that is taken', { name: 'd1' }, 'NAME_TAKEN'],
   ['no hello that is one', { credits: 0 }, 'PROTOCOL'],
 ] as const) {

@@ -1,6 +1,7 @@
 import test from 'ava';
+import { HTTP, HTTP2 } from '../../../head/refusals.ts';
 import { COMPLETE, INCOMPLETE } from '../../../head/worker/inspect/kind.ts';
-import { found, HTTP2, NOT_HTTP, request, TLS, TOO_LARGE, verdict } from './request-heads.ts';
+import { found, NOT_HTTP, request, TOO_LARGE, verdict } from './request-heads.ts';
 
 test('a request is recognised, with the target that it asks for', (t) => {
   const cases: [line: string, target: string, path: string][] = [
@@ -121,13 +122,38 @@ test('what is not HTTP is known as soon as its first wrong byte is there', (t) =
   }
 });
 
-test('TLS and the HTTP/2 preface are recognised by name', (t) => {
-  t.is(verdict('\x16\x03\x01\x02\x00\x01\x00'), TLS);
-  t.is(verdict('\x16\x03'), TLS);
-  t.is(verdict('\x16'), INCOMPLETE);
-  t.is(verdict('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), HTTP2);
-  t.is(verdict('PRI * HTTP/2'), HTTP2);
+test('the HTTP/2 preface is one when all of it is there, and nothing stands before it', (t) => {
+  const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+  for (let length = 1; length < preface.length; length++)
+    t.is(verdict(preface.slice(0, length)), INCOMPLETE, String(length));
+  t.is(verdict(preface), COMPLETE);
+  t.is(request.speaks, HTTP2);
+  t.true(request.cannotFollow);
+  t.is(verdict(`${preface}anything`), COMPLETE);
+  for (let at = 12; at < preface.length; at++)
+    t.is(verdict(`${preface.slice(0, at)}x`), NOT_HTTP, `a wrong byte ${at}`);
+  t.is(verdict(`\r\n${preface}`), NOT_HTTP);
   t.is(verdict('PRI * HTTP/1.1\r\n\r\n'), COMPLETE);
+  t.is(request.speaks, HTTP);
+  t.false(request.cannotFollow);
+});
+
+test('an upgrade and a CONNECT are what no client follows elsewhere', (t) => {
+  const cannotFollow = (...fields: string[]): boolean => {
+    t.is(verdict(`GET / HTTP/1.1\r\n${fields.map((field) => `${field}\r\n`).join('')}\r\n`), COMPLETE);
+    return request.cannotFollow;
+  };
+  t.true(cannotFollow('Host: x', 'Connection: Upgrade', 'Upgrade: websocket'));
+  t.true(cannotFollow('UPGRADE:websocket'));
+  t.true(cannotFollow('upgrade : h2c, websocket'));
+  t.true(cannotFollow('Upgrade: h2c,websocket'));
+  t.false(cannotFollow('Host: x'));
+  t.false(cannotFollow('Upgrade-Insecure-Requests: 1'));
+  t.false(cannotFollow('Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AA'));
+  t.is(verdict('CONNECT x:1 HTTP/1.1\r\n\r\n'), COMPLETE);
+  t.true(request.cannotFollow);
+  t.is(verdict('GET / HTTP/1.1\r\n\r\n'), COMPLETE);
+  t.false(request.cannotFollow, 'another request was a CONNECT');
 });
 
 test('a head may be exactly as long as the limit', (t) => {

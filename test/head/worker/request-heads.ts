@@ -9,7 +9,7 @@ export const LIMIT = 16_384;
 export const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 
 /** Why a head is refused, as verdicts. */
-export const [NOT_HTTP, TOO_LARGE, TLS, HTTP2] = ['not_http', 'head_too_large', 'tls', 'http2'] as const;
+export const [NOT_HTTP, TOO_LARGE] = ['not_http', 'head_too_large'] as const;
 export type Verdict = number | InspectionFailure;
 
 /** What the last inspection has found. */

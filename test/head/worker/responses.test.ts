@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { createFound } from '../../../head/found.ts';
-import type { Refusal } from '../../../head/refusals.ts';
+import { HTTP, HTTP2, type Refusal, TLS } from '../../../head/refusals.ts';
 import { inspect } from '../../../head/worker/inspect/index.ts';
 import { COMPLETE } from '../../../head/worker/inspect/kind.ts';
 import { Responses } from '../../../head/worker/responses.ts';
@@ -176,15 +176,17 @@ test('an error has its status, a body of the length that it names, and 503 says 
     headTooLarge: '431 Request Header Fields Too Large',
     notImplemented: '501 Not Implemented',
     unavailable: '503 Service Unavailable',
+    misdirected: '421 Misdirected Request',
   };
+  const voice = (isHead: boolean) => ({ speaks: HTTP, isHead, stream: 0 });
   for (const [kind, status] of Object.entries(kinds)) {
-    const answer = parse(answers, answers.error(kind as Refusal, false));
+    const answer = parse(answers, answers.error(kind as Refusal, voice(false)));
     t.is(answer.status, `HTTP/1.1 ${status}`);
     t.is(answer.body.toString(), `${status}\n`);
     t.is(Number(answer.get('content-length')), answer.body.length);
     t.is(answer.get('connection'), 'close');
     t.is(answer.get('retry-after'), kind === 'unavailable' ? '1' : undefined);
-    const toHead = parse(answers, answers.error(kind as Refusal, true));
+    const toHead = parse(answers, answers.error(kind as Refusal, voice(true)));
     t.is(toHead.status, answer.status);
     t.is(toHead.get('content-length'), answer.get('content-length'));
     t.is(toHead.body.length, 0, 'an answer to HEAD has no body');
@@ -209,4 +211,21 @@ test('the longest target of any one byte fits, at the shortest and the longest l
       t.is(linkOf(answer.body.toString()), location);
     }
   }
+});
+
+test('who speaks TLS gets an alert of its protocol, or nothing, and who speaks HTTP/2 its frames', (t) => {
+  const said = (kind: Refusal, speaks: number, stream = 0): string => {
+    const length = answers.error(kind, { speaks, isHead: false, stream });
+    return answers.memory.bytes.toString('hex', 0, length);
+  };
+  t.is(said('badRequest', TLS), '15030300020232');
+  t.is(said('unavailable', TLS), '15030300020250');
+  t.is(said('misdirected', TLS), '15030300020270');
+  t.is(said('timeout', TLS), '');
+  const settings = '000000040000000000';
+  t.is(said('unavailable', HTTP2), `${settings}0000080700000000000000000000000002`);
+  t.is(said('timeout', HTTP2), `${settings}0000080700000000000000000000000000`);
+  const last = '0000080700000000000000000300000000';
+  t.is(said('unavailable', HTTP2, 3), `${settings}0000050105000000030803353033${last}`);
+  t.is(said('misdirected', HTTP2, 3), `${settings}0000050105000000030803343231${last}`);
 });

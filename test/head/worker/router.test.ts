@@ -1,4 +1,5 @@
 import test from 'ava';
+import { policyNames } from '../../../head/choose/index.ts';
 import { createFound } from '../../../head/found.ts';
 import { NOBODY } from '../../../head/modes/mode.ts';
 import { createScoreboardMemory, DRAINING, Scoreboard, UP } from '../../../head/scoreboard.ts';
@@ -9,7 +10,12 @@ const FDS = 100;
 const found = createFound();
 
 /** Deliveries in slots 0, 1, ...; of their lanes only what a router looks at. */
-function fleet(policy: string, count: number, credits = 1000) {
+function fleet(
+  policy: string,
+  count: number,
+  credits = 1000,
+  serves: readonly (readonly string[] | undefined)[] = [],
+) {
   const scoreboard = new Scoreboard(createScoreboardMemory(1));
   const connections = {
     addressHash: new Uint32Array(FDS),
@@ -21,7 +27,15 @@ function fleet(policy: string, count: number, credits = 1000) {
     const lane = { slot, isFull: false, oldestUntaken: NOBODY };
     scoreboard.describe(slot, { credits, weight: 1, active: 0 });
     scoreboard.setState(slot, UP);
-    router.join(slot, `d${slot}`, slot === 0 ? null : `127.0.0.1:${slot}`, lane as unknown as Lane);
+    router.join(
+      {
+        slot,
+        name: `d${slot}`,
+        direct: slot === 0 ? null : `127.0.0.1:${slot}`,
+        serves: serves[slot],
+      },
+      lane as unknown as Lane,
+    );
     return lane;
   });
   const pick = (times: number, avoid = NOBODY, fd = 1) =>
@@ -107,4 +121,97 @@ test('client-hash looks at the address, and path-hash at the path that was found
     t.is(byAddress.size > 1, address, policy);
     t.is(byPath.size > 1, path, policy);
   }
+});
+
+/** What a request for `host` is found to be. */
+function asking(host: string) {
+  const asked = createFound();
+  asked.bytes = Buffer.from(`Host: ${host}`, 'latin1');
+  Object.assign(asked.keys.name, { start: 5, end: asked.bytes.length });
+  return asked;
+}
+
+const serving = [
+  ['shop.example'],
+  ['*.img.example', 'img.example'],
+  ['*.example'],
+  ['shop.example', '*.b.img.example'],
+  undefined,
+  ['*', 'only.example'],
+];
+
+test('the most specific that serve a name are chosen among, whatever they are asked by', (t) => {
+  for (const [host, expected] of [
+    ['shop.example', [0, 3]],
+    ['SHOP.example.:8080', [0, 3]],
+    ['img.example', [1]],
+    ['a.img.example', [1]],
+    ['a.b.img.example', [3]],
+    ['b.img.example', [1]],
+    ['other.example', [2]],
+    ['example', [4, 5]],
+    ['only.example', [5]],
+    ['elsewhere', [4, 5]],
+    ['192.0.2.1', [4, 5]],
+    ['', [4, 5]],
+    ['.', [4, 5]],
+    ['.example', [4, 5]],
+    ['xshop.example', [2]],
+    ['shop.example.evil', [4, 5]],
+  ] as const) {
+    for (const policy of policyNames) {
+      const { router } = fleet(policy, 6, 1000, serving);
+      const chosen = new Set<number>();
+      for (let i = 0; i < 12; i++) {
+        const slot = router.pickLane(1, asking(host), NOBODY);
+        t.true((expected as readonly number[]).includes(slot), `${policy}: ${host} to ${slot}`);
+        chosen.add(slot);
+      }
+      if (policy === 'round-robin') t.deepEqual([...chosen].sort(), [...expected], host);
+      t.false(router.isForNobody(asking(host)));
+    }
+  }
+});
+
+test('who is full or slow is not passed over for one that serves the name less well, and who is not up is', (t) => {
+  const { router, scoreboard, lanes } = fleet('round-robin', 6, 2, serving);
+  const pick = () => router.pickLane(1, asking('img.example'), NOBODY);
+  t.deepEqual([pick(), pick(), pick()], [1, 1, NOBODY], 'its credits are used');
+  t.false(router.isForNobody(asking('img.example')));
+  lanes[1]!.isFull = true;
+  t.is(pick(), NOBODY);
+  scoreboard.setState(1, DRAINING);
+  t.is(pick(), 2, 'it drains');
+  router.leave(2);
+  t.is(pick(), 4);
+  t.true([4, 5].includes(router.pickDirect(1, asking('img.example'))));
+});
+
+test('a name that nobody serves is for nobody, and one whose servers drain is not', (t) => {
+  const { router, scoreboard } = fleet('round-robin', 2, 10, [['shop.example'], ['*.img.example']]);
+  for (const host of ['elsewhere', '', '192.0.2.1', 'img.example', 'x.shop.example']) {
+    t.is(router.pickLane(1, asking(host), NOBODY), NOBODY);
+    t.is(router.pickDirect(1, asking(host)), NOBODY);
+    t.true(router.isForNobody(asking(host)), host);
+  }
+  scoreboard.setState(0, DRAINING);
+  t.is(router.pickLane(1, asking('shop.example'), NOBODY), NOBODY);
+  t.false(router.isForNobody(asking('shop.example')));
+  router.leave(0);
+  t.true(router.isForNobody(asking('shop.example')));
+  router.leave(1);
+  t.false(router.isForNobody(asking('shop.example')), 'nobody is there at all');
+  const plain = fleet('round-robin', 1);
+  t.false(plain.router.isForNobody(asking('anything')));
+});
+
+test('name-hash gives each name one delivery, however it is written', (t) => {
+  const { router } = fleet('name-hash', 4);
+  const byName = new Set<number>();
+  for (let i = 0; i < 100; i++) {
+    const slot = router.pickLane(1, asking(`n${i}.example`), NOBODY);
+    byName.add(slot);
+    t.is(router.pickLane(1, asking(`N${i}.Example.:80`), NOBODY), slot);
+  }
+  t.is(byName.size, 4);
 });

@@ -66,6 +66,7 @@ const status: HeadStatus = {
     state: 'draining',
     transport: 'migrate',
     direct: '[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:65535',
+    serves: name === 'd1' ? null : Array.from({ length: 100 }, (_, i) => `${'n'.repeat(50)}${i}.example`),
     weight: 1,
     credits: 1_000_000,
     inUse: 1_000_000,
@@ -95,6 +96,7 @@ test('a status of every day fits 80 columns with its addresses', (t) => {
     state: 'up' as const,
     transport: 'fd' as const,
     direct: '127.0.0.1:34567',
+    serves: null,
     credits: 10_000,
     inUse: 12,
     untaken: 0,
@@ -109,6 +111,17 @@ test('a status of every day fits 80 columns with its addresses', (t) => {
     lines.some((line) => /^d1 .*127\.0\.0\.1:34567 .*12\/10000 .*123456/.test(line)),
     lines.join('\n'),
   );
+});
+
+test('names of servers are shown where there are any, the first and how many more', (t) => {
+  const named = (serves: readonly string[] | null) => ({ ...status.deliveries[0]!, serves });
+  const show = (...deliveries: ReturnType<typeof named>[]) => render({ ...status, deliveries });
+  t.false(show(named(null)).includes('serves'));
+  const text = show(named(null), named(['shop.example']), named(['*.img.example', 'a', 'b']));
+  t.regex(text, /serves/);
+  t.regex(text, / shop\.example /);
+  t.regex(text, / \*\.img\.example \+2 /);
+  t.regex(text, / \* /);
 });
 
 test('what is piped is not cut', (t) => {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { BatonError } from '../../../shared/errors.ts';
 import {
+  asOfVersion,
   CONTROL_MESSAGE_MAX,
   decodeFromDelivery,
   decodeFromHead,
@@ -12,6 +13,7 @@ import {
   type Hello,
   LANES_MAX,
   PROTOCOL_VERSION,
+  versionFor,
 } from '../../../shared/wire/control.ts';
 
 const plain = new Packr({ useRecords: false, variableMapSize: true });
@@ -88,11 +90,33 @@ test('a hello is refused for each value that is out of its bounds, which is name
       5,
     ],
     active: [-1, 2 ** 32, 0.5],
+    serves: [
+      [],
+      null,
+      'shop.example',
+      ['Shop.example'],
+      ['a b'],
+      ['a..b'],
+      ['.a'],
+      ['a.'],
+      ['*a.b'],
+      ['a.*'],
+      ['**'],
+      ['-a'],
+      ['ä'],
+      ['a:1'],
+      [7],
+      [`${'a'.repeat(64)}.b`],
+      [`${'a.'.repeat(127)}a`],
+      new Array(201).fill('a'),
+      Array.from({ length: 40 }, (_, i) => `${'a.'.repeat(120)}${i}`),
+    ],
   };
   for (const [key, values] of Object.entries(bad)) {
-    for (const value of [...values, undefined]) {
+    for (const value of key === 'serves' ? values : [...values, undefined]) {
       const text = problem(decodeFromDelivery, plain.pack({ ...hello, [key]: value }));
-      t.true(text.startsWith(`a control message with a bad ${key}: `), `${key} ${value}: ${text}`);
+      const named = text.replace(/^(a control message with a bad serves)\.\d+/, '$1');
+      t.true(named.startsWith(`a control message with a bad ${key}: `), `${key} ${value}: ${text}`);
     }
   }
 });
@@ -102,6 +126,11 @@ test('a hello may have each value at the end of its bounds', (t) => {
     { ...hello, name: 'a'.repeat(64), credits: 1_000_000, weight: 1000, active: 0xffffffff },
     { ...hello, name: '0._-Z', credits: 1, direct: '[2001:db8::1]:65535' },
     { ...hello, version: 99, direct: 'name.example:80' },
+    {
+      ...hello,
+      serves: ['*', '*.img.example', 'xn--bcher-kva.example', 'a', '1', '_x.y-z', `${'a.'.repeat(126)}b`],
+    },
+    { ...hello, serves: Array.from({ length: 200 }, (_, i) => `n${i}.example`) },
   ]) {
     t.deepEqual(decodeFromDelivery(encodeControl(message)), message);
   }
@@ -204,4 +233,14 @@ test('bytes that are no message are a PROTOCOL error, and nothing else, whatever
     }),
     { numRuns: 2000 },
   );
+});
+
+test('a hello says the lowest version that has what it says, and means what that version has', (t) => {
+  t.is(versionFor({}), 1);
+  t.is(versionFor({ serves: ['a'] }), 2);
+  t.deepEqual(asOfVersion({ ...hello, version: 2, serves: ['a'] }, 2).serves, ['a']);
+  const early: Hello = { ...hello, version: 1, serves: ['a'] };
+  t.is(asOfVersion(early, 2).serves, undefined);
+  for (const version of [0, 3, -1])
+    t.throws(() => asOfVersion({ ...hello, version }, 2), { code: 'VERSION_MISMATCH' });
 });

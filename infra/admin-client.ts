@@ -3,6 +3,7 @@
  * is not there is NOT_RUNNING; what it refuses comes back as the error that it named.
  */
 import { BatonError, type ErrorCode, errorCatalogue } from '../shared/errors.ts';
+import { harmless } from '../shared/harmless.ts';
 import { request } from '../shared/node-http.ts';
 import type { HeadStatus, Mode } from '../shared/status.ts';
 
@@ -12,7 +13,14 @@ const WITHIN_MS = 30_000;
 const ANSWER_MAX = 16 * 1024 * 1024;
 
 export async function getStatus(admin: string): Promise<HeadStatus> {
-  return JSON.parse(await call(admin, 'GET', '/status')) as HeadStatus;
+  const text = await call(admin, 'GET', '/status');
+  try {
+    const status = JSON.parse(text) as Partial<HeadStatus> | null;
+    if (typeof status?.mode === 'string' && Array.isArray(status.deliveries)) return status as HeadStatus;
+  } catch {
+    // The same as what is JSON and no status.
+  }
+  throw new BatonError('SOCKET_UNUSABLE', { path: admin, problem: 'what answers there is no head' });
 }
 
 /** Every connection accepted after this answers is treated in the new mode. */
@@ -77,9 +85,10 @@ function unreachable(admin: string, error: NodeJS.ErrnoException): BatonError {
 /** The head's own error, with the message that it wrote: only the head knows the details that are in it. */
 function refusal(admin: string, status: number, text: string): BatonError {
   const { code, message } = readError(text) ?? { code: 'unknown', message: `the head answered ${status}` };
-  if (!(code in errorCatalogue)) return new BatonError('SOCKET_UNUSABLE', { path: admin, problem: message });
+  if (!Object.hasOwn(errorCatalogue, code))
+    return new BatonError('SOCKET_UNUSABLE', { path: admin, problem: message });
   const error = new BatonError(code as ErrorCode);
-  error.message = message;
+  error.message = harmless(message);
   return error;
 }
 

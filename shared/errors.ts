@@ -3,6 +3,7 @@
  * Each entry says whose fault it is, whether the same call can succeed later without a change, and one line for
  * a person that says what to do.
  */
+import { harmless } from './harmless.ts';
 
 /** Who has to change something: the person at the command line, the client, head, delivery, or the kernel's set-up. */
 export type Fault = 'user' | 'client' | 'head' | 'delivery' | 'kernel';
@@ -256,8 +257,8 @@ export class BatonError extends Error {
   constructor(code: ErrorCode, details: Record<string, string | number> = {}, cause?: unknown) {
     const entry = catalogue[code];
     const text = entry.text.replace(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? '?'));
-    // Others' messages, as those of JSON.parse, quote what they found with its line ends.
-    const message = text.replace(/\s*[\r\n]\s*/g, ' ');
+    // Others' messages, as those of JSON.parse, quote what they found with its line ends, and whatever else was in it.
+    const message = harmless(text.replace(/\s*[\r\n]\s*/g, ' '));
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'BatonError';
     this.code = code;

@@ -1,5 +1,6 @@
 /** A log line for a person at a terminal: the time, how bad it is, what happened, and the details after it. */
 import { styleText } from 'node:util';
+import { harmless } from './harmless.ts';
 
 const levels: Record<number, readonly [word: string, style: Parameters<typeof styleText>[0]]> = {
   10: ['trace', 'gray'],
@@ -26,6 +27,7 @@ export function prettyLine(json: string, colour: boolean): string {
   const details = Object.entries(line)
     .filter(([key]) => !common.has(key))
     .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  // JSON had them escaped.
   const parts = [
     paint('gray', clock(Number(line.time))),
     paint(style, word.padEnd(5)),
@@ -38,10 +40,3 @@ export function prettyLine(json: string, colour: boolean): string {
 
 /** HH:MM:SS of this place. */
 const clock = (time: number): string => new Date(time).toTimeString().slice(0, 8);
-
-/** JSON had them escaped; as they are, a peer's words could write anywhere on the terminal. */
-const harmless = (text: string): string =>
-  text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (one) => `\\u${one.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  );

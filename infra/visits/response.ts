@@ -125,6 +125,7 @@ export class ResponseParser {
     // A field may go on in a line that begins with a blank; clients read that as blanks (RFC 9112 section 5.2).
     const lines = head.replace(/\r\n[ \t]+/g, ' ').split('\r\n');
     if (/^[^\r]*\r\n[ \t]/.test(head)) return 'a line before the first field';
+    if (lines.some((line) => forbidden.test(line))) return 'a control character in the head';
     const start = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/.exec(lines[0]!);
     if (!start) return 'no HTTP/1.x status line';
     const status = Number(start[2]);
@@ -240,6 +241,9 @@ export class ResponseParser {
 
 /** RFC 9110 section 5.6.2. */
 const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** In a status line and in a field no control character is right but the tab (RFC 9110 section 5.5, RFC 9112 section 4). */
+const forbidden = /(?!\t)[\p{Cc}--[\x80-\x9f]]/v;
 
 /** Around a field's value; String.trim would also take a no-break space, which may be half of a UTF-8 character. */
 const trimBlanks = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
-import { getMetrics, setDrain, setMode } from '../../infra/admin-client.ts';
+import { getMetrics, getStatus, setDrain, setMode } from '../../infra/admin-client.ts';
 
 async function serve(t: ExecutionContext, listener: RequestListener): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));
@@ -56,4 +56,18 @@ test('what the head refuses keeps its code and its message, on one line', async 
 test('a refusal without a reason is an error with the status', async (t) => {
   const path = await serve(t, (_, answer) => answer.writeHead(500).end('<html>'));
   await t.throwsAsync(getMetrics(path), { message: /the head answered 500/ });
+});
+
+test('a code that no error has, though every object has something of that name, is none', async (t) => {
+  const path = await serve(t, (_, answer) =>
+    answer.writeHead(400).end(JSON.stringify({ error: { code: 'constructor', message: 'a\u001b[2Jb' } })),
+  );
+  await t.throwsAsync(getMetrics(path), { code: 'SOCKET_UNUSABLE', message: /a\\u001b\[2Jb/ });
+});
+
+test('what answers with no status is no head', async (t) => {
+  for (const body of ['', '{', 'null', '[]', '{"mode":1}', '{"mode":"handoff"}']) {
+    const path = await serve(t, (_, answer) => answer.end(body));
+    await t.throwsAsync(getStatus(path), { code: 'SOCKET_UNUSABLE', message: /no head/ }, body);
+  }
 });

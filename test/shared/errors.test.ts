@@ -75,6 +75,11 @@ test('details that have several lines do not make an error of several lines', (t
   t.is(message, 'first second third');
 });
 
+test('what a detail has that could write elsewhere on a terminal is written out', (t) => {
+  const { message } = new BatonError('USAGE', { problem: 'a\u001b[2J\u009b2J\0\u202eb' });
+  t.is(message, 'a\\u001b[2J\\u009b2J\\u0000\\u202eb');
+});
+
 test('a detail that is missing shows as such, and the cause is kept', (t) => {
   const cause = new Error('why');
   const error = new BatonError('NOT_RUNNING', {}, cause);

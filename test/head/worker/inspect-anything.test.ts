@@ -6,6 +6,7 @@ import { COMPLETE, INCOMPLETE } from '../../../head/worker/inspect/kind.ts';
 import {
   allFound,
   found,
+  grammar,
   inspect,
   LIMIT,
   latin1,
@@ -14,10 +15,6 @@ import {
   type Verdict,
   verdict,
 } from './request-heads.ts';
-
-/** The same grammar as one regular expression: what a complete request head looks like. */
-const grammar =
-  /^[\r\n]*(?:CONNECT +[^\0-\x20\x7f]+|(?!CONNECT )[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +(?:\/[^\0-\x20\x7f]*|\*[^\0-\x20\x7f]*|[A-Za-z][A-Za-z0-9+\-.]*:\/\/[^\0-\x20\x7f]*))(?: +(?:HTTP\/(?:1\.[0-9]|0\.9|(?<!^[\r\n]*PRI .*)2\.0)|(?:RTSP|ICE)\/[0-9]\.[0-9])\r?(?=\n)|\r?(?=\n))[\s\S]*?\n\r?\n/;
 
 test('the verdict on any bytes is that of the grammar', (t) => {
   let complete = 0;

@@ -111,6 +111,8 @@ test('what is not HTTP is known as soon as its first wrong byte is there', (t) =
     ['GET / HTTP/1.1\rx', 15],
     ['PRI * HTTP/3', 11],
     ['CONNECT \t', 8],
+    ['CONNECT \n', 8],
+    ['CONNECT \r\n', 8],
     ['GET / HTTP/1.1\0', 14],
     ['SSH-2.0-OpenSSH_9.2\r\n', 19],
     ['EHLO mail\r\n', 9],

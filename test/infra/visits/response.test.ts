@@ -150,6 +150,8 @@ const bad: [string, string][] = [
     'a chunk that is longer than it says',
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n',
   ],
+  ['a line feed that ends no line', 'HTTP/1.1 200 OK\nA: b\r\nContent-Length: 0\r\n\r\n'],
+  ['a zero in a field', 'HTTP/1.1 307 Go\r\nLocation: /\0\r\nContent-Length: 0\r\n\r\n'],
   ['an upgrade', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
   ['a head without an end', `HTTP/1.1 200 OK\r\nA: ${'a'.repeat(HEAD_BYTES_MAX)}`],
 ];

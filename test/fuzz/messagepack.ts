@@ -2,7 +2,7 @@
 import type { Dice } from './dice.ts';
 
 /** Bytes that stand for themselves, right or wrong. */
-export class Raw {
+class Raw {
   readonly bytes: Uint8Array;
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;

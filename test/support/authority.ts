@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** PEM. */
-export interface Pair {
+interface Pair {
   readonly cert: string;
   readonly key: string;
 }

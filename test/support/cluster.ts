@@ -8,7 +8,7 @@ import { baton, startService } from '../../infra/lab/service.ts';
 import type { HeadStatus, Mode } from '../../shared/status.ts';
 import { until } from './until.ts';
 
-export interface TestDelivery extends Service {
+interface TestDelivery extends Service {
   readonly name: string;
   readonly direct: string;
 }

@@ -126,7 +126,7 @@ export function tcp(ends: Ends, { fromPort, toPort, flags, ...rest }: Segment): 
   return segment(checksum(...pseudo, bare));
 }
 
-export const isV6 = (address: string): boolean => address.includes(':');
+const isV6 = (address: string): boolean => address.includes(':');
 
 /** A TCP segment in its packet. */
 export const tcpPacket = (ends: Ends, segment: Segment): Buffer =>

@@ -10,7 +10,7 @@ export const log = pino({ level: 'silent' });
 export const ask = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 export const askAndStay = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
-export type Feed = (server: Server, options?: ReceiveOptions) => Receiver;
+type Feed = (server: Server, options?: ReceiveOptions) => Receiver;
 
 export interface OneHead {
   readonly cluster: Cluster;

@@ -77,7 +77,7 @@ export async function sendOn(
   return parseReply(Buffer.concat(chunks));
 }
 
-export function parseReply(all: Buffer): Reply {
+function parseReply(all: Buffer): Reply {
   const end = all.indexOf('\r\n\r\n');
   if (end < 0) throw new Error(`no answer in ${JSON.stringify(all.toString('latin1').slice(0, 200))}`);
   const head = all.toString('latin1', 0, end);

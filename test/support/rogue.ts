@@ -17,7 +17,7 @@ import { until } from './until.ts';
 
 const messenger = createFdMessenger(16_384);
 
-export interface Offered {
+interface Offered {
   readonly first: number;
   readonly fds: number[];
 }

@@ -62,7 +62,7 @@ const reachable = z
 const text = z.string().min(1);
 const path = text.meta({ placeholder: 'PATH' });
 const file = text.meta({ placeholder: 'FILE' });
-const files = text.meta({ placeholder: 'FILE' });
+const files = text.meta({ placeholder: 'FILE,...' });
 const vips = z
   .string()
   .refine((list) => list.split(',').every((one) => isIP(one) !== 0), {

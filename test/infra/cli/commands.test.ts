@@ -30,7 +30,7 @@ test('every option that takes a value says in capitals or in its words what that
     for (const { flags, long } of command.options) {
       const [, value] = /<(.*)>$/.exec(flags) ?? [];
       if (value !== undefined)
-        t.regex(value, /^([A-Z][A-Z:|.]*|[a-z]+\|[a-z]+)$/, `${command.name()} ${long}`);
+        t.regex(value, /^([A-Z][A-Z:|.,]*|[a-z]+\|[a-z]+)$/, `${command.name()} ${long}`);
     }
   const flagsOf = (name: string) =>
     all.commands.find((one) => one.name() === name)!.options.map(({ flags }) => flags);

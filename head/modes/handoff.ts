@@ -1,6 +1,6 @@
 import { defineMode, turnAway } from './mode.ts';
 
-/** Hands the connection over; when no delivery can take it, tells the client where to go, else when to come back. */
+/** Hands the connection over; when no delivery can take it, tells the client where to go, waits, or says when to come back. */
 export const handoff = defineMode({
   answers: false,
   // `lost`: reset, because it could not be known who had the connection.
@@ -9,6 +9,7 @@ export const handoff = defineMode({
     if (desk.hand(fd, found, from)) return;
     if (desk.terminate(fd, found)) return;
     if (desk.redirect(fd, found, 'redirected')) return;
+    if (desk.postpone(fd, found, from)) return;
     turnAway(desk, fd, found);
   },
 });

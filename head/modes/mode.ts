@@ -14,8 +14,8 @@ export const GIVEN_UP = -2;
 export interface Desk<Outcome extends string = string> {
   /**
    * Hands it to a delivery that can take it, but not to the one that has just returned it (`from`, a slot or NOBODY); false,
-   * with nothing done, when there is none. Where the deliveries with credits could only just now take nothing, it waits for
-   * them. Only for modes that declare `taken` and `lost`: what became of it is counted so later.
+   * with nothing done, when there is none.
+   * Only for modes that declare `taken` and `lost`: what became of it is counted so later.
    */
   readonly hand: 'taken' | 'lost' extends Outcome
     ? (fd: number, found: Found, from: number) => boolean
@@ -25,6 +25,11 @@ export interface Desk<Outcome extends string = string> {
    * over any more. False, with nothing done, for what is no TLS, and where there is no certificate for the name.
    */
   terminate(fd: number, found: Found): boolean;
+  /**
+   * Where deliveries have credits and could only just now take nothing, it waits for them, within bounds: its mode acts once
+   * more then. False, with nothing done, where there are none.
+   */
+  postpone(fd: number, found: Found, from: number): boolean;
   /** Answers 307 at a delivery's direct address; false, with nothing done, when none has one or no Location would do. */
   redirect(fd: number, found: Found, outcome: Outcome): boolean;
   /** As `redirect`, with 201. */

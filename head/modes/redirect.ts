@@ -10,7 +10,7 @@ export const redirect = defineMode({
   outcomes: ['answered', 'unavailable', 'misdirected', 'taken', 'lost'],
   act(desk, fd, found, from) {
     if (desk.terminate(fd, found)) return;
-    if (found.cannotFollow && desk.hand(fd, found, from)) return;
+    if (found.cannotFollow && (desk.hand(fd, found, from) || desk.postpone(fd, found, from))) return;
     if (!desk.redirect(fd, found, 'answered')) turnAway(desk, fd, found, found.refusal);
   },
 });

@@ -71,7 +71,7 @@ export class WorkerDesk implements Desk {
     if (from === GIVEN_UP || this.#terminator.has(fd)) return false;
     const mayTry = from === NOBODY || ++this.#connections.attempts[fd]! < MAX_ATTEMPTS;
     const slot = mayTry ? this.#router.pickLane(fd, found, from) : NOBODY;
-    if (slot === NOBODY) return this.#postpone(fd, found);
+    if (slot === NOBODY) return false;
     this.#connections.unwatch(fd);
     this.#connections.setState(fd, UNTAKEN);
     // An untaken connection is in no queue, so the queues' clock is free to say since when it waits.
@@ -80,8 +80,8 @@ export class WorkerDesk implements Desk {
     return true;
   }
 
-  /** Where deliveries have credits and could only just now take nothing, it waits for them. */
-  #postpone(fd: number, found: Found): boolean {
+  postpone(fd: number, found: Found, from: number): boolean {
+    if (from === GIVEN_UP || this.#terminator.has(fd)) return false;
     const dueAt = this.#router.backOffEnds(found);
     return dueAt < Number.POSITIVE_INFINITY && this.#postponed.add(fd, dueAt, this.#clock.now);
   }

@@ -23,8 +23,7 @@ const hello = new ClientHello();
 export const tls: Kind = {
   firstBytes: [HANDSHAKE],
   inspect(found, bytes, length) {
-    if (length < 2) return INCOMPLETE;
-    if (bytes[1] !== MAJOR_VERSION) return refuse(found, 'not_http', 'badRequest');
+    if (length > 1 && bytes[1] !== MAJOR_VERSION) return refuse(found, 'not_http', 'badRequest');
     speaks(found, TLS);
     const verdict = hello.read(bytes, length);
     if (verdict === HELLO_INCOMPLETE) {

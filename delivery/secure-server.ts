@@ -11,8 +11,10 @@ import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { createSecureContext, type TLSSocket } from 'node:tls';
 import { BatonError } from '../shared/errors.ts';
+import { EAGAIN } from '../shared/sys/libc.ts';
 import { allocate } from '../shared/sys/memory.ts';
-import { peek } from '../shared/sys/sockets.ts';
+import { watchReadable } from '../shared/sys/readiness.ts';
+import { closeFd, duplicateFd, peek } from '../shared/sys/sockets.ts';
 import { apart } from './apart.ts';
 import { fdOf } from './http-connections.ts';
 
@@ -26,12 +28,24 @@ export interface SecureServerOptions {
 }
 
 type Listener = (this: Server, socket: Socket) => void;
-type WithHalfOpen = Server & { httpAllowHalfOpen?: boolean; readonly headersTimeout: number };
+/** What the typings do not tell of it. */
+type Undocumented = Server & {
+  httpAllowHalfOpen: boolean;
+  pauseOnConnect: boolean;
+  readonly headersTimeout: number;
+};
 
 /** TLS records of type handshake (RFC 8446 section 5.1); what no HTTP/1 request begins with. */
 const HANDSHAKE = 0x16;
 /** No method that is in use begins with it, and longer ones are for nobody to wait for. */
 const PREFACE = Buffer.from('PRI ');
+
+/** Between two looks at a client that sends its first bytes one by one. */
+const AGAIN_MS = 5;
+/** From the first of them on. Then it is for HTTP/1 to judge, which knows when its client has gone. */
+const LATE_MS = 1000;
+/** The longest that a timer can wait. */
+const NEVER_MS = 2 ** 31 - 1;
 
 /** The listener by which every HTTP/1 server gets its connections. */
 const [serveHttp] = new HttpServer().listeners('connection') as Listener[];
@@ -42,8 +56,8 @@ export async function createSecureServer(
   options: SecureServerOptions,
 ): Promise<{ server: Server; destroyAll(): void }> {
   const pair = readPair(options);
-  // As every plain HTTP server has it, and a TLS server has not.
-  const tls = { ...pair, allowHalfOpen: true };
+  // Half-open as every plain HTTP server has it, and a TLS server has not; and nothing is read before it is known by whom.
+  const tls = { ...pair, allowHalfOpen: true, pauseOnConnect: true };
   let server: Server;
   let serveHttp2: Listener | undefined;
   if (options.http2) {
@@ -57,7 +71,7 @@ export async function createSecureServer(
     server = create(tls, app);
   }
   // Undocumented, and false by default.
-  (server as WithHalfOpen).httpAllowHalfOpen = options.halfOpen;
+  (server as Undocumented).httpAllowHalfOpen = options.halfOpen;
   const [tlsListener] = server.listeners('connection') as Listener[];
   // Who ends his side in the midst of the handshake has gone.
   const serveTls: Listener = function (socket) {
@@ -73,18 +87,20 @@ export async function createSecureServer(
   server.on('connection', function byFirstBytes(this: Server, socket: Socket) {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
-    const serve = (first: Uint8Array, length: number): boolean => {
-      const listener = choose(first, length);
-      listener?.call(this, socket);
+    const decide = (isLate: boolean): boolean => {
+      // What is looked at stays there for whoever is chosen.
+      const length = peek(fdOf(socket), firstBytes, 0, PREFACE.length);
+      if (length === EAGAIN) return false;
+      if (length <= 0) return socket.destroy().destroyed;
+      const listener = choose(firstBytes.bytes, length) ?? (isLate ? serveHttp : undefined);
+      if (listener) serveBy(listener, this as Undocumented, socket, listener === serveTls);
       return listener !== undefined;
     };
-    // Of what a head hands over something is there already, and stays there for whoever is chosen.
-    const length = peek(fdOf(socket), firstBytes, 0, PREFACE.length);
-    if (!serve(firstBytes.bytes, length)) waitForMore(socket, serve, (this as WithHalfOpen).headersTimeout);
+    // Of what a head hands over something is there already.
+    if (!decide(false)) waitForMore(socket, decide, (this as Undocumented).headersTimeout);
   });
 
   function choose(first: Uint8Array, length: number): Listener | undefined {
-    if (length <= 0) return undefined;
     if (first[0] === HANDSHAKE) return serveTls;
     if (!serveHttp2 || !beginsAsPreface(first, length)) return serveHttp;
     return length < PREFACE.length ? undefined : serveHttp2;
@@ -103,34 +119,51 @@ const beginsAsPreface = (first: Uint8Array, length: number): boolean =>
 
 const firstBytes = allocate(PREFACE.length);
 
-/** Reads, and puts back what it has read: Node's servers take that before they read for themselves. */
-function waitForMore(
-  socket: Socket,
-  serve: (first: Uint8Array, length: number) => boolean,
-  withinMs: number,
-): void {
-  const deadline = setTimeout(() => socket.destroy(), withinMs || 2 ** 31 - 1);
-  let read = Buffer.alloc(0);
-  const onReadable = () => {
-    const more = socket.read() as Buffer | null;
-    // A client that leaves without a word.
-    if (!more) return void socket.destroy();
-    read = Buffer.concat([read, more]);
-    const isEnough = read.length >= PREFACE.length || !beginsAsPreface(read, read.length);
-    if (!isEnough) return;
-    stop();
-    socket.unshift(read);
-    serve(read, read.length);
-  };
-  const stop = () => {
+/** As if it had not been paused, nor the server made to. */
+function serveBy(listener: Listener, server: Undocumented, socket: Socket, isTls: boolean): void {
+  server.pauseOnConnect = false;
+  try {
+    listener.call(server, socket);
+  } finally {
+    server.pauseOnConnect = true;
+    // A TLS engine reads by the handle.
+    if (!isTls) socket.resume();
+  }
+}
+
+/**
+ * Looks again when there is more, by an fd of its own: the socket's may be closed by anybody at any time. Who has begun, and
+ * does not go on, is late.
+ */
+function waitForMore(socket: Socket, decide: (isLate: boolean) => boolean, withinMs: number): void {
+  const fd = duplicateFd(fdOf(socket));
+  const deadline = setTimeout(() => socket.destroy(), withinMs || NEVER_MS);
+  let again: NodeJS.Timeout | undefined;
+  let lateAt = Number.POSITIVE_INFINITY;
+  const readiness = watchReadable(fd, look);
+  socket.once('close', stop);
+
+  function look(): void {
+    // It stays readable, however little has come.
+    readiness.close();
+    const now = performance.now();
+    lateAt = Math.min(lateAt, now + LATE_MS);
+    let isDecided = true;
+    try {
+      isDecided = socket.destroyed || decide(now >= lateAt);
+    } finally {
+      if (isDecided) stop();
+      else again = setTimeout(look, AGAIN_MS);
+    }
+  }
+
+  function stop(): void {
     clearTimeout(deadline);
-    socket.off('readable', onReadable);
-    socket.off('error', stop);
+    clearTimeout(again);
     socket.off('close', stop);
-  };
-  socket.on('readable', onReadable);
-  socket.on('error', stop);
-  socket.on('close', stop);
+    readiness.close();
+    closeFd(fd);
+  }
 }
 
 /** HTTP/2 has a word for leaving; a client that ends its side without it waits for no more than what it has asked. */

@@ -25,6 +25,9 @@ const core = [
   'test/delivery/registration.test.ts',
   'test/delivery/server-life.test.ts',
   'test/delivery/threads.test.ts',
+  'test/delivery/tickets.test.ts',
+  'test/delivery/tls.test.ts',
+  'test/delivery/tls-farewell.test.ts',
   'test/head/behaviour.test.ts',
   'test/head/hostile-peers.test.ts',
 ];

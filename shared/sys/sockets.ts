@@ -50,6 +50,7 @@ const SHUT_WR = 1;
 const SHUT_RDWR = 2;
 const F_GETFD = 1;
 const F_SETFD = 2;
+const F_DUPFD_CLOEXEC = 1030;
 const F_GETFL = 3;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;
@@ -222,6 +223,9 @@ export function setCloseOnExec(fd: number): void {
   const flags = check('fcntl', c.fcntl(fd, F_GETFD, 'int', 0));
   check('fcntl', c.fcntl(fd, F_SETFD, 'int', flags | FD_CLOEXEC));
 }
+
+/** A second fd of the same open file, the caller's to close. Throws SystemError (fcntl(2), F_DUPFD_CLOEXEC). */
+export const duplicateFd = (fd: number): number => check('fcntl', c.fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0));
 
 /** Another socket may have the same local address, as long as it does not listen (socket(7)). */
 export const setReuseAddress = (fd: number): void => setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);

@@ -2,7 +2,8 @@
 import test from 'ava';
 import { execa } from 'execa';
 import { type Mode, modes } from '../../shared/status.ts';
-import { declareBehaviour } from '../support/behaviour.ts';
+import { declareBehaviour, type Way } from '../support/behaviour.ts';
+import { declareBehaviourToday } from '../support/behaviour-today.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { needing } from '../support/needs.ts';
 
@@ -24,7 +25,7 @@ for (const { name, byItself } of [
   { name: 'redirect', byItself: true },
   { name: 'created', byItself: false },
 ] as const) {
-  declareBehaviour({
+  const way: Way = {
     name,
     byItself,
     start() {
@@ -32,7 +33,9 @@ for (const { name, byItself } of [
       const { direct } = deliveries[0]!;
       return { address: name === 'direct' ? direct : listen, direct, directory };
     },
-  });
+  };
+  declareBehaviour(way);
+  declareBehaviourToday(way);
 }
 
 needing('curl')(

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { parseHostPort } from '../../shared/units.ts';
 
 export interface Reply {
@@ -20,12 +21,15 @@ export interface SendOptions {
   readonly pieceBytes?: number;
   /** A connection silent for this long is an error, milliseconds. */
   readonly timeoutMs?: number;
+  /** Speaks TLS, with these options. */
+  readonly tls?: ConnectionOptions | undefined;
 }
 
-export async function open(address: string): Promise<Socket> {
+export async function open(address: string, tls?: ConnectionOptions): Promise<Socket> {
   const { host, port } = parseHostPort(address)!;
-  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
-  await once(socket, 'connect');
+  const tcp = { host, port, allowHalfOpen: true, noDelay: true };
+  const socket = tls ? connectTls({ ...tcp, ...tls } as ConnectionOptions) : connect(tcp);
+  await once(socket, tls ? 'secureConnect' : 'connect');
   return socket;
 }
 
@@ -35,7 +39,7 @@ export async function send(
   request: string | Buffer,
   options: SendOptions = {},
 ): Promise<Reply> {
-  const socket = await open(address);
+  const socket = await open(address, options.tls);
   try {
     return await sendOn(socket, request, options);
   } finally {

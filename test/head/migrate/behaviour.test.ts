@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import test from 'ava';
 import { type NetnsLab, startNetnsLab } from '../../../infra/lab/netns.ts';
-import { declareBehaviour } from '../../support/behaviour.ts';
+import { declareBehaviour, type Way } from '../../support/behaviour.ts';
+import { declareBehaviourToday } from '../../support/behaviour-today.ts';
 import { enterNamespace } from '../../support/enter-namespace.ts';
 import { asRoot } from '../../support/netns.ts';
 
@@ -18,18 +19,17 @@ labTest('a lab with two hosts of deliveries starts, and this file visits it from
   );
 });
 
-declareBehaviour(
-  {
-    name: 'migrate',
-    byItself: true,
-    start: () => ({
-      address: lab!.head.listen,
-      direct: lab!.deliveries[0]!.direct,
-      directory: join(lab!.network.directory),
-    }),
-  },
-  labTest,
-);
+const way: Way = {
+  name: 'migrate',
+  byItself: true,
+  start: () => ({
+    address: lab!.head.listen,
+    direct: lab!.deliveries[0]!.direct,
+    directory: join(lab!.network.directory),
+  }),
+};
+declareBehaviour(way, labTest);
+declareBehaviourToday(way, labTest);
 
 labTest('every connection was moved, and none was answered in another way', async (t) => {
   const { outcomes, migration, accepted } = await lab!.head.status();

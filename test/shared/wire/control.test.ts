@@ -128,7 +128,7 @@ test('a hello may have each value at the end of its bounds', (t) => {
     { ...hello, version: 99, direct: 'name.example:80' },
     {
       ...hello,
-      serves: ['*', '*.img.example', 'xn--bcher-kva.example', 'a', '1', '_x.y-z', 'a.'.repeat(126) + 'b'],
+      serves: ['*', '*.img.example', 'xn--bcher-kva.example', 'a', '1', '_x.y-z', `${'a.'.repeat(126)}b`],
     },
     { ...hello, serves: Array.from({ length: 200 }, (_, i) => `n${i}.example`) },
   ]) {

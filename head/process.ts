@@ -141,6 +141,8 @@ export class HeadProcess implements Head {
       { version, listen: at, socket, admin, control, mode, policy, workers },
       'the head is ready',
     );
+    if (mode !== 'handoff')
+      this.#log.info('TLS, HTTP/2 and upgrades are handed over: their clients could follow no redirect');
     return this;
   }
 

@@ -35,6 +35,9 @@ export interface Voice {
   readonly stream: number;
 }
 
+/** Of whom nothing is known is answered as most would understand. */
+export const UNHEARD: Voice = { speaks: HTTP, isHead: false, stream: 0 };
+
 /** The answers themselves are in worker/responses.ts. */
 export type Refusal =
   | 'badRequest'

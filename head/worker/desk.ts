@@ -88,6 +88,11 @@ export class WorkerDesk implements Desk {
     else this.#linger.begin(fd, this.#clock.now);
   }
 
+  /** Whether what a request says of itself makes a difference to who gets it. */
+  get looksInside(): boolean {
+    return this.#router.looksInside;
+  }
+
   isForNobody(found: Found): boolean {
     return this.#router.isForNobody(found);
   }

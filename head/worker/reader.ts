@@ -9,7 +9,7 @@ import { hidesInput, peek } from '../../shared/sys/sockets.ts';
 import { createFound } from '../found.ts';
 import { modeHandlers } from '../modes/index.ts';
 import { type ModeHandler, NOBODY } from '../modes/mode.ts';
-import { HTTP, type InspectionFailure, TLS } from '../refusals.ts';
+import { HTTP, type InspectionFailure, TLS, UNHEARD } from '../refusals.ts';
 import type { Clock } from './clock.ts';
 import type { Connections } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
@@ -32,8 +32,6 @@ export interface ReaderParts {
 
 /** While the head stops, a client may be silent for so long: what it has just sent may be on its way. Milliseconds. */
 const SILENT_MS = 1000;
-/** Of whom nothing is known is answered as most would understand. */
-const NOTHING_SAID = { speaks: HTTP, isHead: false, stream: 0 };
 /** How often that is looked after then, milliseconds. */
 const SILENT_LOOK_MS = 50;
 
@@ -116,7 +114,8 @@ export class RequestReader {
     if (partial && n <= partial.have && !isLast) return this.#foundNoMore(partial, why);
     const { bytes } = memory;
     const isWorthIt = !partial || isLast || n >= this.#limit || partial.mayDecide(bytes, n);
-    const verdict = isWorthIt ? inspect(this.#found, bytes, n, this.#limit) : INCOMPLETE;
+    let verdict = isWorthIt ? inspect(this.#found, bytes, n, this.#limit) : INCOMPLETE;
+    if (isWorthIt && this.#found.isEnough && (isLast || !this.#desk.looksInside)) verdict = COMPLETE;
     if (verdict === INCOMPLETE && !isLast) {
       const grown = partial ?? this.#beginPartial(fd);
       if (isWorthIt) grown.keep(this.#found);
@@ -239,17 +238,14 @@ export class RequestReader {
     else this.#handlerOf(fd).act(this.#desk, fd, this.#found, from);
   }
 
-  get #isStopping(): boolean {
-    return this.#stoppingSince < Number.POSITIVE_INFINITY;
-  }
-
   /** Ends those that have timed out; the milliseconds until the next has. */
   tick(now: number): number {
     const untilLook = this.#pauses.tick(now, this.#lookAfterPause);
     this.flush();
-    if (this.#isStopping) this.#closeLate(now);
+    const isStopping = this.#stoppingSince < Number.POSITIVE_INFINITY;
+    if (isStopping) this.#closeLate(now);
     while (this.#waiting.oldestSince + this.#timeoutMs <= now) this.#fail(this.#waiting.oldest, 'too_slow');
-    if (this.#isStopping && this.#waiting.size > 0) return Math.min(untilLook, SILENT_LOOK_MS);
+    if (isStopping && this.#waiting.size > 0) return Math.min(untilLook, SILENT_LOOK_MS);
     return Math.min(untilLook, this.#waiting.oldestSince + this.#timeoutMs - now);
   }
 
@@ -266,7 +262,7 @@ export class RequestReader {
     const partial = this.#partials.get(fd);
     this.#leave(fd);
     const name = failure === 'too_slow' && partial?.speaks === TLS ? 'hello_too_slow' : failure;
-    this.#desk.fail(fd, name, 'timeout', partial ?? NOTHING_SAID);
+    this.#desk.fail(fd, name, 'timeout', partial ?? UNHEARD);
   }
 
   /**

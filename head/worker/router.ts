@@ -4,8 +4,9 @@
  */
 import { policyByName } from '../choose/index.ts';
 import { type Candidates, type Choose, hashBytes, hashText, type Policy } from '../choose/policy.ts';
-import type { Found } from '../found.ts';
+import type { Found, FoundKey } from '../found.ts';
 import { NOBODY } from '../modes/mode.ts';
+import { HTTP } from '../refusals.ts';
 import { type Scoreboard, SLOTS, UP } from '../scoreboard.ts';
 import type { Clock } from './clock.ts';
 import type { Connections } from './connections.ts';
@@ -51,6 +52,7 @@ export class Router {
   readonly #direct: (string | null)[] = new Array(SLOTS).fill(null);
   readonly #nameHash = new Uint32Array(SLOTS);
   readonly #names = new ServedNames();
+  #turn = 0;
   readonly #candidates: Candidates = { slots: new Int32Array(SLOTS), count: 0 };
   /** By slot: how long it is passed over, and until when. Milliseconds; 0 when it is not. */
   readonly #backOffMs = new Float64Array(SLOTS);
@@ -130,6 +132,12 @@ export class Router {
     return candidates.count === 0 ? NOBODY : this.#ask(fd, found);
   }
 
+  /** Whether what the first bytes tell makes a difference. */
+  get looksInside(): boolean {
+    const { needs } = this.policy;
+    return this.#names.matter || (needs !== 'nothing' && needs !== 'address');
+  }
+
   /** Those that serve the name that is asked for, as well as any. */
   #slotsFor(found: Found): readonly number[] {
     return this.#names.matter ? this.#names.forName(serverName(found), this.#isUp) : this.#names.everyone;
@@ -144,11 +152,17 @@ export class Router {
 
   #ask(fd: number, found: Found): number {
     const { needs } = this.policy;
-    if (needs === 'name') return this.#choose(this.#candidates, hashText(serverName(found)));
     if (needs === 'nothing') return this.#choose(this.#candidates, 0);
     if (needs === 'address') return this.#choose(this.#candidates, this.#connections.addressHash[fd]!);
-    const { start, end } = found.keys[needs];
-    return this.#choose(this.#candidates, hashBytes(found.bytes, start, end));
+    return this.#choose(this.#candidates, this.#keyHash(needs, found));
+  }
+
+  /** Where there is no path the name is the next best; who says neither is anybody's, one after the other. */
+  #keyHash(needs: FoundKey, found: Found): number {
+    const { start, end } = found.keys.path;
+    if (needs === 'path' && (found.speaks === HTTP || end > start)) return hashBytes(found.bytes, start, end);
+    const name = serverName(found);
+    return name === '' ? Math.imul(++this.#turn, 0x9e3779b1) >>> 0 : hashText(name);
   }
 
   #drop(slot: number): void {

@@ -9,9 +9,6 @@ const WAITS = 'the connection stays with the head until a request head is comple
 const REFUSES = 'what is no HTTP request is answered by the head and does not reach the server';
 /** The head's --head-timeout, not the server's own timeouts. */
 const TIMES = 'how long a first request head may take is the head’s to say (--head-timeout)';
-/** The server of the test tells TLS and plain HTTP apart by the first byte, on one port. */
-const TLS = 'a head is for plain HTTP and closes what begins with a TLS handshake';
-
 export const expectedDifferences: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   node: {
     'test-http-header-overflow.js': WAITS,
@@ -33,12 +30,6 @@ export const expectedDifferences: Readonly<Record<string, Readonly<Record<string
   express: {},
   ws: {
     "WebSocketServer close emits the 'close' event after the server closes": WAITS,
-    "WebSocket Connection establishing When moving away from a secure context If there is no 'redirect' event listener drops the `auth` option":
-      TLS,
-    "WebSocket Connection establishing When moving away from a secure context If there is no 'redirect' event listener drops the Authorization and Cookie headers":
-      TLS,
-    "WebSocket Connection establishing When moving away from a secure context If there is at least one 'redirect' event listener does not drop any headers by default":
-      TLS,
   },
   koa: {},
 };

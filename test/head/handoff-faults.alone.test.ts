@@ -261,7 +261,7 @@ test.serial(
 test.serial('a registration that is no hello is refused, and one that never comes is cut off', async (t) => {
   const cluster = await startCluster(t, ONE_WORKER, ['d1']);
   await t.throwsAsync(startRogue(cluster.socket, { name: 'd1' }), { message: /NAME_TAKEN/ });
-  await t.throwsAsync(startRogue(cluster.socket, { version: 2 }), { message: /VERSION_MISMATCH/ });
+  await t.throwsAsync(startRogue(cluster.socket, { version: 3 }), { message: /VERSION_MISMATCH/ });
   await t.throwsAsync(startRogue(cluster.socket, { credits: 0 }), { message: /PROTOCOL/ });
   await t.throwsAsync(startRogue(cluster.socket, { direct: 'evil.example:80\r\nX: y' }), {
     message: /PROTOCOL/,

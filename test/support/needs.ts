@@ -30,6 +30,9 @@ const packages = {
 } as const;
 export type Tool = keyof typeof packages;
 
+/** For what is tested with it where it is there, and without it elsewhere. */
+export const has = (tool: Tool): boolean => isThere(tool);
+
 function isThere(tool: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {

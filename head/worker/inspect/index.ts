@@ -2,11 +2,12 @@
 import type { Found } from '../../found.ts';
 import { HELLO_BYTES } from './client-hello.ts';
 import { http } from './http.ts';
+import { FIRST_REQUEST_BYTES } from './http2.ts';
 import { forget, INCOMPLETE, type Kind } from './kind.ts';
 import { sslV2, tls } from './tls.ts';
 
 /** Bytes that may have to be seen of what is no request head, which has a limit of its own. */
-export const INSPECTED_MAX = HELLO_BYTES;
+export const INSPECTED_MAX = Math.max(HELLO_BYTES, FIRST_REQUEST_BYTES);
 
 const kinds: readonly Kind[] = [http, tls, sslV2];
 

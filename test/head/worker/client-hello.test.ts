@@ -1,9 +1,5 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect } from 'node:net';
-import { createServer } from 'node:tls';
 import test from 'ava';
 import {
-  ClientHello,
   HELLO_BYTES,
   HELLO_COMPLETE,
   HELLO_INCOMPLETE,
@@ -24,53 +20,15 @@ import {
   recordCurl,
 } from '../../support/hellos.ts';
 import { needing } from '../../support/needs.ts';
+import { assertOneVerdict, read, reader, seeded } from './read-hello.ts';
 
-/** A million: BATON_MUTATIONS=1000000 npx ava test/head/worker/client-hello.test.ts */
-const MUTATIONS = Number(process.env.BATON_MUTATIONS ?? 100_000);
-/** Of these OpenSSL is asked as well. */
-const ASKED = 3000;
-
-const reader = new ClientHello();
-const words = ['incomplete', 'complete', 'malformed', 'too long'] as const;
 let hellos: Recorded[];
 
 test.before(async () => {
   hellos = await recordCommon();
 });
 
-/** What the reader makes of the first `length` bytes, whatever lies behind them. */
-function read(bytes: Buffer, length = bytes.length): Reading {
-  const is = words[reader.read(bytes, length)]!;
-  if (is !== 'complete') return { is };
-  const { message, name } = reader;
-  return {
-    is,
-    name: Buffer.from(message.subarray(name.start, name.end)).toString('latin1'),
-    alpn: reader.alpn(),
-    versions: reader.versions(),
-  };
-}
-
 const nameOf = (text: string): string => nameIn(Buffer.from(text, 'latin1'), 0, text.length);
-
-/** One verdict, that of all its bytes at once, however it is cut: told at the earliest when it is there, and never taken back. */
-function assertOneVerdict(t: { deepEqual(a: unknown, b: unknown, m?: string): void }, flight: Buffer): void {
-  const whole = read(flight);
-  let decidedAt = 0;
-  for (let length = 1; length <= flight.length; length++) {
-    const now = read(flight, length);
-    if (now.is === 'incomplete') {
-      // Until as many bytes are there as it asked for nothing changes.
-      const { needed } = reader;
-      if (needed <= length || needed > HELLO_BYTES) throw new Error(`needs ${needed} with ${length} there`);
-      if (decidedAt > 0) throw new Error(`took its verdict back at ${length}`);
-    } else {
-      decidedAt ||= length;
-      t.deepEqual(now, whole, `the first ${length} bytes`);
-    }
-  }
-  if (decidedAt === 0) t.deepEqual(whole, { is: 'incomplete' });
-}
 
 function assertHello(
   t: { deepEqual(a: unknown, b: unknown, m?: string): void; is(a: unknown, b: unknown, m?: string): void },
@@ -98,37 +56,28 @@ function assertHello(
   t.deepEqual(read(Buffer.concat([bytes, Buffer.from([23, 3, 3, 0, 9])])), whole);
 }
 
-// In turns and first: the others mutate what these record.
-test.serial(
-  'the hellos of OpenSSL, Node and RFC 8448 have one verdict, cut at every byte and into one to five records',
-  (t) => {
-    for (const hello of hellos) assertHello(t, hello);
-    const pq = hellos.find(({ what }) => what.includes('post-quantum'))!;
-    t.true(pq.bytes.length > 1500, 'more than one segment of an Ethernet');
-    const reading = read(pq.bytes);
-    t.deepEqual(reading.is === 'complete' && reading.alpn, ['h2', 'http/1.1']);
-    t.deepEqual(reading.is === 'complete' && reading.versions, [0x0304, 0x0303]);
-  },
-);
-
-needing('curl', test.serial)('so has that of curl', async (t) => {
-  const hello = await recordCurl();
-  assertHello(t, hello);
-  hellos.push(hello);
+test('the hellos of OpenSSL, Node and RFC 8448 have one verdict, cut at every byte and into one to five records', (t) => {
+  for (const hello of hellos) assertHello(t, hello);
+  const pq = hellos.find(({ what }) => what.includes('post-quantum'))!;
+  t.true(pq.bytes.length > 1500, 'more than one segment of an Ethernet');
+  const reading = read(pq.bytes);
+  t.deepEqual(reading.is === 'complete' && reading.alpn, ['h2', 'http/1.1']);
+  t.deepEqual(reading.is === 'complete' && reading.versions, [0x0304, 0x0303]);
 });
 
-needing('chromium', test.serial)(
-  'so has that of Chromium, with GREASE and the outer hello of ECH',
-  async (t) => {
-    const hello = await recordChromium();
-    assertHello(t, hello);
-    const reading = read(hello.bytes);
-    t.true(reading.is === 'complete' && reading.alpn.includes('h2'));
-    t.true(reading.is === 'complete' && reading.versions.includes(0x0304));
-    t.true(hello.bytes.includes(Buffer.from([0xfe, 0x0d])), 'encrypted_client_hello');
-    hellos.push(hello);
-  },
-);
+needing('curl')('so has that of curl', async (t) => {
+  const hello = await recordCurl();
+  assertHello(t, hello);
+});
+
+needing('chromium')('so has that of Chromium, with GREASE and the outer hello of ECH', async (t) => {
+  const hello = await recordChromium();
+  assertHello(t, hello);
+  const reading = read(hello.bytes);
+  t.true(reading.is === 'complete' && reading.alpn.includes('h2'));
+  t.true(reading.is === 'complete' && reading.versions.includes(0x0304));
+  t.true(hello.bytes.includes(Buffer.from([0xfe, 0x0d])), 'encrypted_client_hello');
+});
 
 // --- by hand ---
 
@@ -315,147 +264,6 @@ test('a name is in lower case and without the dot at its end, and an address is 
     ['a:b', ''],
   ] as const)
     t.is(nameInAuthority(Buffer.from(sent, 'latin1'), 0, sent.length), name, sent);
-});
-
-// --- anything ---
-
-/** mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** One to four wrong things in a flight. */
-function mutate(random: () => number, from: readonly Buffer[]): Buffer {
-  const below = (count: number): number => Math.floor(random() * count);
-  let bytes: Buffer = Buffer.from(from[below(from.length)]!);
-  for (let left = 1 + below(4); left > 0; left--) {
-    const at = below(bytes.length || 1);
-    const end = at + below(Math.min(64, bytes.length - at) + 1);
-    switch (below(10)) {
-      case 0:
-        if (bytes.length > 0) bytes[at]! ^= 1 << below(8);
-        break;
-      case 1:
-        if (bytes.length > 0) bytes[at] = [0, 1, 2, 3, 16, 22, 41, 43, 127, 255][below(10)]!;
-        break;
-      case 2:
-        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
-        break;
-      case 3:
-        bytes = Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
-        break;
-      case 4:
-        bytes = bytes.subarray(0, at);
-        break;
-      case 5: {
-        const other = from[below(from.length)]!;
-        bytes = Buffer.concat([bytes.subarray(0, at), other.subarray(below(other.length))]);
-        break;
-      }
-      case 6:
-        if (at + 2 <= bytes.length) bytes.writeUInt16BE((bytes.readUInt16BE(at) + below(7) - 3) & 0xffff, at);
-        break;
-      case 7:
-      case 8:
-        // Cut into records anew, which leaves it good where it was.
-        bytes = intoRecords(
-          bytes.subarray(5),
-          Array.from({ length: below(5) }, () => 1 + below(200)),
-        );
-        break;
-      default:
-        // A byte of a name or of a length, most likely: what is near the front of the extensions.
-        if (bytes.length > 200) bytes[60 + below(140)] = below(256);
-    }
-  }
-  return Buffer.from(bytes);
-}
-
-test('of mutated hellos none is read wrongly: as by a plain reading, in pieces as at once, and without a look beyond', (t) => {
-  const random = seeded(0x5eed);
-  const from = hellos.map(({ bytes }) => bytes);
-  const counts: Record<string, number> = {};
-  for (let i = 0; i < MUTATIONS; i++) {
-    const bytes = mutate(random, from);
-    const whole = read(bytes);
-    counts[whole.is] = (counts[whole.is] ?? 0) + 1;
-    const plain = readPlainly(bytes);
-    // What is cut short may be known to be wrong before it ends.
-    const isEarly = plain.is === 'incomplete' && (whole.is === 'malformed' || whole.is === 'too long');
-    // Two wrong things: which is named first is nobody's business.
-    const isBoth = plain.is !== 'complete' && plain.is !== 'incomplete' && whole.is === 'malformed';
-    if (!isEarly && !isBoth && JSON.stringify(plain) !== JSON.stringify(whole))
-      t.fail(`${bytes.toString('hex')}: ${JSON.stringify(whole)}, not ${JSON.stringify(plain)}`);
-    // Of a part of it no other verdict, and never one by what lies behind.
-    const length = Math.floor(random() * (bytes.length + 1));
-    const part = read(bytes, length);
-    const alone = read(Buffer.from(bytes.subarray(0, length)));
-    if (JSON.stringify(part) !== JSON.stringify(alone)) t.fail(`looks beyond: ${bytes.toString('hex')}`);
-    if (part.is !== 'incomplete' && JSON.stringify(part) !== JSON.stringify(whole))
-      t.fail(`takes its verdict back after ${length}: ${bytes.toString('hex')}`);
-  }
-  t.log(JSON.stringify(counts));
-  for (const word of ['incomplete', 'complete', 'malformed'] as const)
-    t.true(counts[word]! > MUTATIONS / 50, `${word}: ${counts[word]}`);
-});
-
-/** Asks OpenSSL, in Node's server, for the name in a flight; undefined where it does not come so far. */
-async function opensslNames(): Promise<{ ask(bytes: Buffer): Promise<string | undefined>; close(): void }> {
-  let name: string | undefined;
-  const server = createServer({
-    SNICallback(servername, done) {
-      name = servername;
-      done(new Error('known'));
-    },
-  });
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    async ask(bytes) {
-      name = undefined;
-      const socket = connect({ port, host: '127.0.0.1' });
-      socket.on('error', () => {});
-      socket.resume();
-      socket.end(bytes);
-      await new Promise((resolve) => socket.once('close', resolve));
-      return name;
-    },
-    close: () => server.close(),
-  };
-}
-
-test('where OpenSSL reads a name out of a mutated hello, it is the one that is read here', async (t) => {
-  const random = seeded(0x0551);
-  const from = hellos.map(({ bytes }) => bytes);
-  const openssl = await opensslNames();
-  t.teardown(() => openssl.close());
-  let agreed = 0;
-  let stricter = 0;
-  for (let i = 0; i < ASKED; i++) {
-    const bytes = mutate(random, from);
-    const name = await openssl.ask(bytes);
-    if (name === undefined) continue;
-    const reading = read(bytes);
-    if (reading.is === 'complete') {
-      t.is(reading.name, name, bytes.toString('hex'));
-      agreed++;
-    } else {
-      // OpenSSL does not mind an unknown extension that comes twice, nor what is in one that it has no use for.
-      t.is(reading.is, 'malformed', `${name}: ${bytes.toString('hex')}`);
-      stricter++;
-    }
-  }
-  t.log(`${agreed} names agreed, ${stricter} refused that OpenSSL takes`);
-  t.true(agreed > ASKED / 20, `only ${agreed} names`);
-  t.true(stricter < agreed / 10, `${stricter} refused that OpenSSL takes`);
 });
 
 test('its cost is that of its length, however many records it is cut into', (t) => {

@@ -124,10 +124,13 @@ test('the HTTP/2 preface is one when all of it is there, and nothing stands befo
   const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
   for (let length = 1; length < preface.length; length++)
     t.is(verdict(preface.slice(0, length)), INCOMPLETE, String(length));
-  t.is(verdict(preface), COMPLETE);
+  t.false(request.isEnough);
+  // The first request may follow, and need not be waited for (hpack.test.ts has more).
+  t.is(verdict(preface), INCOMPLETE);
+  t.true(request.isEnough);
   t.is(request.speaks, HTTP2);
   t.true(request.cannotFollow);
-  t.is(verdict(`${preface}anything`), COMPLETE);
+  t.is(verdict(`${preface}anything but frames`), COMPLETE);
   for (let at = 12; at < preface.length; at++)
     t.is(verdict(`${preface.slice(0, at)}x`), NOT_HTTP, `a wrong byte ${at}`);
   t.is(verdict(`\r\n${preface}`), NOT_HTTP);

@@ -2,6 +2,7 @@ import test from 'ava';
 import { policyNames } from '../../../head/choose/index.ts';
 import { createFound } from '../../../head/found.ts';
 import { NOBODY } from '../../../head/modes/mode.ts';
+import { TLS } from '../../../head/refusals.ts';
 import { createScoreboardMemory, DRAINING, Scoreboard, UP } from '../../../head/scoreboard.ts';
 import type { Lane } from '../../../head/worker/lane.ts';
 import { Router } from '../../../head/worker/router.ts';
@@ -214,4 +215,21 @@ test('name-hash gives each name one delivery, however it is written', (t) => {
     t.is(router.pickLane(1, asking(`N${i}.Example.:80`), NOBODY), slot);
   }
   t.is(byName.size, 4);
+  const nameless = Array.from({ length: 40 }, () => router.pickLane(1, asking('192.0.2.1'), NOBODY));
+  t.is(new Set(nameless).size, 4, 'who names nobody is shared out');
+});
+
+test('path-hash goes by the name where there is no path to be seen, and by nothing where there is neither', (t) => {
+  const { router } = fleet('path-hash', 4);
+  const secure = (name: string) => Object.assign(asking(name), { speaks: TLS });
+  const byName = new Set<number>();
+  for (let i = 0; i < 100; i++) {
+    const slot = router.pickLane(1, secure(`n${i}.example`), NOBODY);
+    byName.add(slot);
+    t.is(router.pickLane(1, secure(`N${i}.example`), NOBODY), slot);
+  }
+  t.is(byName.size, 4);
+  const none = Object.assign(createFound(), { speaks: TLS });
+  const nameless = Array.from({ length: 40 }, () => router.pickLane(1, none, NOBODY));
+  t.is(new Set(nameless).size, 4);
 });

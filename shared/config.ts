@@ -213,7 +213,7 @@ export const deliverySchema = z
       .refine((list) => servedNames.safeParse(splitNames(list)).success, {
         message: 'expected names such as shop.example, *.img.example or *, with commas between them',
       })
-      .meta({ placeholder: 'NAME,...' })
+      .meta({ placeholder: 'NAMES' })
       .optional()
       .describe("names of servers, by TLS's server name or Host: A,*.B (default: every name)"),
     metrics: address

@@ -1,9 +1,8 @@
-/** Connections that begin with something else than a request of HTTP/1.x, over a head. */
+/** Connections that begin with the hello of TLS, and others whose clients could follow no redirect. */
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
-import { connect, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import test from 'ava';
 import { pino } from 'pino';
@@ -12,11 +11,10 @@ import { type Mode, modes } from '../../shared/status.ts';
 import { allocate } from '../../shared/sys/memory.ts';
 import { getOption } from '../../shared/sys/socket-options.ts';
 import { closeFd, peek, setNoDelay, write } from '../../shared/sys/sockets.ts';
-import { parseHostPort } from '../../shared/units.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { intoRecords, messageOf, type Recorded, recordCommon } from '../support/hellos.ts';
-import { open, send } from '../support/raw-client.ts';
+import { answerTo, open, send } from '../support/raw-client.ts';
 import { startRogue } from '../support/rogue.ts';
 import { until } from '../support/until.ts';
 
@@ -70,16 +68,6 @@ async function ask(socket: TLSSocket, path = '/'): Promise<string> {
 
 const secure = (socket: Socket, servername: string, options = {}): TLSSocket =>
   connectTls({ socket, servername, rejectUnauthorized: false, ...options });
-
-/** What comes after `bytes`, to the end: a reset is an error. */
-async function answerTo(bytes: Buffer, end = false): Promise<string> {
-  const socket = await open(cluster.listen);
-  socket.write(bytes);
-  if (end) socket.end();
-  const chunks: Buffer[] = [];
-  for await (const chunk of socket) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('hex');
-}
 
 const failures = async (reason: string): Promise<number> =>
   (await cluster.status()).inspectionFailures[reason]!;
@@ -202,19 +190,47 @@ test.serial(
   },
 );
 
+test.serial(
+  'with --defer-accept, which waits for the first segment alone, a hello in two is handed over whole',
+  async (t) => {
+    const deferring = await startCluster(t, ['--workers', '1', '--defer-accept', '3s'], []);
+    const rogue = await startRogue(deferring.socket);
+    t.teardown(async () => rogue.die());
+    const { bytes } = hellos.find(({ what }) => what.includes('post-quantum'))!;
+    const socket = await open(deferring.listen);
+    socket.on('error', () => {});
+    t.teardown(async () => void socket.destroy());
+    socket.write(bytes.subarray(0, 1400));
+    await deferring.untilStatus('it is accepted', ({ open: count }) => count === 1);
+    socket.write(bytes.subarray(1400));
+    const { first, fds } = await rogue.offered();
+    rogue.say(2, first, 1);
+    t.is(peek(fds[0]!, allocate(32_768), 0, 32_768), bytes.length);
+    fds.forEach(closeFd);
+  },
+);
+
 test.serial('what is no hello gets the alert for it, and what nobody can take another one', async (t) => {
   const { bytes } = hellos[0]!;
   const wrong = Buffer.from(bytes);
   wrong[5] = 2;
   const badBefore = await failures('bad_hello');
-  t.is(await answerTo(wrong), '15030300020232', 'decode_error');
-  t.is(await answerTo(Buffer.concat([wrong, Buffer.alloc(300_000)])), '15030300020232', 'much behind it');
+  t.is(await answerTo(cluster.listen, wrong), '15030300020232', 'decode_error');
+  t.is(
+    await answerTo(cluster.listen, Buffer.concat([wrong, Buffer.alloc(300_000)])),
+    '15030300020232',
+    'much behind it',
+  );
   t.is(await failures('bad_hello'), badBefore + 2);
   const half = await failures('incomplete');
-  t.is(await answerTo(bytes.subarray(0, 60), true), '15030300020232', 'half of one, and the end');
+  t.is(
+    await answerTo(cluster.listen, bytes.subarray(0, 60), true),
+    '15030300020232',
+    'half of one, and the end',
+  );
   t.is(await failures('incomplete'), half + 1);
   const { outcomes } = await cluster.status();
-  t.is(await answerTo(bytes), '15030300020250', 'internal_error: nobody is there');
+  t.is(await answerTo(cluster.listen, bytes), '15030300020250', 'internal_error: nobody is there');
   await untilCounted('handoff', 'unavailable', outcomes.handoff!.unavailable! + 1);
 });
 
@@ -222,89 +238,12 @@ test.serial(
   'what is too long, too slow or of SSL 2.0 is closed and counted under its own name',
   async (t) => {
     const long = Buffer.from([22, 3, 1, 0x40, 0, 1, 0, 0x40, 1]);
-    t.is(await answerTo(long), '');
+    t.is(await answerTo(cluster.listen, long), '');
     t.is(await failures('hello_too_large'), 1);
-    t.is(await answerTo(Buffer.from([0x80, 0x2e, 1, 0, 2, 0, 21, 0, 0, 0, 16])), '');
+    t.is(await answerTo(cluster.listen, Buffer.from([0x80, 0x2e, 1, 0, 2, 0, 21, 0, 0, 0, 16])), '');
     t.is(await failures('sslv2'), 1);
-    t.is(await answerTo(hellos[0]!.bytes.subarray(0, 50)), '');
+    t.is(await answerTo(cluster.listen, hellos[0]!.bytes.subarray(0, 50)), '');
     t.is(await failures('hello_too_slow'), 1);
     t.is((await cluster.status()).open, 0);
-  },
-);
-
-test.serial(
-  'HTTP/2 without TLS is handed over at its preface, also where that comes in pieces',
-  async (t) => {
-    await feed(
-      t,
-      createHttp2Server((request, response) => {
-        response.end(`${request.headers[':path']}`);
-      }),
-    );
-    const { host, port } = parseHostPort(cluster.listen)!;
-    const session = connectHttp2(`http://${host}:${port}`);
-    const stream = session.request({ ':path': '/h2c' });
-    stream.setEncoding('utf8');
-    const [body] = (await once(stream, 'data')) as [string];
-    t.is(body, '/h2c');
-    session.destroy();
-
-    const socket = connect(port, host);
-    for (const piece of ['PRI * HTTP/2', '.0\r\n\r\nSM\r', '\n\r\n', '\0\0\0\x04\0\0\0\0\0']) {
-      socket.write(piece, 'latin1');
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    const [answer] = (await once(socket, 'data')) as [Buffer];
-    t.is(answer[3], 4, 'SETTINGS');
-    socket.destroy();
-  },
-);
-
-test.serial('a client of HTTP/2 that nobody can take is answered, and told to go away', async (t) => {
-  const start = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
-  const settings = '000000040000000000';
-  t.is(await answerTo(start), `${settings}0000080700000000000000000000000002`);
-  // GET http:/ in stream 1: 503, and nothing behind it has been heard.
-  const asked = Buffer.concat([start, Buffer.from('000003010500000001828684', 'hex')]);
-  t.is(await answerTo(asked), `${settings}00000501050000000108033530330000080700000000000000000100000000`);
-  const session = connectHttp2(`http://${cluster.listen}`);
-  const stream = session.request({ ':path': '/' });
-  // Or, where its request came later than its preface, an error.
-  const [said] = (await Promise.race([once(stream, 'response'), once(session, 'error')])) as [
-    { ':status'?: number; code?: string },
-  ];
-  t.true(said[':status'] === 503 || said.code === 'ERR_HTTP2_SESSION_ERROR', JSON.stringify(said));
-  session.destroy();
-});
-
-test.serial(
-  'HTTP/2 without TLS goes by the name and the path of a first request that comes at once',
-  async (t) => {
-    const server = (who: string) => createHttp2Server((_request, response) => response.end(who));
-    for (const who of ['shop', 'img']) {
-      const receiver = receiveConnections(server(who), {
-        ...{ head: cluster.socket, log, direct: null },
-        ...{ name: `d-${who}`, serves: [`${who}.example`] },
-      });
-      t.teardown(() => receiver.close(0));
-      await receiver.ready;
-    }
-    for (const who of ['shop', 'img', 'shop']) {
-      const session = connectHttp2(`http://${cluster.listen}`);
-      const stream = session.request({ ':path': '/', ':authority': `${who}.example:80` });
-      stream.setEncoding('utf8');
-      const [body] = (await once(stream, 'data')) as [string];
-      t.is(body, who);
-      session.destroy();
-    }
-    const session = connectHttp2(`http://${cluster.listen}`);
-    const stream = session.request({ ':path': '/', ':authority': 'elsewhere.example' });
-    const [headers] = (await once(stream, 'response')) as [{ ':status': number }];
-    t.is(headers[':status'], 421);
-    session.destroy();
-
-    // Who waits for the server's word before it asks is not waited for: nobody here serves those that ask for nobody.
-    const start = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
-    t.regex(await answerTo(start), /^000000040000000000000008070000000000/);
   },
 );

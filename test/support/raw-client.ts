@@ -77,6 +77,16 @@ export async function sendOn(
   return parseReply(Buffer.concat(chunks));
 }
 
+/** All that comes for `bytes`, in hexadecimal, to the end of the connection: a reset is an error. */
+export async function answerTo(address: string, bytes: Buffer, end = false): Promise<string> {
+  const socket = await open(address);
+  socket.write(bytes);
+  if (end) socket.end();
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('hex');
+}
+
 export function parseReply(all: Buffer): Reply {
   const end = all.indexOf('\r\n\r\n');
   if (end < 0) throw new Error(`no answer in ${JSON.stringify(all.toString('latin1').slice(0, 200))}`);

@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
@@ -11,10 +14,13 @@ import { createAuthority } from '../../support/authority.ts';
 import { listen, serveBetween, serveTcp } from '../../support/tls-servers.ts';
 
 const authority = createAuthority();
-const pair = authority.issue(['localhost', '127.0.0.1']);
+const pair = authority.issue(['localhost', '127.0.0.1', '::1']);
 const elsewhere = authority.issue(['elsewhere.example']);
 const expired = authority.issue(['localhost'], -1);
 test.after.always(() => authority.remove());
+
+/** Loopback has it where the machine has IPv6. */
+const withIPv6 = networkInterfaces().lo?.some(({ family }) => family === 'IPv6') ? test : test.skip;
 
 const body = 'x'.repeat(1000);
 const short = { rate: 50, durationMs: 200 };
@@ -83,6 +89,17 @@ test('an address in the URL must be in the certificate, and a name is said in th
   t.is((await visit(`https://127.0.0.1:${port}/`)).succeeded, 10);
   t.is((await visit(`https://localhost:${port}/`)).succeeded, 10);
   t.deepEqual(new Set(names), new Set([false, 'localhost']));
+});
+
+withIPv6('an address of IPv6 must be in the certificate as well', async (t) => {
+  const start = async (options: ServerOptions) => {
+    const server = createHttpsServer({ ...pair, ...options }, (_, answer) => answer.end()).listen(0, '::1');
+    await once(server, 'listening');
+    t.teardown(() => void server.close());
+    return (server.address() as AddressInfo).port;
+  };
+  t.is((await visit(`https://[::1]:${await start({})}/`)).succeeded, 10);
+  t.deepEqual((await visit(`https://[::1]:${await start(elsewhere)}/`)).failures, { tls_name_mismatch: 10 });
 });
 
 test('several requests go over one connection of TLS, and over several where the server closes it', async (t) => {

@@ -10,7 +10,7 @@ import { supportedNodes } from '../shared/supported.ts';
 
 /**
  * What has differed between versions: native callbacks, adopted sockets, servers' undocumented parts, threads, require and
- * types of modules; and whether a head and a delivery work at all.
+ * types of modules, TLS over streams; and whether a head and a delivery work at all.
  */
 const core = [
   'test/shared/sys/readiness.test.ts',
@@ -30,6 +30,9 @@ const core = [
   'test/delivery/tls-farewell.test.ts',
   'test/head/behaviour.test.ts',
   'test/head/hostile-peers.test.ts',
+  'test/infra/visits/secure.test.ts',
+  'test/infra/visits/http2.test.ts',
+  'test/infra/visits/websocket.test.ts',
 ];
 
 const root = fileURLToPath(new URL('..', import.meta.url));

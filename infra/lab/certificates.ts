@@ -53,9 +53,9 @@ export async function placeCertificate(site: Site): Promise<LabCertificate> {
 
 const addressesOf = (args: readonly string[]): string[] =>
   args.flatMap((arg, index) => {
-    const address =
-      arg === '--listen' || arg === '--direct' ? parseHostPort(args[index + 1] ?? '') : undefined;
-    return address === undefined ? [] : [address.host];
+    const value = args[index + 1] ?? '';
+    if (arg === '--vip') return value.split(',');
+    return arg === '--listen' || arg === '--direct' ? (parseHostPort(value)?.host ?? []) : [];
   });
 
 /** mktemp makes the folder 0700. */

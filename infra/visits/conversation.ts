@@ -6,8 +6,8 @@ import type { Target } from './target.ts';
 /** What a visit hears of one of its connections. Moments are microseconds of now(). */
 export interface Listener {
   onConnect(at: number): void;
-  /** It may be asked. `at`: when the last packet came that was needed for it. `work`: this process's own part of the handshake. */
-  onReady(at: number, secured?: { readonly tls: Secured | undefined; readonly work: number }): void;
+  /** It may be asked. `at`: when the last packet came that was needed for it. */
+  onReady(at: number, made?: Made): void;
   /** Of an answer; `work`: this process's own part since `onReady`, in microseconds. */
   onFirstByte(at: number, work: number): void;
   /** `at`: when its last byte came. */
@@ -15,6 +15,13 @@ export interface Listener {
   /** Of a WebSocket: one was sent and came back. */
   onMessage(micros: number, at: number): void;
   onFailure(name: string): void;
+}
+
+/** What is known of connections that are streams. */
+export interface Made {
+  readonly tls: Secured | undefined;
+  /** This process's own part of the handshake, microseconds. */
+  readonly work: number;
 }
 
 export interface Answer {

@@ -164,7 +164,8 @@ class Run {
       const wait = this.#next - now();
       if (wait > 0) {
         this.#alarm.after(wait);
-        if (this.#ready === undefined) this.#makeReadySoon(wait);
+        // Without TLS there is nothing to it.
+        if (this.#ready === undefined && this.#nextTarget().secure) this.#makeReadySoon(wait);
         return;
       }
       const intended = this.#next;
@@ -186,7 +187,13 @@ class Run {
   }
 
   #makeReady(): Visit {
-    return new Visit(this.#plan, this.#targets[this.#turn++ % this.#targets.length]!);
+    const visit = new Visit(this.#plan, this.#nextTarget());
+    this.#turn++;
+    return visit;
+  }
+
+  #nextTarget(): Target {
+    return this.#targets[this.#turn % this.#targets.length]!;
   }
 
   #beginOne(intended: number, late: number): void {

@@ -68,8 +68,8 @@ export class Security {
       socket: wire,
       secureContext: this.prepare(),
       ALPNProtocols: protocols,
-      // An address is no server name (RFC 6066 section 3); the certificate must name it all the same.
-      servername: isIP(host) ? '' : host,
+      // An address is no server name, nor has one a dot at its end (RFC 6066 section 3).
+      servername: isIP(host) ? '' : host.replace(/\.$/, ''),
       checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
       rejectUnauthorized: !this.#options.insecure,
       ...(session === undefined ? {} : { session }),

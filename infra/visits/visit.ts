@@ -1,7 +1,7 @@
 import type { Endpoint } from '../../shared/sys/endpoints.ts';
 import { errnoName } from '../../shared/sys/libc.ts';
 import { now } from './clients.ts';
-import type { Answer, Conversation, Converse } from './conversation.ts';
+import type { Answer, Conversation, Converse, Listener, Made } from './conversation.ts';
 import { failureOf } from './failures.ts';
 import type { LinePlan } from './line.ts';
 import type { Secured } from './secure.ts';
@@ -34,7 +34,7 @@ const followed = new Set([301, 302, 303, 307, 308, 201]);
  * on the last connection. The moments are microseconds of `now()`; those of a redirect are overwritten by the
  * connection that follows it, and `redirected` keeps when that began.
  */
-export class Visit {
+export class Visit implements Listener {
   intended = 0;
   begun = 0;
   redirected = 0;
@@ -123,26 +123,28 @@ export class Visit {
 
   /** The visit hears nothing of a conversation that it has left. */
   #prepare(): Conversation {
-    const plan = this.#plan;
-    return plan.converse(this.#target)(plan, this.#target, {
-      onConnect: (at) => {
-        if (this.#answers === 0) this.connected = at;
-      },
-      onReady: (at, made) => {
-        if (this.#answers === 0) this.secured = at;
-        if (made) this.#made(made.tls, made.work);
-        this.#ask();
-        if (plan.keepPorts) this.port = this.#conversation?.port() ?? 0;
-      },
-      onFirstByte: (at, work) => {
-        if (this.#answers > 0) return;
-        this.firstByte = at;
-        this.ownFirstByte = work;
-      },
-      onAnswer: (answer, at) => this.#answered(answer, at),
-      onMessage: (micros, at) => this.#heard(micros, at),
-      onFailure: (name) => this.#finish(name),
-    });
+    return this.#plan.converse(this.#target)(this.#plan, this.#target, this);
+  }
+
+  onConnect(at: number): void {
+    if (this.#answers === 0) this.connected = at;
+  }
+
+  onReady(at: number, made?: Made): void {
+    if (this.#answers === 0) this.secured = at;
+    if (made) this.#made(made);
+    this.#ask();
+    if (this.#plan.keepPorts) this.port = this.#conversation?.port() ?? 0;
+  }
+
+  onFirstByte(at: number, work: number): void {
+    if (this.#answers > 0) return;
+    this.firstByte = at;
+    this.ownFirstByte = work;
+  }
+
+  onFailure(name: string): void {
+    this.#finish(name);
   }
 
   #goOnElsewhere(): void {
@@ -155,7 +157,7 @@ export class Visit {
     this.#connect(this.#conversation);
   }
 
-  #made(tls: Secured | undefined, work: number): void {
+  #made({ tls, work }: Made): void {
     if (this.#answers === 0) this.ownSecure = work;
     if (!tls) return;
     this.handshakes ??= [];
@@ -168,7 +170,7 @@ export class Visit {
   }
 
   /** `at`: when its last byte came. */
-  #answered(answer: Answer, at: number): void {
+  onAnswer(answer: Answer, at: number): void {
     const { status, location, bodyBytes, keepAlive } = answer;
     this.status = status;
     this.bytes += bodyBytes;
@@ -201,7 +203,7 @@ export class Visit {
     this.#conversation!.say();
   }
 
-  #heard(micros: number, at: number): void {
+  onMessage(micros: number, at: number): void {
     this.messages++;
     this.#plan.onMessage(this, micros);
     if (this.messages === this.#plan.messagesPerVisit) this.#finish(undefined, at);

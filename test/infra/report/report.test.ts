@@ -206,6 +206,16 @@ test('a report is written as JSON that its schema reads back, and as a page', as
   t.is(await readFile(files.html, 'utf8'), await renderPage(report));
 });
 
+test('the page shows how long TLS took, where there was some', async (t) => {
+  t.notRegex(await renderPage(report), /class="phase-secure"/);
+  const [first] = cases;
+  const means = { ...first!.summary!.phaseMeans, secure: 50_000 };
+  const secured = { ...first!, summary: { ...first!.summary!, phaseMeans: means } };
+  const page = await renderPage({ ...report, cases: [secured] });
+  t.regex(page, /<i class="phase-secure"><\/i>secure/);
+  t.regex(page, /title="secure: 50\.0 ms"/);
+});
+
 test('a report of the schema before is read: its visits took no time for TLS', (t) => {
   const old = JSON.parse(JSON.stringify({ ...report, schema: 2 }));
   for (const each of old.cases)

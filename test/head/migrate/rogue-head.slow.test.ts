@@ -15,6 +15,7 @@ import { EAGAIN } from '../../../shared/sys/libc.ts';
 import { bindReuseport } from '../../../shared/sys/reuseport.ts';
 import { acceptNonBlocking, closeFd, listen } from '../../../shared/sys/sockets.ts';
 import { encodeSaved, type FrozenConnection, freeze, Refusal } from '../../../shared/tcp-repair/index.ts';
+import { formatHostPort } from '../../../shared/units.ts';
 import { type Link, listenForLinks } from '../../../shared/wire/remote/link.ts';
 import { checkFromRemote, type FromRemote, type ToRemote } from '../../../shared/wire/remote/messages.ts';
 import { enterNamespace } from '../../support/enter-namespace.ts';
@@ -41,6 +42,8 @@ interface Stage {
 }
 
 let network: Network;
+/** Of its own for each test: a child that starts right now may have a copy of a socket that has been closed. */
+let port = 8080;
 const undo: (() => Promise<void>)[] = [];
 labTest('a network of one delivery host', async (t) => {
   network = await startNetwork({ teardown: (step) => undo.push(step) }, 1);
@@ -52,6 +55,8 @@ test.after.always('the network is gone', async () => {
 
 /** A client with a connection to a head that is this file, and a real delivery that has registered with it. */
 async function setUp(t: ExecutionContext): Promise<Stage> {
+  port++;
+  const control = { host: '10.77.0.2', port: port + 1000 };
   const enter = (host: string) => enterNamespace(network.host(host).namespace);
   const { v4: vip } = network.topology.vip;
   const file = join(network.directory, 'secret');
@@ -60,7 +65,7 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
   const inbox: FromRemote[] = [];
   let link: Link | undefined;
   const server = await listenForLinks(
-    { host: '10.77.0.2', port: 9000 },
+    control,
     '--control',
     { secret, idleMs: 60_000 },
     {
@@ -72,12 +77,12 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
     },
   );
   t.teardown(server.close);
-  const { fds } = await bindReuseport({ host: vip, port: 8080 }, 1);
+  const { fds } = await bindReuseport({ host: vip, port }, 1);
   listen(fds[0]!, 8);
   enter('client');
   const starting = network.host('d1').start([
     ...baton,
-    ...['delivery', '--name', 'd1', '--head', '10.77.0.2:9000', '--secret', file, '--vip', vip],
+    ...['delivery', '--name', 'd1', '--head', formatHostPort(control), '--secret', file, '--vip', vip],
     // A head that breaks off answers no `draining`.
     ...['--direct', '10.77.0.11:8080', '--drain-timeout', '200ms'],
   ]);
@@ -98,7 +103,7 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
   say({ type: 'welcome', version: 1 });
   const delivery = await starting;
 
-  const client = connect({ host: vip, port: 8080, allowHalfOpen: true });
+  const client = connect({ host: vip, port, allowHalfOpen: true });
   t.teardown(async () => void client.destroy());
   const seen = { text: '', error: '', ended: false };
   client.on('data', (chunk) => {

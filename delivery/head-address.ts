@@ -3,7 +3,7 @@ import { type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { addressBytes } from '../shared/addresses.ts';
 import { BatonError } from '../shared/errors.ts';
-import { defaultSocketPath } from '../shared/paths.ts';
+import { trustedSocketPath } from '../shared/paths.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { UNIX_PATH_BYTES } from '../shared/sys/unix-sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
@@ -39,7 +39,7 @@ export function findHead(
   },
   log: Log,
 ): HeadAddress {
-  const name = options.head ?? defaultSocketPath();
+  const name = options.head ?? trustedSocketPath();
   // A path with a colon has a slash as well, unless somebody is out for trouble.
   const address = name.includes('/') ? undefined : parseHostPort(name);
   if (!address) return localHead(name);

@@ -1,6 +1,6 @@
 /** Options that name a running head, for the commands that ask or steer it. */
 import type { Command } from 'commander';
-import { adminPathFor, defaultSocketPath } from '../../shared/paths.ts';
+import { adminPathFor, defaultSocketPath, trustedSocketPath } from '../../shared/paths.ts';
 import type { LabKind } from '../lab/kinds/kind.ts';
 import { onLab } from './arguments.ts';
 
@@ -16,7 +16,7 @@ export function addHeadOptions(command: Command): Command {
 }
 
 export const adminPath = (options: HeadOptions): string =>
-  options.adminSocket ?? adminPathFor(options.socket ?? defaultSocketPath());
+  options.adminSocket ?? adminPathFor(options.socket ?? trustedSocketPath());
 
 export interface AnyHeadOptions extends HeadOptions {
   readonly on?: LabKind;

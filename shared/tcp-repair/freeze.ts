@@ -89,7 +89,7 @@ export class FrozenConnection {
     this.#close = close;
   }
 
-  /** Copies the connection. Once; after a refusal only `thaw` and `reset` are left. */
+  /** Copies the connection. Once, right after `freeze` and before any other; after a refusal only `thaw` and `reset` are left. */
   save(): SavedConnection | Refusal {
     this.#expect('save', 'frozen');
     this.#stage = 'saved';

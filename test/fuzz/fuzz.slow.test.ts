@@ -29,13 +29,13 @@ for (const [name, open] of Object.entries(targets)) {
       corpus.map((kept) => kept.bytes),
       seed,
     );
-    for (const kept of corpus) t.is(await fuzzer.examine(kept.bytes), undefined, kept.name);
     const until = performance.now() + MILLIS;
     do {
       const failure = await fuzzer.run();
-      if (failure) return t.fail(`${failure.problem} (BATON_FUZZ_SEED=${seed}): ${bytes(failure.shrunk)}`);
-    } while (performance.now() < until);
-    t.true(fuzzer.inputs >= 32);
+      if (!failure) continue;
+      const name = corpus.find((kept) => Buffer.compare(kept.bytes, failure.input) === 0)?.name;
+      return t.fail(`${failure.problem} (${name ?? `BATON_FUZZ_SEED=${seed}`}): ${bytes(failure.shrunk)}`);
+    } while (performance.now() < until || fuzzer.inputs < corpus.length);
     t.true(fuzzer.reached.share > 0.5, `${fuzzer.reached.share} of its code`);
   });
 }
@@ -58,7 +58,6 @@ test.serial(
     while (!failure && fuzzer.inputs < 200_000) failure = await fuzzer.run();
     t.is(failure?.problem, 'the planted fault');
     t.is(Buffer.from(failure!.shrunk).toString(), 'Bato');
-    t.true(fuzzer.reached.share > 0.9);
   },
 );
 

@@ -1,11 +1,12 @@
 /**
  * `npm run fuzz -- --seconds N [--target NAME] [--seed S] [--inputs N]`: gives every target inputs for so long (or so many of
- * them), each its equal share. `--input FILE` gives one target one input again. The first input that breaks something ends
+ * them), each its equal share of the time; an interrupt ends it early. `--input FILE` gives one target one input again. The first input that breaks something ends
  * the run with 1: it is made small, kept in test/corpus and named. `--keep` keeps what reached new code, too, as seeds.
  * `--unguided` does without the counters of blocks, ten times faster. docs/reliability.md tells what is held of each target.
  */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../../infra/terminal/table.ts';
 import { keep, loadCorpus } from './corpus.ts';
@@ -58,15 +59,22 @@ async function main(): Promise<number> {
   const done = () => runs.reduce((sum, { fuzzer }) => sum + fuzzer.inputs, 0);
   const begun = performance.now();
   let failures = 0;
+  let isStopped = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      isStopped = true;
+    });
+  const progress = setInterval(() => console.log(`${done()} inputs so far`), 60_000);
   // They take turns, so that each has its share however long it takes.
   for (let going = runs; going.length > 0; ) {
     going = going.filter(({ failed }) => !failed);
     for (const run of going) {
       const left = Math.min(inputs - done(), begun + seconds * 1000 - performance.now());
-      if (left <= 0) going = [];
+      if (left <= 0 || isStopped) going = [];
       else if (await turn(run, inputs - done())) failures++;
     }
   }
+  clearInterval(progress);
   for (const { target } of runs) await target.close?.();
   const rows = runs.map(({ name, target, fuzzer, millis }) => [
     name,
@@ -105,6 +113,8 @@ async function turn(run: Run, most: number): Promise<boolean> {
   while (!failure && performance.now() - begun < TURN_MS && fuzzer.inputs - before < most)
     failure = await fuzzer.run(most - (fuzzer.inputs - before));
   run.millis += performance.now() - begun;
+  // Signals and timers, which awaiting what is there already keeps out.
+  await setImmediate();
   if (!failure) return false;
   run.failed = true;
   tell(name, failure);
@@ -122,7 +132,7 @@ function tell(name: string, { shrunk, problem }: Failure): void {
 
 async function again(file: string): Promise<number> {
   if (chosen.length !== 1) usage('--target with --input');
-  const coverage = new Coverage();
+  const coverage = new Coverage(false);
   const target = await targets[chosen[0]!]!();
   const problem = await new Fuzzer(target, coverage.of([]), [], seed).examine(readFileSync(file));
   await target.close?.();

@@ -1,3 +1,6 @@
+import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import { execa } from 'execa';
 import { adminPathFor } from '../../shared/paths.ts';
@@ -34,4 +37,35 @@ test('the admin socket is beside the deliveries’ socket', (t) => {
   t.is(adminPathFor('/run/baton/head.sock'), '/run/baton/head.admin.sock');
   t.is(adminPathFor('/tmp/head'), '/tmp/head.admin.sock');
   t.is(adminPathFor('a.sock/b.sock'), 'a.sock/b.admin.sock');
+});
+
+/** What a user is told who connects to the default path; it becomes that user when everything is loaded. */
+const connecting = `import { trustedSocketPath } from ${JSON.stringify(module)};
+process.setgid(65534);
+process.setuid(65534);
+try {
+  console.log(trustedSocketPath());
+} catch (error) {
+  console.log(error.code, error.message);
+}`;
+
+const asRoot = process.getuid!() === 0 ? test : test.skip;
+
+asRoot('nobody connects to a head in a folder of theirs that another user has made', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'baton-test-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const own = join(folder, 'baton-65534');
+  const ask = async () => {
+    const env = { PATH: process.env.PATH!, TMPDIR: folder };
+    const args = ['--input-type=module-typescript', '--eval', connecting];
+    return (await execa(process.execPath, args, { env, extendEnv: false })).stdout;
+  };
+  await chown(folder, 65534, 65534);
+  t.is(await ask(), `${own}/head.sock`, 'nobody has made it yet');
+  await mkdir(own);
+  t.is(await ask(), `${own}/head.sock`, 'root has');
+  await chown(own, 65534, 65534);
+  t.is(await ask(), `${own}/head.sock`, 'its user has');
+  await chown(own, 1000, 1000);
+  t.regex(await ask(), /^SOCKET_UNUSABLE .*user 1000 has made .*baton-65534, and may be who answers there/);
 });

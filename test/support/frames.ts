@@ -104,22 +104,26 @@ export interface Segment {
   /** FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32. */
   readonly flags: number;
   readonly urgent?: number;
-  readonly data?: string;
+  readonly window?: number;
+  /** As they stand in the header, padded to a multiple of 4. */
+  readonly options?: Uint8Array;
+  readonly data?: string | Uint8Array;
 }
 
 export function tcp(ends: Ends, { fromPort, toPort, flags, ...rest }: Segment): Buffer {
-  const { seq = 0, ack = 0, urgent = 0, data = '' } = rest;
+  const { seq = 0, ack = 0, urgent = 0, window = 0xffff, options = new Uint8Array(0), data = '' } = rest;
   const segment = (sum: Buffer) =>
     Buffer.concat([
       u16(fromPort),
       u16(toPort),
       u32(seq),
       u32(ack),
-      Buffer.of(0x50, flags),
-      u16(0xffff),
+      Buffer.of((5 + options.length / 4) << 4, flags),
+      u16(window),
       sum,
       u16(urgent),
-      Buffer.from(data),
+      options,
+      Buffer.from(data as Uint8Array),
     ]);
   const bare = segment(u16(0));
   const pseudo = [addressBytes(ends.from), addressBytes(ends.to), u32(bare.length), u32(TCP)];

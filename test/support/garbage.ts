@@ -42,6 +42,12 @@ const hello = (name: string, version = 1): FromDelivery => ({
   active: 0,
 });
 
+export function sayHello(fd: number, name: string): void {
+  const bytes = encodeControl(hello(name));
+  messenger.bytes.set(bytes);
+  messenger.send(fd, bytes.length, 0);
+}
+
 /** `count` peers, one after the other; every second one closes at once, the others when 32 more have come. */
 export async function sendGarbage(path: string, count: number, seed: number): Promise<void> {
   const random = createRandom(seed);

@@ -94,7 +94,7 @@ function inspectHead(found: Found, bytes: Uint8Array, length: number): number {
   while (at < length && classes[bytes[at]!]! & TARGET) at++;
   // Judged while it arrives: a wrong form need not be waited out.
   const form = isConnect
-    ? readAuthority(found, bytes, targetStart, at, at < length)
+    ? readAuthority(found, bytes, targetStart, at)
     : readTarget(found, bytes, targetStart, at, at < length);
   if (form === NOT_HTTP) return NOT_HTTP;
   if (at === length) return INCOMPLETE;
@@ -174,13 +174,12 @@ function readVersion(bytes: Uint8Array, start: number, length: number, protocol:
   return COMPLETE;
 }
 
-/** The target of CONNECT (RFC 9112 section 3.2.3): whatever it is, it is not for the head. */
-function readAuthority(found: Found, bytes: Uint8Array, start: number, end: number, whole: boolean): number {
+/** The target of CONNECT (RFC 9112 section 3.2.3): whatever it is, and Node takes it without any, it is not for the head. */
+function readAuthority(found: Found, bytes: Uint8Array, start: number, end: number): number {
   found.lacksSlash = false;
   found.isServerWide = false;
   found.refusal = 'notImplemented';
   found.cannotFollow = true;
-  if (start === end) return whole ? NOT_HTTP : INCOMPLETE;
   return setTarget(found, bytes, start, end);
 }
 

@@ -14,6 +14,9 @@ export const REMOTE_VERSION = 2;
 /** Ids in one message, at most. */
 export const IDS_MAX = 10_000;
 
+/** Flows that one delivery may have, at most: the largest table of a head. */
+const FLOWS_MAX = 1 << 22;
+
 /** Names a migration; unique across restarts of the head. Exact in a double. */
 const id = z.int().min(0);
 const ids = z.array(id).max(IDS_MAX);
@@ -23,7 +26,12 @@ const bytes = (accepts: (length: number) => boolean) =>
 
 const fromDelivery = z.discriminatedUnion('type', [
   /** The first message; `holding` messages follow until `flows` are told. `active`: of those, still open. */
-  introduction.extend({ type: z.literal('hello'), version: z.int(), active: count, flows: count }),
+  introduction.extend({
+    type: z.literal('hello'),
+    version: z.int(),
+    active: count,
+    flows: z.int().min(0).max(FLOWS_MAX),
+  }),
   /** Flows that it still needs steered to it, from earlier registrations: ids, and as many keys one after the other. */
   z
     .object({

@@ -117,7 +117,7 @@ function report(dice: Dice): Report {
     },
     parameters: { [text()]: text() },
     x: x === null ? null : { title: text(), unit: text(), labels: [text()] },
-    cases: dice.some(4, aCase),
+    cases: dice.some(2, aCase),
     comparisons: dice.some(2, () => ({
       name: text(),
       a: text(),

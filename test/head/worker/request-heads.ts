@@ -76,4 +76,4 @@ export const nearlyHttp = fc
 
 /** The same grammar as one regular expression: what a complete request head looks like. */
 export const grammar =
-  /^[\r\n]*(?:CONNECT +[^\0-\x20\x7f]+|(?!CONNECT )[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +(?:\/[^\0-\x20\x7f]*|\*[^\0-\x20\x7f]*|[A-Za-z][A-Za-z0-9+\-.]*:\/\/[^\0-\x20\x7f]*))(?: +(?:HTTP\/(?:1\.[0-9]|0\.9|(?<!^[\r\n]*PRI .*)2\.0)|(?:RTSP|ICE)\/[0-9]\.[0-9])\r?(?=\n)|\r?(?=\n))[\s\S]*?\n\r?\n/;
+  /^[\r\n]*(?:CONNECT +[^\0-\x20\x7f]*|(?!CONNECT )[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +(?:\/[^\0-\x20\x7f]*|\*[^\0-\x20\x7f]*|[A-Za-z][A-Za-z0-9+\-.]*:\/\/[^\0-\x20\x7f]*))(?: +(?:HTTP\/(?:1\.[0-9]|0\.9|(?<!^[\r\n]*PRI .*)2\.0)|(?:RTSP|ICE)\/[0-9]\.[0-9])\r?(?=\n)|\r?(?=\n))[\s\S]*?\n\r?\n/;

@@ -34,14 +34,19 @@ import { digestOf, pattern } from './pattern.ts';
 const memory = allocate(1 << 20);
 const frozen = new Map<number, FrozenConnection>();
 const prepared: PreparedConnection[] = [];
+/** A stream closes its fd by itself when both sides have ended; it stays here until its number is closed, or is another's. */
 const streams = new Map<number, Socket>();
+
+function isNew(fd: number): number {
+  streams.delete(fd);
+  return fd;
+}
 
 function streamOf(fd: number): Socket {
   let socket = streams.get(fd);
   if (!socket) {
     socket = new Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
     socket.on('error', () => {});
-    socket.on('close', () => streams.delete(fd));
     socket.pause();
     streams.set(fd, socket);
   }
@@ -70,7 +75,7 @@ const methods = {
   async accept(listener: number): Promise<number> {
     for (;;) {
       const fd = acceptNonBlocking(listener);
-      if (fd !== EAGAIN) return fd;
+      if (fd !== EAGAIN) return isNew(fd);
       await delay(1);
     }
   },
@@ -115,6 +120,10 @@ const methods = {
       streamOf(fd).write(pattern(seed, length), (error) => (error ? reject(error) : resolve())),
     );
   },
+  /** Writes all of it, without a stream, which would close the fd when it likes. */
+  async putAll(fd: number, bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length; await delay(1)) done += methods.put(fd, bytes.subarray(done));
+  },
   /** Reads so many bytes as a stream, or to the end; their digest. */
   async digest(fd: number, length: number): Promise<{ length: number; digest: string }> {
     const socket = streamOf(fd);
@@ -136,7 +145,12 @@ const methods = {
   },
   /** Sends FIN after all that was written. */
   finish: (fd: number): void => void (streams.has(fd) ? streamOf(fd).end() : endWriting(fd)),
-  close: (fd: number): void => void (streams.has(fd) ? streamOf(fd).destroy() : closeFd(fd)),
+  close(fd: number): void {
+    const stream = streams.get(fd);
+    streams.delete(fd);
+    if (stream) stream.destroy();
+    else closeFd(fd);
+  },
   info: (fd: number) => {
     const result = readInfo(fd);
     return { ...tcpInfo, result };
@@ -181,6 +195,11 @@ const methods = {
     if (state instanceof Refusal) return { ...refused(state), message: Buffer.alloc(0) };
     return { reason: '', message: encodeSaved(state) };
   },
+  /** Both in one go, as the head does: what freezing has read counts for what is saved. */
+  freezeAndSave(fd: number): { reason: string; message: Uint8Array } {
+    const { reason } = methods.freeze(fd);
+    return reason === '' ? methods.save(fd) : { reason, message: Buffer.alloc(0) };
+  },
   isUnchanged: (fd: number): boolean => frozen.get(fd)!.isUnchanged(),
   thaw: (fd: number): void => frozen.get(fd)!.thaw(),
   closeSilently: (fd: number): void => frozen.get(fd)!.closeSilently(),
@@ -194,7 +213,7 @@ const methods = {
   activate(handle: number): number {
     const fd = prepared[handle]!.activate();
     if (fd instanceof Refusal) throw new Error(fd.text);
-    return fd;
+    return isNew(fd);
   },
   abandon: (handle: number): void => prepared[handle]!.abandon(),
   counters: tcpCounters,

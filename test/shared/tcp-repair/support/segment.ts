@@ -9,15 +9,15 @@ import test, { type ExecutionContext } from 'ava';
 import { type Agent, startAgent } from './agent.ts';
 import type { ClientMethods } from './client.ts';
 import type { HostMethods } from './host.ts';
+import { type Family, type HostName, hosts, mac, macOf, rawHost, vip } from './names.ts';
 
-export const vip = { v4: '10.77.0.100', v6: 'fd77::100' } as const;
-export type Family = keyof typeof vip;
+export { type Family, vip };
 
 export interface Segment {
   readonly client: Agent<ClientMethods>;
   readonly head: Agent<HostMethods>;
   readonly delivery: Agent<HostMethods>;
-  readonly namespaces: Readonly<Record<HostName, string>>;
+  readonly namespaces: Readonly<Record<HostName | 'bridge', string>>;
   /** Where the client's packets to the VIP go; `nobody` holds them. */
   steer(to: 'head' | 'delivery' | 'nobody'): void;
   /** Settings of the client's namespace. */
@@ -25,11 +25,6 @@ export interface Segment {
   /** The largest packet on the client's way to the VIP, which is also what it announces. */
   setMtu(mtu: number): void;
 }
-
-const hosts = { client: 1, head: 2, delivery: 3 } as const;
-type HostName = keyof typeof hosts;
-const mac = (n: number) => `02:00:00:00:77:0${n}`;
-const macOf = { head: mac(hosts.head), delivery: mac(hosts.delivery), nobody: mac(9) } as const;
 
 const ip = (lines: readonly string[]) =>
   void execFileSync('ip', ['-batch', '-'], { input: lines.join('\n'), stdio: ['pipe', 'ignore', 'pipe'] });
@@ -42,9 +37,9 @@ export function segmentForFile(): Segment {
   if (!isRoot) return segment;
   // Test files run as threads of one process.
   const name = `baton-repair-${process.pid}-${threadId}-${made++}`;
-  const namespaces = { client: `${name}-c`, head: `${name}-h`, delivery: `${name}-d` };
   const bridge = `${name}-b`;
-  const all = [bridge, ...Object.values(namespaces)];
+  const namespaces = { client: `${name}-c`, head: `${name}-h`, delivery: `${name}-d`, bridge };
+  const all = Object.values(namespaces);
   const agents: Agent<unknown>[] = [];
 
   function inClient(...lines: string[]): void {
@@ -122,6 +117,7 @@ function build(bridge: string, host: HostName, namespace: string, n: number): vo
     ].join('\n'),
   });
   const client = `lladdr ${mac(hosts.client)} dev eth0 nud permanent`;
+  const raw = `lladdr ${rawHost.mac} dev eth0 nud permanent`;
   const isServer = host !== 'client';
   execFileSync('ip', ['-n', namespace, '-batch', '-'], {
     input: [
@@ -131,6 +127,7 @@ function build(bridge: string, host: HostName, namespace: string, n: number): vo
       `addr add fd77::${n}/64 dev eth0 nodad`,
       ...(isServer ? [`addr add ${vip.v4}/32 dev lo`, `addr add ${vip.v6}/128 dev lo nodad`] : []),
       ...(isServer ? [`neigh add 10.77.0.1 ${client}`, `neigh add fd77::1 ${client}`] : []),
+      ...(isServer ? [`neigh add ${rawHost.v4} ${raw}`, `neigh add ${rawHost.v6} ${raw}`] : []),
     ].join('\n'),
   });
 }

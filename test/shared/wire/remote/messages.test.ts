@@ -5,6 +5,17 @@ import { SAVED_MAX } from '../../../../shared/tcp-repair/index.ts';
 import { checkFromRemote, checkToRemote } from '../../../../shared/wire/remote/messages.ts';
 
 const state = Buffer.from('a saved connection');
+const hello = {
+  type: 'hello',
+  version: 1,
+  name: 'd1',
+  pid: 1,
+  credits: 1,
+  weight: 1,
+  direct: null,
+  active: 0,
+  flows: 1 << 22,
+};
 
 /** What is wrong with a message; '' for nothing. */
 function problem(check: (value: unknown) => unknown, value: unknown): string {
@@ -27,6 +38,7 @@ test('each message of a migration is taken at its bounds', (t) => {
   ])
     t.like(checkToRemote(message), message);
   for (const message of [
+    hello,
     { type: 'adopted', id: 7, micros: 0 },
     { type: 'refused', id: 7, reason: 'no-memory' },
     { type: 'live', ids: [] },
@@ -54,6 +66,7 @@ test('what is out of bounds is refused, by name', (t) => {
     t.true(problem(checkToRemote, message).startsWith(`a message with a bad ${name}: `), name);
   for (const [message, name] of [
     [{ type: 'adopted', id: 1, micros: -1 }, 'micros'],
+    [{ ...hello, flows: (1 << 22) + 1 }, 'flows'],
     [{ type: 'adopted', id: 1n, micros: 1 }, 'id'],
     [{ type: 'commit', id: 1 }, 'type'],
   ] as const)

@@ -12,12 +12,10 @@ export const NOBODY = -1;
 export interface Desk<Outcome extends string = string> {
   /**
    * Hands it to a delivery that can take it, but not to the one that has just returned it (`from`, a slot or NOBODY); false,
-   * with nothing done, when there is none, or after too many have returned it. Only for modes that declare `taken` and
-   * `lost`: what became of it is counted so later.
+   * with nothing done, when there is none, or after too many have returned it. Only for modes that declare `taken`: what
+   * became of it is counted so later.
    */
-  readonly hand: 'taken' | 'lost' extends Outcome
-    ? (fd: number, found: Found, from: number) => boolean
-    : never;
+  readonly hand: 'taken' extends Outcome ? (fd: number, found: Found, from: number) => boolean : never;
   /** Answers 307 at a delivery's direct address; false, with nothing done, when none has one or no Location would do. */
   redirect(fd: number, found: Found, outcome: Outcome): boolean;
   /** As `redirect`, with 201. */

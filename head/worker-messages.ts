@@ -49,7 +49,7 @@ export type ToWorker =
       readonly serves: readonly string[] | undefined;
       readonly lane: LaneSpec;
     }
-  /** What became of a connection that was to `migrate`; after `taken` and `lost` its fd stands for nothing any more. */
+  /** What became of a connection that was to `migrate`; after `taken` its fd stands for nothing any more. */
   | { readonly type: 'settled'; readonly slot: number; readonly fd: number; readonly how: Settlement }
   /** Close its lane and give what it had not taken to others; answer `left`. */
   | { readonly type: 'leave'; readonly slot: number }
@@ -66,9 +66,8 @@ export type ToWorker =
 
 /**
  * `returned`: it is the head's again, and no application has seen it. `gone`: the same, but its client has reset it.
- * `lost`: it was reset, because it could not be known who had it.
  */
-export type Settlement = 'taken' | 'returned' | 'gone' | 'lost';
+export type Settlement = 'taken' | 'returned' | 'gone';
 
 export type FromWorker =
   /** These connections are to move to another host: hands off until each is `settled`. */

@@ -2,8 +2,9 @@
  * The delivery's half of a migration (the head's is head/migrate/migrations.ts): a connection is prepared when the head
  * asks, and comes to life only at the head's word, so that the two never both speak for it.
  *
- * A link that ends between `adopted` and the head's word leaves a connection that nobody may speak for any more: the head
- * has died, or cannot be reached. Its client is told by a reset, unless the head must have given up and taken it back.
+ * A link that ends between `adopted` and the head's word leaves a copy that may not speak: the head may have taken its
+ * connection back, and the word that said so may be what was lost. So the copy goes without one. The head, or the next one,
+ * finds the connection in its table and sees to it.
  */
 import { BatonError } from '../../shared/errors.ts';
 import {
@@ -18,8 +19,6 @@ import type { FromRemote, ToRemote } from '../../shared/wire/remote/messages.ts'
 interface Prepared {
   readonly connection: PreparedConnection;
   readonly ends: Ends;
-  /** When the head gives up, at the latest; milliseconds of performance.now(). */
-  readonly until: number;
 }
 
 export class Adoptions {
@@ -39,7 +38,7 @@ export class Adoptions {
   }
 
   /** Makes the connection here, all but its coming to life; what to answer. Throws PROTOCOL. */
-  adopt({ id, withinMs, state }: ToRemote & { type: 'adopt' }): FromRemote {
+  adopt({ id, state }: ToRemote & { type: 'adopt' }): FromRemote {
     if (this.#prepared.has(id)) throw new BatonError('PROTOCOL', { problem: `a second adopt of ${id}` });
     this.#last = Math.max(this.#last, id);
     const began = performance.now();
@@ -51,7 +50,7 @@ export class Adoptions {
       connection = prepare(saved);
     if (connection instanceof Refusal) return { type: 'refused', id, reason: connection.reason };
     const { client, server } = saved;
-    this.#prepared.set(id, { connection, ends: { client, server }, until: began + withinMs });
+    this.#prepared.set(id, { connection, ends: { client, server } });
     return { type: 'adopted', id, micros: (performance.now() - began) * 1000 };
   }
 
@@ -77,11 +76,7 @@ export class Adoptions {
 
   /** The link has ended, and no word will come. */
   end(): void {
-    const now = performance.now();
-    for (const { connection, until } of this.#prepared.values()) {
-      if (now < until) connection.reset();
-      else connection.abandon();
-    }
+    for (const { connection } of this.#prepared.values()) connection.abandon();
     this.#prepared.clear();
   }
 }

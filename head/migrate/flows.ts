@@ -68,6 +68,8 @@ export class Flows {
   readonly #teller = new Teller();
   readonly #byName = new Map<string, Flow>();
   readonly #byId = new Map<number, Flow>();
+  /** On their way: the migration that has the entry in the table. */
+  readonly #moving = new Map<string, number>();
   /** Found in the table at the start, with the MAC address of the host that its packets go to. */
   readonly #unclaimed = new Map<string, { readonly key: Buffer; readonly mac: string }>();
   /** By MAC address: the unclaimed flows of a host. By name: those of a delivery whose link has ended. */
@@ -117,9 +119,10 @@ export class Flows {
     });
   }
 
-  /** A new connection has these ends: whatever had them before is over. */
-  supersede(key: Buffer): void {
+  /** A new connection has these ends: whatever had them before is over. Ended by `stopMoving` or `add`. */
+  beginToMove(key: Buffer, id: number): void {
     const name = nameOf(key);
+    this.#moving.set(name, id);
     this.#unclaimed.delete(name);
     const flow = this.#byName.get(name);
     if (!flow) return;
@@ -127,24 +130,43 @@ export class Flows {
     this.#byId.delete(flow.id);
   }
 
+  /**
+   * It stays with the head. The entry is left where a new connection has it by now: a client may reset one that is on its
+   * way, and use its port again.
+   */
+  stopMoving(key: Buffer, id: number): void {
+    const name = nameOf(key);
+    if (this.#moving.get(name) !== id) return;
+    this.#moving.delete(name);
+    this.#steering.forget(key);
+  }
+
   /** A connection lives with `owner` now, and its packets are sent there. */
   add(id: number, key: Buffer, owner: string): void {
     const flow = { id, key, owner };
-    this.#byName.set(nameOf(key), flow);
+    const name = nameOf(key);
+    this.#moving.delete(name);
+    this.#byName.set(name, flow);
     this.#byId.set(id, flow);
     // From here on the head's kernel sees nothing of it, its end neither: a firewall's entry would stay for five days.
     if (this.#isTracked) this.#conntrack?.forget(endsOfKey(key));
   }
 
-  /** Its owner has gone, and may live: whether the connection does shows when it registers again. */
-  doubt(id: number, owner: string, committed: Unconfirmed): void {
+  /**
+   * Its owner has gone, and may live: whether the connection does shows when it registers again. `isToBeAsked`: its process
+   * has ended, it seems, and its host's kernel says so to a client that is made to send something.
+   */
+  doubt(id: number, owner: string, committed: Unconfirmed, isToBeAsked: boolean): void {
     const flow = this.#byId.get(id);
-    if (flow?.owner === owner) flow.doubt = committed;
+    if (flow?.owner !== owner) return;
+    flow.doubt = committed;
+    if (isToBeAsked) this.#teller.ask(flow.key);
   }
 
-  /** Nobody has it: what was saved is enough to tell the client. */
-  resetAway({ key, saved }: Unconfirmed): void {
-    this.supersede(key);
+  /** Nobody has it: what was saved is enough to tell the client. Nothing to tell when that has its ends in use again. */
+  resetAway(id: number, { key, saved }: Unconfirmed): void {
+    const flow = this.#byId.get(id);
+    if (!flow || !this.#unlist(flow)) return;
     this.#steering.forget(key);
     const copy = prepare(saved);
     if (copy instanceof Refusal) this.#teller.tell(key);
@@ -175,8 +197,10 @@ export class Flows {
       if ((this.#byName.get(name)?.id ?? id) !== id) continue;
       // Or it is on its way to where that will be said.
       if ((this.#steering.find(key)?.action ?? 'forward') !== 'forward') continue;
+      // Or it is steered to another host, for a later connection of the same ends.
+      if ((this.#unclaimed.get(name)?.mac ?? hop.mac) !== hop.mac) continue;
       this.#unclaimed.delete(name);
-      this.#steering.forward(key, hop);
+      this.#steering.forward(key, hop, true);
       this.add(id, key, owner);
     }
     const orphans = this.#orphansOfHost.get(hop.mac);
@@ -189,7 +213,9 @@ export class Flows {
   /** A delivery's host has another card. */
   move(owner: string, hop: NextHop): void {
     for (const flow of this.#byName.values()) {
-      if (flow.owner === owner) this.#steering.forward(flow.key, hop);
+      // One that is not in the table was replaced by a new connection of its client's, which the head has.
+      if (flow.owner === owner && this.#steering.find(flow.key)?.action === 'forward')
+        this.#steering.forward(flow.key, hop, true);
     }
   }
 
@@ -269,9 +295,8 @@ export class Flows {
 
   /** Nobody has it, and its client may not know. */
   #drop(flow: Flow): void {
-    if (!this.#unlist(flow)) return;
-    if (flow.doubt) this.resetAway(flow.doubt);
-    else this.#tell(flow.key);
+    if (flow.doubt) this.resetAway(flow.id, flow.doubt);
+    else if (this.#unlist(flow)) this.#tell(flow.key);
   }
 
   #tell(key: Buffer): void {

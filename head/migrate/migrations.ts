@@ -15,8 +15,8 @@
  * Until `commit` has left, the connection is the head's whatever happens: a refusal, a deadline that passes, a delivery
  * that dies. It is thawed and goes on here. From `commit` to `live` it cannot be known who has it when the delivery dies:
  * the head has kept what it saved, and resets the connection with it. A delivery that may live says what it has when it
- * registers again (flows.ts). When a link breaks without a word, so that the delivery might reset what it has prepared,
- * that is reset here too. The delivery's half is in delivery/remote/adoptions.ts.
+ * registers again (flows.ts). The delivery's half is in delivery/remote/adoptions.ts, and docs/model/migration.pml is both
+ * halves in every order.
  *
  * Not all is begun at once: what waits for its turn is not frozen. See window.ts.
  */
@@ -97,7 +97,8 @@ export class Migrations {
     const ends = endsOf(fd);
     if (ends instanceof Refusal) return this.#keep(worker, fd, 'not_movable', ends.reason);
     const key = flowKey(ends);
-    flows.supersede(key);
+    const id = nextId();
+    flows.beginToMove(key, id);
     const isHeld = waiting.outdated >= COPIES;
     const began = performance.now();
     try {
@@ -106,19 +107,19 @@ export class Migrations {
       else steering.mark(key);
     } catch {
       // Full, or the kernel refuses: the connection stays as it was.
+      flows.stopMoving(key, id);
       return this.#keep(worker, fd, 'not_movable', 'steering-full');
     }
     const copy = freezeAndSave(fd, ends);
     if (copy instanceof Refusal) {
-      steering.forget(key);
+      flows.stopMoving(key, id);
       return this.#keep(worker, fd, 'not_movable', copy.reason);
     }
-    const id = nextId();
     const state = encodeSaved(copy.saved);
     const dumped = performance.now();
     this.#moving.set(id, { ...waiting, ...copy, id, key, isHeld, began, dumped });
-    this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state });
     this.#timer ??= setTimeout(() => this.#expire(), adoptTimeoutMs);
+    this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state });
   }
 
   /** It stands at the delivery, and waits for our word. True when the delivery has it now. */
@@ -129,18 +130,18 @@ export class Migrations {
     if (!moving) return false;
     const answered = this.#heardAt;
     this.#window.took(answered - moving.began, this.#moving.size, answered);
-    if (!moving.frozen.isUnchanged() || !this.#holdStill(moving)) {
+    if (!moving.frozen.isUnchanged() || !this.#forward(moving)) {
       this.#copyAgain(moving);
       return false;
     }
-    const { steering, flows, measures } = this.#parts;
+    const { flows, measures } = this.#parts;
     this.#moving.delete(id);
-    steering.forward(moving.key, this.#to.hop());
     moving.frozen.closeSilently();
     this.#unconfirmed.set(id, moving);
     flows.add(id, moving.key, this.#to.name);
-    this.#tell({ type: 'commit', id });
+    // Before the word, which may be the one that breaks the link: the worker must not give away an fd that is nothing.
     this.#to.settle(moving.worker, moving.fd, 'taken');
+    this.#tell({ type: 'commit', id });
     measures.count('adopted');
     const { dump, transfer, restore, steer, adopted } = measures.stages;
     dump.add(micros(moving.began, moving.dumped));
@@ -153,20 +154,22 @@ export class Migrations {
   }
 
   /**
-   * Nothing reaches the socket any more, and nothing has since it was saved. The hold keeps packets from the host, the
-   * filter those that were past the hold already from the socket; the look takes the socket's lock, so that one which was
-   * past both is in by then.
+   * Sends its packets to the delivery once nothing reaches the socket any more, if nothing has since it was saved. The hold
+   * keeps packets from the host, the filter those that were past the hold already from the socket; the look takes the
+   * socket's lock, so that one which was past both is in by then. A flow that was held from the beginning is held anew:
+   * this process may have been stopped for longer than a hold lasts.
    */
-  #holdStill({ isHeld, key, frozen }: Moving): boolean {
-    if (isHeld) return true;
+  #forward({ key, frozen }: Moving): boolean {
+    const { steering } = this.#parts;
     try {
-      this.#parts.steering.hold(key, MOMENT_MS);
+      steering.hold(key, MOMENT_MS);
+      if (!frozen.deafen() || !frozen.isUnchanged()) return false;
+      steering.forward(key, this.#to.hop());
+      return true;
     } catch {
       // The kernel has no memory for it right now.
       return false;
     }
-    frozen.deafen();
-    return frozen.isUnchanged();
   }
 
   /** Its client went on sending. */
@@ -232,11 +235,12 @@ export class Migrations {
   /** It is as it was before it was begun. */
   #release(moving: Moving, isToBeTold = true): void {
     this.#moving.delete(moving.id);
-    if (isToBeTold) this.#tell({ type: 'abort', id: moving.id });
     // A client that was held has sent what nobody got: the probe that thawing sends makes it send that again.
     if (moving.isHeld) moving.frozen.thaw();
     else moving.frozen.thawQuietly();
-    this.#parts.steering.forget(moving.key);
+    this.#parts.flows.stopMoving(moving.key, moving.id);
+    // Last: the link may break over it, and then the worker has the connection at once.
+    if (isToBeTold) this.#tell({ type: 'abort', id: moving.id });
   }
 
   #expire(): void {
@@ -268,7 +272,7 @@ export class Migrations {
   /** Commit was sent, and nobody has it. */
   #resetAway(id: number, committed: Unconfirmed, reason: string): void {
     this.#unconfirmed.delete(id);
-    this.#parts.flows.resetAway(committed);
+    this.#parts.flows.resetAway(id, committed);
     this.#parts.measures.count('unknown', reason);
   }
 
@@ -277,23 +281,12 @@ export class Migrations {
     clearTimeout(this.#timer);
     this.#ended = true;
     this.#waiting.length = 0;
-    for (const moving of [...this.#moving.values()]) {
-      if (fate === 'silent') this.#lose(moving);
-      else this.#takeBack(moving, 'left', 'the delivery has gone');
-    }
+    for (const moving of [...this.#moving.values()]) this.#takeBack(moving, 'left', 'the delivery has gone');
     for (const [id, committed] of [...this.#unconfirmed]) {
       if (fate === 'dead') this.#resetAway(id, committed, 'no word after commit');
-      else this.#parts.flows.doubt(id, this.#to.name, committed);
+      else this.#parts.flows.doubt(id, this.#to.name, committed, fate === 'reset');
     }
     this.#unconfirmed.clear();
     this.#checkQuiet();
-  }
-
-  #lose(moving: Moving): void {
-    this.#moving.delete(moving.id);
-    moving.frozen.reset();
-    this.#parts.steering.forget(moving.key);
-    this.#parts.measures.count('unknown', 'the link broke');
-    this.#to.settle(moving.worker, moving.fd, 'lost');
   }
 }

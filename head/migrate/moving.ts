@@ -59,12 +59,12 @@ export interface Moving extends Waiting {
 
 /** What is known of a delivery that is dropped. */
 export type Fate =
-  /** Its process has ended: it speaks for nothing that it had not said to live. */
+  /** Its process has ended, and all that it had said was read: it speaks for nothing that it had not said to live. */
   | 'dead'
-  /** It can be told so, and may live. */
-  | 'told'
-  /** It cannot be told, and may live. */
-  | 'silent';
+  /** As far as is known it has ended; what it had said last may be lost. */
+  | 'reset'
+  /** It may live. */
+  | 'alive';
 
 /** Freezes and saves it, thawed again where that is refused. */
 export function freezeAndSave(

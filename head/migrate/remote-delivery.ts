@@ -7,7 +7,7 @@ import { BatonError } from '../../shared/errors.ts';
 import { type Logger, levelOf } from '../../shared/log.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { asOfVersion } from '../../shared/wire/control.ts';
-import type { Link, LinkHandlers } from '../../shared/wire/remote/link.ts';
+import type { Link, LinkEnd, LinkHandlers } from '../../shared/wire/remote/link.ts';
 import {
   checkFromRemote,
   type FromRemote,
@@ -24,6 +24,7 @@ import type { Fate, MigrationParts } from './moving.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
 const HELLO_WITHIN_MS = 5000;
+const FATES: Readonly<Record<LinkEnd, Fate>> = { closed: 'dead', reset: 'reset', broken: 'alive' };
 
 export interface DoorParts {
   readonly registry: Registry;
@@ -52,7 +53,7 @@ export class RemoteDelivery implements LinkHandlers {
   #held = 0;
   /** Where its host is. */
   #hop: NextHop | undefined;
-  #fate: Fate = 'told';
+  #fate: Fate = 'alive';
   #gone = false;
 
   /** `onEnd`: it has gone, and nothing of it is under way any more. */
@@ -96,10 +97,10 @@ export class RemoteDelivery implements LinkHandlers {
     }
   }
 
-  onEnd(reason: string, byPeer: boolean): void {
+  onEnd(reason: string, how: LinkEnd): void {
     if (this.#gone) return;
     if (!this.#hello) this.#parts.log.warn({ peer: this.#link.peer }, `left before its hello: ${reason}`);
-    this.#fate = byPeer ? 'dead' : 'silent';
+    this.#fate = FATES[how];
     // The registry first: what comes back from it is not sent to its direct address.
     this.#registration?.end(reason);
     this.#finish();

@@ -3,8 +3,7 @@ import { defineMode, turnAway } from './mode.ts';
 /** Hands the connection over; when no delivery can take it, tells the client where to go, waits, or says when to come back. */
 export const handoff = defineMode({
   answers: false,
-  // `lost`: reset, because it could not be known who had the connection.
-  outcomes: ['taken', 'redirected', 'unavailable', 'misdirected', 'lost'],
+  outcomes: ['taken', 'redirected', 'unavailable', 'misdirected'],
   act(desk, fd, found, from) {
     if (desk.hand(fd, found, from)) return;
     if (desk.terminate(fd, found)) return;

@@ -14,12 +14,10 @@ export const GIVEN_UP = -2;
 export interface Desk<Outcome extends string = string> {
   /**
    * Hands it to a delivery that can take it, but not to the one that has just returned it (`from`, a slot or NOBODY); false,
-   * with nothing done, when there is none.
-   * Only for modes that declare `taken` and `lost`: what became of it is counted so later.
+   * with nothing done, when there is none, or after too many have returned it. Only for modes that declare `taken`: what
+   * became of it is counted so later.
    */
-  readonly hand: 'taken' | 'lost' extends Outcome
-    ? (fd: number, found: Found, from: number) => boolean
-    : never;
+  readonly hand: 'taken' extends Outcome ? (fd: number, found: Found, from: number) => boolean : never;
   /**
    * Has the head speak TLS with its client; the mode acts once more on the request that it then sends, which cannot be handed
    * over any more. False, with nothing done, for what is no TLS, and where there is no certificate for the name.

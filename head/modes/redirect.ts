@@ -6,8 +6,8 @@ import { defineMode, turnAway } from './mode.ts';
  */
 export const redirect = defineMode({
   answers: true,
-  // `taken`, `lost`: of those that were handed over.
-  outcomes: ['answered', 'unavailable', 'misdirected', 'taken', 'lost'],
+  // `taken`: of those that were handed over.
+  outcomes: ['answered', 'unavailable', 'misdirected', 'taken'],
   act(desk, fd, found, from) {
     if (desk.terminate(fd, found)) return;
     if (found.cannotFollow && (desk.hand(fd, found, from) || desk.postpone(fd, found, from))) return;

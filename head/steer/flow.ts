@@ -73,12 +73,17 @@ export function writeMark(value: Buffer): void {
   value.writeUInt32LE(MARK, 0);
 }
 
-export function writeForward(value: Buffer, hop: NextHop): void {
+/** As HANDSHAKE_NS in steer.bpf.c. */
+export const HANDSHAKE_NANOS = 75_000_000_000n;
+
+/** `lookUntilNanos`: until then the program looks for a newer connection of the head's, on the clock of `writeHold`. */
+export function writeForward(value: Buffer, hop: NextHop, lookUntilNanos = 0n): void {
   value.fill(0);
   value.writeUInt32LE(FORWARD, 0);
   value.writeUInt32LE(hop.ifindex, 4);
   writeMac(value, 8, hop.mac);
   writeMac(value, 14, hop.sourceMac);
+  value.writeBigUInt64LE(lookUntilNanos, 48);
 }
 
 export function readFlow(key: Buffer, value: Buffer): SteeredFlow {

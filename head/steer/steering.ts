@@ -214,9 +214,9 @@ function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean
       layout.writeMark(flows.value);
       update();
     },
-    forward(key, hop) {
+    forward(key, hop, isOld = false) {
       flows.key.set(key);
-      layout.writeForward(flows.value, hop);
+      layout.writeForward(flows.value, hop, isOld ? process.hrtime.bigint() + layout.HANDSHAKE_NANOS : 0n);
       update();
     },
     forget(key) {

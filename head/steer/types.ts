@@ -29,8 +29,11 @@ export interface Steering {
   hold(key: Uint8Array, forMs?: number): void;
   /** Leaves the flow's packets alone: the entry tells the next head that this one was at it. Throws STEERING_FULL. */
   mark(key: Uint8Array): void;
-  /** Sends the flow's packets to another host. Throws STEERING_FULL, which a held flow never meets. */
-  forward(key: Uint8Array, hop: NextHop): void;
+  /**
+   * Sends the flow's packets to another host. `isOld`: for a while the program looks whether the head has a newer connection
+   * with these ends, whose SYN it may have missed. Throws STEERING_FULL, which a held flow never meets.
+   */
+  forward(key: Uint8Array, hop: NextHop, isOld?: boolean): void;
   /** The flow's packets are the head's again. False when it was not in the table. */
   forget(key: Uint8Array): boolean;
   /** What the table has under a key. */

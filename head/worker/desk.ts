@@ -184,13 +184,6 @@ export class WorkerDesk implements Desk {
     this.#connections.close(fd);
   }
 
-  /** It was reset, because it could not be known who had it. */
-  lost(slot: number, fd: number): void {
-    this.#countOutcome(fd, 'lost');
-    this.#scoreboard.giveCredits(slot, 1);
-    this.#connections.close(fd);
-  }
-
   /** An untaken connection is the head's again. */
   takeBack(slot: number): void {
     this.#counters.addFor(slot, 'returned');

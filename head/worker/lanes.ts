@@ -73,7 +73,6 @@ export class Lanes {
     const lane = this.#router.lanes[slot];
     if (!lane?.settle(fd)) return this.#parts.counters.add('late_messages');
     if (how === 'taken') this.#desk.taken(slot, fd);
-    else if (how === 'lost') this.#desk.lost(slot, fd);
     else if (how === 'gone') {
       this.#desk.takeBack(slot);
       this.#desk.abandon(fd, 'client_gone');

@@ -113,11 +113,12 @@ export class FrozenConnection {
 
   /**
    * Nothing that arrives reaches the socket any more: it is dropped. For the moments between the last look at it and its
-   * end, in which a packet may still be under way to it. `thaw` and `thawQuietly` end it.
+   * end, in which a packet may still be under way to it. `thaw` and `thawQuietly` end it. False when the kernel cannot.
    */
-  deafen(): void {
+  deafen(): boolean {
     this.#expect('deafen', 'saved');
     this.#deaf = deafen(this.#fd) === 0;
+    return this.#deaf;
   }
 
   /** As `thaw`, but nothing is sent: no packet of the client has been held back. */

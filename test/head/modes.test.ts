@@ -38,7 +38,7 @@ test('a mode that counts under a word that it does not declare does not compile'
     act(desk, fd, found) {
       // @ts-expect-error
       desk.refuse(fd, found, 'unavailable');
-      // @ts-expect-error Without `taken` and `lost` nothing may be handed over.
+      // @ts-expect-error Without `taken` nothing may be handed over.
       desk.hand?.(fd, found, -1);
     },
   });

@@ -39,12 +39,17 @@ export interface Link {
 export interface LinkHandlers {
   /** Decoded, not checked. What it throws ends the link. */
   onMessage(message: unknown): void;
-  /**
-   * It has ended, by the other side, by its fault, or by silence; called once. `byPeer`: the other side has closed it, as
-   * its kernel does when its process ends. Otherwise the other side may not know it yet.
-   */
-  onEnd(reason: string, byPeer: boolean): void;
+  /** It has ended, by the other side, by its fault, or by silence; called once. */
+  onEnd(reason: string, how: LinkEnd): void;
 }
+
+export type LinkEnd =
+  /** The other side has closed it, as its kernel does when its process ends, and all that it had sent was read. */
+  | 'closed'
+  /** The same with input unread, or something between the two did it; what had been sent last may be lost. */
+  | 'reset'
+  /** The other side may not know it yet. */
+  | 'broken';
 
 export interface LinkOptions {
   readonly secret: Buffer;
@@ -63,19 +68,19 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
   const peer = formatHostPort({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
   let open = true;
 
-  function finish(reason: string | undefined, byPeer = false): void {
+  function finish(reason: string | undefined, how: LinkEnd = 'broken'): void {
     if (!open) return;
     open = false;
     socket.destroy();
-    if (reason !== undefined) handlers.onEnd(reason, byPeer);
+    if (reason !== undefined) handlers.onEnd(reason, how);
   }
 
   socket.setNoDelay(true);
   socket.setTimeout(idleMs, () => finish(`nothing was heard for ${idleMs} ms`));
   socket.on('error', (error: NodeJS.ErrnoException) =>
-    finish(error.message, error.code === 'ECONNRESET' || error.code === 'EPIPE'),
+    finish(error.message, error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'reset' : 'broken'),
   );
-  socket.on('end', () => finish('the other side closed it', true));
+  socket.on('end', () => finish('the other side closed it', 'closed'));
   socket.on('close', () => finish('it was cut'));
   socket.on('data', (piece: Buffer) => {
     try {
@@ -155,7 +160,7 @@ export async function listenForLinks(
     const late: { handlers?: LinkHandlers } = {};
     const link = openLink(socket, idleMs, {
       onMessage: (message) => late.handlers?.onMessage(message),
-      onEnd: (reason, byPeer) => late.handlers?.onEnd(reason, byPeer),
+      onEnd: (reason, how) => late.handlers?.onEnd(reason, how),
     });
     late.handlers = handlers.onLink(link);
   });

@@ -89,7 +89,7 @@ labTest('a delivery that cannot be heard keeps its flows while its host answers'
   steering.forward(client.key, hop);
   const flows = new Flows(steering, CLAIM_WITHIN_MS);
   t.teardown(async () => flows.close());
-  flows.supersede(client.key);
+  flows.beginToMove(client.key, 1);
   flows.add(1, client.key, 'd1');
   flows.left('d1', '10.77.0.11');
   // There is no such connection at d1: its kernel tells the client, which the head has made to send something.
@@ -137,3 +137,68 @@ for (const how of ['hold', 'mark'] as const) {
     t.is(steering.count(), 0);
   });
 }
+
+labTest('what is left of an old connection takes nothing from a new one with the same ends', async (t) => {
+  const { steering, client, forward } = await setUp(t);
+  const { key } = client;
+  const hop = await forward();
+  const isSteered = () => steering.find(key)?.action === 'forward';
+  const flows = new Flows(steering, CLAIM_WITHIN_MS);
+  t.teardown(async () => flows.close());
+  // Its client has reset the first while that was on its way, and the second has moved.
+  flows.beginToMove(key, 1);
+  flows.beginToMove(key, 2);
+  steering.forward(key, hop);
+  flows.add(2, key, 'd1');
+  flows.stopMoving(key, 1);
+  t.true(isSteered());
+  // The second is over, and the third has moved before the word came that nobody had the second.
+  flows.beginToMove(key, 3);
+  steering.forward(key, hop);
+  flows.add(3, key, 'd1');
+  flows.resetAway(2, { key, saved: undefined as never });
+  t.true(isSteered());
+  t.is(flows.count, 1);
+  // Another card, while the head has a fourth: the program has taken its entry out.
+  steering.forget(key);
+  flows.move('d1', hop);
+  t.is(steering.find(key), undefined);
+});
+
+labTest(
+  'what a delivery still has of an old connection is not steered to it from another host',
+  async (t) => {
+    const { steering, client, forward } = await setUp(t);
+    const hop = await forward();
+    steering.forward(client.key, hop);
+    const flows = new Flows(steering, 60_000);
+    t.teardown(async () => flows.close());
+    flows.claim('d0', [1], client.key, { ...hop, mac: '02:00:00:00:00:99' });
+    t.is(steering.find(client.key)!.mac, hop.mac);
+    flows.claim('d1', [2], client.key, hop);
+    t.is(steering.find(client.key)!.mac, hop.mac);
+    t.is(flows.list()[0]!.delivery, 'd1');
+  },
+);
+
+labTest(
+  'a flow that is claimed while the head has a newer connection of its ends stays with the head',
+  async (t) => {
+    const { steering, client } = await setUp(t);
+    const hop = await resolveNextHop('10.77.0.11');
+    const flows = new Flows(steering, 60_000);
+    t.teardown(async () => flows.close());
+    flows.claim('d1', [1], client.key, hop);
+    t.is(steering.find(client.key)!.action, 'forward');
+    // The head's kernel has this connection: what its client sends is the head's.
+    client.socket.write('a packet');
+    await until(
+      'the entry is gone',
+      () => steering.count(),
+      (count) => count === 0,
+    );
+    flows.move('d1', hop);
+    t.is(steering.count(), 0);
+    t.is(client.error, '');
+  },
+);

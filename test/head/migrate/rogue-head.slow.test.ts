@@ -153,31 +153,27 @@ async function setUp(t: ExecutionContext): Promise<Stage> {
 const untilSeen = (stage: Stage, what: string, condition: (seen: Stage['seen']) => boolean) =>
   until(what, () => stage.seen, condition, 5000);
 
-labTest('a head that dies before its word: the delivery tells the client, which does not hang', async (t) => {
-  const stage = await setUp(t);
-  const frozen = await stage.offer(10_000);
-  // As its kernel does when its process ends in the middle: the frozen socket vanishes, and so does the link.
-  frozen.closeSilently();
-  stage.link.close();
-  t.like(await untilSeen(stage, 'a reset', ({ ended }) => ended), { text: '', error: 'ECONNRESET' });
-});
-
-labTest('a link that ends after the head must have given up: the delivery stays silent', async (t) => {
-  const stage = await setUp(t);
-  const frozen = await stage.offer(1);
-  stage.link.close();
-  // It registers again: by then it has dealt with the link that ended.
-  await until(
-    'a link',
-    () => stage.link.send({}),
-    (sent) => !sent,
-  );
-  frozen.thaw();
-  t.false(stage.seen.ended);
-  closeFd(stage.fd);
-  // What the client sees is the head's: its socket closed with the request unread.
-  t.like(await untilSeen(stage, 'the end', ({ ended }) => ended), { text: '' });
-});
+labTest(
+  'a link that ends before the word of the head: the delivery drops its copy without one',
+  async (t) => {
+    const stage = await setUp(t);
+    const frozen = await stage.offer(10_000);
+    // The head may have taken the connection back, and what it said of that may be lost.
+    stage.link.close();
+    // It registers again: by then it has dealt with the link that ended.
+    await until(
+      'a link',
+      () => stage.link.send({}),
+      (sent) => !sent,
+    );
+    t.is((await stage.next('hello')).flows, 0);
+    frozen.thaw();
+    t.false(stage.seen.ended);
+    closeFd(stage.fd);
+    // What the client sees is the head's: its socket closed with the request unread.
+    t.like(await untilSeen(stage, 'the end', ({ ended }) => ended), { text: '' });
+  },
+);
 
 labTest('an aborted connection is left without a word, and the head goes on with it', async (t) => {
   const stage = await setUp(t);

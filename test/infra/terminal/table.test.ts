@@ -21,7 +21,7 @@ const status: HeadStatus = {
   open: 100_000,
   lingering: 100_000,
   outcomes: {
-    handoff: { taken: big, redirected: big, unavailable: big, lost: big },
+    handoff: { taken: big, redirected: big, unavailable: big },
     redirect: { answered: big, unavailable: big },
     created: { answered: big, unavailable: 0 },
   },

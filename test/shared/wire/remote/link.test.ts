@@ -52,7 +52,7 @@ async function serve(t: ExecutionContext, idleMs = 5000) {
             if (message === 'nonsense') throw new Error('that made no sense');
             events.put(message);
           },
-          onEnd: (reason) => events.put(`ended: ${reason}`),
+          onEnd: (reason, how) => events.put(`${how}: ${reason}`),
         };
       },
       onRefused: (_peer, reason) => refused.put(reason),
@@ -138,11 +138,11 @@ test('silence ends a link at its idle time, a message that makes no sense at onc
   const silent = await connectLink(server.address, { secret, idleMs: 60_000 }, quiet);
   t.teardown(() => silent.close());
   await links.take();
-  t.is(await events.take(), 'ended: nothing was heard for 300 ms');
+  t.is(await events.take(), 'broken: nothing was heard for 300 ms');
   const foolish = await connectLink(server.address, { secret, idleMs: 60_000 }, quiet);
   t.teardown(() => foolish.close());
   foolish.send('nonsense' as unknown as object);
-  t.is(await events.take(), 'ended: that made no sense');
+  t.is(await events.take(), 'broken: that made no sense');
 });
 
 test('a frame that is too long, or no MessagePack, is refused as soon as that is known', (t) => {

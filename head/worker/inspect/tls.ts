@@ -27,7 +27,8 @@ export const tls: Kind = {
     speaks(found, TLS);
     const verdict = hello.read(bytes, length);
     if (verdict === HELLO_INCOMPLETE) {
-      found.needed = hello.needed;
+      // The second byte may still tell that it is something else.
+      if (length > 1) found.needed = hello.needed;
       return INCOMPLETE;
     }
     if (verdict === HELLO_TOO_LONG) return refuse(found, 'hello_too_large', undefined);

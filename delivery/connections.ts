@@ -147,9 +147,10 @@ interface MaybeWrapping {
 
 function placeOf(socket: MaybeWrapping): Place | undefined {
   try {
+    const place = socket[PLACE] ?? socket._handle?._parentWrap?.[PLACE];
     // Kept, because a TLSSocket that has closed does not know any more what it was made of.
-    socket[PLACE] ??= socket._handle?._parentWrap?.[PLACE];
-    return socket[PLACE];
+    if (place) socket[PLACE] = place;
+    return place;
   } catch {
     // What stands for the socket of an HTTP/2 session throws once that has ended.
     return undefined;

@@ -59,12 +59,19 @@ export async function createSecureServer(
   // Half-open as every plain HTTP server has it, and a TLS server has not; and nothing is read before it is known by whom.
   const tls = { ...pair, allowHalfOpen: true, pauseOnConnect: true };
   let server: Server;
+  let serveHttp1 = serveHttp!;
   let serveHttp2: Listener | undefined;
   if (options.http2) {
     const { createSecureServer: create } = await import('node:http2');
     // Typed for requests of HTTP/2 alone, which have the same interface.
     server = create({ ...tls, allowHTTP1: true }, app as never);
-    [serveHttp2] = server.listeners('secureConnection') as Listener[];
+    const [bySession] = server.listeners('secureConnection') as Listener[];
+    serveHttp2 = bySession;
+    // As it serves a client whose ALPN says nothing of HTTP/2.
+    serveHttp1 = function (socket) {
+      (socket as Socket & { alpnProtocol?: unknown }).alpnProtocol = false;
+      bySession!.call(this, socket);
+    };
     server.on('session', endWithClient);
   } else {
     const { createServer: create } = await import('node:https');
@@ -92,7 +99,7 @@ export async function createSecureServer(
       const length = peek(fdOf(socket), firstBytes, 0, PREFACE.length);
       if (length === EAGAIN) return false;
       if (length <= 0) return socket.destroy().destroyed;
-      const listener = choose(firstBytes.bytes, length) ?? (isLate ? serveHttp : undefined);
+      const listener = choose(firstBytes.bytes, length) ?? (isLate ? serveHttp1 : undefined);
       if (listener) serveBy(listener, this as Undocumented, socket, listener === serveTls);
       return listener !== undefined;
     };
@@ -102,7 +109,7 @@ export async function createSecureServer(
 
   function choose(first: Uint8Array, length: number): Listener | undefined {
     if (first[0] === HANDSHAKE) return serveTls;
-    if (!serveHttp2 || !beginsAsPreface(first, length)) return serveHttp;
+    if (!serveHttp2 || !beginsAsPreface(first, length)) return serveHttp1;
     return length < PREFACE.length ? undefined : serveHttp2;
   }
   return {

@@ -23,6 +23,7 @@ const core = [
   'test/delivery/lane.test.ts',
   'test/delivery/receive.test.ts',
   'test/delivery/registration.test.ts',
+  'test/delivery/secure-server.test.ts',
   'test/delivery/server-life.test.ts',
   'test/delivery/threads.test.ts',
   'test/delivery/tickets.test.ts',

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +14,7 @@ import { execa } from 'execa';
 import type { HeadStatus } from '../shared/status.ts';
 import { parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
+import { getHttps, pair, readAll, trust } from './support/encrypted.ts';
 import { outsideNpm } from './support/outside-npm.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
@@ -57,7 +59,7 @@ test.before('pack and install', async (t) => {
   kilobytes = Number((await execa('du', ['-sk', join(project, 'node_modules')])).stdout.split('\t')[0]);
   await execa(
     here,
-  )`npm install --no-audit --no-fund --prefer-offline express@5 @types/node@24 esbuild@0.28 typescript-5@npm:typescript@5.9`;
+  )`npm install --no-audit --no-fund --prefer-offline express@5 fastify@5 @types/node@24 esbuild@0.28 typescript-5@npm:typescript@5.9`;
 });
 
 test.after.always('clean up', async () => {
@@ -198,6 +200,64 @@ test('an Express application serves what a head hands over, and its process ends
   const ended = await app.child;
   t.is(ended.exitCode, 0);
   t.false(ended.timedOut);
+});
+
+test('Express and Fastify serve what a head hands over before its TLS handshake, each its own name', async (t) => {
+  await writeFile(join(project, 'pair.json'), JSON.stringify(pair));
+  await writeFile(
+    join(project, 'secure.js'),
+    `import { createServer } from 'node:https';
+     import { readFileSync } from 'node:fs';
+     import { connectionInfo, receiveConnections } from 'baton/delivery';
+     import express from 'express';
+     import Fastify from 'fastify';
+
+     const { cert, key } = JSON.parse(readFileSync('pair.json', 'utf8'));
+     const seen = ({ socket, httpVersion }, name) => {
+       const { remoteAddress, encrypted, servername } = socket;
+       const { transport, delivery } = connectionInfo(socket);
+       return { name, remoteAddress, encrypted, servername, transport, delivery, httpVersion };
+     };
+     const app = express();
+     app.get('/hello/:name', (request, response) => response.json(seen(request, request.params.name)));
+     const fastify = Fastify({ http2: true, https: { cert, key, allowHTTP1: true } });
+     fastify.get('/hello/:name', (request, reply) => reply.send(seen(request.raw, request.params.name)));
+     await fastify.ready();
+     const [, , head] = process.argv;
+     const receivers = [
+       receiveConnections(createServer({ cert, key }, app), { name: 'express', head, serves: ['shop.test'] }),
+       receiveConnections(fastify.server, { name: 'fastify', head, serves: ['*.img.test'] }),
+     ];
+     await Promise.all(receivers.map(({ ready }) => ready));
+     console.log(JSON.stringify({ ready: 'both' }));
+     process.once('SIGTERM', () => Promise.all([receivers[0].close(), fastify.close()]));`,
+  );
+  const head = await startHead(t, 'secure');
+  const app = await start(t, process.execPath, 'secure.js', head.ready.socket!);
+  const { listen } = head.ready;
+  const common = { name: 'you', remoteAddress: '127.0.0.1', encrypted: true, transport: 'fd' };
+  for (const [servername, delivery] of [
+    ['shop.test', 'express'],
+    ['a.img.test', 'fastify'],
+  ] as const) {
+    const { status, body } = await getHttps(listen!, '/hello/you', { servername });
+    t.is(status, 200);
+    t.deepEqual(JSON.parse(body), { ...common, servername, delivery, httpVersion: '1.1' });
+  }
+  const session = connectHttp2(`https://${listen}`, { ...trust, servername: 'b.img.test' });
+  const body = await readAll(session.request({ ':path': '/hello/you' }));
+  t.deepEqual(JSON.parse(body), {
+    ...common,
+    servername: 'b.img.test',
+    delivery: 'fastify',
+    httpVersion: '2.0',
+  });
+  app.child.kill('SIGTERM');
+  // An idle session does not keep it: it is told to go.
+  const ended = await app.child;
+  t.is(ended.exitCode, 0);
+  t.false(ended.timedOut);
+  session.destroy();
 });
 
 test('the types stand up to a strict compiler that checks them too', async (t) => {

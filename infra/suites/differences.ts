@@ -9,6 +9,9 @@ const WAITS = 'the connection stays with the head until a request head is comple
 const REFUSES = 'what is no HTTP request is answered by the head and does not reach the server';
 /** The head's --head-timeout, not the server's own timeouts. */
 const TIMES = 'how long a first request head may take is the head’s to say (--head-timeout)';
+/** `close` of a server comes when the head has let it go. */
+const LEAVES = 'a server has closed when its head knows that, and not in the same turn of the event loop';
+
 export const expectedDifferences: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   node: {
     'test-http-header-overflow.js': WAITS,
@@ -26,6 +29,12 @@ export const expectedDifferences: Readonly<Record<string, Readonly<Record<string
     'test-http-server-headers-timeout-interrupted-headers.js': TIMES,
     'test-http-server-request-timeout-delayed-headers.js': TIMES,
     'test-http-server-request-timeout-interrupted-headers.js': TIMES,
+  },
+  secure: {
+    'test-http2-allow-http1.js': LEAVES,
+    'test-http2-connect-method.js': WAITS,
+    'test-http2-server-startup.js': WAITS,
+    'test-https-timeout-server.js': WAITS,
   },
   express: {},
   ws: {

@@ -15,11 +15,11 @@ import { BatonError } from '../../shared/errors.ts';
 import { type Comparison, compare } from './compare.ts';
 import { expectedDifferences } from './differences.ts';
 import { express, koa, ws } from './frameworks.ts';
-import { nodeCore } from './node-core.ts';
+import { nodeCore, nodeSecure } from './node-core.ts';
 import { obtain } from './obtain.ts';
 import type { Outcome, Suite, Way } from './suite.ts';
 
-const suites = [nodeCore, express, ws, koa];
+const suites = [nodeCore, nodeSecure, express, ws, koa];
 
 const fileHere = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 

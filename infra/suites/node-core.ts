@@ -1,4 +1,4 @@
-/** Node's own `test/parallel/test-http-*`: each file is a process, and has passed when that ends with 0. */
+/** Node's own `test/parallel/`, as far as a head has to do with it: each file is a process, and has passed when that ends with 0. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -13,20 +13,33 @@ const KEPT_OUTPUT = 8 * 1024;
 
 const major = process.versions.node.split('.')[0]!;
 
-export const nodeCore: Suite = {
-  name: 'node',
-  about: `Node's own test/parallel/test-http-*, of version ${major}`,
-  landmark: 'test/parallel/test-http-client-abort.js',
+/** Of those whose names begin with one of `beginnings`. */
+const nodeSuite = (name: string, beginnings: readonly string[], landmark: string): Suite => ({
+  name,
+  about: `Node's own test/parallel/${beginnings.map((beginning) => `${beginning}*`).join(', ')}, of version ${major}`,
+  landmark: `test/parallel/${landmark}`,
   debian: {
     source: 'nodejs',
-    members: ['*/test/parallel/test-http-*', '*/test/common/*', '*/test/fixtures/*'],
+    members: [
+      ...beginnings.map((beginning) => `*/test/parallel/${beginning}*`),
+      '*/test/common/*',
+      '*/test/fixtures/*',
+    ],
   },
   fits: (version) => version.startsWith(`${major}.`),
-  run,
-};
+  run: (how) => run(how, beginnings),
+});
 
-async function run({ directory, way, only, hopeless, onOutcome }: RunSuite): Promise<Outcome[]> {
-  const files = (await readdir(join(directory, 'test/parallel'))).filter((file) => isTest(file)).sort();
+export const nodeCore = nodeSuite('node', ['test-http-'], 'test-http-client-abort.js');
+export const nodeSecure = nodeSuite('secure', ['test-https-', 'test-http2-'], 'test-https-simple.js');
+
+async function run(
+  { directory, way, only, hopeless, onOutcome }: RunSuite,
+  beginnings: readonly string[],
+): Promise<Outcome[]> {
+  const isTest = (file: string) =>
+    /\.m?js$/.test(file) && beginnings.some((beginning) => file.startsWith(beginning));
+  const files = (await readdir(join(directory, 'test/parallel'))).filter(isTest).sort();
   const waiting = files.filter((file) => only?.has(file) ?? true);
   const outcomes: Outcome[] = [];
   const scratch = await mkdtemp(join(tmpdir(), 'baton-suite-'));
@@ -49,8 +62,6 @@ async function run({ directory, way, only, hopeless, onOutcome }: RunSuite): Pro
   }
   return outcomes;
 }
-
-const isTest = (file: string) => /^test-http-.*\.m?js$/.test(file);
 
 async function runFile(
   path: string,

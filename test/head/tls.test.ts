@@ -244,6 +244,8 @@ test.serial(
     t.is(await failures('sslv2'), 1);
     t.is(await answerTo(cluster.listen, hellos[0]!.bytes.subarray(0, 50)), '');
     t.is(await failures('hello_too_slow'), 1);
+    t.is(await answerTo(cluster.listen, Buffer.from([22])), '', 'one byte');
+    t.is(await failures('hello_too_slow'), 2);
     t.is((await cluster.status()).open, 0);
   },
 );

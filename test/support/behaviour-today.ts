@@ -2,10 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { WebSocket } from 'ws';
 import { type Declare, runCurl, type Started, startWay, type Way } from './behaviour.ts';
+import { sendingAs } from './encrypted.ts';
 import { needing } from './needs.ts';
 import { open, sendOn } from './raw-client.ts';
 
@@ -43,6 +45,7 @@ export function declareBehaviourToday(way: Way, declare: Declare = test): void {
 
   if (secure) {
     declareHttp2(way, declare);
+    declareHandshakes(way, declare);
     declareRude(way, declare);
   }
   if (!byItself) return;
@@ -107,6 +110,51 @@ function declareHttp2(way: Way, declare: Declare): void {
       t.is(echoed.toString(), body);
       const format = ['-o', '/dev/null', '-w', '%{http_version}'];
       t.is((await runCurl(started, [version, ...format, urlOf(started, '/bytes/9')])).toString(), '2');
+    });
+  }
+}
+
+/** Sessions resume at every delivery, and a second hello reaches the one that asked for it. */
+function declareHandshakes(way: Way, declare: Declare): void {
+  declare(
+    `${way.name}: a client whose key share the server does not know is asked for another`,
+    async (t) => {
+      const { address, tls } = startWay(way);
+      let hellos = 0;
+      const duplex = await sendingAs(address, (socket, bytes) => {
+        // A record of a handshake, whose first byte says ClientHello; the second one comes after a record of another type.
+        const record = bytes[0] === 0x14 ? bytes.subarray(6) : bytes;
+        if (record[0] === 0x16 && record[5] === 1) hellos++;
+        socket.write(bytes);
+      });
+      const groups = { minVersion: 'TLSv1.3', ecdhCurve: 'brainpoolP256r1tls13:X25519' } as const;
+      const socket = connectTls({ ...tls, ...groups, socket: duplex });
+      socket.write('GET /bytes/3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      const pieces: Buffer[] = [];
+      for await (const piece of socket) pieces.push(piece as Buffer);
+      t.regex(Buffer.concat(pieces).toString(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*abc$/);
+      t.is(hellos, 2);
+    },
+  );
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    declare(`${way.name}: a client resumes its session wherever it lands, ${version}`, async (t) => {
+      const { address, tls } = startWay(way);
+      let session: Buffer | undefined;
+      for (let count = 0; count < 10; count++) {
+        const resuming = session && { session };
+        const socket = (await open(address, { ...tls, maxVersion: version, ...resuming })) as TLSSocket;
+        if (version === 'TLSv1.2') session = socket.getSession();
+        socket.on('session', (ticket: Buffer) => {
+          session = ticket;
+        });
+        t.is(socket.isSessionReused(), count > 0, String(count));
+        const { status } = await sendOn(
+          socket,
+          'GET /bytes/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+        );
+        t.is(status, 200);
+      }
     });
   }
 }

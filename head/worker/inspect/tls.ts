@@ -23,12 +23,12 @@ const hello = new ClientHello();
 export const tls: Kind = {
   firstBytes: [HANDSHAKE],
   inspect(found, bytes, length) {
-    if (length < 2) return INCOMPLETE;
-    if (bytes[1] !== MAJOR_VERSION) return refuse(found, 'not_http', 'badRequest');
+    if (length > 1 && bytes[1] !== MAJOR_VERSION) return refuse(found, 'not_http', 'badRequest');
     speaks(found, TLS);
     const verdict = hello.read(bytes, length);
     if (verdict === HELLO_INCOMPLETE) {
-      found.needed = hello.needed;
+      // The second byte may still tell that it is something else.
+      if (length > 1) found.needed = hello.needed;
       return INCOMPLETE;
     }
     if (verdict === HELLO_TOO_LONG) return refuse(found, 'hello_too_large', undefined);

@@ -2,7 +2,6 @@
  * Readiness of an fd in Node's own event loop, for sockets that Node's streams can not read (fds ride on them).
  * koffi's poll handle is undocumented, so it stays behind this one function.
  */
-import { isMainThread } from 'node:worker_threads';
 import koffi from 'koffi';
 import { checkWatchable } from './epoll.ts';
 import { keepAddonLoaded } from './thread-end.ts';
@@ -19,8 +18,8 @@ export interface Readiness {
 // A handle that nobody refers to is collected and stops without a word.
 const alive = new Set<Readiness>();
 
-// In a thread that ends no callback can run any more, and koffi aborts the process over one that is due.
-if (!isMainThread) process.on('exit', () => alive.forEach((readiness) => void readiness.close()));
+// In a thread or a process that ends no callback can run any more, and koffi aborts the process over one that is due.
+process.on('exit', () => alive.forEach((readiness) => void readiness.close()));
 
 /**
  * Calls `onReady` whenever `fd` is readable (level-triggered). Keeps the process alive until it is closed. Throws a

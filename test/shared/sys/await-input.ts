@@ -1,6 +1,7 @@
 /**
  * Waits for input with nothing else to do, after collections of garbage: `await-input.ts`. With `close`, stops waiting
- * as soon as it has begun; with `unref`, waits as long as something else keeps the process.
+ * as soon as it has begun; with `unref`, waits as long as something else keeps the process; with `unref late`, input comes
+ * when nothing does any more.
  */
 import { allocate } from '../../../shared/sys/memory.ts';
 import { watchReadable } from '../../../shared/sys/readiness.ts';
@@ -29,3 +30,4 @@ for (let i = 0; i < 5; i++) globalThis.gc!();
 process.stdout.write('began');
 // The timer alone does not keep the process until it fires.
 setTimeout(() => write(left, memory, 0, 1), 100).unref();
+if (process.argv[3] === 'late') process.on('exit', () => write(left, memory, 0, 1));

@@ -108,6 +108,8 @@ test('it keeps a process alive, whatever garbage is collected, and no longer tha
   t.is((await run()).stdout, 'began, heard');
   t.is((await run('close')).stdout, 'began');
   t.is((await run('unref')).stdout, 'began');
+  // Input that comes when the process is ending anyway has nobody to be announced to.
+  t.is((await run('unref', 'late')).stdout, 'began');
 });
 
 test('what can not be watched is an error, not the end of the process', (t) => {

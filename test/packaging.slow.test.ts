@@ -40,7 +40,9 @@ test.before('pack and install', async (t) => {
   const packed = await execa({ ...here, cwd: checkout })`npm pack --json --pack-destination ${folder}`;
   const files = [...packed.stdout.matchAll(/"path": "([^"]+)"/g)].map(([, path]) => path!);
   t.deepEqual(
-    files.filter((path) => !/^(dist|docs)\/|^(LICENSE|README\.md|package\.json)$/.test(path)).sort(),
+    files
+      .filter((path) => !/^(dist|docs)\/|^(LICENSE|README\.md|SECURITY\.md|package\.json)$/.test(path))
+      .sort(),
     [
       'infra/vagrant/systemd/baton-admin.service',
       'infra/vagrant/systemd/baton-admin.socket',

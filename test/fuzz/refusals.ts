@@ -2,7 +2,8 @@
 import { BatonError, type ErrorCode } from '../../shared/errors.ts';
 import { hasControls, hold } from './target.ts';
 
-const REFUSAL_MAX = 2000;
+/** What a person has written is in it, each control character spelled out. */
+const REFUSAL_MAX = 10_000;
 
 export type Outcome<T> = { readonly value: T } | { readonly refusal: string };
 

@@ -54,8 +54,9 @@ export const remote: Target = {
       const outcome = read('PROTOCOL', () => check(unpacked.value[0]));
       if ('refusal' in outcome) return outcome.refusal;
       needBounds(outcome.value);
-      const [again] = new FrameReader().push(encodeFrame(outcome.value));
-      same(known(check(again)), known(outcome.value), 'written again');
+      const message = known(outcome.value);
+      const [again] = new FrameReader().push(encodeFrame(message));
+      same(known(check(again)), message, 'written again');
       return outcome.value.type;
     });
     return outcomes.find((one) => !one.includes(' ')) ?? outcomes[0]!;

@@ -3,7 +3,7 @@ import { renderComparePage } from '../../../infra/report/compare-page.ts';
 import { renderPage } from '../../../infra/report/page.ts';
 import { type Report, reportSchema } from '../../../infra/report/schema.ts';
 import { renderTerminal } from '../../../infra/report/terminal.ts';
-import { createHistogram, encodeHistogram } from '../../../infra/visits/histogram.ts';
+import { createHistogram, encodeHistogram, mergeHistograms } from '../../../infra/visits/histogram.ts';
 import { phaseNames } from '../../../infra/visits/result.ts';
 import type { Dice } from '../dice.ts';
 import { hold, type Target } from '../target.ts';
@@ -165,6 +165,15 @@ function report(dice: Dice): Report {
 /** A tag as the page's own templates write it, without an address or a program in it. */
 const TAG = /<\/?[a-z][a-z0-9]*(?: (?!on|href|src)[a-z-]+(?:="[^"<>]*")?)*>/g;
 
+function hasHistograms({ cases }: Report): boolean {
+  try {
+    for (const { rounds } of cases) mergeHistograms(rounds.map((each) => each.visits.latency.histogram));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A report from a file: what is one by its schema is shown, and nothing that is in it becomes markup. */
 export const reports: Target = {
   about: 'reports of experiments',
@@ -194,15 +203,10 @@ export const reports: Target = {
     }
     const parsed = reportSchema.safeParse(value);
     if (!parsed.success) return 'no report';
-    const pages = [await renderPage(parsed.data)];
-    pages.push(
-      await renderComparePage(
-        compareReports([
-          { file: 'a.json', report: parsed.data },
-          { file: 'b.json', report: parsed.data },
-        ]),
-      ),
-    );
+    const files = ['a.json', 'b.json'].map((file) => ({ file, report: parsed.data }));
+    const pages = [await renderComparePage(compareReports(files))];
+    // A report's own page is made of what was measured a moment ago; histograms of a file are never looked at.
+    if (hasHistograms(parsed.data)) pages.push(await renderPage(parsed.data));
     for (const page of pages) {
       // Those of the page itself: data, plots, program.
       hold(page.split(/<script/i).length === 4, 'another script in the page');

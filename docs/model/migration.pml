@@ -32,7 +32,6 @@
  *   ANY_CLAIM       Flows.claim: what is steered to another host is given to who has an older one of the same ends
  *   NO_OWNER        Flows.forgetMoving: what is taken back forgets the entry, whosever it is by now
  *   NO_SUPERSEDE    Migrations.#begin: the book keeps the old flow of these addresses
- *   NO_EXPIRE       Migrations.#expire: waits for a delivery that does not answer
  *   NO_CREDIT_BACK  RemoteDelivery.#hear: a connection that could not be brought to life keeps its credit
  *   COUNT_TWICE     Migrations.onRefused: a refusal counts again for what is settled
  */
@@ -548,11 +547,7 @@ inline look(d) {
 #else
 #define CUT_IS MAY_LIVE
 #endif
-#ifdef NO_EXPIRE
-#define EXPIRES(m) false
-#else
 #define EXPIRES(m) (migration[m].phase == MOVING)
-#endif
 
 inline forget(m) {
   migration[m].ending = false;
@@ -755,7 +750,7 @@ inline lookup(c) {
   if
   :: table == FORWARD && check && AT_THE_HEAD(c) -> table = PASS; client[c].isBehindTable = true
   :: table == FORWARD && !(check && AT_THE_HEAD(c)) && HAS(steeredTo, c) -> at[steeredTo].got++; client[c].acked++
-  :: table == FORWARD && !(check && AT_THE_HEAD(c)) && !HAS(steeredTo, c) -> reset(c)
+  :: table == FORWARD && !(check && AT_THE_HEAD(c)) && !HAS(steeredTo, c) -> assert(!AT_THE_HEAD(c)); reset(c)
   :: table != FORWARD -> client[c].isBehindTable = true
   fi
 }

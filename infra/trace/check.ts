@@ -4,7 +4,7 @@
  */
 import { type Transition, transitions } from '../../shared/trace.ts';
 
-export interface Step {
+interface Step {
   /** Nanoseconds of one clock for all. */
   readonly at: bigint;
   readonly process: number;

@@ -750,7 +750,7 @@ inline lookup(c) {
   if
   :: table == FORWARD && check && AT_THE_HEAD(c) -> table = PASS; client[c].isBehindTable = true
   :: table == FORWARD && !(check && AT_THE_HEAD(c)) && HAS(steeredTo, c) -> at[steeredTo].got++; client[c].acked++
-  :: table == FORWARD && !(check && AT_THE_HEAD(c)) && !HAS(steeredTo, c) -> assert(!AT_THE_HEAD(c)); reset(c)
+  :: table == FORWARD && !(check && AT_THE_HEAD(c)) && !HAS(steeredTo, c) -> assert(client[c].socket != OPEN); reset(c)
   :: table != FORWARD -> client[c].isBehindTable = true
   fi
 }

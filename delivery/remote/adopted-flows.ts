@@ -5,6 +5,7 @@
  */
 import { openSocketDiagnosis, type SocketDiagnosis } from '../../shared/sys/sock-diag.ts';
 import { type Ends, endOutdated } from '../../shared/tcp-repair/index.ts';
+import { trace } from '../../shared/trace.ts';
 import { FLOW_KEY_SIZE, flowKey } from '../../shared/wire/remote/flow-key.ts';
 import { IDS_MAX } from '../../shared/wire/remote/messages.ts';
 
@@ -62,6 +63,7 @@ export class AdoptedFlows {
   closed(id: number, soon: boolean): void {
     const { ends, isOutdated } = this.#open.get(id)!;
     this.#open.delete(id);
+    trace?.(id, 'closed');
     this.#closed++;
     if (isOutdated) {
       this.#gone.push(id);

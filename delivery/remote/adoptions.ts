@@ -14,6 +14,7 @@ import {
   prepare,
   Refusal,
 } from '../../shared/tcp-repair/index.ts';
+import { trace } from '../../shared/trace.ts';
 import type { FromRemote, ToRemote } from '../../shared/wire/remote/messages.ts';
 
 interface Prepared {
@@ -50,6 +51,7 @@ export class Adoptions {
       connection = prepare(saved);
     if (connection instanceof Refusal) return { type: 'refused', id, reason: connection.reason };
     const { client, server } = saved;
+    trace?.(id, 'prepare');
     this.#prepared.set(id, { connection, ends: { client, server } });
     return { type: 'adopted', id, micros: (performance.now() - began) * 1000 };
   }
@@ -57,7 +59,9 @@ export class Adoptions {
   /** It is ours: the live connection; or a Refusal, and then nobody has it. Throws PROTOCOL. */
   commit(id: number): { fd: number; ends: Ends } | Refusal {
     const { connection, ends } = this.#take(id, 'commit');
+    trace?.(id, 'activate');
     const fd = connection.activate();
+    if (fd instanceof Refusal) trace?.(id, 'refuse');
     return fd instanceof Refusal ? fd : { fd, ends };
   }
 
@@ -65,6 +69,7 @@ export class Adoptions {
   abort(id: number): void {
     if (id <= this.#last && !this.#prepared.has(id)) return;
     this.#take(id, 'abort').connection.abandon();
+    trace?.(id, 'abandon');
   }
 
   #take(id: number, what: string): Prepared {
@@ -76,7 +81,10 @@ export class Adoptions {
 
   /** The link has ended, and no word will come. */
   end(): void {
-    for (const { connection } of this.#prepared.values()) connection.abandon();
+    for (const [id, { connection }] of this.#prepared) {
+      connection.abandon();
+      trace?.(id, 'abandon');
+    }
     this.#prepared.clear();
   }
 }

@@ -12,6 +12,7 @@
 import { FLOWS_LISTED, type FlowStatus } from '../../shared/status.ts';
 import { type Conntrack, openConntrack } from '../../shared/sys/conntrack.ts';
 import { prepare, Refusal, type SavedConnection } from '../../shared/tcp-repair/index.ts';
+import { trace } from '../../shared/trace.ts';
 import { formatHostPort } from '../../shared/units.ts';
 import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
 import { answersNow, type NextHop, neighbourWith, readKey, type Steering } from '../steer/index.ts';
@@ -160,11 +161,13 @@ export class Flows {
     const flow = this.#byId.get(id);
     if (flow?.owner !== owner) return;
     flow.doubt = committed;
+    trace?.(id, 'doubt');
     if (isToBeAsked) this.#teller.ask(flow.key);
   }
 
   /** Nobody has it: what was saved is enough to tell the client. Nothing to tell when that has its ends in use again. */
   resetAway(id: number, { key, saved }: Unconfirmed): void {
+    trace?.(id, 'resetAway');
     const flow = this.#byId.get(id);
     if (!flow || !this.#unlist(flow)) return;
     this.#steering.forget(key);

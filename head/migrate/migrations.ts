@@ -22,6 +22,7 @@
  */
 
 import { encodeSaved, endsOf, Refusal } from '../../shared/tcp-repair/index.ts';
+import { trace } from '../../shared/trace.ts';
 import { flowKey } from '../../shared/wire/remote/flow-key.ts';
 import type { ToRemote } from '../../shared/wire/remote/messages.ts';
 import type { Unconfirmed } from './flows.ts';
@@ -119,6 +120,7 @@ export class Migrations {
     const dumped = performance.now();
     this.#moving.set(id, { ...waiting, ...copy, id, key, isHeld, began, dumped });
     this.#timer ??= setTimeout(() => this.#expire(), adoptTimeoutMs);
+    trace?.(id, 'adopt');
     this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state });
   }
 
@@ -141,6 +143,7 @@ export class Migrations {
     flows.add(id, moving.key, this.#to.name);
     // Before the word, which may be the one that breaks the link: the worker must not give away an fd that is nothing.
     this.#to.settle(moving.worker, moving.fd, 'taken');
+    trace?.(id, 'commit');
     this.#tell({ type: 'commit', id });
     measures.count('adopted');
     const { dump, transfer, restore, steer, adopted } = measures.stages;
@@ -159,12 +162,13 @@ export class Migrations {
    * socket's lock, so that one which was past both is in by then. A flow that was held from the beginning is held anew:
    * this process may have been stopped for longer than a hold lasts.
    */
-  #forward({ key, frozen }: Moving): boolean {
+  #forward({ id, key, frozen }: Moving): boolean {
     const { steering } = this.#parts;
     try {
       steering.hold(key, MOMENT_MS);
       if (!frozen.deafen() || !frozen.isUnchanged()) return false;
       steering.forward(key, this.#to.hop());
+      trace?.(id, 'forward');
       return true;
     } catch {
       // The kernel has no memory for it right now.
@@ -197,7 +201,9 @@ export class Migrations {
   }
 
   onLive(ids: readonly number[]): void {
-    for (const id of ids) this.#unconfirmed.delete(id);
+    for (const id of ids) {
+      if (this.#unconfirmed.delete(id)) trace?.(id, 'confirmed');
+    }
     this.#checkQuiet();
   }
 
@@ -235,6 +241,7 @@ export class Migrations {
   /** It is as it was before it was begun. */
   #release(moving: Moving, isToBeTold = true): void {
     this.#moving.delete(moving.id);
+    trace?.(moving.id, 'release');
     // A client that was held has sent what nobody got: the probe that thawing sends makes it send that again.
     if (moving.isHeld) moving.frozen.thaw();
     else moving.frozen.thawQuietly();

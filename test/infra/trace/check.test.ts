@@ -1,0 +1,107 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import { checkTrace } from '../../../infra/trace/check.ts';
+import { needing } from '../../support/needs.ts';
+
+const model = fileURLToPath(new URL('../../../docs/model/migration.pml', import.meta.url));
+const HEAD = 9;
+const ID = 5;
+
+/** Lines as processes write them; the n-th at n. */
+const traceOf = (...steps: readonly (readonly [process: number, transition: string])[]): string =>
+  steps.map(([process, transition], at) => `${at} ${process} ${ID} ${transition}\n`).join('');
+
+test('what the protocol does is accepted', (t) => {
+  const commonWay = traceOf(
+    [HEAD, 'adopt'],
+    [1, 'prepare'],
+    [HEAD, 'forward'],
+    [HEAD, 'commit'],
+    [1, 'activate'],
+    [HEAD, 'confirmed'],
+    [1, 'closed'],
+  );
+  t.deepEqual(checkTrace(commonWay), []);
+  t.deepEqual(checkTrace(traceOf([HEAD, 'adopt'], [1, 'prepare'], [HEAD, 'release'], [1, 'abandon'])), []);
+  // Its process has died: it has nothing to say any more.
+  const died = traceOf(
+    [HEAD, 'adopt'],
+    [1, 'prepare'],
+    [HEAD, 'forward'],
+    [HEAD, 'commit'],
+    [1, 'activate'],
+    [HEAD, 'resetAway'],
+  );
+  t.deepEqual(checkTrace(died), []);
+  t.regex(checkTrace(`${died}9 1 7 prepare\n`).join(), /5: reset at 5 while 1 had it, and lived/);
+});
+
+test('files of several processes are read in the order of time', (t) => {
+  t.deepEqual(checkTrace(`2 1 ${ID} prepare\n1 ${HEAD} ${ID} adopt\n`), []);
+});
+
+for (const [what, ...steps] of [
+  ['a delivery that speaks before the word', [HEAD, 'adopt'], [1, 'prepare'], [1, 'activate']],
+  ['a head that goes on with what it has let go', [HEAD, 'adopt'], [HEAD, 'forward'], [HEAD, 'release']],
+  ['a word before the packets go there', [HEAD, 'adopt'], [HEAD, 'commit']],
+  ['two deliveries', [HEAD, 'adopt'], [1, 'prepare'], [2, 'prepare']],
+  ['what nobody has offered', [1, 'prepare']],
+  ['two ends', [HEAD, 'adopt'], [HEAD, 'release'], [HEAD, 'release']],
+] as const) {
+  test(`${what}: refused`, (t) => {
+    t.is(checkTrace(traceOf(...steps)).length, 1);
+  });
+}
+
+test('what is no trace, and one with lines missing, is no answer', (t) => {
+  t.throws(() => checkTrace('nonsense\n'), { message: 'not a line of a trace: nonsense' });
+  t.throws(() => checkTrace('1 9 40 dropped\n'), { message: 'process 9 dropped 40 lines' });
+});
+
+/** One run of the model, its choices made by the seed. */
+async function simulate(t: ExecutionContext, seed: number, without?: string): Promise<string> {
+  const cwd = await mkdtemp(join(tmpdir(), 'baton-model-'));
+  t.teardown(() => rm(cwd, { recursive: true, force: true }));
+  const define = without === undefined ? [] : [`-D${without}`];
+  const { stdout } = await execa('spin', [...define, `-n${seed}`, '-T', '-u5000', model], {
+    cwd,
+    reject: false,
+  });
+  return [...stdout.matchAll(/^TRACE (\d+) (\d+) (\w+)$/gm)]
+    .map(([, process, id, transition], at) => `${at} ${process} ${Number(id) + 1} ${transition}\n`)
+    .join('');
+}
+
+const declare = needing(['spin'], test);
+
+declare('what the model does is accepted, whatever happens in it', async (t) => {
+  const seen = new Set<string>();
+  for (let seed = 1; seed <= 60; seed++) {
+    const trace = await simulate(t, seed);
+    t.deepEqual(checkTrace(trace), [], `seed ${seed}\n${trace}`);
+    for (const [, transition] of trace.matchAll(/ (\w+)\n/g)) seen.add(transition!);
+  }
+  for (const transition of [
+    'adopt',
+    'release',
+    'commit',
+    'confirmed',
+    'prepare',
+    'abandon',
+    'activate',
+    'closed',
+  ])
+    t.true(seen.has(transition), transition);
+});
+
+declare('and not what it does when the word is given too early', async (t) => {
+  for (let seed = 1; ; seed++) {
+    if (seed > 100) throw new Error('a hundred runs were accepted');
+    if (checkTrace(await simulate(t, seed, 'COMMIT_FIRST')).length > 0) break;
+  }
+  t.pass();
+});

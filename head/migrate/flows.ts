@@ -15,7 +15,8 @@ import { prepare, Refusal, type SavedConnection } from '../../shared/tcp-repair/
 import { trace } from '../../shared/trace.ts';
 import { formatHostPort } from '../../shared/units.ts';
 import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
-import { answersNow, type NextHop, neighbourWith, readKey, type Steering } from '../steer/index.ts';
+import { type NextHop, neighbourWith, readKey, type Steering } from '../steer/index.ts';
+import { haveNobody, nameOf, type Orphans } from './orphans.ts';
 import { Teller } from './teller.ts';
 
 /** A client's last packets are on their way for less than this long, milliseconds, on any path that can be used. */
@@ -24,11 +25,6 @@ const LATE_PACKETS_MS = 1000;
 const CLAIM_WITHIN_MS = 30_000;
 /** And within this time of the first one of their host. */
 const SAME_HOST_MS = 5000;
-/**
- * A flow that nobody has claimed and that has had no packet for so long, milliseconds, is over: kernels ask whether an idle
- * connection is alive after two hours, and for eleven minutes (net.ipv4.tcp_keepalive_time).
- */
-const SILENT_MS = 3 * 3_600_000;
 const TIDY_EVERY_MS = 250;
 /** How often it is found out whether the kernel tracks connections here: a firewall may come later, milliseconds. */
 const CONNTRACK_EVERY_MS = 1000;
@@ -46,22 +42,6 @@ interface Flow {
   /** Its delivery is gone and has not said that it lives. */
   doubt?: Unconfirmed;
 }
-
-/** Flows of which nobody who can be heard says that they live. */
-interface Orphans {
-  /** Milliseconds of performance.now(): when their host is asked for. */
-  until: number;
-  isAsking: boolean;
-  address: () => Promise<string | undefined>;
-  readonly keys: () => Iterable<Buffer>;
-  /** Forgets one of them, and tells its client. */
-  readonly drop: (key: Buffer) => void;
-  /** When each had how many packets. */
-  readonly seen: Map<string, { packets: number; at: number }>;
-}
-
-/** A key as a Map's key: one character a byte. */
-const nameOf = (key: Buffer): string => key.toString('latin1');
 
 export class Flows {
   readonly #steering: Steering;
@@ -266,7 +246,7 @@ export class Flows {
       for (const [name, orphans] of all) {
         if (orphans.until > now || orphans.isAsking) continue;
         orphans.isAsking = true;
-        void this.#look(orphans).then((isOver) => {
+        void haveNobody(orphans, this.#steering, this.#teller).then((isOver) => {
           orphans.isAsking = false;
           orphans.until = performance.now() + this.#claimWithinMs;
           // Another may have come in its place meanwhile.
@@ -277,23 +257,6 @@ export class Flows {
         });
       }
     }
-  }
-
-  /** Whether nobody can have these flows: their host does not answer, or (no address) has nobody left to claim them. */
-  async #look({ address, keys, drop, seen }: Orphans): Promise<boolean> {
-    const host = await address();
-    if (host === undefined || !(await answersNow(host).catch(() => true))) return true;
-    const now = performance.now();
-    const mayAsk = this.#teller.isIdle;
-    for (const key of keys()) {
-      const name = nameOf(key);
-      const packets = this.#steering.find(key)?.packets ?? 0;
-      const before = seen.get(name);
-      if (before?.packets !== packets) seen.set(name, { packets, at: now });
-      else if (now - before.at > SILENT_MS) drop(key);
-      if (mayAsk && (before === undefined || before.packets === packets)) this.#teller.ask(key);
-    }
-    return false;
   }
 
   /** Nobody has it, and its client may not know. */

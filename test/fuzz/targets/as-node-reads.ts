@@ -54,7 +54,7 @@ export const asNodeReads: Target = {
 /** What the head answers is one answer, with what the client asked for in no other place than behind the address. */
 function checkAnswers(): void {
   for (const kind of ['redirect', 'created'] as const) {
-    const bytes = Buffer.from(responses.memory.bytes.subarray(0, responses[kind]('d:1', found)));
+    const bytes = Buffer.from(responses.memory.bytes.subarray(0, responses[kind]('http://d:1', found)));
     const answer = answers.read(bytes, kind === 'created' && found.isHead);
     hold(answer !== undefined, `the answer is none: ${kind}`);
     hold(answer.ends && answer.length === bytes.length, `more than one answer: ${kind}`);

@@ -282,6 +282,7 @@ export class WorkerLoop {
   /** Gives back everything: what is still open has timed out. */
   #finish(): void {
     while (this.#postponed.evict());
+    this.#terminated.close();
     this.#reader.close();
     this.#desk.outbox.close();
     while (this.#linger.evict());

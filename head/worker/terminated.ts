@@ -24,8 +24,9 @@ export class Terminator {
   readonly #connections: Connections;
   readonly #tell: (message: FromWorker) => void;
   #isOurs: (name: string) => boolean = () => false;
-  /** Those that have no answer yet. */
+  /** Those that have no answer yet, and those that have one. */
   readonly #asking = new Set<number>();
+  readonly #ending = new Set<number>();
 
   constructor(connections: Connections, tell: (message: FromWorker) => void) {
     this.#connections = connections;
@@ -61,7 +62,9 @@ export class Terminator {
 
   /** The whole of its answer; empty where there is none to give. */
   answer(fd: number, bytes: Uint8Array): void {
-    if (this.#asking.delete(fd)) this.#tell({ type: 'tls-answer', fd, bytes });
+    if (!this.#asking.delete(fd)) return;
+    this.#ending.add(fd);
+    this.#tell({ type: 'tls-answer', fd, bytes });
   }
 
   /** The one that has waited longest for its answer; -1 when none does. */
@@ -72,7 +75,13 @@ export class Terminator {
 
   /** Nothing of it is left in the TLS thread; true when it had no answer. */
   over(fd: number): boolean {
+    this.#ending.delete(fd);
     return this.#asking.delete(fd);
+  }
+
+  /** Those that the TLS thread still has. */
+  get left(): readonly number[] {
+    return [...this.#asking, ...this.#ending];
   }
 }
 
@@ -111,6 +120,14 @@ export class TerminatedReader {
     const { oldest } = this.#terminator;
     if (oldest >= 0) this.#desk.fail(oldest, 'crowded', undefined, AS_HTTP);
     return false;
+  }
+
+  /** The head has stopped: closes all. */
+  close(): void {
+    for (const fd of this.#terminator.left) {
+      if (this.#terminator.over(fd)) this.#desk.abandon(fd, 'stopped');
+      else this.#connections.close(fd);
+    }
   }
 
   over(fd: number, whole: boolean): void {

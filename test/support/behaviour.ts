@@ -15,6 +15,8 @@ export interface Way {
   readonly byItself: boolean;
   /** Its clients speak TLS. */
   readonly secure?: boolean;
+  /** It is the head that speaks TLS with them first, and sends them elsewhere. */
+  readonly sentOver?: boolean;
   /** HOST:PORT each, a folder for files, and the file with the certificate of what speaks TLS; called within a test. */
   start(): { address: string; direct: string; directory: string; certificate?: string | undefined };
 }
@@ -47,7 +49,8 @@ export const runCurl = async (
   args: readonly string[],
   input = '',
 ): Promise<Buffer> => {
-  const trust = certificate === undefined ? [] : ['--cacert', certificate];
+  // Who came by TLS is sent nowhere else.
+  const trust = certificate === undefined ? [] : ['--cacert', certificate, '--proto-redir', '=https'];
   const { stdout } = await execa(
     'curl',
     ['-sS', '--fail', '--location', '--max-time', '30', ...trust, ...args],

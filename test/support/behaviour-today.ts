@@ -6,7 +6,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { WebSocket } from 'ws';
-import { type Declare, runCurl, type Started, startWay, type Way } from './behaviour.ts';
+import { curlTrust, type Declare, runCurl, type Started, startWay, type Way } from './behaviour.ts';
 import { sendingAs } from './encrypted.ts';
 import { needing } from './needs.ts';
 import { open, sendOn } from './raw-client.ts';
@@ -33,6 +33,7 @@ export function declareBehaviourToday(way: Way, declare: Declare = test): void {
         followRedirects: sentOver,
       });
       await once(socket, 'open');
+      t.is(new URL(socket.url).protocol, secure ? 'wss:' : 'ws:');
       t.is(socket.extensions, perMessageDeflate ? 'permessage-deflate' : '');
       const back: Buffer[] = [];
       const all = new Promise<void>((resolve) =>
@@ -55,14 +56,13 @@ export function declareBehaviourToday(way: Way, declare: Declare = test): void {
 
   needing('curl', declare)(`${name}: events arrive one by one`, async (t) => {
     const { url, certificate } = startWay(way);
-    const trust = certificate === undefined ? [] : ['--cacert', certificate];
     const curl = execa('curl', [
       '-sSN',
       '--fail',
       '--location',
       '--max-time',
       '30',
-      ...trust,
+      ...curlTrust(certificate),
       url('/events/20/100'),
     ]);
     const came: number[] = [];

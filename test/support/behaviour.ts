@@ -44,16 +44,18 @@ export function startWay({ secure = false, start }: Way): Started {
   };
 }
 
+/** Options of curl: who comes by TLS is sent nowhere else. */
+export const curlTrust = (certificate: string | undefined): string[] =>
+  certificate === undefined ? [] : ['--cacert', certificate, '--proto-redir', '=https'];
+
 export const runCurl = async (
   { certificate }: Pick<Started, 'certificate'>,
   args: readonly string[],
   input = '',
 ): Promise<Buffer> => {
-  // Who came by TLS is sent nowhere else.
-  const trust = certificate === undefined ? [] : ['--cacert', certificate, '--proto-redir', '=https'];
   const { stdout } = await execa(
     'curl',
-    ['-sS', '--fail', '--location', '--max-time', '30', ...trust, ...args],
+    ['-sS', '--fail', '--location', '--max-time', '30', ...curlTrust(certificate), ...args],
     { encoding: 'buffer', input },
   );
   return Buffer.from(stdout);

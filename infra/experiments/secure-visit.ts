@@ -4,10 +4,6 @@
  * none, as it comes before the handshake. A redirect pays all three twice: whoever sends a client elsewhere must speak TLS
  * with it first. The measured medians are drawn with these models.
  */
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
-import { parseHostPort } from '../../shared/units.ts';
 import type { Lab } from '../lab/lab.ts';
 import type { Case, ReportComparison } from '../report/schema.ts';
 import { formatMicros } from '../terminal/figures.ts';
@@ -59,25 +55,19 @@ async function run(context: ExperimentContext): Promise<Findings> {
     deliveries: 1,
     local: 1,
     links: clientCable,
-    tls: true,
+    tls: 'everywhere',
   });
-  const sender = await startSender(lab);
-  try {
-    return await measureBoth(context, lab, sender.listen, wanted);
-  } finally {
-    await sender.stop();
-  }
+  return measureBoth(context, lab, wanted);
 }
 
 async function measureBoth(
   context: ExperimentContext,
   lab: Lab,
-  sender: string,
   { rounds, ...load }: Size,
 ): Promise<Findings> {
   const cable = await cableOf(lab, load.roundTrips);
   const xs = cable.roundTrips;
-  const ways = secureWays(lab, sender);
+  const ways = waysOf(lab).filter(({ name }) => name !== 'created');
   const grids = Object.fromEntries(
     Object.entries(kinds).map(([kind, { resume }]) => [kind, gridOf(lab, cable, ways, rounds, load, resume)]),
   ) as Record<Kind, Grid>;
@@ -139,7 +129,8 @@ async function measureBoth(
     notes: [
       'Times run from the moment a visit was meant to begin, so a delay anywhere, the generator’s own included, is in them.',
       'The model counts round trips only: three for a direct visit and a handoff (TCP, TLS 1.3, request), six for a redirect. A session that is resumed saves the certificate and its checks, and no round trip.',
-      'The redirect is answered by a server on the head’s host that has the lab’s certificate, as a head must that sends clients of TLS elsewhere. To hand a connection over a head needs none.',
+      'The redirect is the head’s own answer: it has the lab’s certificate for that, and speaks TLS on a thread of its own. To hand a connection over it needs none.',
+      'A 201 is left out: it takes what a 307 takes, and no client follows one.',
       'The delay is between the client and everything else. Head and deliveries are next to each other, as in one rack.',
       ...(cable.note ? [cable.note] : []),
     ],
@@ -148,24 +139,6 @@ async function measureBoth(
       ...(kinds[kind].resume ? cases.flatMap(notResumed) : []),
     ]),
   };
-}
-
-/** The ways that TLS can go; a 201 is to a client what a 307 is. */
-function secureWays(lab: Lab, sender: string): Way[] {
-  return waysOf(lab).flatMap((way) => {
-    if (way.name === 'created') return [];
-    if (way.name !== 'redirect') return [way];
-    return [
-      {
-        ...way,
-        description:
-          'a server with a certificate answers 307 with the address of a delivery; the client connects again',
-        mode: undefined,
-        hosts: [sender],
-        choose: async () => {},
-      },
-    ];
-  });
 }
 
 function gridOf(
@@ -197,19 +170,6 @@ function gridOf(
       prepare: () => cable.set(x),
     })),
   };
-}
-
-const program = fileURLToPath(new URL(`./secure-visit/sender${extname(import.meta.url)}`, import.meta.url));
-
-async function startSender(lab: Lab): Promise<{ listen: string; stop(): Promise<void> }> {
-  const { host, listen } = lab.head;
-  const { certificate, key } = lab.pairOn!(host);
-  const targets = waysOf(lab).find(({ name }) => name === 'redirect')!.deliveries;
-  const service = await host.start([
-    ...[process.execPath, program, parseHostPort(listen)!.host, certificate, key],
-    ...targets.map(({ direct }) => direct),
-  ]);
-  return { listen: z.object({ listen: z.string() }).parse(service.ready).listen, stop: () => service.stop() };
 }
 
 function notResumed({ name, rounds }: Case): string[] {

@@ -50,14 +50,18 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
   }
   try {
     if (options.tls) certificate = await placeCertificate(site);
-    const headArguments = ['--mode', options.mode, ...(options.headArguments ?? [])];
+    const headArguments = [
+      ...['--mode', options.mode],
+      ...(options.tls === 'everywhere' ? certificate!.headArguments(site.head.host) : []),
+      ...(options.headArguments ?? []),
+    ];
     head = await start(site.head, 'head', ...headArguments);
     const { listen, admin } = headReady.parse(head.ready);
     // All of them, also when one fails: what is still starting could not be stopped.
     const started = await Promise.allSettled(
       site.deliveries.map((place) =>
         startDelivery(place, [
-          ...(certificate?.argumentsFor(place.host) ?? []),
+          ...(certificate?.deliveryArguments(place.host) ?? []),
           ...(options.deliveryArguments ?? []),
         ]),
       ),
@@ -69,8 +73,7 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     return {
       on: site.on,
       client: site.client,
-      certificate: certificate?.pairOn(site.client).certificate,
-      pairOn: certificate?.pairOn,
+      certificate: certificate?.fileOn(site.client),
       head: {
         listen,
         host: site.head.host,

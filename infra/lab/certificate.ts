@@ -7,9 +7,9 @@ import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { isIP } from 'node:net';
 import { addressBytes } from '../../shared/addresses.ts';
 
-/** PEM, both. */
+/** PEM, both, by the names that Node's options have for them. */
 export interface Certificate {
-  readonly certificate: string;
+  readonly cert: string;
   readonly key: string;
 }
 
@@ -71,7 +71,7 @@ export function makeCertificate(names: readonly string[]): Certificate {
   );
   const signature = der(BIT_STRING, Buffer.from([0]), sign('sha256', signed, privateKey));
   return {
-    certificate: pem('CERTIFICATE', der(SEQUENCE, signed, algorithm, signature)),
+    cert: pem('CERTIFICATE', der(SEQUENCE, signed, algorithm, signature)),
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
   };
 }

@@ -9,10 +9,12 @@ import { makeCertificate } from './certificate.ts';
 import type { Host } from './lab.ts';
 
 export interface LabCertificate {
-  /** Arguments of a `baton delivery` on this host that shall speak TLS. */
-  argumentsFor(host: Host): string[];
-  /** Files. */
-  pairOn(host: Host): { readonly certificate: string; readonly key: string };
+  /** Its file on this host. */
+  fileOn(host: Host): string;
+  /** Arguments of a `baton head` on this host that shall speak TLS. */
+  headArguments(host: Host): string[];
+  /** Of a `baton delivery`: that it resumes the sessions of the others too. */
+  deliveryArguments(host: Host): string[];
   remove(): Promise<void>;
 }
 
@@ -22,7 +24,7 @@ export async function placeCertificate(site: Site): Promise<LabCertificate> {
   const servers = [head, ...deliveries];
   const addresses = servers.flatMap((each) => addressesOf(each.arguments));
   const made = makeCertificate([...new Set(['lab.test', '*.lab.test', 'localhost', ...addresses])]);
-  const texts = [made.certificate, made.key, randomBytes(32).toString('hex')];
+  const texts = [made.cert, made.key, randomBytes(32).toString('hex')];
   const folders = new Map<Host, string>();
   const remove = async () => {
     if (directory !== undefined) return;
@@ -36,17 +38,17 @@ export async function placeCertificate(site: Site): Promise<LabCertificate> {
     throw error;
   }
   const fileOn = (host: Host, name: string) => `${folders.get(host)!}/${name}`;
-  const pairOn = (host: Host) => ({
-    certificate: fileOn(host, 'certificate.pem'),
-    key: fileOn(host, 'key.pem'),
-  });
+  const certificateOn = (host: Host) => fileOn(host, 'certificate.pem');
+  const pair = (host: Host) => [
+    '--tls-certificate',
+    certificateOn(host),
+    '--tls-key',
+    fileOn(host, 'key.pem'),
+  ];
   return {
-    pairOn,
-    argumentsFor(host) {
-      const { certificate, key } = pairOn(host);
-      const secret = fileOn(host, 'ticket-secret');
-      return ['--tls-certificate', certificate, '--tls-key', key, '--ticket-secret', secret];
-    },
+    fileOn: certificateOn,
+    headArguments: pair,
+    deliveryArguments: (host) => [...pair(host), '--ticket-secret', fileOn(host, 'ticket-secret')],
     remove,
   };
 }

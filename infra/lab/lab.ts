@@ -72,8 +72,6 @@ export interface Lab {
   readonly client: Host;
   /** Of a lab that speaks TLS: a file with the certificate of its servers, on the client's host, which is to trust it. */
   readonly certificate?: string | undefined;
-  /** Of such a lab: the files with that certificate and its key on one of its hosts, for further servers. */
-  readonly pairOn?: ((host: Host) => { readonly certificate: string; readonly key: string }) | undefined;
   /** Stops everything that it started. Settles when all of it is gone; may be called again. */
   stop(): Promise<void>;
 }
@@ -86,8 +84,11 @@ export interface LabOptions {
   readonly local?: number;
   /** What the cables of `client`, `head`, `d1`, ... do, both ways; for labs whose hosts have cables. */
   readonly links?: Readonly<Record<string, Link>>;
-  /** Its deliveries speak HTTPS and HTTP/2 as well, each on its one port, and resume one another's sessions. */
-  readonly tls?: boolean;
+  /**
+   * Its deliveries speak HTTPS and HTTP/2 as well, each on its one port, and resume one another's sessions; `everywhere`: its
+   * head has their certificate too, and speaks TLS with whom it answers itself.
+   */
+  readonly tls?: boolean | 'everywhere';
   /** More arguments of `baton head` and of each `baton delivery`. */
   readonly headArguments?: readonly string[];
   readonly deliveryArguments?: readonly string[];

@@ -223,20 +223,11 @@ test.serial('client certificates, names and protocols are chosen by as directly'
       ...pair,
       requestCert: true,
       rejectUnauthorized: false,
-      ca: client.certificate,
+      ca: client.cert,
       ALPNProtocols: ['one', 'two'],
       SNICallback: (name, done) =>
         // Answered later, as one that asks a database.
-        setTimeout(
-          () =>
-            done(
-              null,
-              name === 'other.test'
-                ? createSecureContext({ cert: other.certificate, key: other.key })
-                : undefined,
-            ),
-          5,
-        ),
+        setTimeout(() => done(null, name === 'other.test' ? createSecureContext(other) : undefined), 5),
     },
     (socket) => {
       const { authorized, authorizationError, servername, alpnProtocol } = socket;
@@ -246,17 +237,16 @@ test.serial('client certificates, names and protocols are chosen by as directly'
       );
     },
   );
-  server.addContext('added.test', { cert: other.certificate, key: other.key });
+  server.addContext('added.test', other);
   const { ways } = await bothWays(t, server);
-  const identity = { cert: client.certificate, key: client.key };
   for (const [what, options] of [
-    ['a certificate that it trusts', identity],
-    ['one that it does not', { cert: other.certificate, key: other.key }],
+    ['a certificate that it trusts', client],
+    ['one that it does not', other],
     ['none', {}],
-    ['another name', { ...identity, servername: 'other.test', ca: other.certificate }],
-    ['the second protocol', { ...identity, ALPNProtocols: ['zero', 'two'] }],
-    ['none of its protocols', { ...identity, ALPNProtocols: ['zero'] }],
-    ['TLS 1.2', { ...identity, maxVersion: 'TLSv1.2' }],
+    ['another name', { ...client, servername: 'other.test', ca: other.cert }],
+    ['the second protocol', { ...client, ALPNProtocols: ['zero', 'two'] }],
+    ['none of its protocols', { ...client, ALPNProtocols: ['zero'] }],
+    ['TLS 1.2', { ...client, maxVersion: 'TLSv1.2' }],
   ] as const) {
     await alike(
       t,

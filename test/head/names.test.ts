@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { pino } from 'pino';
 import { type ReceiveOptions, type Receiver, receiveConnections } from '../../delivery/index.ts';
+import { makeCertificate } from '../../infra/lab/certificate.ts';
 import { startService } from '../../infra/lab/service.ts';
-import { makeCertificate } from '../support/certificate.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { needing } from '../support/needs.ts';
 import { open, send } from '../support/raw-client.ts';
@@ -17,7 +17,7 @@ import { startRogue } from '../support/rogue.ts';
 import { until } from '../support/until.ts';
 
 const log = pino({ level: 'silent' });
-const certificate = makeCertificate('*.example');
+const certificate = makeCertificate(['*.example']);
 let cluster: Cluster;
 const undo: (() => Promise<void>)[] = [];
 

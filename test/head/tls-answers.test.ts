@@ -8,16 +8,16 @@ import { text } from 'node:stream/consumers';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { type Head, startHead } from '../../head/index.ts';
+import { makeCertificate } from '../../infra/lab/certificate.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { parseHostPort } from '../../shared/units.ts';
-import { makeCertificate } from '../support/certificate.ts';
 import { type Cluster, countFds, startCluster } from '../support/cluster.ts';
 import { recordCommon } from '../support/hellos.ts';
 import { open } from '../support/raw-client.ts';
 import { until } from '../support/until.ts';
 
-const shop = makeCertificate('shop.example', '*.shop.example');
-const images = makeCertificate('img.example');
+const shop = makeCertificate(['shop.example', '*.shop.example']);
+const images = makeCertificate(['img.example']);
 const REQUEST = 'GET /a?b HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n';
 
 function writePair(directory: string, name: string, { cert, key }: { cert: string; key: string }) {
@@ -207,7 +207,7 @@ test.serial('on SIGHUP the certificates are read again, and wrong ones are refus
   writeFileSync(first.cert, 'nothing');
   process.kill(cluster.head.pid, 'SIGHUP');
   t.is(await fingerprint(), before);
-  writePair(directory, 'shop', makeCertificate('shop.example'));
+  writePair(directory, 'shop', makeCertificate(['shop.example']));
   process.kill(cluster.head.pid, 'SIGHUP');
   await until('the new one is shown', fingerprint, (now) => now !== before);
 });

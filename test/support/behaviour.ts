@@ -15,6 +15,8 @@ export interface Way {
   readonly byItself: boolean;
   /** Its clients speak TLS. */
   readonly secure?: boolean;
+  /** It is the head that speaks TLS with them first, and sends them elsewhere. */
+  readonly sentOver?: boolean;
   /** HOST:PORT each, a folder for files, and the file with the certificate of what speaks TLS; called within a test. */
   start(): { address: string; direct: string; directory: string; certificate?: string | undefined };
 }
@@ -42,15 +44,18 @@ export function startWay({ secure = false, start }: Way): Started {
   };
 }
 
+/** Options of curl: who comes by TLS is sent nowhere else. */
+export const curlTrust = (certificate: string | undefined): string[] =>
+  certificate === undefined ? [] : ['--cacert', certificate, '--proto-redir', '=https'];
+
 export const runCurl = async (
   { certificate }: Pick<Started, 'certificate'>,
   args: readonly string[],
   input = '',
 ): Promise<Buffer> => {
-  const trust = certificate === undefined ? [] : ['--cacert', certificate];
   const { stdout } = await execa(
     'curl',
-    ['-sS', '--fail', '--location', '--max-time', '30', ...trust, ...args],
+    ['-sS', '--fail', '--location', '--max-time', '30', ...curlTrust(certificate), ...args],
     { encoding: 'buffer', input },
   );
   return Buffer.from(stdout);

@@ -8,11 +8,10 @@ import { makeCertificate } from '../../infra/lab/certificate.ts';
 import { parseHostPort } from '../../shared/units.ts';
 
 export const NAME = 'shop.test';
-const { certificate, key } = makeCertificate([NAME, '*.img.test', 'localhost', '127.0.0.1', '::1']);
 /** For a server. */
-export const pair = { cert: certificate, key };
+export const pair = makeCertificate([NAME, '*.img.test', 'localhost', '127.0.0.1', '::1']);
 /** For a client. */
-export const trust = { ca: certificate };
+export const trust = { ca: pair.cert };
 
 /** A connection whose handshake is over. */
 export async function openTls(address: string, options: ConnectionOptions = {}): Promise<TLSSocket> {

@@ -101,7 +101,7 @@ function parseReply(all: Buffer): Reply {
   return { status: Number(statusLine!.split(' ')[1]), head, headers, rest: all.subarray(end + 4), all };
 }
 
-/** Follows a 307 or a 201 once by sending the same request again, at the new address. */
+/** Follows a 307 or a 201 once by sending the same request again, at the new address: who speaks TLS, only to https. */
 export async function sendAndFollow(
   address: string,
   request: Buffer | string,
@@ -110,5 +110,7 @@ export async function sendAndFollow(
   const first = await send(address, request, options);
   if (first.status !== 307 && first.status !== 201) return first;
   const location = new URL(first.headers.location!);
+  const protocol = options.tls ? 'https:' : 'http:';
+  if (location.protocol !== protocol) throw new Error(`sent to ${location}, not to ${protocol}`);
   return await send(location.host, request, options);
 }

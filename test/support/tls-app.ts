@@ -5,10 +5,10 @@
 import { createServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { receiveConnections } from '../../delivery/index.ts';
-import { makeCertificate } from './certificate.ts';
+import { makeCertificate } from '../../infra/lab/certificate.ts';
 
 const [head, name, options] = process.argv.slice(2);
-const server = createServer(makeCertificate('*.example'), (request, response) => {
+const server = createServer(makeCertificate(['*.example']), (request, response) => {
   const { servername } = request.socket as TLSSocket & { servername: string };
   response.end(`${name} for ${servername}`);
 });

@@ -52,9 +52,7 @@ const grace = setTimeout(
 
 function begin(): void {
   if (performance.now() >= stop || (bound > 0 && begun >= bound)) {
-    if (open.size > 0) return;
-    clearTimeout(grace);
-    report();
+    if (open.size === 0) finish();
     return;
   }
   begun += 1;
@@ -80,8 +78,14 @@ function begin(): void {
     counts[isSecure ? (error ? 'reset' : judge(answer)) : 'notConnected'] += 1;
     slowestMs = Math.max(slowestMs, performance.now() - began);
     // A client that cannot even begin is given up: when nothing listens, the run ends instead of spinning.
-    if (isSecure || open.size === 0) begin();
+    if (isSecure) begin();
+    else if (open.size === 0) finish();
   });
+}
+
+function finish(): void {
+  clearTimeout(grace);
+  report();
 }
 
 function judge(answer: string): Outcome {

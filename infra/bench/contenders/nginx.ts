@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { missingTool, runTool } from '../../processes/tool.ts';
 import type { Stage } from '../stage.ts';
 import { freeAddress } from './port.ts';
 
@@ -31,7 +32,13 @@ const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 const STREAM_PACKAGE = 'libnginx-mod-stream';
 
 /** The same for bytes that nginx passes on: `server` is what stands in its single server, `outside` beside it. */
-export function startNginxStream(stage: Stage, name: string, server: string, outside: string) {
+export async function startNginxStream(stage: Stage, name: string, server: string, outside: string) {
+  const isModule = existsSync(STREAM_MODULE);
+  if (!isModule) {
+    const { stderr } = await runTool(['nginx', '-V'], 'nginx-light');
+    if (!/--with-stream\s/.test(`${stderr} `))
+      throw missingTool('the stream module of nginx', STREAM_PACKAGE);
+  }
   return startWith(
     stage,
     join(stage.folder, name),
@@ -40,18 +47,11 @@ export function startNginxStream(stage: Stage, name: string, server: string, out
   server { listen ${address} backlog=4096; ${server} }
 }
 `,
-    existsSync(STREAM_MODULE) ? `load_module ${STREAM_MODULE};` : '',
-    STREAM_PACKAGE,
+    isModule ? `load_module ${STREAM_MODULE};` : '',
   );
 }
 
-async function startWith(
-  stage: Stage,
-  folder: string,
-  body: (address: string) => string,
-  modules = '',
-  debian = 'nginx-light',
-) {
+async function startWith(stage: Stage, folder: string, body: (address: string) => string, modules = '') {
   await mkdir(folder);
   const address = await freeAddress();
   const file = join(folder, 'nginx.conf');
@@ -63,5 +63,5 @@ events { worker_connections 8192; use epoll; multi_accept on; }
 ${body(address)}`,
   );
   const args = ['-p', folder, '-c', file, '-e', join(folder, 'error.log')];
-  return stage.launchListener(['nginx', ...args], address, debian);
+  return stage.launchListener(['nginx', ...args], address, 'nginx-light');
 }

@@ -21,6 +21,10 @@ export interface Running {
   readonly address: string;
   /** What goes before a command that sends load: where its clients are, when that is not here. */
   readonly from?: readonly string[];
+  /** What clients say instead of a request: a file with a ClientHello, to which the receiver answers with an alert. */
+  readonly hello?: string;
+  /** Clients make a TLS connection and trust this certificate, a file, alone. */
+  readonly trusted?: string;
   /** Bytes that have crossed the network card of the subject's host so far, both ways. */
   readonly wireBytes?: () => Promise<number>;
 }

@@ -1,4 +1,5 @@
-/** The load that a contender gets for one sample, from the generator in `c/load.c`. */
+/** The load that a contender gets for one sample, from the generator in `c/load.c`, or `tls-load.ts` for whole TLS connections. */
+import { join } from 'node:path';
 import { z } from 'zod';
 import type { Stage } from './stage.ts';
 
@@ -26,6 +27,10 @@ interface Target {
   readonly status: number;
   /** What goes before the generator's command, see `Running`. */
   readonly from?: readonly string[];
+  /** A file with what clients say instead of a request, see `Running`. */
+  readonly hello?: string;
+  /** A file with the certificate of a server that speaks TLS, see `Running`. */
+  readonly trusted?: string;
 }
 
 export const loadNames = ['steady', 'burst', 'silent-burst', 'keepalive', 'large'] as const;
@@ -103,10 +108,19 @@ function burstsOf(name: Load['name'], what: string, bursts: number, requests: nu
   };
 }
 
+/** CONNECTIONS, PID and REQUESTS of the generator, where a file comes after them and they are not said. */
+const USUAL = [0, 0, 1] as const;
+
+/** Real handshakes are made by a program of its own: the usual one speaks no TLS. */
+const tlsGenerator = join(import.meta.dirname, 'tls-load.ts');
+
 async function generate(stage: Stage, target: Target, numbers: readonly number[]): Promise<LoadReport> {
+  const { hello, trusted, address, status } = target;
+  const last = hello === undefined ? [] : [...USUAL.slice(numbers.length - 2), hello];
   const [program, ...args] = [
     ...(target.from ?? []),
-    ...[stage.programs.load, target.address, target.status, ...numbers].map(String),
+    ...(trusted === undefined ? [stage.programs.load] : [process.execPath, tlsGenerator, trusted]),
+    ...[address, status, ...numbers, ...last].map(String),
   ];
   return report.parse(JSON.parse(await stage.run(program!, args)));
 }

@@ -39,7 +39,7 @@ const interrupted = new AbortController();
 
 async function main(name: string | undefined, options: Options): Promise<void> {
   if (name === 'memory') return await runMemory(options);
-  const chosen = name === undefined ? suites : [findSuite(name)];
+  const chosen = name === undefined ? suites : findSuites(name);
   const cores = await chooseCores();
   const seconds = options.seconds ?? (options.quick ? 0.5 : 2);
   const loads = [
@@ -122,9 +122,10 @@ function decide(what: string, failed: number, verdicts: ReturnType<typeof judge>
   problems.forEach(complain);
 }
 
-function findSuite(name: string): Suite {
-  const suite = suites.find((candidate) => candidate.name === name);
-  if (suite) return suite;
+/** `tls` is `tls-small` and `tls-path` as well. */
+function findSuites(name: string): readonly Suite[] {
+  const found = suites.filter((suite) => suite.name === name || suite.name.startsWith(`${name}-`));
+  if (found.length > 0) return found;
   const known = [...suites.map((candidate) => candidate.name), 'memory'].join(', ');
   throw new BatonError('BAD_OPTION', { option: 'NAME', problem: `the suites are ${known}`, value: name });
 }

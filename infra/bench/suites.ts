@@ -1,15 +1,43 @@
 /** The comparisons, and who takes part in each. */
 import type { Suite } from './contender.ts';
-import { batonAdopting, batonDeliveries, batonHandoff, batonRedirect } from './contenders/baton.ts';
+import {
+  batonAdopting,
+  batonDeliveries,
+  batonDeliveriesTls,
+  batonHandoff,
+  batonHello,
+  batonPlain,
+  batonRedirect,
+} from './contenders/baton.ts';
 import { fdLoop } from './contenders/fd-loop.ts';
 import { haproxyProxy } from './contenders/haproxy-proxy.ts';
 import { haproxyRedirect } from './contenders/haproxy-redirect.ts';
+import { haproxyHello, nginxHello } from './contenders/hello.ts';
 import { batonMigrate, haproxyHosts } from './contenders/migrate.ts';
-import { nginxProxy } from './contenders/nginx-proxy.ts';
+import { nginxProxy, nginxTls } from './contenders/nginx-proxy.ts';
 import { nginxRedirect } from './contenders/nginx-redirect.ts';
 import { nodeCluster, nodeClusterHttp } from './contenders/node-cluster.ts';
-import { nodeHttp, nodeReuseport } from './contenders/node-http.ts';
+import { nodeHttp, nodeReuseport, nodeReuseportTls } from './contenders/node-http.ts';
 import { notesRedirect } from './contenders/notes-redirect.ts';
+import type { HelloKind } from './hello.ts';
+
+/** Clients that speak TLS, seen from whoever reads the server name in their hellos. */
+const helloSuite = (name: string, kind: HelloKind): Suite => {
+  const [haproxy, nginx] = [haproxyHello(kind), nginxHello(kind)];
+  return {
+    name,
+    about: `bringing a connection that begins with a ${kind} hello of TLS to the server of its name`,
+    status: 200,
+    contenders: [batonHello(kind), batonPlain, haproxy, nginx],
+    loads: ['steady', 'burst'],
+    apart: 'subject',
+    bars: [
+      { figure: 'subjectCpu', against: batonPlain.name, atMost: 1.2 },
+      { figure: 'subjectCpu', against: haproxy.name, atMost: 0.4 },
+      { figure: 'subjectCpu', against: nginx.name, atMost: 0.4 },
+    ],
+  };
+};
 
 export const suites: readonly Suite[] = [
   {
@@ -74,5 +102,17 @@ export const suites: readonly Suite[] = [
     loads: ['steady', 'keepalive'],
     apart: 'nobody',
     bars: [],
+  },
+  helloSuite('tls', 'large'),
+  helloSuite('tls-small', 'small'),
+  {
+    name: 'tls-path',
+    about: 'the whole way of a request on a new TLS connection to two Node servers and back',
+    status: 200,
+    contenders: [batonDeliveriesTls, nginxTls, nodeReuseportTls],
+    loads: ['steady'],
+    apart: 'nobody',
+    // The clients take more CPU than what serves them, so their rate says more of them.
+    bars: [{ figure: 'allCpu', against: nginxTls.name, atMost: 1 / 1.5 }],
   },
 ];

@@ -1,8 +1,10 @@
-/* What a receiver does with a connection that was handed to it: answer with one fixed HTTP 200 and close. */
+/* What a receiver does with a connection that was handed to it: answer with one fixed HTTP 200, or the alert of tls.h to a
+ * client that speaks TLS, and close. */
 #ifndef DRAIN_H
 #define DRAIN_H
 
 #include "bench.h"
+#include "tls.h"
 
 static const char drain_answer[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
@@ -15,9 +17,12 @@ static long drain_answered;
  * would then leave the end of the connection, and its cost, to whichever of the two closes last. */
 static inline void answer_and_close(int client) {
   char request[4096];
-  if (recv(client, request, sizeof request, MSG_DONTWAIT) > 0 &&
-      send(client, drain_answer, sizeof drain_answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-    drain_answered++;
+  if (recv(client, request, sizeof request, MSG_DONTWAIT) > 0) {
+    int is_tls = request[0] == TLS_HANDSHAKE;
+    const void *answer = is_tls ? (const void *)tls_alert : drain_answer;
+    size_t size = is_tls ? sizeof tls_alert : sizeof drain_answer - 1;
+    if (send(client, answer, size, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) drain_answered++;
+  }
   shutdown(client, SHUT_WR);
   close(client);
 }

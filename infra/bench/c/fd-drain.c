@@ -2,8 +2,10 @@
  * connection with one fixed HTTP 200 and closes it.
  *
  * Usage: fd-drain raw SOCKET                       the receiver of fd-loop: one descriptor a message
- *        fd-drain baton SOCKET NAME HOST:PORT      a delivery of a Baton head (shared/wire/PROTOCOL.md); clients that
- *                                                  the head redirects are sent to HOST:PORT
+ *        fd-drain baton SOCKET NAME HOST:PORT [SERVES]
+ *                                                  a delivery of a Baton head (shared/wire/PROTOCOL.md); clients that
+ *                                                  the head redirects are sent to HOST:PORT; it is there for the server
+ *                                                  name SERVES alone, or for every name
  *
  * It ends when the head closes its end, and says then how many connections it answered.
  */
@@ -16,7 +18,7 @@
 
 /* The kernel's bound on descriptors in one message (SCM_MAX_FD), and room for a control message. */
 enum { MAX_DESCRIPTORS = 253, MAX_MESSAGE = 16384, MAX_LANES = 128 };
-enum { CREDITS = 4096, PROTOCOL_VERSION = 1 };
+enum { CREDITS = 4096, PROTOCOL_VERSION = 1, VERSION_WITH_SERVES = 2 };
 /* As Baton's own deliveries do, ended connections are reported together: so many, or what there is after so long. */
 enum { REPORT_ENDED_AT = 64, REPORT_ENDED_MILLIS = 5 };
 /* Messages on a lane, by their first element. */
@@ -73,17 +75,18 @@ static void drain_raw(const char *path) {
 }
 
 /* Registers, and waits to be welcomed: the welcome carries one socket for each of the head's workers. */
-static int register_delivery(int channel, const char *name, const char *direct, int *lanes) {
+static int register_delivery(int channel, const char *name, const char *direct, const char *serves, int *lanes) {
   struct packer hello = {0};
-  pack_map(&hello, 8);
+  pack_map(&hello, serves ? 9 : 8);
   pack_text(&hello, "type"), pack_text(&hello, "hello");
-  pack_text(&hello, "version"), pack_number(&hello, PROTOCOL_VERSION);
+  pack_text(&hello, "version"), pack_number(&hello, serves ? VERSION_WITH_SERVES : PROTOCOL_VERSION);
   pack_text(&hello, "name"), pack_text(&hello, name);
   pack_text(&hello, "pid"), pack_number(&hello, (unsigned)getpid());
   pack_text(&hello, "credits"), pack_number(&hello, CREDITS);
   pack_text(&hello, "weight"), pack_number(&hello, 1);
   pack_text(&hello, "direct"), pack_text(&hello, direct);
   pack_text(&hello, "active"), pack_number(&hello, 0);
+  if (serves) pack_text(&hello, "serves"), pack_array(&hello, 1), pack_text(&hello, serves);
   if (!say(channel, &hello)) fail("send");
 
   unsigned char answer[MAX_MESSAGE];
@@ -148,9 +151,9 @@ static int heed_head(int channel) {
   return say(channel, &pong);
 }
 
-static void drain_baton(const char *path, const char *name, const char *direct) {
+static void drain_baton(const char *path, const char *name, const char *direct, const char *serves) {
   int channel = connect_head(path), sockets[MAX_DESCRIPTORS];
-  int count = register_delivery(channel, name, direct, sockets);
+  int count = register_delivery(channel, name, direct, serves, sockets);
   struct lane lanes[MAX_LANES];
   int epoll = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
@@ -186,7 +189,8 @@ int main(int argc, char **argv) {
   live_with_parent();
   allow_descriptors();
   if (argc == 3 && strcmp(argv[1], "raw") == 0) drain_raw(argv[2]);
-  else if (argc == 5 && strcmp(argv[1], "baton") == 0) drain_baton(argv[2], argv[3], argv[4]);
-  else refuse("usage: fd-drain raw SOCKET | fd-drain baton SOCKET NAME HOST:PORT");
+  else if ((argc == 5 || argc == 6) && strcmp(argv[1], "baton") == 0)
+    drain_baton(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL);
+  else refuse("usage: fd-drain raw SOCKET | fd-drain baton SOCKET NAME HOST:PORT [SERVES]");
   report_drained();
 }

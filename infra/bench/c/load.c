@@ -9,22 +9,26 @@
  * requests, and then let go: it works the queue off at its own pace and never waits for a client. With CONNECTIONS
  * equal to CONCURRENT that is one burst.
  *
+ * With HELLO, a file, a client sends the bytes of that file instead, a ClientHello of TLS, and the one right answer is the
+ * alert of tls.h: a handshake would cost more than what is measured.
+ *
  * An answer counts as ok when its status is STATUS and as many body bytes came as Content-Length promised.
  * When the time is over no more are begun, those under way ask for the last time and get GRACE_SECONDS to end, so that
  * every connection that the server saw is in the counts. The report is one JSON line on stdout: connections by outcome,
  * right answers, and from the moment when the server was let go the seconds that passed and this program's own CPU time.
  *
- * Usage: load HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]
+ * Usage: load HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]
  *        CONNECTIONS: begin no more than so many, 0 for no bound; PID: 0 for none; REQUESTS: on each connection, 0: one
- *        that does not say that it is the last
+ *        that does not say that it is the last, and one with HELLO
  */
 #define _GNU_SOURCE
 #include <sys/epoll.h>
 #include <time.h>
 
 #include "bench.h"
+#include "tls.h"
 
-enum { MAX_CONCURRENT = 10000, KEEP_BYTES = 4096, GRACE_SECONDS = 5, EVENTS = 256 };
+enum { MAX_CONCURRENT = 10000, KEEP_BYTES = 4096, GRACE_SECONDS = 5, EVENTS = 256, MAX_HELLO = 16384 };
 
 /* What became of a connection. */
 enum outcome { OK, NOT_CONNECTED, RESET, WRONG_STATUS, CUT_SHORT, TOO_LATE, OUTCOMES };
@@ -40,7 +44,9 @@ struct client {
 
 static struct sockaddr_in server;
 static char request[384], last_request[384];
-static int requests = 1; /* on each connection */
+static char hello[MAX_HELLO];
+static size_t hello_length; /* 0: requests are sent */
+static int requests = 1;    /* on each connection */
 static int wanted_status;
 static int epoll;
 static double stop;      /* no connection is begun after this time */
@@ -72,8 +78,9 @@ static void watch(struct client *client, int operation) {
 /* 1 sent, 0 not connected yet, -1 failed */
 static int send_request(struct client *client) {
   int is_last = client->asked + 1 >= requests || now() >= stop;
-  const char *text = is_last && requests > 0 ? last_request : request;
-  ssize_t length = (ssize_t)strlen(text), sent = send(client->socket, text, (size_t)length, MSG_NOSIGNAL);
+  const char *text = hello_length ? hello : is_last && requests > 0 ? last_request : request;
+  ssize_t length = (ssize_t)(hello_length ? hello_length : strlen(text));
+  ssize_t sent = send(client->socket, text, (size_t)length, MSG_NOSIGNAL);
   if (sent == length) {
     client->asked = is_last ? requests : client->asked + 1;
     return client->sent = 1;
@@ -98,7 +105,13 @@ static void begin(struct client *client) {
   watch(client, EPOLL_CTL_ADD);
 }
 
+static enum outcome judge_alert(const struct client *client) {
+  if (client->got < sizeof tls_alert) return CUT_SHORT;
+  return client->got == sizeof tls_alert && memcmp(client->answer, tls_alert, sizeof tls_alert) == 0 ? OK : WRONG_STATUS;
+}
+
 static enum outcome judge(struct client *client) {
+  if (hello_length) return judge_alert(client);
   size_t kept = client->got < KEEP_BYTES ? client->got : KEEP_BYTES;
   client->answer[kept] = 0;
   char *end = strstr(client->answer, "\r\n\r\n");
@@ -181,14 +194,24 @@ static void read_arguments(char **argv) {
   snprintf(last_request, sizeof last_request, form, path, host, port, "Connection: close\r\n");
 }
 
+static void read_hello(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file) fail(path);
+  hello_length = fread(hello, 1, sizeof hello, file);
+  fclose(file);
+  if (hello_length == 0 || hello[0] != TLS_HANDSHAKE) refuse("load: HELLO is a file with a ClientHello");
+}
+
 int main(int argc, char **argv) {
-  if (argc < 5 || argc > 8) refuse("usage: load HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS]]]");
+  if (argc < 5 || argc > 9)
+    refuse("usage: load HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]");
   read_arguments(argv);
   int concurrent = atoi(argv[3]);
   double seconds = atof(argv[4]);
   bound = argc > 5 ? atol(argv[5]) : 0;
   pid_t held = argc > 6 ? atoi(argv[6]) : 0;
   requests = argc > 7 ? atoi(argv[7]) : 1;
+  if (argc > 8) read_hello(argv[8]);
   if (concurrent < 1 || concurrent > MAX_CONCURRENT) refuse("load: CONCURRENT is 1 to 10000");
   live_with_parent();
   allow_descriptors();

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { Contender } from '../contender.ts';
+import { type HelloKind, SERVER_NAME, writeHello } from '../hello.ts';
 import type { Stage } from '../stage.ts';
 import { type App, appFile } from './app.ts';
+import { writePair } from './pair.ts';
 
 /** The folder that this program is in. */
 const here = join(import.meta.dirname, '..', '..', '..');
@@ -41,9 +43,13 @@ const startDelivery = (
   ]);
 
 /** With the C receiver as its only delivery, so that the head is what is measured. */
-const headAlone = (mode: 'handoff' | 'redirect', about: string): Contender =>
+const headAlone = (
+  mode: 'handoff' | 'redirect',
+  about: string,
+  { name = 'baton', hello }: { readonly name?: string; readonly hello?: HelloKind } = {},
+): Contender =>
   fromAny((program) => ({
-    name: 'baton',
+    name,
     about,
     async start(stage) {
       const head = await startHead(stage, program, mode);
@@ -52,24 +58,54 @@ const headAlone = (mode: 'handoff' | 'redirect', about: string): Contender =>
         head.socket,
         'drain',
         direct,
+        ...(hello === undefined ? [] : [SERVER_NAME]),
       ]);
-      return { subject: head.pid, others: [receiver.pid], address: head.address };
+      return {
+        subject: head.pid,
+        others: [receiver.pid],
+        address: head.address,
+        ...(hello !== undefined && { hello: await writeHello(stage, hello) }),
+      };
     },
   }));
 
 export const batonHandoff = headAlone('handoff', 'baton head --mode handoff, 1 worker; a C receiver answers');
 export const batonRedirect = headAlone('redirect', 'baton head --mode redirect, 1 worker');
 
+/** Clients speak TLS, and the delivery is chosen by the server name in their hellos. */
+export const batonHello = (kind: HelloKind): Contender =>
+  headAlone(
+    'handoff',
+    `baton head --mode handoff, 1 worker: ${kind} hellos of TLS; a C receiver that serves the name answers`,
+    { hello: kind },
+  );
+/** The same head beside it, for what a connection costs whose first bytes are a request. */
+export const batonPlain = headAlone('handoff', 'the same head: plain HTTP requests', { name: 'plain' });
+
+async function startTwo(stage: Stage, program: string, ...more: string[]) {
+  const head = await startHead(stage, program, 'handoff');
+  const deliveries = [
+    await startDelivery(stage, program, head.socket, 'd1', 'app', ...more),
+    await startDelivery(stage, program, head.socket, 'd2', 'app', ...more),
+  ];
+  return { subject: head.pid, others: deliveries.map(({ pid }) => pid), address: head.address };
+}
+
 export const batonDeliveries: Contender = fromAny((program) => ({
   name: 'baton',
   about: 'baton head --mode handoff, 1 worker, and 2 baton deliveries',
+  start: (stage) => startTwo(stage, program),
+}));
+
+let pairs = 0;
+
+export const batonDeliveriesTls: Contender = fromAny((program) => ({
+  name: 'baton',
+  about: 'baton head --mode handoff, 1 worker, without a key, and 2 baton deliveries that speak TLS',
   async start(stage) {
-    const head = await startHead(stage, program, 'handoff');
-    const deliveries = [
-      await startDelivery(stage, program, head.socket, 'd1', 'app'),
-      await startDelivery(stage, program, head.socket, 'd2', 'app'),
-    ];
-    return { subject: head.pid, others: deliveries.map(({ pid }) => pid), address: head.address };
+    const { certificate, key } = await writePair(stage, `baton${++pairs}`);
+    const tls = ['--tls-certificate', certificate, '--tls-key', key];
+    return { ...(await startTwo(stage, program, ...tls)), trusted: certificate };
   },
 }));
 

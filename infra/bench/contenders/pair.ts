@@ -9,9 +9,9 @@ export async function writePair(
   stage: Stage,
   name: string,
 ): Promise<{ readonly certificate: string; readonly key: string }> {
-  const { certificate, key } = makeCertificate([SERVER_NAME]);
+  const { cert, key } = makeCertificate([SERVER_NAME]);
   const files = { certificate: join(stage.folder, `${name}.pem`), key: join(stage.folder, `${name}.key`) };
-  await writeFile(files.certificate, certificate);
+  await writeFile(files.certificate, cert);
   await writeFile(files.key, key, { mode: 0o600 });
   return files;
 }

@@ -5,20 +5,29 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { execa } from 'execa';
-import { DgramSocket } from 'node-unix-socket';
 
 const main = fileURLToPath(new URL('../../../infra/cli/main.ts', import.meta.url));
 
+/** Prints what comes to a datagram socket, once it is there. */
+const PLAY_MANAGER = `
+import socket, sys
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(sys.argv[1])
+print('bound', flush=True)
+print(manager.recv(1000).decode(), end='', flush=True)
+`;
+
 test('a head that systemd started tells it when it is ready', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));
-  const manager = new DgramSocket();
   const path = join(directory, 'notify.sock');
-  manager.bind(path);
+  const manager = execa('python3', ['-c', PLAY_MANAGER, path], { buffer: false, reject: false });
   t.teardown(async () => {
-    manager.close();
+    manager.kill('SIGKILL');
+    await manager;
     await rm(directory, { recursive: true });
   });
-  const told = once(manager, 'data');
+  await once(manager.stdout, 'data');
+  const told = once(manager.stdout, 'data');
   const socket = join(directory, 'head.sock');
   const head = execa(process.execPath, [main, 'head', '--listen', '127.0.0.1:0', '--socket', socket], {
     env: { NOTIFY_SOCKET: path },

@@ -32,8 +32,9 @@ export class Postponed {
     if (now >= this.#waitsUntil(fd)) return false;
     this.#connections.setState(fd, POSTPONED);
     this.#connections.rest(fd);
+    // A time from before is that of one which has left.
+    this.#dueAt = this.#queue.size === 0 ? dueAt : Math.min(this.#dueAt, dueAt);
     this.#queue.join(fd, now);
-    this.#dueAt = Math.min(this.#dueAt, dueAt);
     return true;
   }
 

@@ -43,6 +43,17 @@ export interface RouterMember {
   readonly serves: readonly string[] | undefined;
 }
 
+/** The beginning of a delivery's URLs, for clients that have come by TLS and for others: made once, they are keys of a cache. */
+interface Origins {
+  readonly byTls: string;
+  readonly plain: string;
+}
+
+function originsOf(direct: string, tls: RouterMember['directTls']): Origins {
+  const [secure, plain] = [`https://${direct}`, `http://${direct}`];
+  return { byTls: tls === undefined ? plain : secure, plain: tls === 'only' ? secure : plain };
+}
+
 export class Router {
   readonly policy: Policy;
   /** The lanes by slot, and those that there are. */
@@ -52,8 +63,7 @@ export class Router {
   readonly #connections: RouterParts['connections'];
   readonly #clock: Clock;
   readonly #choose: Choose;
-  readonly #direct: (string | null)[] = new Array(SLOTS).fill(null);
-  readonly #directTls: ('only' | 'also' | undefined)[] = new Array(SLOTS).fill(undefined);
+  readonly #origins: (Origins | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #nameHash = new Uint32Array(SLOTS);
   readonly #names = new ServedNames();
   #turn = 0;
@@ -74,8 +84,7 @@ export class Router {
     const bytes = Buffer.from(name);
     this.lanes[slot] = lane;
     this.#backOffMs[slot] = this.#backOffUntil[slot] = 0;
-    this.#direct[slot] = direct;
-    this.#directTls[slot] = directTls;
+    this.#origins[slot] = direct === null ? undefined : originsOf(direct, directTls);
     this.#nameHash[slot] = hashBytes(bytes, 0, bytes.length);
     this.#names.join(slot, serves);
     this.open.push(lane);
@@ -85,7 +94,7 @@ export class Router {
   leave(slot: number): Lane | undefined {
     const lane = this.lanes[slot];
     this.lanes[slot] = undefined;
-    this.#direct[slot] = null;
+    this.#origins[slot] = undefined;
     this.#names.leave(slot);
     this.open = this.open.filter((other) => other !== lane);
     return lane;
@@ -96,8 +105,8 @@ export class Router {
    * slot of `pickDirect`.
    */
   originOf(slot: number, byTls: boolean): string {
-    const tls = this.#directTls[slot];
-    return `${tls === 'only' || (tls === 'also' && byTls) ? 'https' : 'http'}://${this.#direct[slot]!}`;
+    const { byTls: secure, plain } = this.#origins[slot]!;
+    return byTls ? secure : plain;
   }
 
   /**
@@ -133,7 +142,7 @@ export class Router {
     const candidates = this.#candidates;
     candidates.count = 0;
     for (const slot of this.#slotsFor(found)) {
-      if (this.#direct[slot] !== null && this.#scoreboard.state(slot) === UP) {
+      if (this.#origins[slot] && this.#scoreboard.state(slot) === UP) {
         candidates.slots[candidates.count++] = slot;
       }
     }

@@ -1,6 +1,6 @@
 /** The certificates that the head has: files of PEM, checked when they are read, so that no client is the first to find out. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { BatonError } from '../../shared/errors.ts';
 import type { Certificate } from './messages.ts';
@@ -21,7 +21,7 @@ export function readCertificates(certificates: string, keys: string): readonly C
 
 function readPair(certFile: string, keyFile: string): Certificate {
   const cert = read(certFile);
-  const key = readKey(keyFile);
+  const key = read(keyFile, true);
   const first = attempt(certFile, 'it is no certificate in PEM', () => new X509Certificate(cert));
   const secret = attempt(keyFile, 'it is no private key in PEM without a passphrase', () =>
     createPrivateKey(key),
@@ -31,18 +31,20 @@ function readPair(certFile: string, keyFile: string): Certificate {
   return { cert, key, names: namesOf(first) };
 }
 
-function readKey(file: string): string {
-  const text = read(file);
-  if ((statSync(file).mode & 0o007) !== 0) throw unusable(file, 'everybody can read it (chmod o= it)');
-  return text;
-}
-
-function read(file: string): string {
+/** The open file is asked who may read it, not the name: nobody can put another in its place in between. */
+function read(file: string, isSecret = false): string {
+  let fd = -1;
   try {
-    return readFileSync(file, 'utf8');
+    fd = openSync(file, 'r');
+    if (isSecret && (fstatSync(fd).mode & 0o007) !== 0)
+      throw unusable(file, 'everybody can read it (chmod o= it)');
+    return readFileSync(fd, 'utf8');
   } catch (error) {
+    if (error instanceof BatonError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     throw unusable(file, code === 'ENOENT' ? 'it does not exist' : `it cannot be read (${code})`, error);
+  } finally {
+    if (fd >= 0) closeSync(fd);
   }
 }
 

@@ -144,8 +144,10 @@ export class HeadProcess implements Head {
       { version, listen: at, socket, admin, control, mode, policy, workers },
       'the head is ready',
     );
-    if (mode !== 'handoff')
-      this.#log.info('TLS, HTTP/2 and upgrades are handed over: their clients could follow no redirect');
+    if (mode !== 'handoff') {
+      const who = this.#tls ? 'TLS for other names than its certificates have' : 'TLS';
+      this.#log.info(`${who}, HTTP/2 and upgrades are handed over: their clients could follow no redirect`);
+    }
     return this;
   }
 

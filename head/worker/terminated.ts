@@ -33,10 +33,10 @@ export class Terminator {
     this.#tell = tell;
   }
 
-  /** There are certificates for these names, and one for who names none; undefined: there is none at all. */
-  setNames(names: readonly string[] | undefined): void {
-    const find = byName([{ names: names ?? [], value: true }]);
-    this.#isOurs = (name) => names !== undefined && (name === '' || find(name) === true);
+  /** There are certificates for these names, and one for who names none. Until it is called there is none at all. */
+  setNames(names: readonly string[]): void {
+    const find = byName([{ names, value: true }]);
+    this.#isOurs = (name) => name === '' || find(name) === true;
   }
 
   /** Begins to speak TLS with its client; false where that cannot be. */

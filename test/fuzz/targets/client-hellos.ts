@@ -1,27 +1,14 @@
 import { createFound } from '../../../head/found.ts';
-import { ClientHello, HELLO_BYTES } from '../../../head/worker/inspect/client-hello.ts';
+import { HELLO_BYTES } from '../../../head/worker/inspect/client-hello.ts';
 import { inspect } from '../../../head/worker/inspect/index.ts';
 import { COMPLETE, INCOMPLETE } from '../../../head/worker/inspect/kind.ts';
 import { serverName } from '../../../head/worker/inspect/name.ts';
+import { read, reader } from '../../head/worker/read-hello.ts';
 import { intoRecords, messageOf, readPlainly } from '../../support/hellos.ts';
 import { Dice } from '../dice.ts';
 import { hold, same, type Target } from '../target.ts';
 
-const words = ['incomplete', 'complete', 'malformed', 'too long'] as const;
-const reader = new ClientHello();
 const found = createFound();
-
-function read(bytes: Uint8Array, length = bytes.length) {
-  const is = words[reader.read(bytes, length)]!;
-  if (is !== 'complete') return { is };
-  const { message, name } = reader;
-  return {
-    is,
-    name: Buffer.from(message.subarray(name.start, name.end)).toString('latin1'),
-    alpn: reader.alpn(),
-    versions: reader.versions(),
-  };
-}
 
 const u16 = (value: number): Buffer => Buffer.of((value >> 8) & 255, value & 255);
 const vector = (width: number, body: Uint8Array): Buffer => {

@@ -1,8 +1,10 @@
 /** What holds for any hello of TLS, however wrong it is. */
+
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { createServer } from 'node:tls';
 import test from 'ava';
+import { seededRandom } from '../../../infra/statistics/random.ts';
 import {
   intoRecords,
   type Recorded,
@@ -12,7 +14,7 @@ import {
   recordCurl,
 } from '../../support/hellos.ts';
 import { has } from '../../support/needs.ts';
-import { read, seeded } from './read-hello.ts';
+import { read } from './read-hello.ts';
 
 /** A million: BATON_MUTATIONS=1000000 npx ava test/head/worker/client-hello-anything.test.ts */
 const MUTATIONS = Number(process.env.BATON_MUTATIONS ?? 100_000);
@@ -75,7 +77,7 @@ function mutate(random: () => number, from: readonly Buffer[]): Buffer {
 }
 
 test('of mutated hellos none is read wrongly: as by a plain reading, in pieces as at once, and without a look beyond', (t) => {
-  const random = seeded(0x5eed);
+  const random = seededRandom(0x5eed);
   const from = hellos.map(({ bytes }) => bytes);
   const counts: Record<string, number> = {};
   for (let i = 0; i < MUTATIONS; i++) {
@@ -130,7 +132,7 @@ async function opensslNames(): Promise<{ ask(bytes: Buffer): Promise<string | un
 }
 
 test('where OpenSSL reads a name out of a mutated hello, it is the one that is read here', async (t) => {
-  const random = seeded(0x0551);
+  const random = seededRandom(0x0551);
   const from = hellos.map(({ bytes }) => bytes);
   const openssl = await opensslNames();
   t.teardown(() => openssl.close());

@@ -9,6 +9,7 @@ import {
   judgeSslV2,
 } from '../../../head/worker/inspect/client-hello.ts';
 import { nameIn, nameInAuthority } from '../../../head/worker/inspect/name.ts';
+import { seededRandom } from '../../../infra/statistics/random.ts';
 import {
   intoRecords,
   messageOf,
@@ -20,7 +21,7 @@ import {
   recordCurl,
 } from '../../support/hellos.ts';
 import { needing } from '../../support/needs.ts';
-import { assertOneVerdict, read, reader, seeded } from './read-hello.ts';
+import { assertOneVerdict, read, reader } from './read-hello.ts';
 
 let hellos: Recorded[];
 
@@ -45,7 +46,7 @@ function assertHello(
     t.deepEqual(read(intoRecords(message, [at])), whole, `${what}, two records, cut at ${at}`);
   for (const sizes of [[1], [3, 1], [4, 1, 1], [1, 1, 1, 1], [40, 100, 60, 1], [message.length - 1]])
     assertOneVerdict(t, intoRecords(message, sizes));
-  const random = seeded(what.length);
+  const random = seededRandom(what.length);
   for (let i = 0; i < 300; i++) {
     const sizes = Array.from({ length: 1 + Math.floor(random() * 4) }, () =>
       Math.ceil((random() * message.length) / 3),

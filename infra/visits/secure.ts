@@ -1,10 +1,12 @@
 /** TLS for all visits of a run: whom it trusts, which versions it speaks, and the sessions that it can resume. */
 
+import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import {
   checkServerIdentity,
   connect,
   createSecureContext,
+  type PeerCertificate,
   type SecureContext,
   type SecureVersion,
   type TLSSocket,
@@ -70,7 +72,7 @@ export class Security {
       ALPNProtocols: protocols,
       // An address is no server name, nor has one a dot at its end (RFC 6066 section 3).
       servername: isIP(host) ? '' : host.replace(/\.$/, ''),
-      checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
+      checkServerIdentity: (_, certificate) => identityFault(host, certificate),
       rejectUnauthorized: !this.#options.insecure,
       ...(session === undefined ? {} : { session }),
     });
@@ -89,6 +91,15 @@ export class Security {
     if (this.#sessions) socket.on('session', (found: Buffer) => this.#sessions!.keep(authority, found));
     return socket;
   }
+}
+
+/**
+ * What is wrong with a certificate for a host, if anything. Node 22.23, 24.17 and 26.4 took IPv6 addresses for names that no
+ * certificate has (nodejs/node#64144): addresses are asked of OpenSSL.
+ */
+function identityFault(host: string, certificate: PeerCertificate): Error | undefined {
+  const named = isIP(host) !== 0 && new X509Certificate(certificate.raw).checkIP(host) !== undefined;
+  return named ? undefined : checkServerIdentity(host, certificate);
 }
 
 /** Of servers that a redirect invents. */

@@ -27,6 +27,8 @@ export type InspectionFailure = (typeof inspectionFailures)[number];
 export const HTTP = 0;
 export const TLS = 1;
 export const HTTP2 = 2;
+/** Something in which the head can say nothing: it is handed over, or closed. */
+export const OTHER = 3;
 
 /** How to answer a client. */
 export interface Voice {

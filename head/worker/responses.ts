@@ -5,7 +5,7 @@
  */
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import type { Found } from '../found.ts';
-import { HTTP, type Refusal, TLS, type Voice } from '../refusals.ts';
+import { HTTP, HTTP2, type Refusal, TLS, type Voice } from '../refusals.ts';
 import { goAway, tlsAlerts } from './farewells.ts';
 
 /** A target grows at most this much in a header, where a byte can become `%XX`, and in a page, where it can be `&quot;`. */
@@ -90,7 +90,8 @@ export class Responses {
   /** The answer to HEAD has no body, whatever it is (RFC 9110 section 9.3.2). 0: there is nothing to say. */
   error(kind: Refusal, { speaks, isHead, stream }: Voice): number {
     if (speaks === TLS) return this.#put(0, tlsAlerts[kind]);
-    if (speaks !== HTTP) return this.#put(0, goAway(kind, stream));
+    if (speaks === HTTP2) return this.#put(0, goAway(kind, stream));
+    if (speaks !== HTTP) return 0;
     const { text, head } = errors[kind];
     const bytes = this.#cached(kind, (date) => Buffer.from(head(date) + text));
     const length = this.#put(0, bytes);

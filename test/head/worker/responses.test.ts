@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { createFound } from '../../../head/found.ts';
-import { HTTP, HTTP2, type Refusal, TLS } from '../../../head/refusals.ts';
+import { HTTP, HTTP2, OTHER, type Refusal, TLS } from '../../../head/refusals.ts';
 import { inspect } from '../../../head/worker/inspect/index.ts';
 import { COMPLETE } from '../../../head/worker/inspect/kind.ts';
 import { Responses } from '../../../head/worker/responses.ts';
@@ -219,7 +219,7 @@ test('the longest target of any one byte fits, at the shortest and the longest l
   }
 });
 
-test('who speaks TLS gets an alert of its protocol, or nothing, and who speaks HTTP/2 its frames', (t) => {
+test('who speaks TLS gets an alert of its protocol, or nothing, and who speaks HTTP/2 its frames, and others nothing', (t) => {
   const said = (kind: Refusal, speaks: number, stream = 0): string => {
     const length = answers.error(kind, { speaks, isHead: false, stream });
     return answers.memory.bytes.toString('hex', 0, length);
@@ -234,4 +234,5 @@ test('who speaks TLS gets an alert of its protocol, or nothing, and who speaks H
   const last = '0000080700000000000000000300000000';
   t.is(said('unavailable', HTTP2, 3), `${settings}0000050105000000030803353033${last}`);
   t.is(said('misdirected', HTTP2, 3), `${settings}0000050105000000030803343231${last}`);
+  t.is(said('unavailable', OTHER), '');
 });

@@ -33,7 +33,19 @@ interface Target {
   readonly trusted?: string;
 }
 
-export const loadNames = ['steady', 'burst', 'silent-burst', 'keepalive', 'large'] as const;
+/** Connections a second of those loads that leave a head idle most of the time. */
+const RARE = [50, 100, 300] as const;
+
+export const loadNames = [
+  'steady',
+  'burst',
+  'silent-burst',
+  'keepalive',
+  'large',
+  'rare-50',
+  'rare-100',
+  'rare-300',
+] as const satisfies readonly (string | `rare-${(typeof RARE)[number]}`)[];
 
 export interface Load {
   readonly name: (typeof loadNames)[number];
@@ -81,6 +93,17 @@ export function largeLoad(seconds: number): Load {
   };
 }
 
+/** More than can be open at once at such rates, unless a head hangs. */
+const RARE_OPEN = 1000;
+
+/** Each sleeps, wakes for one connection, and sleeps again: what waking costs, and how often it happens. */
+export const rareLoads = (seconds: number): readonly Load[] =>
+  RARE.map((rate) => ({
+    name: `rare-${rate}`,
+    about: `${rate} new connections a second, evenly, each with one request; the head sleeps in between`,
+    run: (stage, target) => generate(stage, target, [RARE_OPEN, seconds], ['-r', String(rate)]),
+  }));
+
 /** Below the accept queue's usual bound of 4096, so that no connection is dropped. */
 const BURST_SIZE = 3000;
 /** A burst that takes longer is broken off; its connections count as failed. */
@@ -114,12 +137,19 @@ const USUAL = [0, 0, 1] as const;
 /** Real handshakes are made by a program of its own: the usual one speaks no TLS. */
 const tlsGenerator = join(import.meta.dirname, 'tls-load.ts');
 
-async function generate(stage: Stage, target: Target, numbers: readonly number[]): Promise<LoadReport> {
+async function generate(
+  stage: Stage,
+  target: Target,
+  numbers: readonly number[],
+  options: readonly string[] = [],
+): Promise<LoadReport> {
   const { hello, trusted, address, status } = target;
   const last = hello === undefined ? [] : [...USUAL.slice(numbers.length - 2), hello];
   const [program, ...args] = [
     ...(target.from ?? []),
-    ...(trusted === undefined ? [stage.programs.load] : [process.execPath, tlsGenerator, trusted]),
+    ...(trusted === undefined
+      ? [stage.programs.load, ...options]
+      : [process.execPath, tlsGenerator, trusted]),
     ...[address, status, ...numbers, ...last].map(String),
   ];
   return report.parse(JSON.parse(await stage.run(program!, args)));

@@ -13,6 +13,7 @@ import {
   keepaliveLoad,
   largeLoad,
   loadNames,
+  rareLoads,
   silentBurstLoad,
   steadyLoad,
   warmUpLoad,
@@ -48,6 +49,8 @@ async function main(name: string | undefined, options: Options): Promise<void> {
     silentBurstLoad(options.quick ? 1 : 4),
     keepaliveLoad(options.concurrent, seconds),
     largeLoad(seconds),
+    // A hundred connections say nothing.
+    ...rareLoads(Math.max(2, 2 * seconds)),
   ];
   const settings: Settings = {
     rounds: options.rounds ?? (options.quick ? 3 : 5),

@@ -9,7 +9,7 @@ import {
   batonPlain,
   batonRedirect,
 } from './contenders/baton.ts';
-import { fdLoop } from './contenders/fd-loop.ts';
+import { fdLoop, fdLoopTaken } from './contenders/fd-loop.ts';
 import { haproxyProxy } from './contenders/haproxy-proxy.ts';
 import { haproxyRedirect } from './contenders/haproxy-redirect.ts';
 import { haproxyHello, nginxHello } from './contenders/hello.ts';
@@ -102,6 +102,15 @@ export const suites: readonly Suite[] = [
     loads: ['steady', 'keepalive'],
     apart: 'nobody',
     bars: [],
+  },
+  {
+    name: 'idle',
+    about: 'handing over the few connections of a head that sleeps most of the time',
+    status: 200,
+    contenders: [batonHandoff, fdLoopTaken, fdLoop],
+    loads: ['rare-50', 'rare-100', 'rare-300'],
+    apart: 'subject',
+    bars: [{ figure: 'subjectCpu', against: fdLoopTaken.name, atMost: 1.3 }],
   },
   helloSuite('tls', 'large'),
   helloSuite('tls-small', 'small'),

@@ -1,7 +1,8 @@
 /* A receiver that costs little, so that the head is what a measurement sees: it takes descriptors, answers each
  * connection with one fixed HTTP 200 and closes it.
  *
- * Usage: fd-drain raw SOCKET                       the receiver of fd-loop: one descriptor a message
+ * Usage: fd-drain raw SOCKET [taken]               the receiver of fd-loop: one descriptor a message, each acknowledged
+ *                                                  by a byte where fd-loop waits for it
  *        fd-drain baton SOCKET NAME HOST:PORT [SERVES]
  *                                                  a delivery of a Baton head (shared/wire/PROTOCOL.md); clients that
  *                                                  the head redirects are sent to HOST:PORT; it is there for the server
@@ -63,13 +64,14 @@ static void say_ready(void) {
   fflush(stdout);
 }
 
-static void drain_raw(const char *path) {
+static void drain_raw(const char *path, int says_taken) {
   int channel = connect_head(path);
   say_ready();
   char byte;
   int client[MAX_DESCRIPTORS], count;
   while (receive(channel, &byte, 1, client, &count, 0) > 0) {
     if (count != 1) refuse("fd-drain: a message came without its descriptor");
+    if (says_taken && send(channel, &byte, 1, MSG_NOSIGNAL) < 0) fail("send");
     answer_and_close(client[0]);
   }
 }
@@ -188,9 +190,10 @@ static void drain_baton(const char *path, const char *name, const char *direct, 
 int main(int argc, char **argv) {
   live_with_parent();
   allow_descriptors();
-  if (argc == 3 && strcmp(argv[1], "raw") == 0) drain_raw(argv[2]);
+  int says_taken = argc == 4 && strcmp(argv[3], "taken") == 0;
+  if ((argc == 3 || says_taken) && strcmp(argv[1], "raw") == 0) drain_raw(argv[2], says_taken);
   else if ((argc == 5 || argc == 6) && strcmp(argv[1], "baton") == 0)
     drain_baton(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL);
-  else refuse("usage: fd-drain raw SOCKET | fd-drain baton SOCKET NAME HOST:PORT [SERVES]");
+  else refuse("usage: fd-drain raw SOCKET [taken] | fd-drain baton SOCKET NAME HOST:PORT [SERVES]");
   report_drained();
 }

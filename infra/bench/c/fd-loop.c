@@ -4,7 +4,11 @@
  * bytes. There are no limits, no credits, no acknowledgement and no look at what the bytes say, so it is a floor to
  * measure a head against and not a usable one: a single silent client stops it.
  *
- * Usage: fd-loop SOCKET     receivers connect to SOCKET (Unix, SEQPACKET); the first one gets every connection
+ * With `taken` it waits for a byte from the receiver before it closes, as a head must that is not to lose a connection when
+ * its receiver dies: one sleep more for each.
+ *
+ * Usage: fd-loop SOCKET [taken]
+ *                           receivers connect to SOCKET (Unix, SEQPACKET); the first one gets every connection
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -40,7 +44,8 @@ static int send_descriptor(int channel, int descriptor) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) refuse("usage: fd-loop SOCKET");
+  int awaits_taken = argc == 3 && strcmp(argv[2], "taken") == 0;
+  if (argc != 2 && !awaits_taken) refuse("usage: fd-loop SOCKET [taken]");
   live_with_parent();
   allow_descriptors(); /* also the bound on descriptors in flight (ETOOMANYREFS, unix(7)) */
   int listener = listen_loopback();
@@ -54,6 +59,7 @@ int main(int argc, char **argv) {
       fail("accept4");
     }
     if (recv(client, first, sizeof first, MSG_PEEK) > 0 && send_descriptor(receiver, client) < 0) fail("sendmsg");
+    if (awaits_taken && recv(receiver, first, 1, 0) != 1) fail("recv");
     close(client);
   }
 }

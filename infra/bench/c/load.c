@@ -12,17 +12,21 @@
  * With HELLO, a file, a client sends the bytes of that file instead, a ClientHello of TLS, and the one right answer is the
  * alert of tls.h: a handshake would cost more than what is measured.
  *
+ * With RATE, that many connections are begun each second, evenly, whatever becomes of the others (open loop): CONCURRENT is
+ * how many may be open then, and one more is a fault of this program's. What a server costs that has hardly anything to do.
+ *
  * An answer counts as ok when its status is STATUS and as many body bytes came as Content-Length promised.
  * When the time is over no more are begun, those under way ask for the last time and get GRACE_SECONDS to end, so that
  * every connection that the server saw is in the counts. The report is one JSON line on stdout: connections by outcome,
  * right answers, and from the moment when the server was let go the seconds that passed and this program's own CPU time.
  *
- * Usage: load HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]
+ * Usage: load [-r RATE] HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]
  *        CONNECTIONS: begin no more than so many, 0 for no bound; PID: 0 for none; REQUESTS: on each connection, 0: one
  *        that does not say that it is the last, and one with HELLO
  */
 #define _GNU_SOURCE
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 #include "bench.h"
@@ -51,6 +55,7 @@ static int wanted_status;
 static int epoll;
 static double stop;      /* no connection is begun after this time */
 static long begun, bound; /* nor after this many, unless 0 */
+static double rate;       /* begun in a second, unless 0 */
 static int open_now;
 static long counts[OUTCOMES], answers;
 static double slowest;
@@ -103,6 +108,29 @@ static void begin(struct client *client) {
   /* Over loopback the handshake is over by now, so the request usually goes at once and one wait is saved. */
   if (send_request(client) < 0) return finish(client, errno == ECONNREFUSED ? NOT_CONNECTED : RESET);
   watch(client, EPOLL_CTL_ADD);
+}
+
+/* Expires RATE times a second. Its event is told by no client. */
+static int start_pacing(void) {
+  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  long nanos = (long)(1e9 / rate);
+  struct timespec each = {.tv_sec = nanos / 1000000000, .tv_nsec = nanos % 1000000000};
+  struct itimerspec pace = {.it_interval = each, .it_value = each};
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+  if (timer < 0 || timerfd_settime(timer, 0, &pace, NULL) < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
+    fail("timerfd");
+  return timer;
+}
+
+static void begin_due(int timer, struct client *clients, int concurrent) {
+  uint64_t due = 0;
+  if (read(timer, &due, sizeof due) < 0 && errno != EAGAIN) fail("read");
+  for (int at = 0; due > 0 && at < concurrent; at++) {
+    if (clients[at].socket >= 0) continue;
+    begin(&clients[at]);
+    due--;
+  }
+  if (due > 0) refuse("load: more connections are open than CONCURRENT");
 }
 
 static enum outcome judge_alert(const struct client *client) {
@@ -203,8 +231,14 @@ static void read_hello(const char *path) {
 }
 
 int main(int argc, char **argv) {
+  if (argc > 2 && strcmp(argv[1], "-r") == 0) {
+    rate = atof(argv[2]);
+    if (rate < 1 || rate > 1e5) refuse("load: RATE is 1 to 100000");
+    argc -= 2;
+    argv += 2;
+  }
   if (argc < 5 || argc > 9)
-    refuse("usage: load HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]");
+    refuse("usage: load [-r RATE] HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]");
   read_arguments(argv);
   int concurrent = atoi(argv[3]);
   double seconds = atof(argv[4]);
@@ -223,20 +257,22 @@ int main(int argc, char **argv) {
   if (held > 0 && kill(held, SIGSTOP) < 0) fail("kill");
   for (int at = 0; at < concurrent; at++) {
     clients[at].socket = -1;
-    begin(&clients[at]);
+    if (rate == 0) begin(&clients[at]);
   }
+  int timer = rate > 0 ? start_pacing() : -1;
   struct rusage before;
   getrusage(RUSAGE_SELF, &before);
   double start = now();
   if (held > 0 && kill(held, SIGCONT) < 0) fail("kill");
-  while (open_now && now() < stop + GRACE_SECONDS) {
+  while ((open_now || (rate > 0 && now() < stop)) && now() < stop + GRACE_SECONDS) {
     struct epoll_event events[EVENTS];
     int ready = epoll_wait(epoll, events, EVENTS, 100);
     if (ready < 0 && errno != EINTR) fail("epoll_wait");
     for (int at = 0; at < ready; at++) {
       struct client *client = events[at].data.ptr;
-      on_event(client, events[at].events);
-      if (client->socket < 0) begin(client);
+      if (client) on_event(client, events[at].events);
+      if (!client) begin_due(timer, clients, concurrent);
+      else if (client->socket < 0 && rate == 0) begin(client);
     }
   }
   for (int at = 0; at < concurrent; at++) {

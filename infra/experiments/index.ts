@@ -11,6 +11,7 @@ const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
   storm: async () => (await import('./storm.ts')).storm,
   session: async () => (await import('./session.ts')).session,
   failure: async () => (await import('./failure.ts')).failure,
+  'long-lived': async () => (await import('./long-lived.ts')).longLived,
   clients: async () => (await import('./clients.ts')).clients,
   selfcheck: async () => (await import('./selfcheck.ts')).selfcheck,
 };

@@ -62,7 +62,9 @@ const MODULES = `${IN_PATH}f=/usr/lib/nginx/modules/ngx_stream_module.so
 
 /** The first line that it says of itself; undefined where it is not installed. */
 export async function versionOn(host: Host, command: readonly string[]): Promise<string | undefined> {
-  const script = `${IN_PATH}command -v "$1" >/dev/null && "$@" 2>&1 | head -n 1; true`;
+  // Some say it on their standard error, and others complain there.
+  const script = `${IN_PATH}command -v "$1" >/dev/null || exit 0
+said=$("$@" 2>/dev/null | head -n 1); [ -n "$said" ] || said=$("$@" 2>&1 | head -n 1); echo "$said"`;
   const text = (await host.run(['sh', '-c', script, 'sh', ...command])).trim();
   return text === '' ? undefined : text;
 }

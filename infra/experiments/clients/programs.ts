@@ -9,7 +9,7 @@ export interface Trust {
   readonly keyDigest: string;
 }
 
-export interface Asked {
+interface Asked {
   readonly method: Method;
   readonly url: string;
   /** Of a POST; of a WebSocket the message. */

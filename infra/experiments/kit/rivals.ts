@@ -111,7 +111,7 @@ const FREE_PORT = `const s = require('node:net').createServer().listen(0, proces
   console.log(s.address().port); s.close(); });`;
 
 /** One that was free a moment ago: neither of them can be asked which one the kernel picked. */
-export const freePort = async (host: Host, at: string): Promise<number> =>
+const freePort = async (host: Host, at: string): Promise<number> =>
   Number(await host.run([process.execPath, '-e', FREE_PORT, at]));
 
 const LISTENING_WITHIN_MS = 10_000;

@@ -8,6 +8,7 @@ import { createProgress } from '../../../infra/terminal/progress.ts';
 import { has } from '../../support/needs.ts';
 
 test('every client is served directly and handed over, over TLS by what it agrees on with the delivery', async (t) => {
+  t.timeout(300_000);
   const report = reportSchema.parse(
     await runExperiment(clients, {
       on: loopback,

@@ -13,8 +13,8 @@ import { until } from '../support/until.ts';
 
 const REQUEST = `GET /a HTTP/1.1\r\nHost: ${NAME}\r\nConnection: close\r\n\r\n`;
 const CROWD = 2000;
-/** Of handshakes and heads: who says nothing more is let go then. */
-const HEAD_TIMEOUT_S = 15;
+/** Of handshakes and heads: on a busy machine the last of them wait for long. Who says nothing more leaves with the burst. */
+const HEAD_TIMEOUT_S = 60;
 
 const residentKb = (pid: number) =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
@@ -53,14 +53,16 @@ test('a burst of clients over TLS, half of them rude, holds up nobody and leaves
     const socket = await openTls(listen);
     socket.write(REQUEST);
     const answer = await readAll(socket);
-    t.true(/^HTTP\/1\.1 307 .*\r\nLocation: https:/s.test(answer), answer.slice(0, 100));
+    if (!/^HTTP\/1\.1 307 .*\r\nLocation: https:/s.test(answer))
+      throw new Error(`answered ${JSON.stringify(answer)}`);
     return performance.now() - began;
   };
   const plain = async (): Promise<number> => {
     const began = performance.now();
     const socket = await open(listen);
     socket.write(REQUEST);
-    t.true((await readAll(socket)).startsWith('HTTP/1.1 307'));
+    const answer = await readAll(socket);
+    if (!answer.startsWith('HTTP/1.1 307')) throw new Error(`answered ${JSON.stringify(answer)}`);
     return performance.now() - began;
   };
 

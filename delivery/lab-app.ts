@@ -115,6 +115,7 @@ function whoami(name: string, request: IncomingMessage, response: ServerResponse
     delivery: name,
     transport: info?.transport ?? 'direct',
     id: info?.id ?? null,
+    protocol: `HTTP/${request.httpVersion}`,
     client: { address: socket.remoteAddress ?? null, port: socket.remotePort ?? null },
     pid: process.pid,
   });

@@ -5,12 +5,11 @@
  * It is one of Node's secure servers, which for HTTP/1 has all that a plain one has; only who gets a connection is
  * decided here.
  */
-import { readFileSync } from 'node:fs';
 import { Server as HttpServer, type RequestListener } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
-import { createSecureContext, type TLSSocket } from 'node:tls';
-import { BatonError } from '../shared/errors.ts';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import { readPemPair } from '../shared/pem.ts';
 import { EAGAIN } from '../shared/sys/libc.ts';
 import { allocate } from '../shared/sys/memory.ts';
 import { watchReadable } from '../shared/sys/readiness.ts';
@@ -25,6 +24,14 @@ export interface SecureServerOptions {
   readonly http2: boolean;
   /** Of HTTP/1: a client that has ended its side is still answered. */
   readonly halfOpen: boolean;
+}
+
+export interface SecureServer {
+  readonly server: Server;
+  /** Reads the files again, for handshakes from now on. Throws CERTIFICATE_UNUSABLE, with nothing changed. */
+  reload(): void;
+  /** Ends what the server has no list of. */
+  destroyAll(): void;
 }
 
 type Listener = (this: Server, socket: Socket) => void;
@@ -54,10 +61,14 @@ const [serveHttp] = new HttpServer().listeners('connection') as Listener[];
 export async function createSecureServer(
   app: RequestListener,
   options: SecureServerOptions,
-): Promise<{ server: Server; destroyAll(): void }> {
-  const pair = readPair(options);
+): Promise<SecureServer> {
+  const { certificate, key } = options;
+  const read = () => {
+    const { cert, key: secret } = readPemPair(certificate, key);
+    return { cert, key: secret };
+  };
   // Half-open as every plain HTTP server has it, and a TLS server has not; and nothing is read before it is known by whom.
-  const tls = { ...pair, allowHalfOpen: true, pauseOnConnect: true };
+  const tls = { ...read(), allowHalfOpen: true, pauseOnConnect: true };
   let server: Server;
   let serveHttp1 = serveHttp!;
   let serveHttp2: Listener | undefined;
@@ -114,6 +125,8 @@ export async function createSecureServer(
   }
   return {
     server,
+    // Of the connections that there are nothing changes; all of them have been checked before the server takes any.
+    reload: () => (server as TlsServer).setSecureContext(read()),
     destroyAll() {
       for (const socket of open) apart(() => socket.destroy());
     },
@@ -177,23 +190,3 @@ function waitForMore(socket: Socket, decide: (isLate: boolean) => boolean, withi
 function endWithClient(session: ServerHttp2Session): void {
   session.socket.once('end', () => session.close());
 }
-
-function readPair({ certificate, key }: SecureServerOptions): { cert: Buffer; key: Buffer } {
-  const read = (file: string): Buffer => {
-    try {
-      return readFileSync(file);
-    } catch (error) {
-      throw unusable(file, (error as NodeJS.ErrnoException).code ?? (error as Error).message, error);
-    }
-  };
-  const pair = { cert: read(certificate), key: read(key) };
-  try {
-    createSecureContext(pair);
-  } catch (error) {
-    throw unusable(certificate, `with the key ${key}: ${(error as Error).message}`, error);
-  }
-  return pair;
-}
-
-const unusable = (file: string, problem: string, cause: unknown): BatonError =>
-  new BatonError('CERTIFICATE_UNUSABLE', { file, problem }, cause);

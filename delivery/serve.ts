@@ -42,6 +42,8 @@ export interface Delivery {
   readonly metrics: string | null;
   /** Resolves when a head has welcomed it; rejects when the head refuses it. */
   readonly ready: Promise<void>;
+  /** Reads its certificate again; what is wrong with it is said, and the one before stays. False where it has none. */
+  reload(): boolean;
   /** Ends requests in progress, then closes. Resolves within the drain timeout and about a second. */
   stop(): Promise<void>;
 }
@@ -59,7 +61,8 @@ export async function startDelivery(
   const settings = resolveSettings(deliverySchema, input, options.configFile);
   const log = options.log ?? createLogger('delivery');
   const name = settings.name ?? uniqueName();
-  const { server, destroyAll } = await makeServer(settings, name);
+  const made = await makeServer(settings, name);
+  const { server, destroyAll } = made;
   const direct = await listenDirect(server, settings.direct);
   let receiver: Receiver;
   try {
@@ -92,6 +95,7 @@ export async function startDelivery(
     direct,
     metrics: metrics?.address ?? null,
     ready: receiver.ready,
+    reload: () => made.reload !== undefined && reload(made.reload, settings, log),
     stop() {
       stopping ??= stop(server, receiver, destroyAll, settings).finally(() => metrics?.close());
       return stopping;
@@ -101,8 +105,20 @@ export async function startDelivery(
 
 interface Made {
   readonly server: Server;
+  /** Reads its certificate again. Throws CERTIFICATE_UNUSABLE, with nothing changed. */
+  readonly reload?: () => void;
   /** Ends what the server has no list of. */
   destroyAll(): void;
+}
+
+function reload(read: () => void, { tlsCertificate }: DeliverySettings, log: Logger): true {
+  try {
+    read();
+    log.info({ file: tlsCertificate }, 'the certificate was read again');
+  } catch (error) {
+    log.warn({ problem: (error as Error).message }, 'the certificate stays as it was');
+  }
+  return true;
 }
 
 async function makeServer(settings: DeliverySettings, name: string): Promise<Made> {
@@ -117,7 +133,7 @@ async function makeServer(settings: DeliverySettings, name: string): Promise<Mad
     throw missing('--tls-key', 'with --tls-certificate: the file with its key');
   if (key !== undefined && certificate === undefined)
     throw missing('--tls-certificate', 'with --tls-key: the file with its certificate');
-  const made =
+  const made: Made =
     certificate === undefined
       ? plainServer(app, halfOpen)
       : await (await import('./secure-server.ts')).createSecureServer(app, {
@@ -129,7 +145,7 @@ async function makeServer(settings: DeliverySettings, name: string): Promise<Mad
   if (!isLab) return made;
   const websockets = echoWebSockets(made.server, app);
   return {
-    server: made.server,
+    ...made,
     destroyAll() {
       made.destroyAll();
       websockets.destroyAll();

@@ -23,7 +23,7 @@ export interface RegistryParts {
   readonly forgetAfterMs: number;
   /** Whom an operator has drained. */
   readonly drained: Drained;
-  /** Called whenever a delivery is up. */
+  /** Called whenever a delivery is up: one that is drained is not. */
   readonly onUp: () => void;
   readonly log: Logger;
 }
@@ -146,7 +146,7 @@ export class Registry {
     log.info({ delivery: name, deliveryPid: pid, transport, direct, serves, credits }, 'delivery joined');
     if (isDrained)
       log.warn({ delivery: name }, `it is still drained, as somebody wished: baton undrain ${name}`);
-    this.#parts.onUp();
+    else this.#parts.onUp();
     return {
       slot,
       heard: () => {

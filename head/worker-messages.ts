@@ -60,7 +60,7 @@ export type ToWorker =
   /** The client of a connection whose TLS the head ends has sent these bytes so far. */
   | { readonly type: 'tls-heard'; readonly fd: number; readonly bytes: Uint8Array; readonly how: Hearing }
   /** The TLS thread has nothing of it any more. */
-  | { readonly type: 'tls-over'; readonly fd: number; readonly whole: boolean }
+  | { readonly type: 'tls-over'; readonly fd: number; readonly whole: boolean; readonly lost?: true }
   /** Serve what is queued, then end, at the latest after `withinMs`. */
   | { readonly type: 'stop'; readonly withinMs: number };
 

@@ -193,7 +193,9 @@ export const deliverySchema = z
       .describe('a module whose default export is a Node request listener (default: the lab application)'),
     tlsCertificate: file
       .optional()
-      .describe('a certificate (PEM): it speaks HTTPS as well, with clients that begin so, on the same port'),
+      .describe(
+        'a certificate with its chain (PEM): it speaks HTTPS as well, with clients that begin so, on the same port (read again on SIGHUP)',
+      ),
     tlsKey: file.optional().describe('the key of --tls-certificate (PEM)'),
     http2: z
       .enum(['on', 'off'])

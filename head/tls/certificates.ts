@@ -1,8 +1,7 @@
-/** The certificates that the head has: files of PEM, checked when they are read, so that no client is the first to find out. */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+/** The certificates that the head has: several, each with its key and for the names that it says. */
+import type { X509Certificate } from 'node:crypto';
 import { BatonError } from '../../shared/errors.ts';
+import { readPemPair } from '../../shared/pem.ts';
 import type { Certificate } from './messages.ts';
 
 /** `certificates` and `keys` are lists of files that belong together by their place. Throws CERTIFICATE_UNUSABLE. */
@@ -16,48 +15,11 @@ export function readCertificates(certificates: string, keys: string): readonly C
       value: keys,
     });
   }
-  return certFiles.map((file, at) => readPair(file, keyFiles[at]!));
+  return certFiles.map((file, at) => {
+    const { cert, key, certificate } = readPemPair(file, keyFiles[at]!);
+    return { cert, key, names: namesOf(certificate) };
+  });
 }
-
-function readPair(certFile: string, keyFile: string): Certificate {
-  const cert = read(certFile);
-  const key = read(keyFile, true);
-  const first = attempt(certFile, 'it is no certificate in PEM', () => new X509Certificate(cert));
-  const secret = attempt(keyFile, 'it is no private key in PEM without a passphrase', () =>
-    createPrivateKey(key),
-  );
-  if (!first.checkPrivateKey(secret)) throw unusable(keyFile, `it is not the key of ${certFile}`);
-  attempt(certFile, 'OpenSSL does not take it', () => createSecureContext({ cert, key }));
-  return { cert, key, names: namesOf(first) };
-}
-
-/** The open file is asked who may read it, not the name: nobody can put another in its place in between. */
-function read(file: string, isSecret = false): string {
-  let fd = -1;
-  try {
-    fd = openSync(file, 'r');
-    if (isSecret && (fstatSync(fd).mode & 0o007) !== 0)
-      throw unusable(file, 'everybody can read it (chmod o= it)');
-    return readFileSync(fd, 'utf8');
-  } catch (error) {
-    if (error instanceof BatonError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw unusable(file, code === 'ENOENT' ? 'it does not exist' : `it cannot be read (${code})`, error);
-  } finally {
-    if (fd >= 0) closeSync(fd);
-  }
-}
-
-function attempt<T>(file: string, problem: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw unusable(file, problem, error);
-  }
-}
-
-const unusable = (file: string, problem: string, cause?: unknown) =>
-  new BatonError('CERTIFICATE_UNUSABLE', { file, problem }, cause);
 
 /** The subject's common name counts only where no other name stands (RFC 9525 would have it count never). */
 function namesOf({ subjectAltName, subject }: X509Certificate): readonly string[] {

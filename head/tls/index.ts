@@ -12,7 +12,7 @@ import type { Certificate, FromTls, TlsLimits, ToTls } from './messages.ts';
 
 // Built, the thread is a .js file as this one is.
 const entry = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url);
-/** A thread that has failed is followed by another after so long, milliseconds. */
+/** A thread that has failed is followed by another, at once, but so long after it had begun at the least, milliseconds. */
 const AGAIN_AFTER_MS = 1000;
 
 /** Undefined where the head has no certificate. Throws CERTIFICATE_UNUSABLE, and BAD_OPTION for the one without the other. */
@@ -51,6 +51,7 @@ export class TlsSide {
   readonly #parts: TlsParts;
   #certificates: readonly Certificate[];
   #thread: Worker | undefined;
+  #startedAt = 0;
   #again: NodeJS.Timeout | undefined;
   /** By fd: the worker that a connection belongs to. */
   readonly #workers = new Map<number, number>();
@@ -69,21 +70,44 @@ export class TlsSide {
   }
 
   #start(): void {
+    this.#startedAt = performance.now();
     const thread = new Worker(entry, { workerData: this.#parts.limits, name: 'tls' });
     this.#thread = thread;
+    let problem: string | undefined;
     thread.on('message', (message: FromTls) => this.#hear(message));
     thread.once('error', (error) => {
-      this.#parts.log.error({ problem: error.message }, 'the TLS thread has failed, and is started again');
+      // Whatever was thrown.
+      problem = error instanceof Error ? error.message : String(error);
     });
-    thread.once('exit', () => this.#ended());
+    thread.once('exit', (code) => this.#ended(problem ?? `it has ended (${code})`));
     this.#say({ type: 'certificates', certificates: this.#certificates });
   }
 
-  #ended(): void {
+  #ended(problem: string): void {
     this.#thread = undefined;
-    for (const fd of [...this.#workers.keys()]) this.#hear({ type: 'over', fd, whole: false });
+    const lost = [...this.#workers.keys()];
+    for (const fd of lost) this.#hear({ type: 'over', fd, whole: false, lost: true });
     if (this.#closed) return;
-    this.#again = setTimeout(() => this.#start(), AGAIN_AFTER_MS);
+    this.#parts.log.error(
+      { problem, lost: lost.length },
+      'the TLS thread has failed, and is started again; its connections are lost',
+    );
+    const wait = this.#startedAt + AGAIN_AFTER_MS - performance.now();
+    if (wait <= 0) this.#startAgain();
+    else this.#again = setTimeout(() => this.#startAgain(), wait);
+  }
+
+  /** Where the system has no thread to give, later. */
+  #startAgain(): void {
+    try {
+      this.#start();
+    } catch (error) {
+      this.#parts.log.error(
+        { problem: (error as Error).message },
+        'the TLS thread cannot be started; tried again',
+      );
+      this.#again = setTimeout(() => this.#startAgain(), AGAIN_AFTER_MS);
+    }
   }
 
   #say(message: ToTls): void {
@@ -103,7 +127,7 @@ export class TlsSide {
   begin(worker: number, fd: number): void {
     this.#workers.set(fd, worker);
     if (this.#thread) this.#say({ type: 'begin', fd });
-    else this.#hear({ type: 'over', fd, whole: false });
+    else this.#hear({ type: 'over', fd, whole: false, lost: true });
   }
 
   answer(fd: number, bytes: Uint8Array): void {

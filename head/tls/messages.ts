@@ -37,5 +37,5 @@ export type Hearing = 'more' | 'ended' | 'late';
 export type FromTls =
   /** The client has sent all these bytes so far. */
   | { readonly type: 'heard'; readonly fd: number; readonly bytes: Uint8Array; readonly how: Hearing }
-  /** Nothing of the connection is left here. `whole`: its handshake had been made. */
-  | { readonly type: 'over'; readonly fd: number; readonly whole: boolean };
+  /** Nothing of the connection is left here. `whole`: its handshake had been made; `lost`: this thread had not done with it. */
+  | { readonly type: 'over'; readonly fd: number; readonly whole: boolean; readonly lost?: true };

@@ -173,6 +173,12 @@ export class WorkerDesk implements Desk {
     this.#connections.close(fd);
   }
 
+  /** Ends a connection that can be told nothing any more, whose client may still read; `why` of one that has no answer. */
+  breakOff(fd: number, why: InspectionFailure | undefined): void {
+    if (why) this.#counters.add(why);
+    this.#linger.begin(fd, this.#clock.now);
+  }
+
   // --- what deliveries say of untaken ones ---
 
   /** A delivery has said *taken*: from here on the connection is its own. */

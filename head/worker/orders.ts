@@ -39,7 +39,7 @@ export class Orders {
       case 'tls-heard':
         return terminated.heard(message.fd, message.bytes, message.how);
       case 'tls-over':
-        return terminated.over(message.fd, message.whole);
+        return terminated.over(message.fd, message.whole, message.lost);
       case 'stop':
         return stop(message.withinMs);
     }

@@ -130,9 +130,12 @@ export class TerminatedReader {
     }
   }
 
-  over(fd: number, whole: boolean): void {
+  /** `lost`: the TLS thread has failed, and may have left something of the client's unread: no answer is reset for that. */
+  over(fd: number, whole: boolean, lost = false): void {
     if (!this.#terminator.has(fd)) return;
-    if (this.#terminator.over(fd)) this.#desk.abandon(fd, whole ? 'client_gone' : 'handshake_failed');
+    const isAsking = this.#terminator.over(fd);
+    if (lost) this.#desk.breakOff(fd, isAsking ? 'handshake_failed' : undefined);
+    else if (isAsking) this.#desk.abandon(fd, whole ? 'client_gone' : 'handshake_failed');
     else this.#connections.close(fd);
   }
 }

@@ -11,6 +11,7 @@ import { formatCounts, formatMicros } from '../terminal/figures.ts';
 import { disturbance, type Fault, type Observed, timeChart } from './failure/time.ts';
 import { cableOf, clientCable } from './kit/cable.ts';
 import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
+import { allRegistered } from './kit/registered.ts';
 import { type Way, waysOf } from './kit/ways.ts';
 
 const victim = ({ deliveries }: Way) => deliveries[0]!;
@@ -189,22 +190,12 @@ async function breakAndMend(
   const restarted = Date.now();
   if (!fault.ofHead) await pause(times.duringMs - (restarted - at), signal);
   await fault.end(lab, way);
-  // A head that is new knows deliveries only once they have registered again.
-  for (const { name } of lab.deliveries) await registered(lab, name);
+  await allRegistered(lab);
   return { at, fixed: fault.ofHead ? restarted : Date.now() };
 }
 
 const pause = (ms: number, signal: AbortSignal) =>
   delay(Math.max(0, ms), undefined, { signal }).catch(() => {});
-
-async function registered(lab: Lab, name: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (performance.now() < deadline) {
-    const { deliveries } = await lab.head.status();
-    if (deliveries.some((each) => each.name === name && each.state !== 'down')) return;
-    await delay(20);
-  }
-}
 
 function table(observed: readonly Observed[]): Table {
   return {

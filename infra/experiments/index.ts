@@ -11,6 +11,8 @@ const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
   storm: async () => (await import('./storm.ts')).storm,
   session: async () => (await import('./session.ts')).session,
   failure: async () => (await import('./failure.ts')).failure,
+  'long-lived': async () => (await import('./long-lived.ts')).longLived,
+  'split-hello': async () => (await import('./split-hello.ts')).splitHello,
   clients: async () => (await import('./clients.ts')).clients,
   selfcheck: async () => (await import('./selfcheck.ts')).selfcheck,
 };

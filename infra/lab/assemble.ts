@@ -1,4 +1,5 @@
 /** Starts a head and its deliveries on hosts that are there already, and makes a lab of them. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode } from '../admin-client.ts';
@@ -83,9 +84,10 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         status: () => getStatus(admin),
         setMode: (mode) => setMode(admin, mode),
         drain: (delivery, on) => setDrain(admin, delivery, on),
-        async restart(how) {
+        async restart(how, awayMs = 0) {
           await head![how]();
           running.delete(head!);
+          await delay(awayMs);
           head = await start(site.head, 'head', ...headArguments, '--listen', listen);
         },
       },

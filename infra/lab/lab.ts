@@ -46,8 +46,8 @@ interface LabHead {
   setMode(mode: Mode): Promise<void>;
   /** A draining delivery keeps what it has and is given nothing more; `false` ends that. */
   drain(delivery: string, on: boolean): Promise<void>;
-  /** Ends its process, gently or not, and starts it again at the same address. Settles when it is ready. */
-  restart(how: 'stop' | 'kill'): Promise<void>;
+  /** Ends its process, gently or not, and starts it again at the same address, so long after. Settles when it is ready. */
+  restart(how: 'stop' | 'kill', awayMs?: number): Promise<void>;
 }
 
 export interface LabDelivery {

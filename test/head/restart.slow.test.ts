@@ -201,6 +201,20 @@ test.serial(
   },
 );
 
+test.serial('who comes before the first delivery does not take one that is drained for it', async (t) => {
+  const cluster = await startCluster(t, ['--workers', '1', '--first-delivery-within', '60s'], ['d1']);
+  await cluster.drain('d1', true);
+  await cluster.head.stop();
+  await cluster.restartHead();
+  const early = Array.from({ length: 5 }, () => visit(cluster.listen, '/bytes/3', 60_000));
+  await cluster.untilStatus(
+    'they wait, and it is back',
+    ({ listeners, deliveries }) => listeners[0]?.queued === 5 && deliveries[0]?.state === 'draining',
+  );
+  await cluster.addDelivery('d2');
+  t.deepEqual(failed(await Promise.all(early)), []);
+});
+
 test.serial('a head that is told to stop before its first delivery answers those who wait', async (t) => {
   const directory = await folder(t);
   const head = await spawnBaton(

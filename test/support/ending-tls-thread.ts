@@ -1,0 +1,16 @@
+/**
+ * Preloaded into a head (`--import`), whose TLS thread then ends as it is told to: by a file in the folder END_TLS_THREAD, called
+ * after the way. What it runs otherwise is the head as it is.
+ */
+import { watch } from 'node:fs';
+import { threadName } from 'node:worker_threads';
+
+const folder = process.env.END_TLS_THREAD;
+if (threadName === 'tls' && folder !== undefined) {
+  const watcher = watch(folder, (_, name) => {
+    if (name === 'throw') throw new Error('thrown by a test');
+    if (name === 'throw-nothing') throw undefined;
+    if (name === 'exit') process.exit(3);
+  });
+  watcher.unref();
+}

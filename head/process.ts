@@ -5,7 +5,7 @@ import type { Metrics } from '../shared/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
 import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
-import { bindReuseport } from '../shared/sys/reuseport.ts';
+import { bindReuseport, joinListeners } from '../shared/sys/reuseport.ts';
 import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
@@ -13,6 +13,7 @@ import { AdminDoor } from './admin.ts';
 import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
 import { Drained } from './drained.ts';
 import type { Head } from './head.ts';
+import type { Inherited } from './inherited.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
@@ -23,7 +24,7 @@ import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard
 import { SocketWatch } from './socket-watch.ts';
 import { openTls, type TlsSide } from './tls/index.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
-import { workerSettings } from './worker-settings.ts';
+import { workerOf, workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
@@ -35,6 +36,7 @@ export class HeadProcess implements Head {
   listen = '';
   ended: Promise<void> = Promise.resolve();
   readonly #settings: HeadSettings;
+  readonly #inherited: Inherited;
   readonly #limits: Limits;
   readonly #log: Logger;
   readonly #scoreboard: Scoreboard;
@@ -58,8 +60,10 @@ export class HeadProcess implements Head {
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(settings: HeadSettings, log: Logger) {
+  /** What it is not given of sockets it opens itself. */
+  constructor(settings: HeadSettings, log: Logger, inherited: Inherited) {
     this.#settings = settings;
+    this.#inherited = inherited;
     this.#log = log;
     this.socket = settings.socket ?? defaultSocketPath();
     this.admin = settings.adminSocket ?? adminPathFor(this.socket);
@@ -111,22 +115,32 @@ export class HeadProcess implements Head {
   async start(): Promise<Head> {
     try {
       // What can be refused is asked for first, before a visitor can come.
-      await this.#localDeliveries.listen();
+      const inherited = this.#inherited;
+      await this.#localDeliveries.listen(inherited.take('deliveries'));
       this.#drained.load();
-      await this.#admin.listen();
+      await this.#admin.listen(inherited.take('admin'));
       const { metrics } = this.#settings;
-      if (metrics !== undefined)
-        this.#metricsServer = await startMetricsServer(parseHostPort(metrics)!, this.#metrics);
-      const { workers: count, backlog } = this.#settings;
+      if (metrics !== undefined) {
+        const at = parseHostPort(metrics)!;
+        this.#metricsServer = await startMetricsServer(at, this.#metrics, inherited.take('metrics'));
+      }
+      const { backlog } = this.#settings;
       this.#tls = openTls(this.#settings, this.#tell, this.#log);
-      const wanted = parseHostPort(this.#settings.listen)!;
-      const { fds, bound } = await bindReuseport(wanted, count, backlog);
+      const { fds, bound } = await this.#openListeners();
       this.#listeners = fds;
       this.listen = formatHostPort(bound);
       this.#workers = await this.#startWorkers();
       this.#tellNames();
       for (const fd of fds) listen(fd, backlog);
-      this.#remote = await openRemote(this.#settings, bound.host, this.#registry, this.#tell, this.#log);
+      this.#remote = await openRemote(
+        this.#settings,
+        bound.host,
+        this.#registry,
+        this.#tell,
+        this.#log,
+        this.#settings.control === undefined ? undefined : inherited.take('control'),
+      );
+      inherited.closeRest();
       // Only now can a delivery be welcomed: every worker is there to be told of it.
       this.#localDeliveries.open();
     } catch (error) {
@@ -149,6 +163,13 @@ export class HeadProcess implements Head {
       this.#log.info(`${who}, HTTP/2 and upgrades are handed over: their clients could follow no redirect`);
     }
     return this;
+  }
+
+  #openListeners(): ReturnType<typeof bindReuseport> {
+    const { workers, backlog, listen } = this.#settings;
+    const wanted = parseHostPort(listen)!;
+    const given = this.#inherited.takeWorkers();
+    return given.length > 0 ? joinListeners(given, wanted, workers) : bindReuseport(wanted, workers, backlog);
   }
 
   /** A visitor who comes before the first delivery waits in the accept queue, for a while. */
@@ -245,6 +266,7 @@ export class HeadProcess implements Head {
 
   async #cleanUp(): Promise<void> {
     this.#giveBackPaths();
+    this.#inherited.closeRest();
     await this.#letGo();
     await this.#remote?.close();
     await this.#tls?.close();
@@ -280,7 +302,7 @@ export class HeadProcess implements Head {
     const cpu = process.cpuUsage();
     const listeners = this.#stopping
       ? []
-      : this.#listeners.map((fd, worker) => ({ worker, ...listenQueue(fd) }));
+      : this.#listeners.map((fd, i) => ({ worker: workerOf(i, this.#settings.workers), ...listenQueue(fd) }));
     return {
       version,
       pid: process.pid,

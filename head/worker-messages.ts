@@ -6,8 +6,11 @@ import type { Hearing } from './tls/messages.ts';
 export interface WorkerSettings {
   readonly index: number;
   readonly scoreboard: ScoreboardMemory;
-  /** Bound; the worker's from now on. It may listen already, and accepting begins when the worker is told so. */
-  readonly listener: number;
+  /**
+   * Bound; the worker's from now on. They may listen already, and accepting begins when the worker is told so. More than one only
+   * where some were inherited.
+   */
+  readonly listeners: readonly number[];
   readonly backlog: number;
   /** 0: none. */
   readonly deferAcceptMs: number;

@@ -22,8 +22,10 @@ const HANDSHAKES_MS = 1000;
 const HANDSHAKE_LOOK_MS = 20;
 
 export interface ListenerParts {
-  /** Bound, and not listening yet. It is the intake's from here on. */
+  /** Bound, and listening or not. It is the intake's from here on. */
   readonly listener: number;
+  /** Which of the worker's it is. */
+  readonly index: number;
   readonly epoll: Epoll;
   readonly calls: Calls;
   readonly row: WorkerCounters;
@@ -62,13 +64,14 @@ export class Listener {
   /** Begins to listen. `deferMs`: TCP_DEFER_ACCEPT, 0 for without. Throws a SystemError. */
   listen(backlog: number, deferMs: number): void {
     const { listener } = this.#parts;
-    if (deferMs > 0) sockets.deferAccept(listener, deferMs / 1000);
+    // One that listens already may have been told otherwise.
+    sockets.deferAccept(listener, deferMs / 1000);
     sockets.listen(listener, backlog);
     this.#watch();
   }
 
   #watch(): void {
-    this.#parts.epoll.add(this.#parts.listener, READABLE, makeTag(TAG_LISTENER, 0));
+    this.#parts.epoll.add(this.#parts.listener, READABLE, makeTag(TAG_LISTENER, this.#parts.index));
   }
 
   /** Takes up to a batch at `now` (milliseconds of performance.now()); how many it got. */

@@ -51,7 +51,7 @@ export class WorkerLoop {
   readonly #postponed: Postponed;
   readonly #reader: RequestReader;
   readonly #lanes: Lanes;
-  readonly #listener: Listener;
+  readonly #listeners: readonly Listener[];
   readonly #terminated: TerminatedReader;
   readonly #orders: Orders;
   readonly #coalescing = new Coalescing(ACCEPT_BATCH);
@@ -119,23 +119,31 @@ export class WorkerLoop {
       stallTimeoutMs: settings.stallTimeoutMs,
       tell,
     });
-    this.#listener = new Listener({
-      listener: settings.listener,
-      epoll: this.#epoll,
-      calls: this.#calls,
-      row: this.#counters,
-      maxConnections: settings.maxConnections,
-      withAddress: this.#router.policy.needs === 'address',
-      onConnection: (fd, addressHash) => this.#open(fd, addressHash),
-      makeRoom: () => this.#makeRoom(),
-      onClosed: () => this.#tell({ type: 'closed' }),
-    });
+    this.#listeners = settings.listeners.map(
+      (listener, index) =>
+        new Listener({
+          listener,
+          index,
+          epoll: this.#epoll,
+          calls: this.#calls,
+          row: this.#counters,
+          maxConnections: settings.maxConnections,
+          withAddress: this.#router.policy.needs === 'address',
+          onConnection: (fd, addressHash) => this.#open(fd, addressHash),
+          makeRoom: () => this.#makeRoom(),
+          onClosed: () => {
+            if (!this.#isListening) this.#tell({ type: 'closed' });
+          },
+        }),
+    );
     this.#orders = new Orders({
       lanes: this.#lanes,
       postponed: this.#postponed,
       terminator,
       terminated: this.#terminated,
-      accept: () => this.#listener.listen(settings.backlog, settings.deferAcceptMs),
+      accept: () => {
+        for (const listener of this.#listeners) listener.listen(settings.backlog, settings.deferAcceptMs);
+      },
       stop: (withinMs) => this.#stop(withinMs),
     });
   }
@@ -202,7 +210,7 @@ export class WorkerLoop {
       case connection.TAG_LANE:
         return this.#lanes.read(value);
       case connection.TAG_LISTENER:
-        this.#accepted += this.#listener.accept(this.#clock.now);
+        this.#accepted += this.#listeners[value]!.accept(this.#clock.now);
         return;
       case connection.TAG_WAKE:
         return this.#obey();
@@ -249,7 +257,7 @@ export class WorkerLoop {
   #stop(withinMs: number): void {
     if (this.#stopBy < Number.POSITIVE_INFINITY) return;
     this.#stopBy = this.#clock.now + withinMs;
-    this.#listener.stop(this.#clock.now, this.#stopBy);
+    for (const listener of this.#listeners) listener.stop(this.#clock.now, this.#stopBy);
     this.#reader.stop();
     this.#postponed.stop(this.#clock.now);
   }
@@ -269,14 +277,25 @@ export class WorkerLoop {
       this.#linger.tick(now),
       this.#stopBy - now,
       untilUnread,
-      this.#listener.tick(now),
+      this.#tickListeners(now),
       this.#lanes.tick(now),
     );
     return Math.max(0, Math.ceil(next));
   }
 
+  #tickListeners(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const listener of this.#listeners) next = Math.min(next, listener.tick(now));
+    return next;
+  }
+
+  /** Connections may still come. */
+  get #isListening(): boolean {
+    return this.#listeners.some(({ isOpen }) => isOpen);
+  }
+
   #isDone(): boolean {
-    return !this.#listener.isOpen && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
+    return !this.#isListening && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
   }
 
   /** Gives back everything: what is still open has timed out. */

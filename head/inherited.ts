@@ -5,19 +5,17 @@
 import { BatonError } from '../shared/errors.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 
-export const socketKinds = [
+export type SocketKind =
   /** A TCP listener that visitors come to; one for each worker. */
-  'worker',
+  | 'worker'
   /** The Unix socket (SEQPACKET) at which local deliveries register. */
-  'deliveries',
+  | 'deliveries'
   /** The Unix socket (stream) of the admin interface. */
-  'admin',
+  | 'admin'
   /** The TCP listener at which remote deliveries register. */
-  'control',
+  | 'control'
   /** The TCP listener of `--metrics`. */
-  'metrics',
-] as const;
-export type SocketKind = (typeof socketKinds)[number];
+  | 'metrics';
 
 /** A listening socket; its fd is the receiver's. */
 export interface InheritedSocket {

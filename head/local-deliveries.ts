@@ -128,17 +128,31 @@ export class LocalDeliveries {
     chosen?.cutOff('too many others came before it said hello');
   }
 
-  /** Gives the path back: a successor may take it. Those who are in stay. */
-  stopListening(): void {
+  /** Lets nobody in for a while: who comes waits. `open` ends it. */
+  freeze(): void {
+    clearTimeout(this.#pause);
+    this.#ready?.close();
+    this.#mayEnter = false;
+  }
+
+  /** The listening socket; undefined when there is none. */
+  get fd(): number | undefined {
+    return this.#file?.fd;
+  }
+
+  /**
+   * Gives the path back: a successor may take it, unless it has it already (`keepsFile`). Those who are in stay.
+   */
+  stopListening(keepsFile = false): void {
     this.#stopped = true;
     clearTimeout(this.#pause);
     this.#ready?.close();
-    this.#giveBack();
+    this.#giveBack(keepsFile);
     for (const peer of this.#pending) peer.cutOff('the head stops');
   }
 
-  #giveBack(): void {
-    this.#file?.remove();
+  #giveBack(keepsFile = false): void {
+    if (!keepsFile) this.#file?.remove();
     if (this.#file) closeFd(this.#file.fd);
     this.#file = undefined;
   }

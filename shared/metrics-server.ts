@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from './metrics.ts';
 import { createServer } from './node-http.ts';
+import { listenerOf } from './sys/listener-of.ts';
 import { listenError } from './sys/reuseport.ts';
 import { formatHostPort, type HostPort } from './units.ts';
 
@@ -22,6 +23,8 @@ const KEPT_MS = 100;
 export interface MetricsServer {
   /** HOST:PORT, with the port that the kernel picked. */
   readonly address: string;
+  /** Of the listener; it stays the server's. */
+  readonly fd: number;
   close(): Promise<void>;
 }
 
@@ -52,6 +55,7 @@ export async function startMetricsServer(
   const { address: host, port } = server.address() as AddressInfo;
   return {
     address: formatHostPort({ host, port }),
+    fd: listenerOf(server),
     async close() {
       const closed = once(server, 'close');
       server.close();

@@ -47,6 +47,9 @@ export class Listener {
   /** One for each accept of a batch. */
   readonly #addresses: Memory | undefined;
   #open = true;
+  #listens = false;
+  #isWatched = false;
+  #frozen = false;
   #againAt = Number.POSITIVE_INFINITY;
   #closeBy = Number.POSITIVE_INFINITY;
   #lookAt = 0;
@@ -67,10 +70,32 @@ export class Listener {
     // One that listens already may have been told otherwise.
     sockets.deferAccept(listener, deferMs / 1000);
     sockets.listen(listener, backlog);
+    this.#listens = true;
     this.#watch();
   }
 
+  /** Accepts nobody until `thaw`: who comes waits in the queue. */
+  freeze(): void {
+    this.#frozen = true;
+    if (this.#isWatched) this.#parts.epoll.remove(this.#parts.listener);
+    this.#isWatched = false;
+  }
+
+  thaw(): void {
+    this.#frozen = false;
+    if (this.#listens && this.#open && this.#againAt === Number.POSITIVE_INFINITY) this.#watch();
+  }
+
+  /** It is another's from now on: closed here, and nothing of it is refused. */
+  release(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    sockets.closeFd(this.#parts.listener);
+  }
+
   #watch(): void {
+    if (this.#frozen) return;
+    this.#isWatched = true;
     this.#parts.epoll.add(this.#parts.listener, READABLE, makeTag(TAG_LISTENER, this.#parts.index));
   }
 
@@ -116,7 +141,8 @@ export class Listener {
   }
 
   #pause(now: number): void {
-    if (this.#againAt === Number.POSITIVE_INFINITY) this.#parts.epoll.remove(this.#parts.listener);
+    if (this.#isWatched) this.#parts.epoll.remove(this.#parts.listener);
+    this.#isWatched = false;
     this.#againAt = now + ACCEPT_PAUSE_MS;
   }
 

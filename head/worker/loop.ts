@@ -24,6 +24,7 @@ import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
 import { ACCEPT_BATCH, Listener } from './listener.ts';
 import { Orders } from './orders.ts';
+import { Passing } from './passing.ts';
 import { Postponed } from './postponed.ts';
 import { RequestReader } from './reader.ts';
 import { Router } from './router.ts';
@@ -35,6 +36,9 @@ const EVENTS = 512;
 const LONGEST_SLEEP_MS = 1000;
 /** While connections come fast, the longest time that closing one is put off, milliseconds. */
 const BUSY_SLEEP_MS = 1;
+
+/** Between two wake-ups while it is frozen. */
+const FROZEN_REST_MICROS = 200;
 
 export class WorkerLoop {
   readonly #settings: WorkerSettings;
@@ -54,6 +58,7 @@ export class WorkerLoop {
   readonly #listeners: readonly Listener[];
   readonly #terminated: TerminatedReader;
   readonly #orders: Orders;
+  readonly #passing: Passing;
   readonly #coalescing = new Coalescing(ACCEPT_BATCH);
   /** In this wake-up. */
   #accepted = 0;
@@ -136,12 +141,26 @@ export class WorkerLoop {
           },
         }),
     );
+    this.#passing = new Passing({
+      connections: this.#connections,
+      listeners: this.#listeners,
+      reader: this.#reader,
+      postponed: this.#postponed,
+      outbox: this.#desk.outbox,
+      linger: this.#linger,
+      lanes: this.#lanes,
+      clock: this.#clock,
+      tell,
+      onEvent: (fd, events) => this.#onEvent(fd, events),
+    });
     this.#orders = new Orders({
+      passing: this.#passing,
       lanes: this.#lanes,
       postponed: this.#postponed,
       terminator,
       terminated: this.#terminated,
       accept: () => {
+        this.#passing.accept();
         for (const listener of this.#listeners) listener.listen(settings.backlog, settings.deferAcceptMs);
       },
       stop: (withinMs) => this.#stop(withinMs),
@@ -163,12 +182,15 @@ export class WorkerLoop {
       this.#accepted = 0;
       for (let i = 0; i < count; i++) this.#dispatch(i);
       this.#settle();
+      this.#passing.settled();
       // Asked before more is sent: what counts is who has had time, and has not taken what came before.
       const { allBusy } = this.#lanes;
       this.#lanes.flush(this.#coalescing.isBusy, this.#clock.now);
       const rest = this.#coalescing.rest(this.#accepted, this.#clock.now, allBusy);
       this.#lanes.count();
-      if (rest > 0) sleepMicros(rest);
+      // Frozen, what epoll reports for as long as it is so would be reported without end.
+      if (this.#passing.isFrozen && count > 0) sleepMicros(FROZEN_REST_MICROS);
+      else if (rest > 0) sleepMicros(rest);
     }
     this.#finish();
   }
@@ -204,7 +226,9 @@ export class WorkerLoop {
     switch (connection.tagKind(tag)) {
       case connection.TAG_CONNECTION: {
         const fd = this.#epoll.fdAt(index);
-        if (this.#connections.isCurrent(fd, value)) this.#onEvent(fd, this.#epoll.eventsAt(index));
+        if (!this.#connections.isCurrent(fd, value)) return;
+        if (this.#passing.isFrozen) this.#passing.miss(fd, value, this.#epoll.eventsAt(index));
+        else this.#onEvent(fd, this.#epoll.eventsAt(index));
         return;
       }
       case connection.TAG_LANE:
@@ -265,6 +289,7 @@ export class WorkerLoop {
   /** Does what is due; how long to sleep, in milliseconds. */
   #tick(): number {
     const now = this.#clock.now;
+    if (this.#passing.isFrozen) return this.#tickFrozen(now);
     // The reader first: those that it fails begin to linger.
     const untilTooSlow = this.#reader.tick(now);
     const untilDue = this.#postponed.tick(now);
@@ -283,6 +308,13 @@ export class WorkerLoop {
     return Math.max(0, Math.ceil(next));
   }
 
+  /** The lanes go on. */
+  #tickFrozen(now: number): number {
+    this.#desk.outbox.flush();
+    const next = Math.min(LONGEST_SLEEP_MS, this.#stopBy - now, this.#lanes.tick(now));
+    return Math.max(0, Math.ceil(next));
+  }
+
   #tickListeners(now: number): number {
     let next = Number.POSITIVE_INFINITY;
     for (const listener of this.#listeners) next = Math.min(next, listener.tick(now));
@@ -298,13 +330,17 @@ export class WorkerLoop {
     return !this.#isListening && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
   }
 
-  /** Gives back everything: what is still open has timed out. */
-  #finish(): void {
+  #closeAll(): void {
     while (this.#postponed.evict());
-    this.#terminated.close();
     this.#reader.close();
     this.#desk.outbox.close();
     while (this.#linger.evict());
+  }
+
+  /** Gives back everything: what is still open has timed out. */
+  #finish(): void {
+    this.#terminated.close();
+    if (!this.#passing.isReleased) this.#closeAll();
     this.#lanes.close();
     this.#calls.end();
     closeFd(this.#epoll.fd);

@@ -21,6 +21,8 @@ const pinned: Record<
   SOCKET_NOT_A_SOCKET: [1, 'user', false, 'path', 'option'],
   SOCKET_UNUSABLE: [1, 'user', false, 'path', 'problem'],
   INHERITED_UNUSABLE: [1, 'user', false, 'what', 'problem'],
+  TAKE_OVER_FAILED: [1, 'head', true, 'problem'],
+  TAKE_OVER_REFUSED: [1, 'user', false, 'problem'],
   FD_LIMIT: [1, 'kernel', false, 'limit', 'need', 'need', 'option'],
   NOT_RUNNING: [1, 'user', true, 'path'],
   HEAD_REFUSED: [1, 'user', false, 'reason'],

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { BatonError } from '../../errors.ts';
+import { listenerOf } from '../../sys/listener-of.ts';
 import { listenError } from '../../sys/reuseport.ts';
 import { formatHostPort, type HostPort } from '../../units.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
@@ -124,6 +125,8 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
 
 export interface LinkServer {
   readonly address: HostPort;
+  /** Of the listener; it stays the server's. */
+  readonly fd: number;
   /** Accepts no more; links that there are go on. */
   close(): Promise<void>;
 }
@@ -175,6 +178,7 @@ export async function listenForLinks(
   const { address: host, port } = server.address() as AddressInfo;
   return {
     address: { host, port },
+    fd: listenerOf(server),
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

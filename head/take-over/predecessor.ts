@@ -107,8 +107,8 @@ export class Succession {
       const { uid, pid } = peerCredentials(listenerOf(socket));
       const own = process.getuid!();
       if (uid !== own) throw refusal(`user ${uid} asks, and it is a head of user ${own}`);
-      const version = commonVersion(versions);
       this.#checkFree(pid);
+      const version = commonVersion(versions);
       const end = answerWithPipe(socket, version);
       this.#pipe = new Pipe(end, 'successor', decodeFromSuccessor);
       this.#handing = this.#handOver(this.#pipe, pid);

@@ -15,7 +15,7 @@ export const TAKE_OVER_MESSAGE_MAX = 131_072;
 /** Connections of one message: each may have an answer with it that its client has not taken. */
 export const PASSED_AT_ONCE = 64;
 /** Sockets of one message. */
-export const SOCKETS_AT_ONCE = MAX_FDS;
+const SOCKETS_AT_ONCE = MAX_FDS;
 
 const millis = z.number().min(0);
 const passed = z.object({
@@ -28,7 +28,6 @@ const passed = z.object({
   discarded: millis,
   rest: z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes').optional(),
 });
-export type Passed = z.infer<typeof passed>;
 
 const socket = z.object({
   kind: z.enum(['worker', 'deliveries', 'admin', 'control', 'metrics']),

@@ -341,7 +341,7 @@ export class HeadProcess implements Head {
     const head = this;
     const freeze = (): Promise<readonly PassedConnection[]> => {
       this.#localDeliveries.freeze();
-      return this.#workers!.gather({ type: 'freeze' }, 'frozen');
+      return this.#workers!.gather('frozen');
     };
     return {
       sockets: () => this.#sockets(),
@@ -384,7 +384,7 @@ export class HeadProcess implements Head {
     this.#admin.stopListening(true);
     await this.#remote?.settle(SETTLE_WITHIN_MS);
     this.#registry.close(true);
-    const rest = await workers.gather({ type: 'collect' }, 'rest');
+    const rest = await workers.gather('rest');
     this.#remote?.leave();
     return rest;
   }

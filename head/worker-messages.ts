@@ -82,8 +82,8 @@ export type ToWorker =
   | { readonly type: 'tls-heard'; readonly fd: number; readonly bytes: Uint8Array; readonly how: Hearing }
   /** The TLS thread has nothing of it any more. */
   | { readonly type: 'tls-over'; readonly fd: number; readonly whole: boolean }
-  /** Accept nobody, look at nothing, answer nothing; what is on its way goes on. Answer `frozen`. */
-  | { readonly type: 'freeze' }
+  /** Accept nobody, look at nothing, answer nothing; what is on its way goes on. Answer `frozen`, with the same `round`. */
+  | { readonly type: 'freeze'; readonly round: number }
   /** Go on. */
   | { readonly type: 'thaw' }
   /** A successor has what was told with `frozen`. What deliveries give back is kept until `collect`. */
@@ -119,7 +119,7 @@ export type FromWorker =
   /** It was told to stop: what was queued has been accepted, and its listener is closed. */
   | { readonly type: 'closed' }
   /** All that this worker holds and that nobody else has in hand: a successor may get copies. */
-  | { readonly type: 'frozen'; readonly connections: readonly PassedConnection[] }
+  | { readonly type: 'frozen'; readonly round: number; readonly connections: readonly PassedConnection[] }
   /** What has come back since. */
   | { readonly type: 'rest'; readonly connections: readonly PassedConnection[] }
   | { readonly type: 'joined'; readonly slot: number }

@@ -37,6 +37,7 @@ export class Workers {
   readonly #threads: WorkerThread[];
   /** Workers that accept no more. */
   #closed = 0;
+  #round = 0;
   #gathering:
     | {
         readonly type: 'frozen' | 'rest';
@@ -87,17 +88,20 @@ export class Workers {
     return this.#closed === this.#threads.length;
   }
 
-  /** Asks all, and resolves with what each has answered with a message of that type. */
-  gather(question: ToWorker, type: 'frozen' | 'rest'): Promise<readonly PassedConnection[]> {
+  /** Has all `freeze`, or `collect`, and resolves with what they have answered. */
+  gather(type: 'frozen' | 'rest'): Promise<readonly PassedConnection[]> {
     const { promise, resolve } = Promise.withResolvers<readonly PassedConnection[]>();
     this.#gathering = { type, left: this.#threads.length, found: [], resolve };
-    this.tellAll(question);
+    if (type === 'frozen') this.tellAll({ type: 'freeze', round: ++this.#round });
+    else this.tellAll({ type: 'collect' });
     return promise;
   }
 
   #gathered(message: FromWorker): void {
     const gathering = this.#gathering;
     if (!gathering || message.type !== gathering.type) return;
+    // One that was asked before, and given up for, may answer late.
+    if (message.type === 'frozen' && message.round !== this.#round) return;
     gathering.found.push(...(message as FromWorker & { type: 'frozen' }).connections);
     if (--gathering.left === 0) gathering.resolve(gathering.found);
   }

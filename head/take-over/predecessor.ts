@@ -160,7 +160,7 @@ export class Succession {
 
   /** Passes on all that there is; resolves when it is the successor's. */
   async #pass(pipe: Pipe<FromSuccessor>, deadline: number): Promise<number> {
-    const connections = await this.#head.freeze();
+    const connections = await within(this.#head.freeze(), deadline);
     await this.#send(pipe, connections, deadline);
     const { mode, deliveries } = this.#head;
     await pipe.send(
@@ -209,6 +209,20 @@ export class Succession {
     await this.#handing;
     if (!this.#over) this.#stopped = true;
     return !this.#over;
+  }
+}
+
+/** What it resolves with. Throws TAKE_OVER_FAILED when it has not at `deadline`. */
+async function within<T>(promise: Promise<T>, deadline: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(failure('a worker did not answer in time')),
+    deadline - performance.now(),
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

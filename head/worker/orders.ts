@@ -43,7 +43,7 @@ export class Orders {
       case 'tls-over':
         return terminated.over(message.fd, message.whole);
       case 'freeze':
-        return passing.freeze();
+        return passing.freeze(message.round);
       case 'thaw':
         return passing.thaw();
       case 'depart':

@@ -34,6 +34,7 @@ export interface PassingParts {
 export class Passing {
   readonly #parts: PassingParts;
   #state: 'no' | 'freezing' | 'frozen' | 'departing' | 'released' = 'no';
+  #round = 0;
   /** Those that were told. */
   #told = new Set<number>();
   #returned: number[] = [];
@@ -56,8 +57,9 @@ export class Passing {
     return this.#state === 'released';
   }
 
-  freeze(): void {
+  freeze(round: number): void {
     if (this.#state !== 'no') return;
+    this.#round = round;
     this.#state = 'freezing';
     for (const listener of this.#parts.listeners) listener.freeze();
   }
@@ -68,7 +70,7 @@ export class Passing {
     this.#state = 'frozen';
     const connections = this.#held().map((fd) => this.#describe(fd));
     this.#told = new Set(connections.map(({ fd }) => fd));
-    this.#parts.tell({ type: 'frozen', connections });
+    this.#parts.tell({ type: 'frozen', round: this.#round, connections });
   }
 
   /** An event of a connection, which has to wait. */

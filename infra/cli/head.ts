@@ -33,15 +33,18 @@ export function headCommand(): Command {
         () => void head.upgrade().catch(() => {}),
       );
       stopOnFailure(() => head.stop());
-      announce({
-        ready: 'head',
-        listen: head.listen,
-        socket: head.socket,
-        admin: head.admin,
-        ...(head.metrics === null ? {} : { metrics: head.metrics }),
-        ...(head.control === null ? {} : { control: head.control }),
-        pid: process.pid,
-      });
+      announce(
+        {
+          ready: 'head',
+          listen: head.listen,
+          socket: head.socket,
+          admin: head.admin,
+          ...(head.metrics === null ? {} : { metrics: head.metrics }),
+          ...(head.control === null ? {} : { control: head.control }),
+          pid: process.pid,
+        },
+        takeOver,
+      );
       keepHeapSmall();
       await head.ended;
       // What is left here, a metrics client that keeps its connection, say, is nobody's reason to stay.

@@ -4,9 +4,9 @@ import { Output } from '../../shared/output.ts';
 import { notifySystemd } from './notify-systemd.ts';
 
 /** One line of JSON on stdout, for whoever started the service; systemd is told in its own way. A full disk there is no reason to end. */
-export function announce(value: object): void {
+export function announce(value: object, isSuccessor = false): void {
   new Output(1, (dropped) => `${JSON.stringify({ dropped })}\n`).write(`${JSON.stringify(value)}\n`);
-  notifySystemd();
+  notifySystemd(undefined, isSuccessor);
 }
 
 /** People and supervisors stop a service with these, and mean it when they say it twice. */

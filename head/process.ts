@@ -71,6 +71,8 @@ export class HeadProcess implements Head {
   #hasAccepted = false;
   #waiting: NodeJS.Timeout | undefined;
   #expected: Expected | undefined;
+  /** When all was handed over to this head. */
+  #handedAt = 0;
   #snapshot: Snapshot | undefined;
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -187,6 +189,7 @@ export class HeadProcess implements Head {
     for (const fd of this.#listeners) listen(fd, backlog);
     this.#drained.load();
     if (handed) {
+      this.#handedAt = performance.now();
       if (handed.mode) this.#scoreboard.setMode(handed.mode);
       this.#expected = Expected.of(handed.deliveries, this.#settings, () => this.#accept());
       this.#adopt(handed.connections);
@@ -228,8 +231,11 @@ export class HeadProcess implements Head {
     this.#hasAccepted = true;
     clearTimeout(this.#waiting);
     this.#waiting = undefined;
-    this.#expected?.close();
     this.#workers?.tellAll({ type: 'accept' });
+    if (!this.#expected) return;
+    this.#expected.close();
+    const waitedMs = Math.round(performance.now() - this.#handedAt);
+    this.#log.info({ waitedMs }, 'visitors are accepted again');
   }
 
   #openRegistry(): Registry {

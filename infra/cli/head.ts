@@ -45,12 +45,17 @@ export function headCommand(): Command {
         },
         takeOver,
       );
-      keepHeapSmall();
+      // Visitors wait for a successor's deliveries just now, and it has taken nothing yet that a collection could learn from.
+      if (takeOver) setTimeout(keepHeapSmall, HEAP_LATER_MS).unref();
+      else keepHeapSmall();
       await head.ended;
       // What is left here, a metrics client that keeps its connection, say, is nobody's reason to stay.
       if (head.isHandedOver) process.exit(0);
     });
 }
+
+/** A successor looks at its heap so long after it has taken over, milliseconds. */
+const HEAP_LATER_MS = 1000;
 
 /** This program as it was started, which may be of a newer release by now. */
 const successorCommand = (): string[] => [

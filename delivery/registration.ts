@@ -52,6 +52,8 @@ export class Registration {
   #wasIn = false;
   /** The session ends because another one is to be had. */
   #renewing = false;
+  /** The head that it had has named a successor, which is to be had at once. */
+  #hasSuccessor = false;
   /** Connections that the last hello called active and that ended before there was a session to say so. */
   #unreported = 0;
 
@@ -144,7 +146,7 @@ export class Registration {
       try {
         await this.#serve(stop, () => told.clear());
         since = performance.now();
-        if (this.#renewing) wait = 0;
+        if (this.#renewing || this.#hasSuccessor) wait = 0;
         this.#renewing = false;
       } catch (error) {
         if (stop.aborted) break;
@@ -168,8 +170,9 @@ export class Registration {
       countActive(),
       {
         ...events,
-        onEnd: (reason) => {
+        onEnd: (reason, hasSuccessor) => {
           this.#session = undefined;
+          this.#hasSuccessor = hasSuccessor;
           ended.resolve(reason);
         },
       },

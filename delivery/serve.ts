@@ -175,7 +175,7 @@ async function startMetrics(
   const { metrics, stop } = createDeliveryMetrics(server, receiver);
   try {
     const listening = await startMetricsServer(parseHostPort(address)!, metrics);
-    return { address: listening.address, close: () => listening.close().finally(stop) };
+    return { ...listening, close: () => listening.close().finally(stop) };
   } catch (error) {
     stop();
     throw error;

@@ -32,8 +32,11 @@ export interface SessionEvents {
   isShort(unreported: number): boolean;
   /** Calls back with the number of connections that came to the direct address. */
   countDirect(answer: (count: number) => void): void;
-  /** The head has gone, has dropped this delivery, or `close` was called; every lane is closed. */
-  onEnd(reason: string): void;
+  /**
+   * The head has gone, has dropped this delivery, or `close` was called; every lane is closed. `hasSuccessor`: another head
+   * listens there already.
+   */
+  onEnd(reason: string, hasSuccessor: boolean): void;
 }
 
 export interface Session {
@@ -176,7 +179,7 @@ class Registered implements Session {
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
-        return this.#end(`the head dropped it: ${message.reason}`);
+        return this.#end(`the head dropped it: ${message.reason}`, message.successor);
       default:
         return this.#end(`an unexpected ${message.type}`);
     }
@@ -216,14 +219,14 @@ class Registered implements Session {
     return this.#left.promise;
   }
 
-  #end(reason: string): void {
+  #end(reason: string, hasSuccessor = false): void {
     if (!this.#open) return;
     this.#open = false;
     for (const lane of this.#lanes) lane.close();
     this.#channel.close();
     this.#settleDrain();
     this.#left.resolve();
-    this.#events.onEnd(reason);
+    this.#events.onEnd(reason, hasSuccessor);
   }
 }
 

@@ -5,19 +5,22 @@
  *     GET  /status                  HeadStatus as JSON
  *     GET  /metrics                 Prometheus text
  *     PUT  /mode {"mode": M}        the mode of connections accepted from now on
+ *     POST /upgrade                 starts a successor; answers when it has taken over
+ *     GET  /take-over               of a successor, with Upgrade: see take-over/predecessor.ts
  *     POST /deliveries/NAME/drain   give it nothing more;  .../undrain: again
  */
 
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../shared/errors.ts';
 import { type Logger, Sparingly } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { createServer } from '../shared/node-http.ts';
 import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
-import { listenAt, type SocketFile } from '../shared/sys/unix-path.ts';
+import { keepListening, listenAt, type SocketFile, type SocketWish } from '../shared/sys/unix-path.ts';
 
 /** A request body is at most this long, bytes. */
 const BODY_MAX = 4096;
@@ -28,6 +31,10 @@ export interface Administered {
   /** Throws UNKNOWN_DELIVERY. */
   drain(name: string, on: boolean): void;
   readonly metrics: Metrics;
+  /** Resolves with the pid of the successor. Throws TAKE_OVER_FAILED and TAKE_OVER_REFUSED. */
+  upgrade(): Promise<number>;
+  /** Somebody wants to be the successor; the socket is the callee's. `versions`: its Upgrade header. */
+  takeOver(socket: Socket, versions: string): void;
 }
 
 type Answer = { status: number; type: string; body: string };
@@ -42,6 +49,8 @@ const CLIENTS_MAX = 64;
 /** A request has to be here within this time, an answer to be read, and an idle connection to be used, milliseconds. */
 const REQUEST_WITHIN_MS = 10_000;
 const ANSWER_WITHIN_MS = 10_000;
+/** A head that has been taken over leaves its last answers so long, milliseconds. */
+const LAST_ANSWERS_MS = 100;
 
 export class AdminDoor {
   readonly #path: string;
@@ -69,6 +78,10 @@ export class AdminDoor {
         );
       },
     );
+    this.#server.on('upgrade', (request, socket: Socket) => {
+      if (request.url === '/take-over') head.takeOver(socket, request.headers.upgrade ?? '');
+      else socket.destroy();
+    });
     this.#server.timeout = ANSWER_WITHIN_MS;
     this.#server.on('connection', (socket) => this.#admit(socket));
     // No fd left to accept with, say: it goes on listening.
@@ -83,16 +96,18 @@ export class AdminDoor {
     if (this.#clients.size > CLIENTS_MAX) this.#clients.values().next().value?.destroy();
   }
 
-  /** Takes the path. Throws as listenAt. */
-  async listen(): Promise<void> {
-    this.#file = await listenAt({
-      path: this.#path,
-      type: 'stream',
-      backlog: CLIENTS_MAX,
-      option: '--admin-socket',
-    });
+  /** Takes the path, or goes on with a socket that is there. Throws as listenAt and keepListening. */
+  async listen(inherited?: number): Promise<void> {
+    const [path, option] = [this.#path, '--admin-socket'];
+    const wish: SocketWish = { path, type: 'stream', backlog: CLIENTS_MAX, option };
+    this.#file = inherited === undefined ? await listenAt(wish) : keepListening(inherited, wish);
     if (this.#file.replaced) this.#log.warn({ path: this.#path }, 'replaced a socket that a dead head left');
-    if (this.#stopped) return this.#giveBack(this.#file);
+    if (this.#stopped) this.#giveBack(this.#file);
+  }
+
+  /** Lets those in who wait, and who come from now on. */
+  async open(): Promise<void> {
+    if (!this.#file) return;
     // By its fd: to close a server that has opened a path itself removes what is there then, which may be a successor's.
     this.#server.listen({ fd: this.#file.fd });
     await once(this.#server, 'listening');
@@ -107,19 +122,38 @@ export class AdminDoor {
   async listenAgain(): Promise<void> {
     this.#server.close();
     await this.listen();
+    await this.open();
   }
 
-  /** Gives the path back: a successor may take it. Requests in progress go on. */
-  stopListening(): void {
+  /** The listening socket; undefined when there is none. */
+  get fd(): number | undefined {
+    return this.#file?.fd;
+  }
+
+  /** Gives the path back: a successor may take it, unless it has it already (`keepsFile`). Requests in progress go on. */
+  stopListening(keepsFile = false): void {
     this.#stopped = true;
-    this.#file?.remove();
+    if (this.#file && !keepsFile) this.#file.remove();
+    // One that was never opened is nobody's to close but ours.
+    if (this.#file && !this.#server.listening) closeFd(this.#file.fd);
     this.#file = undefined;
     this.#server.close();
+  }
+
+  /** Resolves when those who have asked have their answers, or after a while. */
+  async answered(): Promise<void> {
+    const until = performance.now() + LAST_ANSWERS_MS;
+    this.#server.closeIdleConnections();
+    while (this.#clients.size > 0 && performance.now() < until) {
+      await delay(2);
+      this.#server.closeIdleConnections();
+    }
   }
 
   #giveBack(file: SocketFile): void {
     file.remove();
     closeFd(file.fd);
+    this.#file = undefined;
   }
 
   close(): void {
@@ -158,6 +192,11 @@ async function answer(head: Administered, request: IncomingMessage): Promise<Ans
     const mode = readMode(await readBody(request));
     head.setMode(mode);
     return json({ mode });
+  }
+  if (route === 'POST /upgrade') {
+    // It takes as long as it takes a head to start.
+    request.socket.setTimeout(0);
+    return json({ predecessor: process.pid, pid: await head.upgrade() });
   }
   if (delivery) {
     const name = decodeName(delivery[1]!);

@@ -18,6 +18,13 @@ export interface Head {
   status(): HeadStatus;
   setMode(mode: Mode): void;
   drain(name: string, on: boolean): void;
+  /**
+   * Starts a successor and resolves with its pid when that has taken over; this head ends then. Throws TAKE_OVER_FAILED and
+   * TAKE_OVER_REFUSED, and goes on.
+   */
+  upgrade(): Promise<number>;
+  /** A successor has taken over. */
+  readonly isHandedOver: boolean;
   /** Stops accepting, passes on what is queued, closes. Resolves within the stop timeout and about a second. */
   stop(): Promise<void>;
   /** Resolves when it has stopped; rejects when a worker has failed. */

@@ -118,8 +118,8 @@ export class LocalDelivery {
       welcome: () => this.#welcome(hello.version, laneEnds),
       ping: () => void this.#channel.send({ type: 'ping' }),
       drained: () => void this.#channel.send({ type: 'drained' }),
-      dismiss: (reason) => {
-        this.#channel.send({ type: 'dismissed', reason });
+      dismiss: (reason, successor) => {
+        this.#channel.send({ type: 'dismissed', reason, ...(successor && { successor }) });
         this.#channel.end();
       },
     };

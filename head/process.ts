@@ -1,11 +1,12 @@
 /** The head of this process: what it consists of, in which order that starts, and in which it stops. */
+import type { Socket } from 'node:net';
 import type { HeadSettings } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
 import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
-import { bindReuseport } from '../shared/sys/reuseport.ts';
+import { bindReuseport, joinListeners } from '../shared/sys/reuseport.ts';
 import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
@@ -13,21 +14,30 @@ import { AdminDoor } from './admin.ts';
 import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
 import { Drained } from './drained.ts';
 import type { Head } from './head.ts';
+import type { Inherited, InheritedSocket } from './inherited.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
 import { createMetrics } from './metrics.ts';
-import { openRemote, type RemoteSide } from './migrate/index.ts';
+import { checkRemote, openRemote, type RemoteSide } from './migrate/index.ts';
 import { Registry } from './registry.ts';
 import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard.ts';
 import { SocketWatch } from './socket-watch.ts';
+import { Expected } from './take-over/expected.ts';
+import { type Predecessor, Succession } from './take-over/predecessor.ts';
+import type { Handed, TakeOver } from './take-over/successor.ts';
 import { openTls, type TlsSide } from './tls/index.ts';
-import type { FromWorker, ToWorker } from './worker-messages.ts';
-import { workerSettings } from './worker-settings.ts';
+import type { FromWorker, PassedConnection, ToWorker } from './worker-messages.ts';
+import { workerOf, workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
 const STOP_LOOK_MS = 20;
+/** When another takes over, what is on its way to other hosts has this long to arrive, milliseconds; the rest goes back. */
+const SETTLE_WITHIN_MS = 50;
+
+export const adminOf = ({ socket, adminSocket }: HeadSettings): string =>
+  adminSocket ?? adminPathFor(socket ?? defaultSocketPath());
 
 export class HeadProcess implements Head {
   readonly socket: string;
@@ -35,6 +45,11 @@ export class HeadProcess implements Head {
   listen = '';
   ended: Promise<void> = Promise.resolve();
   readonly #settings: HeadSettings;
+  readonly #inherited: Inherited;
+  readonly #takeOver: TakeOver | undefined;
+  readonly #succession: Succession;
+  /** It may remove what others find it by. */
+  #isHead: boolean;
   readonly #limits: Limits;
   readonly #log: Logger;
   readonly #scoreboard: Scoreboard;
@@ -53,16 +68,30 @@ export class HeadProcess implements Head {
   #tls: TlsSide | undefined;
   #workers: Workers | undefined;
   #listeners: number[] = [];
+  #hasAccepted = false;
   #waiting: NodeJS.Timeout | undefined;
+  #expected: Expected | undefined;
+  /** When all was handed over to this head. */
+  #handedAt = 0;
   #snapshot: Snapshot | undefined;
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(settings: HeadSettings, log: Logger) {
+  /** What it is not given of sockets it opens itself. `successor`: how one is started. */
+  constructor(
+    settings: HeadSettings,
+    log: Logger,
+    from: Inherited | TakeOver,
+    successor: readonly string[] | undefined,
+  ) {
     this.#settings = settings;
+    this.#takeOver = 'inherited' in from ? from : undefined;
+    this.#inherited = 'inherited' in from ? from.inherited : from;
+    this.#isHead = this.#takeOver === undefined;
+    this.#succession = new Succession(this.#asPredecessor(), successor, log);
     this.#log = log;
     this.socket = settings.socket ?? defaultSocketPath();
-    this.admin = settings.adminSocket ?? adminPathFor(this.socket);
+    this.admin = adminOf(settings);
     const { group } = checkSettings(settings, this.socket, this.admin);
     this.#limits = limitsOf(settings);
     this.#memory = createScoreboardMemory(settings.workers);
@@ -86,6 +115,8 @@ export class HeadProcess implements Head {
       setMode: (mode: Mode) => this.setMode(mode),
       drain: (name: string, on: boolean) => this.drain(name, on),
       metrics: this.#metrics,
+      upgrade: () => this.upgrade(),
+      takeOver: (socket: Socket, versions: string) => this.#succession.ask(socket, versions),
     };
   }
 
@@ -110,34 +141,22 @@ export class HeadProcess implements Head {
 
   async start(): Promise<Head> {
     try {
-      // What can be refused is asked for first, before a visitor can come.
-      await this.#localDeliveries.listen();
-      this.#drained.load();
-      await this.#admin.listen();
-      const { metrics } = this.#settings;
-      if (metrics !== undefined)
-        this.#metricsServer = await startMetricsServer(parseHostPort(metrics)!, this.#metrics);
-      const { workers: count, backlog } = this.#settings;
-      this.#tls = openTls(this.#settings, this.#tell, this.#log);
-      const wanted = parseHostPort(this.#settings.listen)!;
-      const { fds, bound } = await bindReuseport(wanted, count, backlog);
-      this.#listeners = fds;
-      this.listen = formatHostPort(bound);
-      this.#workers = await this.#startWorkers();
-      this.#tellNames();
-      for (const fd of fds) listen(fd, backlog);
-      this.#remote = await openRemote(this.#settings, bound.host, this.#registry, this.#tell, this.#log);
-      // Only now can a delivery be welcomed: every worker is there to be told of it.
-      this.#localDeliveries.open();
+      await this.#prepare();
+      // Until it has been handed over nothing of it is this head's, and nobody is let in.
+      const handed = await this.#takeOver?.complete();
+      this.#isHead = true;
+      await this.#open(handed);
     } catch (error) {
-      this.#workers?.tellAll({ type: 'stop', withinMs: 0 });
+      await this.#takeOver?.abort(error);
+      this.#workers?.tellAll({ type: this.#isHead ? 'stop' : 'release', withinMs: 0 });
       await this.#workers?.ended.catch(() => {});
       await this.#cleanUp();
       throw error;
     }
     this.ended = this.#watch();
     this.#socketWatch.start();
-    this.#waiting = setTimeout(() => this.#accept(), this.#settings.firstDeliveryWithin);
+    if (!this.#hasAccepted && !this.#expected)
+      this.#waiting = setTimeout(() => this.#accept(), this.#settings.firstDeliveryWithin);
     const { mode, policy, workers } = this.#settings;
     const { listen: at, socket, admin, control } = this;
     this.#log.info(
@@ -151,12 +170,72 @@ export class HeadProcess implements Head {
     return this;
   }
 
+  /** What can be refused is asked for first, before a visitor can come. */
+  async #prepare(): Promise<void> {
+    const inherited = this.#inherited;
+    await this.#localDeliveries.listen(inherited.take('deliveries'));
+    await this.#admin.listen(inherited.take('admin'));
+    checkRemote(this.#settings);
+    this.#tls = openTls(this.#settings, this.#tell, this.#log);
+    const { fds, bound } = await this.#openListeners();
+    this.#listeners = fds;
+    this.listen = formatHostPort(bound);
+    this.#workers = await this.#startWorkers();
+    this.#tellNames();
+  }
+
+  async #open(handed: Handed | undefined): Promise<void> {
+    const { backlog, metrics } = this.#settings;
+    for (const fd of this.#listeners) listen(fd, backlog);
+    this.#drained.load();
+    if (handed) {
+      this.#handedAt = performance.now();
+      if (handed.mode) this.#scoreboard.setMode(handed.mode);
+      this.#expected = Expected.of(handed.deliveries, this.#settings, () => this.#accept());
+      this.#adopt(handed.connections);
+    }
+    await this.#admin.open();
+    // A delivery can be welcomed: every worker is there to be told of it.
+    if (handed) this.#localDeliveries.open();
+    await this.#takeOver?.rest((connections) => this.#adopt(connections));
+    if (metrics !== undefined) {
+      const at = parseHostPort(metrics)!;
+      this.#metricsServer = await startMetricsServer(at, this.#metrics, this.#inherited.take('metrics'));
+    }
+    const { host } = parseHostPort(this.listen)!;
+    const control = this.#settings.control === undefined ? undefined : this.#inherited.take('control');
+    this.#remote = await openRemote(this.#settings, host, this.#registry, this.#tell, this.#log, control);
+    this.#inherited.closeRest();
+    this.#localDeliveries.open();
+  }
+
+  /** They were another head's. */
+  #adopt(connections: readonly PassedConnection[]): void {
+    const { workers } = this.#settings;
+    for (let worker = 0; worker < workers; worker++) {
+      const own = connections.filter(({ fd }) => fd % workers === worker);
+      if (own.length > 0) this.#tell(worker, { type: 'adopt', connections: own });
+    }
+  }
+
+  #openListeners(): ReturnType<typeof bindReuseport> {
+    const { workers, backlog, listen } = this.#settings;
+    const wanted = parseHostPort(listen)!;
+    const given = this.#inherited.takeWorkers();
+    return given.length > 0 ? joinListeners(given, wanted, workers) : bindReuseport(wanted, workers, backlog);
+  }
+
   /** A visitor who comes before the first delivery waits in the accept queue, for a while. */
   #accept(): void {
-    if (!this.#waiting) return;
+    if (this.#hasAccepted || this.#stopping) return;
+    this.#hasAccepted = true;
     clearTimeout(this.#waiting);
     this.#waiting = undefined;
     this.#workers?.tellAll({ type: 'accept' });
+    if (!this.#expected) return;
+    this.#expected.close();
+    const waitedMs = Math.round(performance.now() - this.#handedAt);
+    this.#log.info({ waitedMs }, 'visitors are accepted again');
   }
 
   #openRegistry(): Registry {
@@ -168,7 +247,7 @@ export class HeadProcess implements Head {
       stallTimeoutMs: stallTimeout,
       forgetAfterMs: forgetAfter,
       drained: this.#drained,
-      onUp: () => this.#accept(),
+      onUp: () => (this.#expected ? this.#expected.up(this.#registry.names) : this.#accept()),
       log: this.#log,
     });
   }
@@ -215,10 +294,11 @@ export class HeadProcess implements Head {
    * soon as nothing remains that could be handed to them. Then answers get the time that their clients need.
    */
   async #stop(): Promise<void> {
+    if (!(await this.#succession.abort())) return await this.ended;
     const { open, lingering } = this.status();
     this.#log.info({ open, lingering }, 'the head stops: it passes on what it has');
     clearTimeout(this.#waiting);
-    this.#waiting = undefined;
+    this.#expected?.close();
     this.#giveBackPaths();
     this.#workers?.tellAll({ type: 'stop', withinMs: this.#settings.stopTimeout });
     this.#tls?.stop();
@@ -231,8 +311,8 @@ export class HeadProcess implements Head {
 
   #giveBackPaths(): void {
     this.#socketWatch.stop();
-    this.#localDeliveries.stopListening();
-    this.#admin.stopListening();
+    this.#localDeliveries.stopListening(!this.#isHead);
+    this.#admin.stopListening(!this.#isHead);
   }
 
   #letGo(): Promise<void> {
@@ -245,8 +325,11 @@ export class HeadProcess implements Head {
 
   async #cleanUp(): Promise<void> {
     this.#giveBackPaths();
-    await this.#letGo();
-    await this.#remote?.close();
+    this.#inherited.closeRest();
+    if (this.#isHead) {
+      await this.#letGo();
+      await this.#remote?.close();
+    } else this.#registry.close(true);
     await this.#tls?.close();
     await this.#metricsServer?.close();
     this.#metricsServer = undefined;
@@ -254,6 +337,72 @@ export class HeadProcess implements Head {
     if (!this.#workers) this.#listeners.forEach(closeFd);
     this.#listeners = [];
     this.#admin.close();
+  }
+
+  upgrade(): Promise<number> {
+    return this.#succession.upgrade();
+  }
+
+  #asPredecessor(): Predecessor {
+    const head = this;
+    const freeze = (): Promise<readonly PassedConnection[]> => {
+      this.#localDeliveries.freeze();
+      return this.#workers!.gather('frozen');
+    };
+    return {
+      sockets: () => this.#sockets(),
+      get mode() {
+        return modes[head.#scoreboard.mode]!;
+      },
+      get deliveries() {
+        return head.#registry.names;
+      },
+      freeze,
+      thaw: () => {
+        this.#workers?.tellAll({ type: 'thaw' });
+        this.#localDeliveries.open();
+      },
+      depart: () => this.#depart(),
+      release: () => void this.#release(),
+    };
+  }
+
+  #sockets(): InheritedSocket[] {
+    const workers = this.#listeners.map((fd, index) => ({ kind: 'worker', index, fd }) as const);
+    const others = [
+      { kind: 'deliveries', index: 0, fd: this.#localDeliveries.fd },
+      { kind: 'admin', index: 0, fd: this.#admin.fd },
+      { kind: 'control', index: 0, fd: this.#remote?.fd },
+      { kind: 'metrics', index: 0, fd: this.#metricsServer?.fd },
+    ] as const;
+    return [...workers, ...others.flatMap((one) => (one.fd === undefined ? [] : [{ ...one, fd: one.fd }]))];
+  }
+
+  /** Another is the head: deliveries go there, and what they had not taken is to follow. */
+  async #depart(): Promise<readonly PassedConnection[]> {
+    this.#isHead = false;
+    this.#socketWatch.stop();
+    clearTimeout(this.#waiting);
+    this.#expected?.close();
+    const workers = this.#workers!;
+    workers.tellAll({ type: 'depart' });
+    this.#localDeliveries.stopListening(true);
+    this.#admin.stopListening(true);
+    await this.#remote?.settle(SETTLE_WITHIN_MS);
+    this.#registry.close(true);
+    const rest = await workers.gather('rest');
+    this.#remote?.leave();
+    return rest;
+  }
+
+  /** What the TLS thread has goes on; all else is the successor's. */
+  async #release(): Promise<void> {
+    await this.#admin.answered();
+    this.#workers!.tellAll({ type: 'release', withinMs: this.#settings.stopTimeout });
+  }
+
+  get isHandedOver(): boolean {
+    return !this.#isHead;
   }
 
   setMode(mode: Mode): void {
@@ -280,7 +429,7 @@ export class HeadProcess implements Head {
     const cpu = process.cpuUsage();
     const listeners = this.#stopping
       ? []
-      : this.#listeners.map((fd, worker) => ({ worker, ...listenQueue(fd) }));
+      : this.#listeners.map((fd, i) => ({ worker: workerOf(i, this.#settings.workers), ...listenQueue(fd) }));
     return {
       version,
       pid: process.pid,

@@ -19,8 +19,11 @@ export interface Registrant {
   welcome(): boolean;
   ping(): void;
   drained(): void;
-  /** It is dropped. What is on its way to it is settled with the workers before this returns. */
-  dismiss(reason: string): void;
+  /**
+   * It is dropped. What is on its way to it is settled with the workers before this returns. `successor`: another head waits
+   * where this one was.
+   */
+  dismiss(reason: string, successor: boolean): void;
 }
 
 /** What its registrant tells of a registered delivery. */

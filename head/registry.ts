@@ -215,13 +215,13 @@ export class Registry {
   }
 
   /** Lets a delivery go: nothing more is given to it, and what it had not taken goes to others. */
-  #remove(delivery: Delivery, reason: string): void {
+  #remove(delivery: Delivery, reason: string, successor = false): void {
     if (delivery.state === 'down') return;
     delivery.state = 'down';
     delivery.downSince = performance.now();
     this.#parts.scoreboard.setState(delivery.slot, DOWN);
     // First of all what it had goes to others.
-    delivery.registrant.dismiss(reason);
+    delivery.registrant.dismiss(reason, successor);
     this.#leaveWorkers(delivery);
     const { name, pid } = delivery.introduction;
     this.#parts.log.info({ delivery: name, deliveryPid: pid, reason }, 'delivery left');
@@ -285,11 +285,20 @@ export class Registry {
       .map((delivery) => statusOf(delivery, rows, scoreboard));
   }
 
-  /** Says good-bye to all; nothing is on its way to them any more. */
-  close(): void {
+  /** The names of those that are registered. */
+  get names(): string[] {
+    const registered = this.#slots.filter((one) => one !== undefined && one.state !== 'down');
+    return registered.map((one) => one!.introduction.name);
+  }
+
+  /** Says good-bye to all: nothing is on its way to them any more, or there is a `successor` that waits for them. */
+  close(successor = false): void {
+    if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#pings);
     clearInterval(this.#forgetting);
-    for (const delivery of this.#slots) if (delivery) this.#remove(delivery, 'the head stops');
+    for (const delivery of this.#slots)
+      if (delivery)
+        this.#remove(delivery, successor ? 'another head takes over' : 'the head stops', successor);
   }
 }

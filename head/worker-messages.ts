@@ -6,8 +6,11 @@ import type { Hearing } from './tls/messages.ts';
 export interface WorkerSettings {
   readonly index: number;
   readonly scoreboard: ScoreboardMemory;
-  /** Bound; the worker's from now on. It may listen already, and accepting begins when the worker is told so. */
-  readonly listener: number;
+  /**
+   * Bound; the worker's from now on. They may listen already, and accepting begins when the worker is told so. More than one only
+   * where some were inherited.
+   */
+  readonly listeners: readonly number[];
   readonly backlog: number;
   /** 0: none. */
   readonly deferAcceptMs: number;
@@ -26,6 +29,24 @@ export interface WorkerSettings {
   readonly stallTimeoutMs: number;
   /** Make system calls in batches where the kernel can. */
   readonly ioUring: boolean;
+}
+
+/** A connection as it passes from one head to the next. A head only looks, so that this is all there is to know of it. */
+export interface PassedConnection {
+  readonly fd: number;
+  /** What it waits for: its client, an answer to leave (`rest` of it), or its client's end. */
+  readonly state: 'reading' | 'writing' | 'lingering';
+  /** The number of the mode that was in force when it was accepted. */
+  readonly mode: number;
+  /** Since it was accepted, and since it waits as it does, milliseconds. */
+  readonly ageMs: number;
+  readonly waitedMs: number;
+  readonly addressHash: number;
+  /** Deliveries that it was given to in vain. */
+  readonly attempts: number;
+  /** Bytes thrown away since it was answered. */
+  readonly discarded: number;
+  readonly rest?: Uint8Array | undefined;
 }
 
 /** How one worker's connections reach a delivery. */
@@ -61,6 +82,18 @@ export type ToWorker =
   | { readonly type: 'tls-heard'; readonly fd: number; readonly bytes: Uint8Array; readonly how: Hearing }
   /** The TLS thread has nothing of it any more. */
   | { readonly type: 'tls-over'; readonly fd: number; readonly whole: boolean; readonly lost?: true }
+  /** Accept nobody, look at nothing, answer nothing; what is on its way goes on. Answer `frozen`, with the same `round`. */
+  | { readonly type: 'freeze'; readonly round: number }
+  /** Go on. */
+  | { readonly type: 'thaw' }
+  /** A successor has what was told with `frozen`. What deliveries give back is kept until `collect`. */
+  | { readonly type: 'depart' }
+  /** Answer `rest`. */
+  | { readonly type: 'collect' }
+  /** The successor has everything but what the TLS thread has: close it here, and end when that is over. */
+  | { readonly type: 'release'; readonly withinMs: number }
+  /** These were another head's. */
+  | { readonly type: 'adopt'; readonly connections: readonly PassedConnection[] }
   /** Serve what is queued, then end, at the latest after `withinMs`. */
   | { readonly type: 'stop'; readonly withinMs: number };
 
@@ -85,6 +118,10 @@ export type FromWorker =
   | { readonly type: 'ready'; readonly ioUring: boolean }
   /** It was told to stop: what was queued has been accepted, and its listener is closed. */
   | { readonly type: 'closed' }
+  /** All that this worker holds and that nobody else has in hand: a successor may get copies. */
+  | { readonly type: 'frozen'; readonly round: number; readonly connections: readonly PassedConnection[] }
+  /** What has come back since. */
+  | { readonly type: 'rest'; readonly connections: readonly PassedConnection[] }
   | { readonly type: 'joined'; readonly slot: number }
   /** `moved`: connections that it had not taken and that others were given. */
   | { readonly type: 'left'; readonly slot: number; readonly moved: number }

@@ -4,17 +4,20 @@ import type { Limits } from './limits.ts';
 import type { ScoreboardMemory } from './scoreboard.ts';
 import type { WorkerSettings } from './worker-messages.ts';
 
-/** One for each of `listeners`, which are the workers' from then on. */
+/** Whose listener it is: where there are more than workers, each has several, so that every queue is emptied. */
+export const workerOf = (listener: number, workers: number): number => listener % workers;
+
+/** For each worker; the listeners, at least one for each, are theirs from then on. */
 export const workerSettings = (
   settings: HeadSettings,
   limits: Limits,
   scoreboard: ScoreboardMemory,
   listeners: readonly number[],
 ): Omit<WorkerSettings, 'wake'>[] =>
-  listeners.map((listener, index) => ({
+  Array.from({ length: settings.workers }, (_, index) => ({
     index,
     scoreboard,
-    listener,
+    listeners: listeners.filter((_, listener) => workerOf(listener, settings.workers) === index),
     backlog: settings.backlog,
     deferAcceptMs: settings.deferAccept,
     policy: settings.policy,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { createWake, wake } from '../shared/sys/wake.ts';
-import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts';
+import type { FromWorker, PassedConnection, ToWorker, WorkerSettings } from './worker-messages.ts';
 
 // Built, the worker is a .js file as this one is.
 const entry = new URL(
@@ -37,6 +37,15 @@ export class Workers {
   readonly #threads: WorkerThread[];
   /** Workers that accept no more. */
   #closed = 0;
+  #round = 0;
+  #gathering:
+    | {
+        readonly type: 'frozen' | 'rest';
+        left: number;
+        readonly found: PassedConnection[];
+        readonly resolve: (found: readonly PassedConnection[]) => void;
+      }
+    | undefined;
 
   private constructor(threads: WorkerThread[], { stopWithinMs }: WorkersParts) {
     this.#threads = threads;
@@ -60,6 +69,7 @@ export class Workers {
     for (const [index, thread] of threads.entries()) {
       thread.onMessage = (message) => {
         if (message.type === 'closed') workers.#closed++;
+        workers.#gathered(message);
         parts.onMessage(index, message);
       };
     }
@@ -76,6 +86,24 @@ export class Workers {
   /** All have accepted what was queued, and have closed their listeners. */
   get areClosed(): boolean {
     return this.#closed === this.#threads.length;
+  }
+
+  /** Has all `freeze`, or `collect`, and resolves with what they have answered. */
+  gather(type: 'frozen' | 'rest'): Promise<readonly PassedConnection[]> {
+    const { promise, resolve } = Promise.withResolvers<readonly PassedConnection[]>();
+    this.#gathering = { type, left: this.#threads.length, found: [], resolve };
+    if (type === 'frozen') this.tellAll({ type: 'freeze', round: ++this.#round });
+    else this.tellAll({ type: 'collect' });
+    return promise;
+  }
+
+  #gathered(message: FromWorker): void {
+    const gathering = this.#gathering;
+    if (!gathering || message.type !== gathering.type) return;
+    // One that was asked before, and given up for, may answer late.
+    if (message.type === 'frozen' && message.round !== this.#round) return;
+    gathering.found.push(...(message as FromWorker & { type: 'frozen' }).connections);
+    if (--gathering.left === 0) gathering.resolve(gathering.found);
   }
 
   tell(worker: number, message: ToWorker): void {

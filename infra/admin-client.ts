@@ -9,6 +9,8 @@ import type { HeadStatus, Mode } from '../shared/status.ts';
 
 /** A head answers within a millisecond; one in an emulated machine that others keep busy took more than 5 s. */
 const WITHIN_MS = 30_000;
+/** Longer than a head waits for its successor. */
+const UPGRADE_WITHIN_MS = 90_000;
 /** Far above any status or metrics answer. */
 const ANSWER_MAX = 16 * 1024 * 1024;
 
@@ -38,7 +40,19 @@ export async function setDrain(admin: string, name: string, on: boolean): Promis
   await call(admin, 'POST', `/deliveries/${encodeURIComponent(name)}/${on ? 'drain' : 'undrain'}`);
 }
 
-function call(admin: string, method: string, path: string, body?: object): Promise<string> {
+/** Has the head start a successor; resolves when that has taken over. Throws what the head says where none has. */
+export async function upgradeHead(admin: string): Promise<{ predecessor: number; pid: number }> {
+  const text = await call(admin, 'POST', '/upgrade', undefined, UPGRADE_WITHIN_MS);
+  return JSON.parse(text) as { predecessor: number; pid: number };
+}
+
+function call(
+  admin: string,
+  method: string,
+  path: string,
+  body?: object,
+  withinMs = WITHIN_MS,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const outgoing = request(
@@ -48,7 +62,7 @@ function call(admin: string, method: string, path: string, body?: object): Promi
         path,
         // One question a connection: a command must not stay alive for a socket that is kept for the next one.
         agent: false,
-        signal: AbortSignal.timeout(WITHIN_MS),
+        signal: AbortSignal.timeout(withinMs),
         headers:
           payload === undefined
             ? {}

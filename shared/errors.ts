@@ -86,6 +86,19 @@ const catalogue = {
     exit: 1,
     text: 'cannot use the socket path {path}: {problem}',
   },
+  INHERITED_UNUSABLE: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: 'the head cannot go on with {what}: {problem}',
+  },
+  TAKE_OVER_FAILED: { fault: 'head', retry: true, exit: 1, text: 'the head was not taken over: {problem}' },
+  TAKE_OVER_REFUSED: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: 'the running head cannot be taken over: {problem}',
+  },
   FD_LIMIT: {
     fault: 'kernel',
     retry: false,

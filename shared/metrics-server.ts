@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from './metrics.ts';
 import { createServer } from './node-http.ts';
+import { listenerOf } from './sys/listener-of.ts';
 import { listenError } from './sys/reuseport.ts';
 import { formatHostPort, type HostPort } from './units.ts';
 
@@ -22,11 +23,17 @@ const KEPT_MS = 100;
 export interface MetricsServer {
   /** HOST:PORT, with the port that the kernel picked. */
   readonly address: string;
+  /** Of the listener; it stays the server's. */
+  readonly fd: number;
   close(): Promise<void>;
 }
 
-/** Throws PORT_IN_USE and its like, for `--metrics`. */
-export async function startMetricsServer(address: HostPort, metrics: Metrics): Promise<MetricsServer> {
+/** With a socket that listens at the address already it goes on with that. Throws PORT_IN_USE and its like, for `--metrics`. */
+export async function startMetricsServer(
+  address: HostPort,
+  metrics: Metrics,
+  inherited?: number,
+): Promise<MetricsServer> {
   const read = keptFor(KEPT_MS, () => metrics.metrics());
   const server = createServer(
     {
@@ -43,11 +50,12 @@ export async function startMetricsServer(address: HostPort, metrics: Metrics): P
   server.timeout = IDLE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, address, '--metrics')));
-    server.listen(address.port, address.host, resolve);
+    server.listen(inherited === undefined ? address : { fd: inherited }, resolve);
   });
   const { address: host, port } = server.address() as AddressInfo;
   return {
     address: formatHostPort({ host, port }),
+    fd: listenerOf(server),
     async close() {
       const closed = once(server, 'close');
       server.close();

@@ -125,7 +125,7 @@ class RemoteSession implements Session {
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
-        return this.#end(`the head dropped it: ${message.reason}`);
+        return this.#end(`the head dropped it: ${message.reason}`, message.successor);
       default:
         throw new BatonError('PROTOCOL', { problem: `a second ${message.type}` });
     }
@@ -186,7 +186,7 @@ class RemoteSession implements Session {
     this.#end(error.message);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, hasSuccessor = false): void {
     if (!this.#open) return;
     this.#open = false;
     this.#adoptions.end();
@@ -196,7 +196,7 @@ class RemoteSession implements Session {
     this.#link.end();
     this.#settleDrain();
     // A session that was never welcomed fails instead of ending.
-    if (this.#isWelcome) this.#events.onEnd(reason);
+    if (this.#isWelcome) this.#events.onEnd(reason, hasSuccessor);
     else this.#welcomed.reject(new BatonError('PROTOCOL', { problem: reason }));
   }
 }

@@ -26,6 +26,13 @@ const LINK_IDLE_MS = 10_000;
 /** When the head stops, deliveries have this long to confirm what they were given, milliseconds. */
 const CONFIRM_WITHIN_MS = 1000;
 
+/** What can be known before it is opened. Throws NO_PRIVILEGE and SECRET_UNUSABLE. */
+export function checkRemote({ control, secret }: HeadSettings): void {
+  if (control === undefined || secret === undefined) return;
+  needRepair();
+  readSecret(secret);
+}
+
 /** Undefined for a head that has deliveries on its own host only. Throws a BatonError that says what this host lacks. */
 export async function openRemote(
   { control, secret, interface: card, flows, adoptTimeout }: HeadSettings,
@@ -33,6 +40,7 @@ export async function openRemote(
   registry: Registry,
   tell: (worker: number, message: ToWorker) => void,
   log: Logger,
+  inherited?: number,
 ): Promise<RemoteSide | undefined> {
   if (control === undefined || secret === undefined) return undefined;
   return await RemoteSide.open({
@@ -44,11 +52,14 @@ export async function openRemote(
     registry,
     tell,
     log,
+    inherited,
   });
 }
 
 interface RemoteParts {
   readonly control: HostPort;
+  /** A socket that listens there already. */
+  readonly inherited: number | undefined;
   readonly secretFile: string;
   /** The card that clients' packets come through. */
   readonly interface: string;
@@ -120,6 +131,7 @@ export class RemoteSide {
           },
           onRefused: (peer, reason) => log.warn({ peer }, `a remote delivery was refused: ${reason}`),
         },
+        parts.inherited,
       );
       const { adopted, capacity } = steering;
       const control = formatHostPort(links.address);
@@ -166,12 +178,27 @@ export class RemoteSide {
   }
 
   /** The workers have stopped: what was given is confirmed, then every delivery is dropped by the registry. */
-  async settle(): Promise<void> {
+  async settle(withinMs = CONFIRM_WITHIN_MS): Promise<void> {
     const quiet = Promise.all([...this.#deliveries].map((delivery) => delivery.quiet()));
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, CONFIRM_WITHIN_MS);
+    const timer = setTimeout(resolve, withinMs);
     await Promise.race([quiet, promise]);
     clearTimeout(timer);
+  }
+
+  /** The listener; it stays this side's. */
+  get fd(): number {
+    return this.#links.fd;
+  }
+
+  /** A successor takes over: links end, and steering goes on as it is. */
+  leave(): void {
+    this.#stopGuarding();
+    for (const delivery of this.#deliveries) delivery.cutOff();
+    this.#flows.close();
+    this.#steering.close();
+    // Who is in the midst of a handshake begins anew.
+    void this.#links.close();
   }
 
   /** Leaves the steering at work for connections that live elsewhere; without any it is removed. */

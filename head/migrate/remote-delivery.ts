@@ -207,9 +207,9 @@ export class RemoteDelivery implements LinkHandlers {
       },
       ping: () => void this.#send({ type: 'ping' }),
       drained: () => void this.#send({ type: 'drained' }),
-      dismiss: (reason) => {
+      dismiss: (reason, successor) => {
         this.#finish();
-        this.#send({ type: 'dismissed', reason });
+        this.#send({ type: 'dismissed', reason, ...(successor && { successor }) });
         this.#link.end();
       },
     };

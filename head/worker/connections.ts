@@ -85,6 +85,12 @@ export class Connections {
     this.#row.add('open');
   }
 
+  /** One that another head has accepted. `hasOutcome`: and counted, so that it is held here and no more. */
+  adopt(fd: number, mode: number, acceptedAt: number, addressHash: number, hasOutcome: boolean): void {
+    this.open(fd, mode, acceptedAt, addressHash);
+    if (hasOutcome) this.#row.add('accepted', -1);
+  }
+
   state(fd: number): number {
     return this.#state[fd]!;
   }

@@ -38,6 +38,7 @@ export class Lanes {
   readonly #progressAt = new Float64Array(SLOTS);
   readonly #reportAt = new Float64Array(SLOTS);
   #noStallBefore = 0;
+  #whenReturned: ((fd: number) => void) | undefined;
 
   constructor(parts: LanesParts) {
     this.#parts = parts;
@@ -137,9 +138,15 @@ export class Lanes {
     return open.length > 0 && open.every(({ isBusy }) => isBusy);
   }
 
+  /** From here on `keep` gets what comes back, and not its mode. */
+  keepReturned(keep: (fd: number) => void): void {
+    this.#whenReturned = keep;
+  }
+
   /** A connection that no application has seen is its mode's again. */
   #handAgain(slot: number, fd: number): void {
     this.#desk.takeBack(slot);
+    if (this.#whenReturned) return this.#whenReturned(fd);
     this.#parts.reader.again(fd, slot);
   }
 

@@ -72,6 +72,17 @@ export class Linger {
     else this.#stages[0]!.queue.join(fd, now);
   }
 
+  /** One that another head has answered and half-closed. */
+  resume(fd: number, now: number): void {
+    this.#connections.setState(fd, LINGERING);
+    this.#await(fd, now);
+  }
+
+  /** Those that linger. */
+  get all(): readonly number[] {
+    return [this.#waiting, ...this.#stages.map(({ queue }) => queue)].flatMap((queue) => queue.all());
+  }
+
   /** The client of a watched connection has sent something, or ended; looked at with `flush`, or before. */
   look(fd: number, now: number): void {
     this.#waiting.leave(fd);

@@ -22,8 +22,10 @@ const HANDSHAKES_MS = 1000;
 const HANDSHAKE_LOOK_MS = 20;
 
 export interface ListenerParts {
-  /** Bound, and not listening yet. It is the intake's from here on. */
+  /** Bound, and listening or not. It is the intake's from here on. */
   readonly listener: number;
+  /** Which of the worker's it is. */
+  readonly index: number;
   readonly epoll: Epoll;
   readonly calls: Calls;
   readonly row: WorkerCounters;
@@ -45,6 +47,9 @@ export class Listener {
   /** One for each accept of a batch. */
   readonly #addresses: Memory | undefined;
   #open = true;
+  #listens = false;
+  #isWatched = false;
+  #frozen = false;
   #againAt = Number.POSITIVE_INFINITY;
   #closeBy = Number.POSITIVE_INFINITY;
   #lookAt = 0;
@@ -62,13 +67,36 @@ export class Listener {
   /** Begins to listen. `deferMs`: TCP_DEFER_ACCEPT, 0 for without. Throws a SystemError. */
   listen(backlog: number, deferMs: number): void {
     const { listener } = this.#parts;
-    if (deferMs > 0) sockets.deferAccept(listener, deferMs / 1000);
+    // One that listens already may have been told otherwise.
+    sockets.deferAccept(listener, deferMs / 1000);
     sockets.listen(listener, backlog);
+    this.#listens = true;
     this.#watch();
   }
 
+  /** Accepts nobody until `thaw`: who comes waits in the queue. */
+  freeze(): void {
+    this.#frozen = true;
+    if (this.#isWatched) this.#parts.epoll.remove(this.#parts.listener);
+    this.#isWatched = false;
+  }
+
+  thaw(): void {
+    this.#frozen = false;
+    if (this.#listens && this.#open && this.#againAt === Number.POSITIVE_INFINITY) this.#watch();
+  }
+
+  /** It is another's from now on: closed here, and nothing of it is refused. */
+  release(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    sockets.closeFd(this.#parts.listener);
+  }
+
   #watch(): void {
-    this.#parts.epoll.add(this.#parts.listener, READABLE, makeTag(TAG_LISTENER, 0));
+    if (this.#frozen) return;
+    this.#isWatched = true;
+    this.#parts.epoll.add(this.#parts.listener, READABLE, makeTag(TAG_LISTENER, this.#parts.index));
   }
 
   /** Takes up to a batch at `now` (milliseconds of performance.now()); how many it got. */
@@ -113,7 +141,8 @@ export class Listener {
   }
 
   #pause(now: number): void {
-    if (this.#againAt === Number.POSITIVE_INFINITY) this.#parts.epoll.remove(this.#parts.listener);
+    if (this.#isWatched) this.#parts.epoll.remove(this.#parts.listener);
+    this.#isWatched = false;
     this.#againAt = now + ACCEPT_PAUSE_MS;
   }
 

@@ -24,6 +24,7 @@ import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
 import { ACCEPT_BATCH, Listener } from './listener.ts';
 import { Orders } from './orders.ts';
+import { Passing } from './passing.ts';
 import { Postponed } from './postponed.ts';
 import { RequestReader } from './reader.ts';
 import { Router } from './router.ts';
@@ -35,6 +36,9 @@ const EVENTS = 512;
 const LONGEST_SLEEP_MS = 1000;
 /** While connections come fast, the longest time that closing one is put off, milliseconds. */
 const BUSY_SLEEP_MS = 1;
+
+/** Between two wake-ups while it is frozen. */
+const FROZEN_REST_MICROS = 200;
 
 export class WorkerLoop {
   readonly #settings: WorkerSettings;
@@ -51,9 +55,10 @@ export class WorkerLoop {
   readonly #postponed: Postponed;
   readonly #reader: RequestReader;
   readonly #lanes: Lanes;
-  readonly #listener: Listener;
+  readonly #listeners: readonly Listener[];
   readonly #terminated: TerminatedReader;
   readonly #orders: Orders;
+  readonly #passing: Passing;
   readonly #coalescing = new Coalescing(ACCEPT_BATCH);
   /** In this wake-up. */
   #accepted = 0;
@@ -119,23 +124,45 @@ export class WorkerLoop {
       stallTimeoutMs: settings.stallTimeoutMs,
       tell,
     });
-    this.#listener = new Listener({
-      listener: settings.listener,
-      epoll: this.#epoll,
-      calls: this.#calls,
-      row: this.#counters,
-      maxConnections: settings.maxConnections,
-      withAddress: this.#router.policy.needs === 'address',
-      onConnection: (fd, addressHash) => this.#open(fd, addressHash),
-      makeRoom: () => this.#makeRoom(),
-      onClosed: () => this.#tell({ type: 'closed' }),
+    this.#listeners = settings.listeners.map(
+      (listener, index) =>
+        new Listener({
+          listener,
+          index,
+          epoll: this.#epoll,
+          calls: this.#calls,
+          row: this.#counters,
+          maxConnections: settings.maxConnections,
+          withAddress: this.#router.policy.needs === 'address',
+          onConnection: (fd, addressHash) => this.#open(fd, addressHash),
+          makeRoom: () => this.#makeRoom(),
+          onClosed: () => {
+            if (!this.#isListening) this.#tell({ type: 'closed' });
+          },
+        }),
+    );
+    this.#passing = new Passing({
+      connections: this.#connections,
+      listeners: this.#listeners,
+      reader: this.#reader,
+      postponed: this.#postponed,
+      outbox: this.#desk.outbox,
+      linger: this.#linger,
+      lanes: this.#lanes,
+      clock: this.#clock,
+      tell,
+      onEvent: (fd, events) => this.#onEvent(fd, events),
     });
     this.#orders = new Orders({
+      passing: this.#passing,
       lanes: this.#lanes,
       postponed: this.#postponed,
       terminator,
       terminated: this.#terminated,
-      accept: () => this.#listener.listen(settings.backlog, settings.deferAcceptMs),
+      accept: () => {
+        this.#passing.accept();
+        for (const listener of this.#listeners) listener.listen(settings.backlog, settings.deferAcceptMs);
+      },
       stop: (withinMs) => this.#stop(withinMs),
     });
   }
@@ -155,12 +182,15 @@ export class WorkerLoop {
       this.#accepted = 0;
       for (let i = 0; i < count; i++) this.#dispatch(i);
       this.#settle();
+      this.#passing.settled();
       // Asked before more is sent: what counts is who has had time, and has not taken what came before.
       const { allBusy } = this.#lanes;
       this.#lanes.flush(this.#coalescing.isBusy, this.#clock.now);
       const rest = this.#coalescing.rest(this.#accepted, this.#clock.now, allBusy);
       this.#lanes.count();
-      if (rest > 0) sleepMicros(rest);
+      // Frozen, what epoll reports for as long as it is so would be reported without end.
+      if (this.#passing.isFrozen && count > 0) sleepMicros(FROZEN_REST_MICROS);
+      else if (rest > 0) sleepMicros(rest);
     }
     this.#finish();
   }
@@ -196,13 +226,15 @@ export class WorkerLoop {
     switch (connection.tagKind(tag)) {
       case connection.TAG_CONNECTION: {
         const fd = this.#epoll.fdAt(index);
-        if (this.#connections.isCurrent(fd, value)) this.#onEvent(fd, this.#epoll.eventsAt(index));
+        if (!this.#connections.isCurrent(fd, value)) return;
+        if (this.#passing.isFrozen) this.#passing.miss(fd, value, this.#epoll.eventsAt(index));
+        else this.#onEvent(fd, this.#epoll.eventsAt(index));
         return;
       }
       case connection.TAG_LANE:
         return this.#lanes.read(value);
       case connection.TAG_LISTENER:
-        this.#accepted += this.#listener.accept(this.#clock.now);
+        this.#accepted += this.#listeners[value]!.accept(this.#clock.now);
         return;
       case connection.TAG_WAKE:
         return this.#obey();
@@ -249,7 +281,7 @@ export class WorkerLoop {
   #stop(withinMs: number): void {
     if (this.#stopBy < Number.POSITIVE_INFINITY) return;
     this.#stopBy = this.#clock.now + withinMs;
-    this.#listener.stop(this.#clock.now, this.#stopBy);
+    for (const listener of this.#listeners) listener.stop(this.#clock.now, this.#stopBy);
     this.#reader.stop();
     this.#postponed.stop(this.#clock.now);
   }
@@ -257,6 +289,7 @@ export class WorkerLoop {
   /** Does what is due; how long to sleep, in milliseconds. */
   #tick(): number {
     const now = this.#clock.now;
+    if (this.#passing.isFrozen) return this.#tickFrozen(now);
     // The reader first: those that it fails begin to linger.
     const untilTooSlow = this.#reader.tick(now);
     const untilDue = this.#postponed.tick(now);
@@ -269,23 +302,45 @@ export class WorkerLoop {
       this.#linger.tick(now),
       this.#stopBy - now,
       untilUnread,
-      this.#listener.tick(now),
+      this.#tickListeners(now),
       this.#lanes.tick(now),
     );
     return Math.max(0, Math.ceil(next));
   }
 
+  /** The lanes go on. */
+  #tickFrozen(now: number): number {
+    this.#desk.outbox.flush();
+    const next = Math.min(LONGEST_SLEEP_MS, this.#stopBy - now, this.#lanes.tick(now));
+    return Math.max(0, Math.ceil(next));
+  }
+
+  #tickListeners(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const listener of this.#listeners) next = Math.min(next, listener.tick(now));
+    return next;
+  }
+
+  /** Connections may still come. */
+  get #isListening(): boolean {
+    return this.#listeners.some(({ isOpen }) => isOpen);
+  }
+
   #isDone(): boolean {
-    return !this.#listener.isOpen && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
+    return !this.#isListening && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
+  }
+
+  #closeAll(): void {
+    while (this.#postponed.evict());
+    this.#reader.close();
+    this.#desk.outbox.close();
+    while (this.#linger.evict());
   }
 
   /** Gives back everything: what is still open has timed out. */
   #finish(): void {
-    while (this.#postponed.evict());
     this.#terminated.close();
-    this.#reader.close();
-    this.#desk.outbox.close();
-    while (this.#linger.evict());
+    if (!this.#passing.isReleased) this.#closeAll();
     this.#lanes.close();
     this.#calls.end();
     closeFd(this.#epoll.fd);

@@ -1,6 +1,7 @@
 /** What the main thread tells a worker, and who does it. */
 import type { ToWorker } from '../worker-messages.ts';
 import type { Lanes } from './lanes.ts';
+import type { Passing } from './passing.ts';
 import type { Postponed } from './postponed.ts';
 import type { TerminatedReader, Terminator } from './terminated.ts';
 
@@ -9,6 +10,7 @@ export interface OrdersParts {
   readonly postponed: Postponed;
   readonly terminator: Terminator;
   readonly terminated: TerminatedReader;
+  readonly passing: Passing;
   readonly accept: () => void;
   readonly stop: (withinMs: number) => void;
 }
@@ -21,7 +23,7 @@ export class Orders {
   }
 
   obey(message: ToWorker): void {
-    const { lanes, postponed, terminator, terminated, accept, stop } = this.#parts;
+    const { lanes, postponed, terminator, terminated, passing, accept, stop } = this.#parts;
     switch (message.type) {
       case 'accept':
         return accept();
@@ -40,6 +42,19 @@ export class Orders {
         return terminated.heard(message.fd, message.bytes, message.how);
       case 'tls-over':
         return terminated.over(message.fd, message.whole, message.lost);
+      case 'freeze':
+        return passing.freeze(message.round);
+      case 'thaw':
+        return passing.thaw();
+      case 'depart':
+        return passing.depart();
+      case 'collect':
+        return passing.collect();
+      case 'release':
+        passing.release();
+        return stop(message.withinMs);
+      case 'adopt':
+        return passing.adopt(message.connections);
       case 'stop':
         return stop(message.withinMs);
     }

@@ -115,6 +115,20 @@ export class Outbox {
     return this.#writing.oldestSince + WRITE_TIMEOUT_MS - now;
   }
 
+  /** Those that wait for room. */
+  get all(): readonly number[] {
+    return this.#writing.all();
+  }
+
+  restOf(fd: number): Buffer {
+    return this.#rest.get(fd)!;
+  }
+
+  /** One whose answer another head has begun, and what is left of it. */
+  resume(fd: number, rest: Buffer): void {
+    this.#keepRest(fd, rest);
+  }
+
   /** Closes all that wait for room. */
   close(): void {
     while (this.#writing.oldest >= 0) this.#dropOldest();

@@ -68,6 +68,11 @@ export class Postponed {
     return true;
   }
 
+  /** Those that wait. */
+  get all(): readonly number[] {
+    return this.#queue.all();
+  }
+
   /** From here on they wait a second, no more. */
   stop(now: number): void {
     this.#giveUpBy = now + STOPPING_MS;

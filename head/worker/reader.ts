@@ -288,6 +288,18 @@ export class RequestReader {
     this.flush();
   }
 
+  /** Those that wait for their clients, the one that has waited longest first. */
+  get all(): readonly number[] {
+    return this.#waiting.all();
+  }
+
+  /** One that another head had begun to look at: it waits since `since`, and what has come is looked at from the start. */
+  resume(fd: number, since: number): void {
+    this.#waiting.join(fd, since);
+    // What is there already is reported as well.
+    this.#connections.watchInput(fd);
+  }
+
   /** Closes all that wait. */
   close(): void {
     while (this.#waiting.oldest >= 0) {

@@ -49,6 +49,12 @@ const commands: readonly Listed[] = [
     load: async () => (await import('./drain.ts')).undrainCommand(),
   },
   {
+    name: 'upgrade',
+    usage: '[options]',
+    summary: 'replace the running head by a new process, without losing a connection',
+    load: async () => (await import('./upgrade.ts')).upgradeCommand(),
+  },
+  {
     name: 'steering',
     usage: '[options] <INTERFACE>',
     summary: 'the flows that this host sends on to others, and their removal',

@@ -12,6 +12,10 @@ export function headCommand(): Command {
     .summary('accept connections and pass them on')
     .description('Accepts every connection and hands it to a delivery, or tells the client where to go.')
     .option('--config <FILE>', 'a JSON file of settings: these options in camelCase; the command line wins');
+  command.option(
+    '--take-over',
+    'take over from the head that runs at these paths, without losing a connection',
+  );
   addSettings(command, headSchema);
   const list = policies.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`).join('\n');
   return command
@@ -19,27 +23,47 @@ export function headCommand(): Command {
       'after',
       `\nPolicies:\n${list}\n\nPrints one line of JSON when it is ready. Logs go to stderr.`,
     )
-    .action(async ({ config, ...settings }: { config?: string }) => {
+    .action(async ({ config, takeOver, ...settings }: { config?: string; takeOver?: boolean }) => {
       const { startHead } = await import('../../head/index.ts');
-      const head = await startHead(settings, { configFile: config });
+      const head = await startHead(settings, { configFile: config, takeOver, successor: successorCommand() });
       stopOnSignal(
         () => head.stop(),
         () => head.reload(),
+        // What became of it is in the log.
+        () => void head.upgrade().catch(() => {}),
       );
       stopOnFailure(() => head.stop());
-      announce({
-        ready: 'head',
-        listen: head.listen,
-        socket: head.socket,
-        admin: head.admin,
-        ...(head.metrics === null ? {} : { metrics: head.metrics }),
-        ...(head.control === null ? {} : { control: head.control }),
-        pid: process.pid,
-      });
-      keepHeapSmall();
+      announce(
+        {
+          ready: 'head',
+          listen: head.listen,
+          socket: head.socket,
+          admin: head.admin,
+          ...(head.metrics === null ? {} : { metrics: head.metrics }),
+          ...(head.control === null ? {} : { control: head.control }),
+          pid: process.pid,
+        },
+        takeOver,
+      );
+      // Visitors wait for a successor's deliveries just now, and it has taken nothing yet that a collection could learn from.
+      if (takeOver) setTimeout(keepHeapSmall, HEAP_LATER_MS).unref();
+      else keepHeapSmall();
       await head.ended;
+      // What is left here, a metrics client that keeps its connection, say, is nobody's reason to stay.
+      if (head.isHandedOver) process.exit(0);
     });
 }
+
+/** A successor looks at its heap so long after it has taken over, milliseconds. */
+const HEAP_LATER_MS = 1000;
+
+/** This program as it was started, which may be of a newer release by now. */
+const successorCommand = (): string[] => [
+  process.execPath,
+  ...process.execArgv,
+  ...process.argv.slice(1),
+  ...(process.argv.includes('--take-over') ? [] : ['--take-over']),
+];
 
 /**
  * V8 would answer a wave of peers (100,000 that send garbage, say) with a heap of 100 MB and give none of it back to the

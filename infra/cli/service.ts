@@ -4,9 +4,9 @@ import { Output } from '../../shared/output.ts';
 import { notifySystemd } from './notify-systemd.ts';
 
 /** One line of JSON on stdout, for whoever started the service; systemd is told in its own way. A full disk there is no reason to end. */
-export function announce(value: object): void {
+export function announce(value: object, isSuccessor = false): void {
   new Output(1, (dropped) => `${JSON.stringify({ dropped })}\n`).write(`${JSON.stringify(value)}\n`);
-  notifySystemd();
+  notifySystemd(undefined, isSuccessor);
 }
 
 /** People and supervisors stop a service with these, and mean it when they say it twice. */
@@ -29,9 +29,9 @@ const OTHERS = [
 
 /**
  * Calls `stop` on a signal that would end the process; a second of those that mean it ends it at once. With `reload` SIGHUP
- * is the word to read files again, where there are any.
+ * is the word to read files again, where there are any; with `upgrade` SIGUSR2 is the word to start a successor.
  */
-export function stopOnSignal(stop: () => Promise<void>, reload?: () => boolean): void {
+export function stopOnSignal(stop: () => Promise<void>, reload?: () => boolean, upgrade?: () => void): void {
   let stopping = false;
   const begin = (): void => {
     if (stopping) return;
@@ -52,5 +52,7 @@ export function stopOnSignal(stop: () => Promise<void>, reload?: () => boolean):
       process.kill(process.pid, name);
     });
   }
-  for (const name of OTHERS) process.on(name, () => void ((name === 'SIGHUP' && reload?.()) || begin()));
+  if (upgrade) process.on('SIGUSR2', () => stopping || upgrade());
+  for (const name of OTHERS.filter((one) => one !== 'SIGUSR2' || !upgrade))
+    process.on(name, () => void ((name === 'SIGHUP' && reload?.()) || begin()));
 }

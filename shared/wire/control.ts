@@ -76,7 +76,12 @@ const fromHead = z.discriminatedUnion('type', [
   /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
   z.object({ type: z.literal('drained') }),
   /** The head has dropped this delivery; its untaken connections went elsewhere. */
-  z.object({ type: z.literal('dismissed'), reason: z.string().max(1024) }),
+  z.object({
+    type: z.literal('dismissed'),
+    reason: z.string().max(1024),
+    /** Another head has taken over and listens already. */
+    successor: z.custom<true>((value) => value === true, 'expected true').optional(),
+  }),
 ]);
 
 /** The lowest version in which a delivery can say what it does: so heads of a version before know it as well. */

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { BatonError } from '../../errors.ts';
+import { listenerOf } from '../../sys/listener-of.ts';
 import { listenError } from '../../sys/reuseport.ts';
 import { formatHostPort, type HostPort } from '../../units.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
@@ -124,6 +125,8 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
 
 export interface LinkServer {
   readonly address: HostPort;
+  /** Of the listener; it stays the server's. */
+  readonly fd: number;
   /** Accepts no more; links that there are go on. */
   close(): Promise<void>;
 }
@@ -135,12 +138,16 @@ export interface LinkServerHandlers {
   onRefused(peer: string, reason: string): void;
 }
 
-/** Listens for deliveries. Throws as listenError does; `option` is what a person would change. */
+/**
+ * Listens for deliveries, with a socket that does so at the address already where there is one. Throws as listenError does;
+ * `option` is what a person would change.
+ */
 export async function listenForLinks(
   address: HostPort,
   option: string,
   { secret, idleMs }: LinkOptions,
   handlers: LinkServerHandlers,
+  inherited?: number,
 ): Promise<LinkServer> {
   const psk = keyOf(secret);
   const server = createServer({
@@ -166,11 +173,12 @@ export async function listenForLinks(
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, option)));
-    server.listen(address.port, address.host, resolve);
+    server.listen(inherited === undefined ? address : { fd: inherited }, resolve);
   });
   const { address: host, port } = server.address() as AddressInfo;
   return {
     address: { host, port },
+    fd: listenerOf(server),
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

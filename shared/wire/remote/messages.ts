@@ -72,7 +72,12 @@ const fromHead = z.discriminatedUnion('type', [
   /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
   z.object({ type: z.literal('drained') }),
   /** The head has dropped this delivery; what it adopted stays its own. */
-  z.object({ type: z.literal('dismissed'), reason: z.string().max(1024) }),
+  z.object({
+    type: z.literal('dismissed'),
+    reason: z.string().max(1024),
+    /** Another head has taken over and listens already. */
+    successor: z.custom<true>((value) => value === true, 'expected true').optional(),
+  }),
 ]);
 
 export type FromRemote = z.infer<typeof fromDelivery>;

@@ -30,10 +30,13 @@ const door = new AdminDoor(
       draining.set(name, on);
     },
     metrics,
+    upgrade: () => Promise.reject(new BatonError('TAKE_OVER_FAILED', { problem: 'there is no head' })),
+    takeOver: (socket) => void socket.destroy(),
   },
   pino({ level: 'silent' }),
 );
 await door.listen();
+await door.open();
 const routes = [
   'GET /status',
   'GET /metrics',

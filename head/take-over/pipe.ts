@@ -1,0 +1,144 @@
+/** One end of the socket between a head and its successor: messages with fds, one after the other, each awaited for a bounded time. */
+import { BatonError } from '../../shared/errors.ts';
+import { EAGAIN, ECONNRESET, EINTR, errnoName } from '../../shared/sys/libc.ts';
+import { createFdMessenger, type FdMessenger } from '../../shared/sys/pass-fds.ts';
+import { watchReadable } from '../../shared/sys/readiness.ts';
+import { closeFd, endReading } from '../../shared/sys/sockets.ts';
+import {
+  encodeTakeOver,
+  type FromPredecessor,
+  type FromSuccessor,
+  TAKE_OVER_MESSAGE_MAX,
+} from '../../shared/wire/take-over.ts';
+
+/** While the other side has no room, how long until sending is tried again, milliseconds. */
+const AGAIN_MS = 1;
+
+const failed = (problem: string): BatonError => new BatonError('TAKE_OVER_FAILED', { problem });
+
+export interface Heard<In> {
+  readonly message: In;
+  /** The receiver's. */
+  readonly fds: readonly number[];
+}
+
+export class Pipe<In> {
+  readonly #fd: number;
+  readonly #who: string;
+  readonly #decode: (bytes: Uint8Array) => In;
+  readonly #messenger: FdMessenger = createFdMessenger(TAKE_OVER_MESSAGE_MAX + 1);
+  #open = true;
+  #isGone = false;
+  #cancelled: Error | undefined;
+  #cancel: ((error: Error) => void) | undefined;
+
+  /** Takes over the fd, which is non-blocking. `who` is at the other end. */
+  constructor(fd: number, who: string, decode: (bytes: Uint8Array) => In) {
+    this.#fd = fd;
+    this.#who = who;
+    this.#decode = decode;
+  }
+
+  /** The fds go as copies. Throws TAKE_OVER_FAILED when the other side has gone, or takes nothing until `deadline`. */
+  async send(
+    message: FromPredecessor | FromSuccessor,
+    deadline: number,
+    fds: readonly number[] = [],
+  ): Promise<void> {
+    const bytes = encodeTakeOver(message);
+    if (bytes.length > TAKE_OVER_MESSAGE_MAX) throw failed(`a message of ${bytes.length} bytes`);
+    while (this.#open) {
+      this.#messenger.bytes.set(bytes);
+      this.#messenger.fds.set(fds);
+      const n = this.#messenger.send(this.#fd, bytes.length, fds.length);
+      if (n >= 0) return;
+      // No room, or too many fds on their way (ENOBUFS, ETOOMANYREFS).
+      const code = errnoName(n);
+      if (code === 'EPIPE' || code === 'ECONNRESET') throw this.#gone();
+      if (performance.now() > deadline) throw failed(`the ${this.#who} takes nothing (${code})`);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+    throw failed('it was given up');
+  }
+
+  /** The other side hears nothing any more, and has ended or will. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  #gone(): Error {
+    this.#isGone = true;
+    return failed(`the ${this.#who} went away`);
+  }
+
+  /** Whoever awaits a message, or is about to, gets this error instead. */
+  cancel(problem: string): void {
+    this.#cancelled = failed(problem);
+    this.#cancel?.(this.#cancelled);
+  }
+
+  /** The next message. Throws TAKE_OVER_FAILED when there is none until `deadline`, or it is none of those that may come. */
+  async next(deadline: number): Promise<Heard<In>> {
+    for (;;) {
+      const heard = this.#receive();
+      if (heard) return heard;
+      if (this.#cancelled) throw this.#cancelled;
+      await this.#readable(deadline);
+    }
+  }
+
+  /** What has come; undefined when nothing has. */
+  #receive(): Heard<In> | undefined {
+    if (!this.#open) throw failed('it was given up');
+    let n = this.#messenger.receive(this.#fd);
+    // It ended with something unread, which is told before what it had said itself.
+    if (n === ECONNRESET) n = this.#messenger.receive(this.#fd);
+    if (n === EAGAIN || n === EINTR) return undefined;
+    if (n <= 0) throw this.#gone();
+    const fds = [...this.#messenger.fds.subarray(0, this.#messenger.received)];
+    try {
+      if (this.#messenger.truncated) throw failed('the limit on open files leaves no room for its sockets');
+      if (n > TAKE_OVER_MESSAGE_MAX) throw failed(`the ${this.#who} sent too long a message`);
+      return { message: this.#decode(this.#messenger.bytes.subarray(0, n)), fds };
+    } catch (error) {
+      fds.forEach(closeFd);
+      throw error;
+    }
+  }
+
+  #readable(deadline: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error): void => {
+        clearTimeout(timer);
+        ready.close();
+        this.#cancel = undefined;
+        if (error) reject(error);
+        else resolve();
+      };
+      const late = () => settle(failed(`the ${this.#who} did not answer in time`));
+      const timer = setTimeout(late, Math.max(0, deadline - performance.now()));
+      const ready = watchReadable(this.#fd, () => settle());
+      this.#cancel = settle;
+    });
+  }
+
+  /**
+   * From here on what the other side says fails there (EPIPE). Gives what it had said in time, as `next`: so that both know the
+   * same of what was the last word.
+   */
+  refuseMore(): Heard<In> | undefined {
+    if (!this.#open) return undefined;
+    endReading(this.#fd);
+    try {
+      return this.#receive();
+    } catch {
+      return undefined;
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeFd(this.#fd);
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * Handing over to a successor: lets one ask at a time, gives it copies, and keeps everything until it has said *confirmed*. What it
+ * says too late fails at its side, so that both always agree on whose the connections are.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { BatonError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/log.ts';
+import { type Mode, modes } from '../../shared/status.ts';
+import { listenerOf } from '../../shared/sys/listener-of.ts';
+import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
+import { closeFd, duplicateFd } from '../../shared/sys/sockets.ts';
+import { peerCredentials, seqpacketPair } from '../../shared/sys/unix-sockets.ts';
+import {
+  decodeFromSuccessor,
+  type FromSuccessor,
+  PASSED_AT_ONCE,
+  TAKE_OVER_VERSIONS,
+} from '../../shared/wire/take-over.ts';
+import type { InheritedSocket } from '../inherited.ts';
+import type { PassedConnection } from '../worker-messages.ts';
+import { Pipe } from './pipe.ts';
+
+/** For a successor to start and to warm up, milliseconds: emulated machines are slow. */
+const READY_WITHIN_MS = 60_000;
+/** For it to take what it is handed, and to confirm: nobody is accepted meanwhile. */
+const CONFIRM_WITHIN_MS = 2000;
+/** For what came back after that. */
+const REST_WITHIN_MS = 500;
+
+/** The head that hands over. */
+export interface Predecessor {
+  /** Its listening sockets, which stay its own. */
+  sockets(): InheritedSocket[];
+  readonly mode: Mode;
+  /** Names of the deliveries that will register with the successor. */
+  readonly deliveries: readonly string[];
+  /** Accepts nobody and touches nothing from here on; resolves with all that it holds. */
+  freeze(): Promise<readonly PassedConnection[]>;
+  /** Goes on as if nothing had been. */
+  thaw(): void;
+  /** It is not the head any more: deliveries are told; resolves with what they gave back. */
+  depart(): Promise<readonly PassedConnection[]>;
+  /** Ends. */
+  release(): void;
+}
+
+export class Succession {
+  readonly #head: Predecessor;
+  readonly #log: Logger;
+  /** How a successor is started; undefined for a head within another program. */
+  readonly #command: readonly string[] | undefined;
+  #pipe: Pipe<FromSuccessor> | undefined;
+  #upgrade: { readonly child: ChildProcess; readonly outcome: PromiseWithResolvers<number> } | undefined;
+  #handing: Promise<void> | undefined;
+  #over = false;
+  #stopped = false;
+
+  constructor(head: Predecessor, command: readonly string[] | undefined, log: Logger) {
+    this.#head = head;
+    this.#command = command;
+    this.#log = log;
+  }
+
+  /** Starts a successor; resolves with its pid when it has taken over. Throws TAKE_OVER_FAILED and TAKE_OVER_REFUSED. */
+  async upgrade(): Promise<number> {
+    this.#checkFree();
+    if (!this.#command) throw refusal('it runs within another program, which has to start the successor');
+    const [program, ...args] = this.#command;
+    const child = spawn(program!, args, { stdio: 'inherit' });
+    const outcome = Promise.withResolvers<number>();
+    this.#upgrade = { child, outcome };
+    child.once('error', (error) =>
+      outcome.reject(failure(`its successor cannot be started: ${error.message}`)),
+    );
+    child.once('exit', (code, signal) =>
+      outcome.reject(failure(`its successor ended (${signal ?? `status ${code}`}); see its log`)),
+    );
+    const timer = setTimeout(
+      () => outcome.reject(failure('its successor was not ready in time')),
+      READY_WITHIN_MS + CONFIRM_WITHIN_MS,
+    );
+    try {
+      return await outcome.promise;
+    } catch (error) {
+      child.kill('SIGKILL');
+      this.#log.error((error as Error).message);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      child.unref();
+      this.#upgrade = undefined;
+    }
+  }
+
+  #checkFree(pid?: number): void {
+    if (this.#over) throw refusal('it has a successor already');
+    if (this.#stopped) throw refusal('it stops');
+    const isOther = this.#upgrade !== undefined && this.#upgrade.child.pid !== pid;
+    if (this.#pipe || isOther) throw refusal('another one is about to take over');
+  }
+
+  /** Somebody at the admin socket asks. `versions`: its Upgrade header. The socket is this object's. */
+  ask(socket: Socket, versions: string): void {
+    socket.on('error', () => {});
+    try {
+      const { uid, pid } = peerCredentials(listenerOf(socket));
+      const own = process.getuid!();
+      if (uid !== own) throw refusal(`user ${uid} asks, and it is a head of user ${own}`);
+      this.#checkFree(pid);
+      const version = commonVersion(versions);
+      const end = answerWithPipe(socket, version);
+      this.#pipe = new Pipe(end, 'successor', decodeFromSuccessor);
+      this.#handing = this.#handOver(this.#pipe, pid);
+    } catch (error) {
+      const known = error instanceof BatonError ? error : failure((error as Error).message);
+      this.#log.warn(known.message);
+      refuse(socket, known);
+    }
+  }
+
+  async #handOver(pipe: Pipe<FromSuccessor>, pid: number): Promise<void> {
+    const since = performance.now();
+    this.#log.info({ successor: pid }, 'a successor warms up');
+    let frozen = 0;
+    let count = 0;
+    try {
+      const ready = since + READY_WITHIN_MS;
+      const sockets = this.#head.sockets();
+      await pipe.send(
+        { type: 'sockets', sockets: sockets.map(({ kind, index }) => ({ kind, index })) },
+        ready,
+        sockets.map(({ fd }) => fd),
+      );
+      expect(await pipe.next(ready), 'ready');
+      frozen = performance.now();
+      count = await this.#pass(pipe, frozen + CONFIRM_WITHIN_MS);
+    } catch (error) {
+      // Only now is it certain that it has not: what it may have said last is read, and what it says from here on fails there.
+      if (pipe.refuseMore()?.message.type !== 'confirmed' || frozen === 0)
+        return await this.#goOn(pipe, pid, error);
+    }
+    this.#over = true;
+    const confirmed = performance.now();
+    const rest = await this.#head.depart();
+    try {
+      const deadline = performance.now() + REST_WITHIN_MS;
+      await this.#send(pipe, rest, deadline);
+      await pipe.send({ type: 'done' }, deadline);
+    } catch (error) {
+      this.#log.error((error as Error).message);
+    }
+    pipe.close();
+    const figures = { successor: pid, connections: count + rest.length };
+    const stoodMs = Math.round(confirmed - frozen);
+    this.#log.info({ ...figures, stoodMs }, 'the successor has taken over');
+    this.#upgrade?.outcome.resolve(pid);
+    this.#head.release();
+  }
+
+  /** Passes on all that there is; resolves when it is the successor's. */
+  async #pass(pipe: Pipe<FromSuccessor>, deadline: number): Promise<number> {
+    const connections = await within(this.#head.freeze(), deadline);
+    await this.#send(pipe, connections, deadline);
+    const { mode, deliveries } = this.#head;
+    await pipe.send(
+      { type: 'handed', count: connections.length, mode, deliveries: [...deliveries] },
+      deadline,
+    );
+    expect(await pipe.next(deadline), 'confirmed');
+    return connections.length;
+  }
+
+  async #send(
+    pipe: Pipe<FromSuccessor>,
+    connections: readonly PassedConnection[],
+    deadline: number,
+  ): Promise<void> {
+    for (let first = 0; first < connections.length; first += PASSED_AT_ONCE) {
+      const some = connections.slice(first, first + PASSED_AT_ONCE);
+      const described = some.map(({ fd: _, ...one }) => ({ ...one, mode: modes[one.mode]! }));
+      await pipe.send(
+        { type: 'connections', connections: described },
+        deadline,
+        some.map(({ fd }) => fd),
+      );
+    }
+  }
+
+  async #goOn(pipe: Pipe<FromSuccessor>, pid: number, error: unknown): Promise<void> {
+    const reason = (error as Error).message;
+    try {
+      await pipe.send({ type: 'kept', reason: reason.slice(0, 1000) }, performance.now());
+    } catch {
+      // It has gone, or takes nothing: without the word it would hold this head for dead once it goes on.
+      if (!pipe.isGone) kill(pid);
+    }
+    pipe.close();
+    this.#pipe = undefined;
+    this.#head.thaw();
+    this.#log.warn(`${reason}; this head goes on`);
+    this.#upgrade?.outcome.reject(error);
+  }
+
+  /** The head stops: nobody is to take over. False when somebody has. */
+  async abort(): Promise<boolean> {
+    this.#pipe?.cancel('the head was told to stop');
+    this.#upgrade?.outcome.reject(failure('the head was told to stop'));
+    await this.#handing;
+    if (!this.#over) this.#stopped = true;
+    return !this.#over;
+  }
+}
+
+/** What it resolves with. Throws TAKE_OVER_FAILED when it has not at `deadline`. */
+async function within<T>(promise: Promise<T>, deadline: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(failure('a worker did not answer in time')),
+    deadline - performance.now(),
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const refusal = (problem: string): BatonError => new BatonError('TAKE_OVER_REFUSED', { problem });
+const failure = (problem: string): BatonError => new BatonError('TAKE_OVER_FAILED', { problem });
+
+function kill(pid: number): void {
+  try {
+    if (pid > 1) process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function expect({ message, fds }: Awaited<ReturnType<Pipe<FromSuccessor>['next']>>, type: string): void {
+  fds.forEach(closeFd);
+  if (message.type === type) return;
+  throw failure(
+    message.type === 'failed' ? message.reason : `the successor said ${message.type} where ${type} was due`,
+  );
+}
+
+/** The highest version that both speak. */
+function commonVersion(upgrade: string): number {
+  const offered = [...upgrade.matchAll(/(?:^|,)\s*baton-take-over\/(\d{1,9})\s*(?=,|$)/g)].map(([, n]) =>
+    Number(n),
+  );
+  const common = TAKE_OVER_VERSIONS.filter((version) => offered.includes(version));
+  if (common.length > 0) return Math.max(...common);
+  const known = TAKE_OVER_VERSIONS.join(', ');
+  throw refusal(
+    `it speaks version ${known} of the take-over, and not ${offered.join(', ') || 'what was asked for'}`,
+  );
+}
+
+/** Answers with one end of a new pair of sockets; the other. */
+function answerWithPipe(socket: Socket, version: number): number {
+  const own = duplicateFd(listenerOf(socket));
+  // From here on the answer has an fd with it, which Node can not send.
+  socket.destroy();
+  const [end, theirs] = seqpacketPair();
+  try {
+    const messenger = createFdMessenger(256);
+    const text = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: baton-take-over/${version}\r\n\r\n`;
+    messenger.fds[0] = theirs;
+    if (messenger.send(own, messenger.bytes.write(text), 1) < 0) throw failure('who asked went away');
+    return end;
+  } catch (error) {
+    closeFd(end);
+    throw error;
+  } finally {
+    closeFd(theirs);
+    closeFd(own);
+  }
+}
+
+function refuse(socket: Socket, { code, message, details }: BatonError): void {
+  if (socket.destroyed) return;
+  const body = `${JSON.stringify({ error: { code, message, details } })}\n`;
+  socket.end(
+    `HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

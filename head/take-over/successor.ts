@@ -1,0 +1,228 @@
+/**
+ * Taking over from a running head: asks it at its admin socket, gets copies of its sockets to warm up with, then of its connections,
+ * and answers for all of it from the moment when its *confirmed* could be sent.
+ */
+import { BatonError } from '../../shared/errors.ts';
+import type { Mode } from '../../shared/status.ts';
+import { modes } from '../../shared/status.ts';
+import { EAGAIN, type SystemError } from '../../shared/sys/libc.ts';
+import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
+import { watchReadable } from '../../shared/sys/readiness.ts';
+import { closeFd, setCloseOnExec } from '../../shared/sys/sockets.ts';
+import { connectUnix, peerCredentials } from '../../shared/sys/unix-sockets.ts';
+import {
+  decodeFromPredecessor,
+  type FromPredecessor,
+  TAKE_OVER_VERSIONS,
+} from '../../shared/wire/take-over.ts';
+import { Inherited } from '../inherited.ts';
+import type { PassedConnection } from '../worker-messages.ts';
+import { type Heard, Pipe } from './pipe.ts';
+
+const ANSWER_WITHIN_MS = 5000;
+/** For all of its connections to come after *ready*, milliseconds: it accepts nobody meanwhile, and gives up before. */
+const HAND_WITHIN_MS = 5000;
+/** For the rest after *confirmed*; a predecessor that is frozen there is ended: its deliveries would wait for it. */
+const DONE_WITHIN_MS = 1000;
+const ANSWER_MAX = 16_384;
+
+export interface Handed {
+  readonly connections: readonly PassedConnection[];
+  /** The predecessor's, and the names of its deliveries, which will register; undefined when it died before it could tell. */
+  readonly mode: Mode | undefined;
+  readonly deliveries: readonly string[] | undefined;
+}
+
+const refused = (problem: string): BatonError => new BatonError('TAKE_OVER_REFUSED', { problem });
+
+/** Asks the head at this admin socket. Throws NOT_RUNNING, TAKE_OVER_REFUSED and TAKE_OVER_FAILED. */
+export async function askToTakeOver(admin: string): Promise<TakeOver> {
+  const end = await ask(admin);
+  const pipe = new Pipe(end, 'predecessor', decodeFromPredecessor);
+  try {
+    const { message, fds } = await pipe.next(performance.now() + ANSWER_WITHIN_MS);
+    if (message.type !== 'sockets' || message.sockets.length !== fds.length) {
+      fds.forEach(closeFd);
+      throw refused('it answered with something else than its sockets');
+    }
+    const inherited = new Inherited(message.sockets.map((socket, i) => ({ ...socket, fd: fds[i]! })));
+    return new TakeOver(pipe, inherited, peerCredentials(end).pid);
+  } catch (error) {
+    pipe.close();
+    throw error;
+  }
+}
+
+/** The socket that the predecessor answers with. */
+async function ask(admin: string): Promise<number> {
+  let fd: number;
+  try {
+    fd = connectUnix(admin, 'stream');
+  } catch (error) {
+    const { code } = error as SystemError;
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') throw new BatonError('NOT_RUNNING', { path: admin });
+    throw refused(`its admin socket ${admin}: ${(error as Error).message}`);
+  }
+  try {
+    const { uid } = peerCredentials(fd);
+    if (uid !== process.getuid!())
+      throw refused(`it is a head of user ${uid}, and this is ${process.getuid!()}`);
+    const messenger = createFdMessenger(ANSWER_MAX);
+    const versions = TAKE_OVER_VERSIONS.map((version) => `baton-take-over/${version}`).join(', ');
+    const request = `GET /take-over HTTP/1.1\r\nHost: baton\r\nConnection: Upgrade\r\nUpgrade: ${versions}\r\n\r\n`;
+    const sent = messenger.send(fd, messenger.bytes.write(request), 0);
+    if (sent < 0) throw refused('it takes no question');
+    return await answerOn(fd, messenger);
+  } finally {
+    closeFd(fd);
+  }
+}
+
+function answerOn(fd: number, messenger: ReturnType<typeof createFdMessenger>): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  let text = '';
+  const timer = setTimeout(() => reject(refused('it does not answer')), ANSWER_WITHIN_MS);
+  const ready = watchReadable(fd, () => {
+    const n = messenger.receive(fd);
+    if (n === EAGAIN) return;
+    const [end, ...others] = messenger.fds.subarray(0, n > 0 ? messenger.received : 0);
+    others.forEach(closeFd);
+    if (n > 0) text += messenger.bytes.toString('latin1', 0, n);
+    if (end !== undefined) {
+      setCloseOnExec(end);
+      return resolve(end);
+    }
+    const said = reasonIn(text);
+    if (said !== undefined) reject(refused(said));
+    else if (n <= 0 || text.length > ANSWER_MAX) reject(refused('it cut off who asked'));
+  });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    ready.close();
+  });
+}
+
+/** What a head says in the body of a refusal. */
+function reasonIn(answer: string): string | undefined {
+  const body = answer.slice(answer.indexOf('\r\n\r\n') + 4);
+  try {
+    const { error } = JSON.parse(body) as { error?: { message?: unknown; code?: unknown } };
+    if (error?.code === 'USAGE') return 'it is of a release that hands over to nobody; restart it instead';
+    return typeof error?.message === 'string' ? error.message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export class TakeOver {
+  readonly inherited: Inherited;
+  readonly #pipe: Pipe<FromPredecessor>;
+  /** Of the predecessor. */
+  readonly pid: number;
+
+  constructor(pipe: Pipe<FromPredecessor>, inherited: Inherited, pid: number) {
+    this.#pipe = pipe;
+    this.inherited = inherited;
+    this.pid = pid;
+  }
+
+  /**
+   * Everything is warm: resolves with what the predecessor has handed over, which is this head's from then on. So it is with what
+   * had come of one that died: nobody else has its listeners. Throws TAKE_OVER_FAILED, and it is the predecessor's as before.
+   */
+  async complete(): Promise<Handed> {
+    const connections: PassedConnection[] = [];
+    let handed: (FromPredecessor & { type: 'handed' }) | undefined;
+    try {
+      const deadline = performance.now() + HAND_WITHIN_MS;
+      await this.#say('ready', deadline);
+      while (!handed) {
+        const heard = await this.#next(deadline);
+        if (!heard) return { connections, mode: undefined, deliveries: undefined };
+        const { message, fds } = heard;
+        if (message.type === 'connections') connections.push(...passedWith(message, fds));
+        else fds.forEach(closeFd);
+        if (message.type === 'handed') handed = message;
+        else if (message.type !== 'connections')
+          throw refused(`it said ${message.type} before it had handed over`);
+      }
+      if (handed.count !== connections.length)
+        throw refused(`${connections.length} connections came of ${handed.count}`);
+      // Who does not hear it has died, or has said that it goes on.
+      if (!(await this.#say('confirmed', deadline))) await this.#next(deadline);
+      return { connections, mode: handed.mode, deliveries: handed.deliveries };
+    } catch (error) {
+      for (const { fd } of connections) closeFd(fd);
+      throw error;
+    }
+  }
+
+  /** False when the predecessor hears nothing any more. */
+  async #say(type: 'ready' | 'confirmed', deadline: number): Promise<boolean> {
+    try {
+      await this.#pipe.send({ type }, deadline);
+      return true;
+    } catch (error) {
+      if (this.#pipe.isGone) return false;
+      throw error;
+    }
+  }
+
+  /** Undefined when the predecessor has died; throws when it goes on. */
+  async #next(deadline: number): Promise<Heard<FromPredecessor> | undefined> {
+    let heard: Heard<FromPredecessor>;
+    try {
+      heard = await this.#pipe.next(deadline);
+    } catch (error) {
+      if (this.#pipe.isGone) return undefined;
+      throw error;
+    }
+    if (heard.message.type === 'kept')
+      throw new BatonError('TAKE_OVER_FAILED', { problem: `it goes on: ${heard.message.reason}` });
+    return heard;
+  }
+
+  /** Gives what comes back from deliveries to `onRest`. Resolves when the predecessor has nothing more. */
+  async rest(onRest: (connections: readonly PassedConnection[]) => void): Promise<void> {
+    try {
+      const deadline = performance.now() + DONE_WITHIN_MS;
+      for (;;) {
+        const { message, fds } = await this.#pipe.next(deadline);
+        if (message.type === 'connections') onRest(passedWith(message, fds));
+        else fds.forEach(closeFd);
+        if (message.type === 'done') return;
+      }
+    } catch {
+      // It has died, or as good as: its deliveries would wait for it.
+      if (!this.#pipe.isGone && this.pid > 1) killIfThere(this.pid);
+    } finally {
+      this.#pipe.close();
+    }
+  }
+
+  /** Gives up: the predecessor goes on. */
+  async abort(error: unknown): Promise<void> {
+    const reason = (error as Error).message.slice(0, 1000);
+    await this.#pipe.send({ type: 'failed', reason }, performance.now()).catch(() => {});
+    this.inherited.closeRest();
+    this.#pipe.close();
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function passedWith(
+  message: FromPredecessor & { type: 'connections' },
+  fds: Heard<FromPredecessor>['fds'],
+): PassedConnection[] {
+  if (fds.length === message.connections.length)
+    return message.connections.map((one, i) => ({ ...one, mode: modes.indexOf(one.mode), fd: fds[i]! }));
+  fds.forEach(closeFd);
+  throw refused(`${fds.length} sockets came with ${message.connections.length} connections`);
+}

@@ -1,0 +1,87 @@
+/**
+ * Messages between a head and its successor, over a SEQPACKET socket that the head makes: MessagePack maps with a `type`, some of
+ * them with fds. PROTOCOL.md has their order.
+ */
+import { Packr } from 'msgpackr';
+import { BatonError } from '../errors.ts';
+import * as z from '../schema.ts';
+import { modes } from '../status.ts';
+import { MAX_FDS } from '../sys/pass-fds.ts';
+
+/** Versions that this release speaks. */
+export const TAKE_OVER_VERSIONS: readonly number[] = [1];
+/** Bytes of one message, at most: a socket takes that much at once (net.core.wmem_default). */
+export const TAKE_OVER_MESSAGE_MAX = 131_072;
+/** Connections of one message: each may have an answer with it that its client has not taken. */
+export const PASSED_AT_ONCE = 64;
+/** Sockets of one message. */
+const SOCKETS_AT_ONCE = MAX_FDS;
+
+const millis = z.number().min(0);
+const passed = z.object({
+  state: z.enum(['reading', 'writing', 'lingering']),
+  mode: z.enum(modes),
+  ageMs: millis,
+  waitedMs: millis,
+  addressHash: z.int().min(0).max(0xffffffff),
+  attempts: z.int().min(0).max(255),
+  discarded: millis,
+  rest: z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes').optional(),
+});
+
+const socket = z.object({
+  kind: z.enum(['worker', 'deliveries', 'admin', 'control', 'metrics']),
+  index: z.int().min(0).max(65_535),
+});
+
+const fromPredecessor = z.discriminatedUnion('type', [
+  /** An fd for each. */
+  z.object({ type: z.literal('sockets'), sockets: z.array(socket).max(SOCKETS_AT_ONCE) }),
+  /** An fd for each. */
+  z.object({ type: z.literal('connections'), connections: z.array(passed).max(PASSED_AT_ONCE) }),
+  /** That was all; nothing is done with it until the answer. `deliveries`: the names of those that will register. */
+  z.object({
+    type: z.literal('handed'),
+    count: z.int().min(0),
+    mode: z.enum(modes),
+    deliveries: z.array(z.string().max(64)).max(1024),
+  }),
+  /** Instead of anything, and last: it goes on being the head. Where it ends without this word it is dead. */
+  z.object({ type: z.literal('kept'), reason: z.string().max(1024) }),
+  /** After `confirmed` and the connections that came back from deliveries: that was all of them. */
+  z.object({ type: z.literal('done') }),
+]);
+
+const fromSuccessor = z.discriminatedUnion('type', [
+  /** It is warm, and wants all. */
+  z.object({ type: z.literal('ready') }),
+  /** It has all, and answers for it from here on. */
+  z.object({ type: z.literal('confirmed') }),
+  z.object({ type: z.literal('failed'), reason: z.string().max(1024) }),
+]);
+
+export type FromPredecessor = z.infer<typeof fromPredecessor>;
+export type FromSuccessor = z.infer<typeof fromSuccessor>;
+
+const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType: 'number' });
+
+export const encodeTakeOver = (message: FromPredecessor | FromSuccessor): Buffer => packr.pack(message);
+
+function decode<T>(schema: z.Schema<T>, bytes: Uint8Array): T {
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch {
+    throw new BatonError('TAKE_OVER_FAILED', { problem: 'a message that is not MessagePack' });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.issue;
+  throw new BatonError('TAKE_OVER_FAILED', {
+    problem: `a message with a bad ${path.join('.') || 'type'}: ${message}`,
+  });
+}
+
+/** Both throw TAKE_OVER_FAILED with what was wrong. */
+export const decodeFromPredecessor = (bytes: Uint8Array): FromPredecessor => decode(fromPredecessor, bytes);
+export const decodeFromSuccessor = (bytes: Uint8Array): FromSuccessor => decode(fromSuccessor, bytes);

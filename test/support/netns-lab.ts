@@ -6,7 +6,7 @@ import test from 'ava';
 import { getMetrics } from '../../infra/admin-client.ts';
 import type { LabOptions } from '../../infra/lab/lab.ts';
 import { type NetnsLab, startNetnsLab } from '../../infra/lab/netns.ts';
-import { checkFolder } from '../../infra/trace/folder.ts';
+import { checkTraces } from '../../infra/trace/index.ts';
 import type { HeadStatus } from '../../shared/status.ts';
 import { enterNamespace } from './enter-namespace.ts';
 import { until } from './until.ts';
@@ -63,8 +63,8 @@ test.after.always('no lab is left', async () => {
   await Promise.all([...started].map((lab) => lab.stop()));
   const folder = process.env.BATON_TRACE;
   if (folder === undefined) return;
-  const { problems } = checkFolder(folder);
-  if (problems.length > 0) throw new Error(`steps that the model does not allow:\n${problems.join('\n')}`);
+  const { faults } = checkTraces(folder);
+  if (faults.length > 0) throw new Error(`steps that the models do not allow:\n${faults.join('\n')}`);
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -15,7 +15,9 @@ if (folder === undefined) {
   process.exit(2);
 }
 const killed = (values.killed ?? '').split(',').map(Number);
-const { processes, faults } = checkTraces(folder, { killed });
+const { processes, connections, faults } = checkTraces(folder, { killed });
 for (const fault of faults) process.stdout.write(`${fault}\n`);
-process.stdout.write(`${processes} processes, ${faults.length} steps that the models do not allow\n`);
+process.stdout.write(
+  `${processes} processes, ${connections} connections, ${faults.length} steps that the models do not allow\n`,
+);
 process.exitCode = faults.length === 0 ? 0 : 1;

@@ -1,4 +1,6 @@
 /** A real head and real deliveries as child processes, on loopback and in a directory of their own; gone after the test. */
+import './traced.ts';
+
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

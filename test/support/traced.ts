@@ -36,7 +36,8 @@ test.after.always('all that was done is what the models allow', async () => {
   });
   if (faults.length > 0)
     throw new Error(`what the models do not allow, in ${folder}:\n${faults.slice(0, SHOWN).join('\n')}`);
-  rmSync(folder, { recursive: true, force: true });
+  if (process.env.KEEP_TRACES) process.stderr.write(`traces: ${folder}\n`);
+  else rmSync(folder, { recursive: true, force: true });
 });
 
 /** Of the others that have written anything. */

@@ -3,10 +3,6 @@ import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { BatonError } from '../../shared/errors.ts';
 
-/** Those whose end was a signal that they had no say in, or not yet. */
-const killed = new Set<number>();
-export const killedChildren = (): ReadonlySet<number> => killed;
-
 const STOP_WITHIN_MS = 5000;
 /** Of a program's log, kept to explain why it ended. */
 const KEPT_LOG = 64 * 1024;
@@ -68,7 +64,6 @@ export function launch(
   const child = start(command, stdin);
   running.add(child);
   const ended = child.finally(() => running.delete(child));
-  void ended.then(({ signal }) => isKill(signal) && killed.add(child.pid!));
   const log = keepTail(child.stderr);
   let stopping: Promise<Ending> | undefined;
 
@@ -128,8 +123,6 @@ export function launch(
     return ending;
   }
 }
-
-const isKill = (signal: string | undefined): boolean => signal === 'SIGKILL' || signal === 'SIGTERM';
 
 /** How it ended, and the last that it said. */
 export function why(ending: Ending, log: string): string {

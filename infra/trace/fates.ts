@@ -33,7 +33,8 @@ export class Fates {
   /** Who has come to no end that is known of; a line each. */
   unknown(): string[] {
     return this.#threads
-      .filter((thread) => this.of(thread) === 'running' && !this.#running.has(thread.pid))
+      .filter((thread) => thread.hasDone && !this.#running.has(thread.pid))
+      .filter((thread) => this.of(thread) === 'running')
       .map(({ name }) => `${name}: has neither ended, nor is it known to be killed`);
   }
 }

@@ -19,6 +19,8 @@ export interface Thread {
   readonly name: string;
   /** It came to its end in order, and all its lines are there. */
   hasEnded: boolean;
+  /** It has done more than to begin. */
+  hasDone: boolean;
 }
 
 /** All in the order of time. Throws for a line that is none, and where lines were lost (a full disk). */
@@ -41,11 +43,12 @@ export function readSteps(text: string): { steps: Step[]; threads: Thread[] } {
     let thread = current.get(who!);
     if (!thread) {
       const [pid, number] = who!.split('.').map(Number);
-      thread = { pid: pid!, number: number!, name: who!, hasEnded: false };
+      thread = { pid: pid!, number: number!, name: who!, hasEnded: false, hasDone: false };
       current.set(who!, thread);
       threads.push(thread);
     }
     if (transition === 'end') thread.hasEnded = true;
+    else if (transition !== 'begin') thread.hasDone = true;
     steps.push({
       at: BigInt(at!),
       thread,

@@ -1,20 +1,23 @@
 /**
  * Whatever the tests of this file start writes down its steps, and when all of it has ended they are held against the models.
- * Imported before anything else, it has this process's own deliveries do so too. Not for files that measure.
+ * Imported before anything else, it has this process's own deliveries do so too. Not for files that measure, nor where
+ * somebody else has named a folder: a test whose child this is.
  */
 import type { ChildProcess } from 'node:child_process';
 import { subscribe } from 'node:diagnostics_channel';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
 import { checkTraces } from '../../infra/trace/index.ts';
 import { until } from './until.ts';
 
 const SHOWN = 20;
 const ENDED_WITHIN_MS = 30_000;
 
-const folder = test.meta.file.includes('.alone.') ? undefined : mkdtempSync(join(tmpdir(), 'baton-trace-'));
+// Such a child is no test, in which alone ava can be loaded.
+const test = process.env.BATON_TRACE === undefined ? (await import('ava')).default : undefined;
+const isTraced = test !== undefined && !test.meta.file.includes('.alone.');
+const folder = isTraced ? mkdtempSync(join(tmpdir(), 'baton-trace-')) : undefined;
 if (folder !== undefined) process.env.BATON_TRACE = folder;
 
 /** Those that run, and those that have ended without a word of their own: a crash is no such end. */
@@ -32,7 +35,7 @@ subscribe('child_process', (message) => {
   });
 });
 
-test.after.always('all that was done is what the models allow', async () => {
+test?.after.always('all that was done is what the models allow', async () => {
   if (folder === undefined) return;
   // Those hooks of a file that stop what it has started run beside this one.
   await until(

@@ -116,20 +116,24 @@ function openTrace(folder: string): Trace {
   return opened;
 }
 
-export let trace: Trace | undefined = process.env.BATON_TRACE
-  ? openTrace(process.env.BATON_TRACE)
-  : undefined;
+/** Throws BAD_OPTION. */
+function openFor(option: string, folder: string): Trace {
+  try {
+    return openTrace(folder);
+  } catch (error) {
+    const problem = `cannot write there: ${(error as Error).message}`;
+    throw new BatonError('BAD_OPTION', { option, problem, value: JSON.stringify(folder) }, error);
+  }
+}
+
+const { BATON_TRACE } = process.env;
+export let trace: Trace | undefined = BATON_TRACE ? openFor('BATON_TRACE', BATON_TRACE) : undefined;
 
 /** From now on this process writes there, and the threads and processes that it starts. Throws BAD_OPTION. */
 export function traceTo(folder: string): void {
   if (trace) return;
   const absolute = resolve(folder);
-  try {
-    trace = openTrace(absolute);
-  } catch (error) {
-    const problem = `cannot write there: ${(error as Error).message}`;
-    throw new BatonError('BAD_OPTION', { option: '--trace', problem, value: JSON.stringify(folder) });
-  }
+  trace = openFor('--trace', absolute);
   process.env.BATON_TRACE = absolute;
 }
 

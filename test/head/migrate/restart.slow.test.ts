@@ -1,6 +1,4 @@
 /** Connections on other hosts outlive the head; deliveries that are killed, frozen or stopped cost what they must and no more. */
-
-import { existsSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -100,40 +98,6 @@ labTest(
     await untilNothingIsLeft(lab);
   },
 );
-
-for (const [what, mac, change] of [
-  ['has another MAC address', '02:ba:70:00:99:21', []],
-  // As one that is new: what was attached to the old one is gone, and the table with it.
-  ['is another one', '02:ba:70:00:99:22', ['tc', 'qdisc', 'del', 'dev', 'eth0', 'clsact']],
-] as const) {
-  labTest(`a card of the head that ${what} when the next head starts: what moved carries on`, async (t) => {
-    const client = await talk(t);
-    client.stop();
-    const [before] = await client.answers;
-    const { pid, host } = lab.head;
-    process.kill(pid, 'SIGKILL');
-    await until(
-      'the head is gone',
-      () => existsSync(`/proc/${pid}`),
-      (isThere) => !isThere,
-    );
-    await host.run(['sysctl', '-qw', 'net.ipv4.conf.all.arp_notify=1', 'net.ipv4.conf.eth0.arp_notify=1']);
-    await host.run(['ip', 'link', 'set', 'dev', 'eth0', 'address', mac]);
-    if (change.length > 0) await host.run(change);
-    await lab.head.restart('kill');
-    await lab.untilStatus(
-      'its flow is steered again',
-      ({ deliveries, migration }) =>
-        deliveries.length === 2 && migration!.flows.listed.some(({ action }) => action === 'forward'),
-    );
-    t.is(await client.ask('/whoami'), before, 'from the same connection at the same delivery');
-    const fresh = await talk(t);
-    fresh.stop();
-    t.is((await fresh.answers).length, 1);
-    for (const one of [client, fresh]) one.end();
-    await untilNothingIsLeft(lab);
-  });
-}
 
 labTest('what ended while there was no head is forgotten by the next', async (t) => {
   const client = await talk(t);

@@ -2,92 +2,18 @@
  * Holds the local handoff against docs/model/handoff.pml: the same states and steps. What the model leaves out (a client that
  * leaves before a choice, a connection that waits, one that moves to another host) has states of its own here.
  */
-import type { Transition } from '../../shared/trace.ts';
 import type { Fates } from './fates.ts';
+import {
+  advance,
+  type Connection,
+  hasSpoken,
+  headSteps,
+  type Lane,
+  type Offer,
+  type Tally,
+} from './local-states.ts';
 import type { Migrations } from './migrations.ts';
 import type { Rules, Step, Thread } from './steps.ts';
-
-/** At the head: `on` and `outcome` of the model, and what its unnamed moments are. */
-type AtHead =
-  /** TO_PLACE: also while it waits for a delivery (postponed). */
-  | 'TO_PLACE'
-  /** On a lane, untaken. */
-  | 'OFFERED'
-  | 'MOVING'
-  | 'TERMINATED'
-  /** Its outcomes. */
-  | 'TAKEN_BY_ONE'
-  | 'MOVED'
-  | 'FALLBACK'
-  | 'FAILED'
-  | 'CLOSED';
-
-const headSteps: Readonly<Partial<Record<Transition, readonly [from: readonly AtHead[], to: AtHead]>>> = {
-  offer: [['TO_PLACE'], 'OFFERED'],
-  hearTaken: [['OFFERED'], 'TAKEN_BY_ONE'],
-  hearReturned: [['OFFERED'], 'TO_PLACE'],
-  takeBack: [['OFFERED'], 'TO_PLACE'],
-  move: [['TO_PLACE'], 'MOVING'],
-  moved: [['MOVING'], 'MOVED'],
-  kept: [['MOVING'], 'TO_PLACE'],
-  postpone: [['TO_PLACE'], 'TO_PLACE'],
-  terminate: [['TO_PLACE'], 'TERMINATED'],
-  answer: [['TO_PLACE', 'TERMINATED'], 'FALLBACK'],
-  fail: [['TO_PLACE', 'TERMINATED'], 'FAILED'],
-  close: [['TAKEN_BY_ONE', 'MOVED', 'FALLBACK', 'FAILED'], 'CLOSED'],
-};
-
-/** At a delivery: of `copy`, `serves` and `speaker`; OFFERED also while it is on its way, or in its hands untaken. */
-type AtDelivery = 'OFFERED' | 'TAKEN' | 'SERVED' | 'FINISHED' | 'RETURNED' | 'DROPPED';
-
-const deliverySteps: Readonly<
-  Partial<Record<Transition, readonly [from: readonly AtDelivery[], to: AtDelivery]>>
-> = {
-  take: [['OFFERED'], 'TAKEN'],
-  drop: [['OFFERED'], 'DROPPED'],
-  return: [['OFFERED'], 'RETURNED'],
-  serve: [['TAKEN'], 'SERVED'],
-  finish: [['TAKEN', 'SERVED'], 'FINISHED'],
-};
-
-export interface Connection {
-  readonly name: string;
-  readonly ends: string;
-  readonly owner: Thread;
-  state: AtHead;
-  /** Where it is on a lane, or was last. */
-  offer?: Offer;
-}
-
-interface Offer {
-  readonly lane: Lane;
-  readonly connection: Connection;
-  at: AtDelivery;
-  /** The head has heard what became of it, or has taken it back. */
-  isSettled: boolean;
-}
-
-interface Lane {
-  readonly name: string;
-  readonly head: Thread;
-  /** Who has it at its other end; undefined while nobody does, or somebody who writes no trace. */
-  delivery?: Thread;
-  readonly offers: Map<string, Offer>;
-  phase: 'open' | 'shutdown' | 'emptied';
-  hasLeft: boolean;
-  taken: number;
-  finished: number;
-  saidEnded: number;
-  heardEnded: number;
-}
-
-interface Tally {
-  accepted: number;
-  outcomes: number;
-  failures: number;
-  late: number;
-  hasCounts: boolean;
-}
 
 export class LocalHandoff implements Rules {
   readonly #fates: Fates;
@@ -342,13 +268,4 @@ export class LocalHandoff implements Rules {
       problems.push(`${saidEnded} have ended, and the head has heard of ${heardEnded}`);
     return problems;
   }
-}
-
-const hasSpoken = ({ at }: Offer): boolean => at === 'TAKEN' || at === 'SERVED' || at === 'FINISHED';
-
-function advance(offer: Offer, transition: Transition): string | undefined {
-  const [from, to] = deliverySteps[transition]!;
-  if (!from.includes(offer.at)) return `the delivery's is ${offer.at}`;
-  offer.at = to;
-  return undefined;
 }

@@ -4,6 +4,7 @@ import '../shared/need-node.ts';
 
 import { headSchema, resolveSettings } from '../shared/config.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
+import { traceTo } from '../shared/trace.ts';
 import type { Head } from './head.ts';
 import { Inherited } from './inherited.ts';
 import { adminOf, HeadProcess } from './process.ts';
@@ -31,6 +32,7 @@ export async function startHead(
   const inherited = options.inherited ?? new Inherited([]);
   try {
     const resolved = resolveSettings(headSchema, settings, options.configFile);
+    if (resolved.trace !== undefined) traceTo(resolved.trace);
     const log = options.log ?? createLogger('head');
     const from = options.takeOver ? await askToTakeOver(adminOf(resolved)) : inherited;
     return await new HeadProcess(resolved, log, from, options.successor).start();

@@ -28,6 +28,7 @@ import { Passing } from './passing.ts';
 import { Postponed } from './postponed.ts';
 import { RequestReader } from './reader.ts';
 import { Router } from './router.ts';
+import { steps } from './steps.ts';
 import { TerminatedReader, Terminator } from './terminated.ts';
 
 /** Events of one wait. */
@@ -342,6 +343,7 @@ export class WorkerLoop {
     this.#terminated.close();
     if (!this.#passing.isReleased) this.#closeAll();
     this.#lanes.close();
+    steps?.counts(this.#counters);
     this.#calls.end();
     closeFd(this.#epoll.fd);
     this.#tell({ type: 'stopped' });

@@ -1,3 +1,5 @@
+import '../support/traced.ts';
+
 import { once } from 'node:events';
 import { Agent, createServer, get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';

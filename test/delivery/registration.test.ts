@@ -1,3 +1,5 @@
+import '../support/traced.ts';
+
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createNetServer } from 'node:net';

@@ -1,3 +1,5 @@
+import '../support/traced.ts';
+
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';

@@ -1,5 +1,8 @@
 /** A delivery of another host that speaks the protocol by hand, so that a test can make it break any rule. */
-import { parseHostPort } from '../../shared/units.ts';
+import { readdirSync } from 'node:fs';
+import { peerEndpoint } from '../../shared/sys/endpoints.ts';
+import { resetConnection } from '../../shared/sys/sockets.ts';
+import { formatHostPort, parseHostPort } from '../../shared/units.ts';
 import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
 import { checkToRemote, type FromRemote, type ToRemote } from '../../shared/wire/remote/messages.ts';
 import { until } from './until.ts';
@@ -18,6 +21,8 @@ export interface RogueRemote {
   readonly ended: string | undefined;
   /** Leaves without a word, as a killed process does. */
   die(): void;
+  /** Its link is reset (RST), as the kernel does when a process has ended with words unread, or somebody between the two. */
+  reset(): void;
 }
 
 /** Registers with the head whose control address this is; call it from within the namespace of a host of the lab. */
@@ -31,6 +36,7 @@ export async function startRogueRemote(
   const inbox: ToRemote[] = [];
   let ended: string | undefined;
   let alive = true;
+  const before = new Set(socketsTo(control));
   const link = await connectLink(
     parseHostPort(control)!,
     { secret, idleMs: 60_000 },
@@ -45,6 +51,7 @@ export async function startRogueRemote(
       },
     },
   );
+  const [socket] = socketsTo(control).filter((fd) => !before.has(fd));
   const rogue: RogueRemote = {
     link,
     inbox,
@@ -66,6 +73,7 @@ export async function startRogueRemote(
       return ended;
     },
     die: () => link.close(),
+    reset: () => resetConnection(socket!),
   };
   const greeting = {
     type: 'hello',
@@ -81,4 +89,17 @@ export async function startRogueRemote(
   };
   link.together([greeting, ...alsoSaid], rogue.say);
   return rogue;
+}
+
+/** This process's sockets that are connected to that address. */
+function socketsTo(control: string): number[] {
+  return readdirSync('/proc/self/fd')
+    .map(Number)
+    .filter((fd) => {
+      const peer = peerEndpoint(fd);
+      return (
+        typeof peer === 'object' &&
+        formatHostPort({ host: peer.address.join('.'), port: peer.port }) === control
+      );
+    });
 }

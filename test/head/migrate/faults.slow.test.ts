@@ -65,6 +65,43 @@ labTest('a delivery that dies before it has adopted costs nothing', async (t) =>
   t.deepEqual(outcomes, { left: 1 });
 });
 
+labTest('a link that is reset before the delivery has adopted costs nothing', async (t) => {
+  const rogue = await enlist(lab, t);
+  const outcomes = await outcomesDuring(lab, async () => {
+    const reply = send(lab.head.listen, REQUEST);
+    await rogue.next('adopt');
+    rogue.reset();
+    t.is((await reply).status, 503);
+  });
+  t.deepEqual(outcomes, { left: 1 });
+  t.is((await lab.head.status()).migration!.flows.count, 0);
+});
+
+labTest(
+  'a link that is reset after the head has let go: whoever has the connection keeps it, and where nobody has, the client is told',
+  async (t) => {
+    const rogue = await enlist(lab, t);
+    let id = -1;
+    const outcomes = await outcomesDuring(lab, async () => {
+      const reply = t.throwsAsync(send(lab.head.listen, REQUEST), { code: 'ECONNRESET' });
+      ({ id } = await rogue.next('adopt'));
+      rogue.say({ type: 'adopted', id, micros: 1 });
+      t.is((await rogue.next('commit')).id, id);
+      rogue.reset();
+      // The word that it lives may have been lost, so the head does not speak for it: the kernel of that host does.
+      await lab.untilStatus('it is dropped', ({ deliveries }) =>
+        deliveries.every(({ name, state }) => name !== 'rogue' || state === 'down'),
+      );
+      await reply;
+    });
+    t.deepEqual(outcomes, { adopted: 1 }, 'and not one of which nothing is known');
+    t.is((await lab.head.status()).migration!.flows.count, 1, 'until its delivery says that it has none');
+    const again = await enlist(lab, t);
+    await lab.untilStatus('the flow is forgotten', ({ migration }) => migration!.flows.count === 0);
+    t.deepEqual(again.inbox, []);
+  },
+);
+
 labTest('a delivery that does not answer in time loses the connection, and is told so', async (t) => {
   const rogue = await enlist(lab, t);
   const outcomes = await outcomesDuring(lab, async () => {

@@ -80,6 +80,9 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         get pid() {
           return head!.pid;
         },
+        freeze: () => head!.freeze(),
+        resume: () => head!.resume(),
+        admin,
         status: () => getStatus(admin),
         setMode: (mode) => setMode(admin, mode),
         drain: (delivery, on) => setDrain(admin, delivery, on),
@@ -111,6 +114,10 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
       host,
       get pid() {
         return service.pid;
+      },
+      async stop() {
+        await service.stop();
+        running.delete(service);
       },
       async kill() {
         await service.kill();

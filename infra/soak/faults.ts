@@ -8,7 +8,7 @@ import type { Lab, LabDelivery } from '../lab/lab.ts';
 import { seededRandom } from '../statistics/random.ts';
 import type { FailedVisit } from './visitors-main.ts';
 
-export interface SoakFault {
+interface SoakFault {
   readonly name: string;
   /** Where it is told what it does, and that nobody but those that it may cost is touched. */
   readonly row: string;
@@ -41,7 +41,7 @@ const cable = (name: string, lastsMs: number, link: object): SoakFault => ({
   end: (lab) => lab.client.setLink({}),
 });
 
-export const soakFaults: readonly SoakFault[] = [
+const soakFaults: readonly SoakFault[] = [
   {
     name: 'delivery killed',
     row: 'handoff.md: "it dies after taken: that connection ends with it, no other"',

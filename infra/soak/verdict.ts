@@ -67,6 +67,10 @@ export function judge(soaked: Soaked): Judged[] {
   ];
 }
 
+/** Milliseconds since 1970: from here on its memory is looked at. */
+const warmFrom = (first: number, last: number): number =>
+  first + Math.min(WARM_UP_MS, (last - first) / 3);
+
 function judgeMemory(samples: readonly HeadSample[]): Judged {
   const question = `The head's memory is level: less than ${SLOPE_MAX} MB an hour after the warm-up`;
   const [first, last] = [samples[0]?.at ?? 0, samples.at(-1)?.at ?? 0];
@@ -84,7 +88,3 @@ function judgeMemory(samples: readonly HeadSample[]): Judged {
     figure: `${slope.toFixed(2)} ± ${error.toFixed(2)} MB an hour over the last ${minutes.toFixed(0)} minutes, ${points.at(-1)![1].toFixed(1)} MB at the end`,
   };
 }
-
-/** Milliseconds since 1970: from here on its memory is looked at. */
-export const warmFrom = (first: number, last: number): number =>
-  first + Math.min(WARM_UP_MS, (last - first) / 3);

@@ -68,8 +68,7 @@ export function judge(soaked: Soaked): Judged[] {
 }
 
 /** Milliseconds since 1970: from here on its memory is looked at. */
-const warmFrom = (first: number, last: number): number =>
-  first + Math.min(WARM_UP_MS, (last - first) / 3);
+const warmFrom = (first: number, last: number): number => first + Math.min(WARM_UP_MS, (last - first) / 3);
 
 function judgeMemory(samples: readonly HeadSample[]): Judged {
   const question = `The head's memory is level: less than ${SLOPE_MAX} MB an hour after the warm-up`;

@@ -86,10 +86,10 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         status: () => getStatus(admin),
         setMode: (mode) => setMode(admin, mode),
         drain: (delivery, on) => setDrain(admin, delivery, on),
-        async restart(how) {
+        async restart(how, more = []) {
           await head![how]();
           running.delete(head!);
-          head = await start(site.head, 'head', ...headArguments, '--listen', listen);
+          head = await start(site.head, 'head', ...headArguments, ...more, '--listen', listen);
         },
       },
       deliveries,

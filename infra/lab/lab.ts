@@ -48,8 +48,8 @@ interface LabHead {
   setMode(mode: Mode): Promise<void>;
   /** A draining delivery keeps what it has and is given nothing more; `false` ends that. */
   drain(delivery: string, on: boolean): Promise<void>;
-  /** Ends its process, gently or not, and starts it again at the same address. Settles when it is ready. */
-  restart(how: 'stop' | 'kill'): Promise<void>;
+  /** Ends its process, gently or not, and starts it again at the same address. Settles when it is ready. `more`: arguments. */
+  restart(how: 'stop' | 'kill', more?: readonly string[]): Promise<void>;
   freeze(): Promise<void>;
   resume(): Promise<void>;
 }

@@ -36,7 +36,7 @@ const isRedirected = ({ ended }: Visit) => ended.hops.length > 0;
 const BROKEN_OFF = ['reset', 'closed_early'];
 const STALL_TIMEOUT_MS = 2000;
 
-export const costs: readonly Cost[] = [
+const costs: readonly Cost[] = [
   {
     row: 'handoff.md: it dies after taken; migration.md: its process ends after commit',
     of: (fault) => isDelivery(fault) && isKill(fault),
@@ -110,7 +110,7 @@ export const costs: readonly Cost[] = [
 ];
 
 /** Never allowed, whatever happened: the words of visitors-main.ts. */
-export const never = ['answer_of_another', 'heard_otherwise', 'wrong_length', 'bad_answer'];
+const never = ['answer_of_another', 'heard_otherwise', 'wrong_length', 'bad_answer'];
 
 /** Clocks are the same; what is written down a moment after it happened is not. */
 const SLACK_MS = 150;

@@ -1,4 +1,5 @@
 /** How each kind of fault comes about and is mended. */
+import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Mode } from '../../shared/status.ts';
 import type { Host, Lab, Service } from '../lab/lab.ts';
@@ -92,12 +93,22 @@ function ofDelivery(kind: Entry['kind'], lab: Lab, target: string): Broken {
   if (kind === 'freeze') return { pid, begin: () => delivery.freeze(), end: () => delivery.resume() };
   if (kind === 'fewFiles') return fewFiles(pid);
   if (kind === 'drain')
-    return { pid, begin: () => lab.head.drain(target, true), end: () => lab.head.drain(target, false) };
+    return {
+      pid,
+      begin: () => untilRegistered(lab, target).then(() => lab.head.drain(target, true)),
+      end: () => lab.head.drain(target, false),
+    };
   return {
     pid,
     begin: () => (kind === 'kill' ? delivery.kill() : delivery.stop()),
     end: () => delivery.restart(),
   };
+}
+
+/** A head that has just started does not know it yet, nor one whose cable is down. */
+async function untilRegistered({ head }: Lab, name: string): Promise<void> {
+  const isKnown = async () => (await head.status()).deliveries.some((each) => each.name === name);
+  while (!(await isKnown())) await delay(50);
 }
 
 /** It may open hardly a file more than it has. */
@@ -111,7 +122,6 @@ function fewFiles(pid: number): Broken {
     async begin() {
       const args = ['prlimit', '--pid', String(pid), '--nofile', '--output=SOFT', '--noheadings'] as const;
       before = (await runTool([...args], 'util-linux')).stdout.trim();
-      const { readdirSync } = await import('node:fs');
       const open = readdirSync(`/proc/${pid}/fd`).map(Number);
       await limit(String(Math.max(...open) + 2));
     },

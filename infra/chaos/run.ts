@@ -13,7 +13,7 @@ import { checkFolder } from '../trace/folder.ts';
 import { checkVisits, type Found } from './check.ts';
 import { type Client, type Happened, inflict, type World } from './faults.ts';
 import { readRecords } from './records.ts';
-import type { Places, Schedule } from './schedule.ts';
+import { occupiedBy, type Places, type Schedule } from './schedule.ts';
 
 export const kinds = ['netns', 'loopback'] as const;
 export type ChaosKind = (typeof kinds)[number];
@@ -103,16 +103,23 @@ async function runIn(
     const began = Date.now();
     const over = new AbortController();
     const watching = watchCounters(lab, over.signal, problems);
+    /** What is busy until when: a head that takes its time to stop is not killed by the next fault. */
+    const mended = new Map<string, Promise<void>>();
     await Promise.all(
       schedule.faults.map(async (entry) => {
-        await pause(began + entry.at - Date.now(), signal);
-        if (signal.aborted) return;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        const before = occupiedBy(entry).map((place) => mended.get(place));
+        for (const place of occupiedBy(entry)) mended.set(place, promise);
         try {
-          happened.push(await inflict(entry, world, signal));
+          await pause(began + entry.at - Date.now(), signal);
+          await Promise.all(before);
+          if (!signal.aborted) happened.push(await inflict(entry, world, signal));
         } catch (error) {
           problems.push(
             `${entry.kind} of ${entry.target} at ${entry.at} ms: ${error instanceof Error ? error.message : error}`,
           );
+        } finally {
+          resolve();
         }
       }),
     );

@@ -3,17 +3,7 @@ import { z } from 'zod';
 import { modes } from '../../shared/status.ts';
 import { type Random, seededRandom } from '../statistics/random.ts';
 
-export const faultKinds = [
-  'kill',
-  'stop',
-  'freeze',
-  'fewFiles',
-  'drain',
-  'mode',
-  'linkDown',
-  'linkBad',
-] as const;
-export type FaultKind = (typeof faultKinds)[number];
+const faultKinds = ['kill', 'stop', 'freeze', 'fewFiles', 'drain', 'mode', 'linkDown', 'linkBad'] as const;
 
 const entrySchema = z.object({
   /** Milliseconds since the visits began. */
@@ -64,7 +54,7 @@ export function makeSchedule(
   for (let at = CALM_MS; ; at += 500 + random() * 2 * (EVERY_MS - 500)) {
     const entry = draw(Math.round(at), random, one, { ...places, policies });
     if (entry.at + entry.lasts > durationMs - CALM_MS) break;
-    const occupied = placesOf(entry);
+    const occupied = occupiedBy(entry);
     if (occupied.some((place) => (busy.get(place) ?? 0) > entry.at)) continue;
     // What it breaks is given a second to be whole again.
     for (const place of occupied) busy.set(place, entry.at + entry.lasts + 1000);
@@ -77,8 +67,8 @@ export function makeSchedule(
   return { seed, head, durationMs, faults };
 }
 
-/** What nothing else may be done to meanwhile. A head that is not there cannot be told anything. */
-function placesOf({ kind, target }: Entry): string[] {
+/** What nothing else may be done to until it is mended. A head that is not there cannot be told anything. */
+export function occupiedBy({ kind, target }: Entry): string[] {
   if (kind.startsWith('link')) return [`cable ${target}`];
   if (kind === 'mode') return ['head'];
   return kind === 'drain' ? [target, 'head'] : [target];

@@ -105,10 +105,13 @@ function ofDelivery(kind: Entry['kind'], lab: Lab, target: string): Broken {
   };
 }
 
+const KNOWN_WITHIN_MS = 15_000;
+
 /** A head that has just started does not know it yet, nor one whose cable is down. */
 async function untilRegistered({ head }: Lab, name: string): Promise<void> {
   const isKnown = async () => (await head.status()).deliveries.some((each) => each.name === name);
-  while (!(await isKnown())) await delay(50);
+  const deadline = Date.now() + KNOWN_WITHIN_MS;
+  while (Date.now() < deadline && !(await isKnown())) await delay(50);
 }
 
 /** It may open hardly a file more than it has. */

@@ -17,7 +17,7 @@ interface Cost {
   readonly row: string;
   readonly of: (fault: Happened) => boolean;
   readonly fails: readonly string[];
-  /** `onset`: while it came about; `whole`: until it was mended, or heard of (both: somewhat later on bad cables). */
+  /** `onset`: begun before the head had heard of it; `whole`: before it was mended, and TCP had caught up. Over after it began, both. */
   readonly during: 'onset' | 'whole';
   readonly whom: (visit: Visit, fault: Happened, all: readonly Happened[]) => boolean;
 }
@@ -35,6 +35,10 @@ const isRedirected = ({ ended }: Visit) => ended.hops.length > 0;
 
 const BROKEN_OFF = ['reset', 'closed_early'];
 const STALL_TIMEOUT_MS = 2000;
+/** So long that a head and a remote delivery may give each other up (questions are under way for a part of the timeout). */
+const isSilence = ({ kind, target, from, mended }: Happened) =>
+  ((kind === 'linkDown' && target !== 'client') || (kind === 'freeze' && /^(head|d\d+)$/.test(target))) &&
+  mended - from > STALL_TIMEOUT_MS / 2;
 
 const costs: readonly Cost[] = [
   {
@@ -62,12 +66,7 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'migration.md: it is dropped, or cannot be heard, after commit and before live',
-    of: (fault) =>
-      isCable(fault) ||
-      (fault.kind === 'freeze' &&
-        /^(head|d\d+)$/.test(fault.target) &&
-        fault.until - fault.from > STALL_TIMEOUT_MS / 2) ||
-      (isHead(fault) && isKill(fault)),
+    of: (fault) => isSilence(fault) || (isHead(fault) && isKill(fault)),
     fails: ['reset'],
     during: 'whole',
     whom: isNobodys,
@@ -128,11 +127,8 @@ export function allowedBy(
   const found = costs.find(({ of, fails, during, whom }) =>
     happened.some((fault) => {
       if (!of(fault) || !fails.includes(ended.result)) return false;
-      const end = during === 'onset' ? fault.begun : fault.mended + RETRANSMITTED_MS;
-      return (
-        overlaps(asked.connected, ended.to, fault.from, heardBy(end, fault, happened)) &&
-        whom(visit, fault, happened)
-      );
+      const end = during === 'onset' ? heardBy(fault, happened) : fault.mended + RETRANSMITTED_MS;
+      return overlaps(asked.connected, ended.to, fault.from, end) && whom(visit, fault, happened);
     }),
   );
   if (found) return found.row;
@@ -144,17 +140,33 @@ export function allowedBy(
 const overlaps = (from: number, to: number, start: number, end: number) =>
   from <= end + SLACK_MS && to >= start - SLACK_MS;
 
-/** Cables that are bad, and whoever is frozen, hear of it later. */
-const delays = (fault: Happened, all: readonly Happened[]) =>
+/** On cables that were bad then, or so shortly before that TCP had not caught up. */
+const onBadCables = (fault: Happened, all: readonly Happened[]) =>
   all.filter(
     (other) =>
-      other !== fault &&
-      (isCable(other) || other.kind === 'freeze') &&
-      overlaps(fault.from, fault.begun, other.from, other.mended + RETRANSMITTED_MS),
+      isCable(other) && overlaps(fault.from, fault.begun, other.from, other.mended + RETRANSMITTED_MS),
   );
-const hearsLate = (fault: Happened, all: readonly Happened[]) => delays(fault, all).some(isCable);
-const heardBy = (end: number, fault: Happened, all: readonly Happened[]) =>
-  Math.max(end, ...delays(fault, all).map(({ mended }) => mended + RETRANSMITTED_MS));
+const hearsLate = (fault: Happened, all: readonly Happened[]) => onBadCables(fault, all).length > 0;
+
+/**
+ * Until when connections may still be given to who has ended: a head that is frozen does not hear of it, nor one to which the
+ * cables are bad.
+ */
+function heardBy(fault: Happened, all: readonly Happened[]): number {
+  const frozen = all.filter(
+    (other) =>
+      isHead(other) && other.kind === 'freeze' && overlaps(fault.from, fault.begun, other.from, other.mended),
+  );
+  const isRemote = fault.target.startsWith('d');
+  const between = onBadCables(fault, all).filter(
+    ({ target }) => isRemote && (target === 'head' || target === fault.target),
+  );
+  return Math.max(
+    fault.begun,
+    ...frozen.map(({ mended }) => mended),
+    ...between.map(({ mended }) => mended + RETRANSMITTED_MS),
+  );
+}
 
 /** Until it has registered again. */
 const BACK_AFTER_MS = 2000;

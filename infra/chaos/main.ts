@@ -41,8 +41,15 @@ async function main(options: Options): Promise<void> {
   let left = options.minutes * 60_000;
   for (let seed = first; left > 0 && !signal.aborted; seed++, left -= RUN_MS) {
     const schedule = makeSchedule(seed, Math.min(RUN_MS, left), placesOf(options.on), policyNames);
-    const outcome = await run(schedule, options);
-    if (outcome.violations.length > 0) await tellFailure(schedule, options);
+    try {
+      const outcome = await run(schedule, options);
+      if (outcome.violations.length > 0) await tellFailure(schedule, options);
+    } catch (error) {
+      // No run, and no minute of chaos.
+      if (!(error instanceof BatonError) || signal.aborted) throw error;
+      console.log(`seed ${seed}: ${error.message}`);
+      process.exitCode = 1;
+    }
   }
 }
 

@@ -12,10 +12,12 @@
  */
 
 import { EAGAIN } from '../shared/sys/libc.ts';
+import { trace } from '../shared/trace.ts';
 import type { Admission } from './admit.ts';
 import type { AdoptedHandle } from './adopt.ts';
 import type { Arrival, Connections } from './connections.ts';
 import { type FirstInput, ReadAhead } from './read-ahead.ts';
+import { traceServe } from './steps.ts';
 
 /** Connections, and milliseconds, of one turn of the event loop. */
 const A_TURN = 64;
@@ -129,6 +131,7 @@ export class Feed {
       this.#at = 0;
     }
     if (this.#sources.size > 0 && this.room > 0) this.#tellSources();
+    if (trace) traceServe(arrival);
     this.#admission.admit(handle, input, arrival);
   }
 

@@ -23,6 +23,7 @@ import {
 } from '../shared/wire/lane.ts';
 import type { Arrival } from './connections.ts';
 import type { Feed } from './feed.ts';
+import { LaneSteps } from './steps.ts';
 
 export interface DeliveryLaneEvents {
   /** Whom to tell of a connection's end, and how it is called: its id is unique within the lane. */
@@ -53,6 +54,7 @@ export class DeliveryLane {
   readonly #feed: Feed;
   readonly #events: DeliveryLaneEvents;
   readonly #ready: Readiness;
+  readonly #steps: LaneSteps | undefined;
   readonly #held: Held[] = [];
   /** Returned to the head, not yet said: first and count. */
   readonly #refused: [number, number][] = [];
@@ -66,6 +68,7 @@ export class DeliveryLane {
     this.#fd = keepForThread(fd);
     this.#feed = feed;
     this.#events = events;
+    this.#steps = LaneSteps.of(this.#fd);
     this.#ready = watchReadable(this.#fd, () => {
       this.#read();
       // The application may run in there, so nothing comes after it.
@@ -113,9 +116,11 @@ export class DeliveryLane {
         return false;
       }
       const fds = held.fds.length > room ? held.fds.slice(0, room) : held.fds;
+      const at = this.#steps?.now();
       const sent = this.#send(writeRange(outbox.bytes, TAKEN, held.first, fds.length));
       if (sent === 'later') return false;
       const { first } = held;
+      this.#steps?.say(at!, sent === 'never' ? 'drop' : 'take', first, fds);
       if (fds === held.fds) this.#held.shift();
       else {
         held.first = (first + fds.length) >>> 0;
@@ -125,7 +130,10 @@ export class DeliveryLane {
       else this.#pass(first, fds);
     }
     for (let range = this.#refused[0]; range; range = this.#refused[0]) {
-      if (this.#send(writeRange(outbox.bytes, RETURNED, range[0], range[1])) === 'later') return false;
+      const at = this.#steps?.now();
+      const sent = this.#send(writeRange(outbox.bytes, RETURNED, range[0], range[1]));
+      if (sent === 'later') return false;
+      if (sent === 'sent') this.#steps?.return(at!, range[0], range[1]);
       this.#refused.shift();
     }
     if (this.#open) this.#ready.watchWritable(false);
@@ -178,10 +186,12 @@ export class DeliveryLane {
     if (count === 0 || !this.#open) return;
     // Before it is sent: a lane that breaks here is closed here, and closing reports what is left.
     this.#ended = 0;
-    if (this.#send(writeEnded(outbox.bytes, count)) === 'later') {
-      this.#ended = count;
-      this.#timer = setTimeout(this.#report, REPORT_ENDED_MS);
-    }
+    const at = this.#steps?.now();
+    const sent = this.#send(writeEnded(outbox.bytes, count));
+    if (sent === 'sent') this.#steps?.ended(at!, count);
+    if (sent !== 'later') return;
+    this.#ended = count;
+    this.#timer = setTimeout(this.#report, REPORT_ENDED_MS);
   }
 
   #end(problem?: string): void {
@@ -196,6 +206,7 @@ export class DeliveryLane {
     // The report may have found the lane broken, and closed it.
     if (!this.#open) return;
     this.#open = false;
+    this.#steps?.leave();
     clearTimeout(this.#timer);
     this.#feed.forget(this.#takeMore);
     this.#ready.close();

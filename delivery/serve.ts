@@ -14,6 +14,7 @@ import { splitNames } from '../shared/served-names.ts';
 import { dropHandshakes, hasHandshakes } from '../shared/sys/last-handshakes.ts';
 import { listenError } from '../shared/sys/reuseport.ts';
 import { listenQueue } from '../shared/sys/sockets.ts';
+import { traceTo } from '../shared/trace.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { apart } from './apart.ts';
 import { sayFarewell } from './farewell.ts';
@@ -57,6 +58,7 @@ export async function startDelivery(
   options: DeliveryOptions = {},
 ): Promise<Delivery> {
   const settings = resolveSettings(deliverySchema, input, options.configFile);
+  if (settings.trace !== undefined) traceTo(settings.trace);
   const log = options.log ?? createLogger('delivery');
   const name = settings.name ?? uniqueName();
   const { server, destroyAll } = await makeServer(settings, name);

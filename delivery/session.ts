@@ -8,6 +8,7 @@ import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { watchReadable } from '../shared/sys/readiness.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { connectSeqpacket } from '../shared/sys/unix-sockets.ts';
+import { trace } from '../shared/trace.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
 import {
   CONTROL_MESSAGE_MAX,
@@ -19,6 +20,7 @@ import {
 import type { Arrival } from './connections.ts';
 import type { Feed } from './feed.ts';
 import { DeliveryLane } from './lane.ts';
+import { traceFinish, traceJoin } from './steps.ts';
 
 /** How long a head may take to answer hello, milliseconds. */
 const WELCOME_WITHIN_MS = 5000;
@@ -142,6 +144,7 @@ class Registered implements Session {
       onEnd: () => this.#end('the head has gone'),
     });
     this.#channel.unref();
+    for (const [index, lane] of lanes.entries()) traceJoin(lane, `${id}-${index}`);
     this.#lanes = lanes.map(
       (lane, index) =>
         new DeliveryLane(lane, events.feed, {
@@ -248,6 +251,7 @@ class FdArrival implements Arrival {
   }
 
   closed(): boolean {
+    if (trace) traceFinish(this.id);
     return this.#session.connectionEnded(this.#lane);
   }
 }

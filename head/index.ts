@@ -4,6 +4,7 @@ import '../shared/need-node.ts';
 
 import { headSchema, resolveSettings } from '../shared/config.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
+import { traceTo } from '../shared/trace.ts';
 import type { Head } from './head.ts';
 import { HeadProcess } from './process.ts';
 
@@ -21,5 +22,6 @@ export async function startHead(
   options: HeadOptions = {},
 ): Promise<Head> {
   const resolved = resolveSettings(headSchema, settings, options.configFile);
+  if (resolved.trace !== undefined) traceTo(resolved.trace);
   return await new HeadProcess(resolved, options.log ?? createLogger('head')).start();
 }

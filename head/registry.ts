@@ -6,6 +6,7 @@
 import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import type { DeliveryStatus } from '../shared/status.ts';
+import { trace } from '../shared/trace.ts';
 import type { Drained } from './drained.ts';
 import { Liveness } from './liveness.ts';
 import { type RegisteredDelivery as Delivery, statusOf, sumFor } from './registered-delivery.ts';
@@ -127,6 +128,7 @@ export class Registry {
     this.#slots[slot] = delivery;
     const { name, pid, credits, direct, directTls, serves } = introduction;
     scoreboard.describe(slot, { ...introduction, active });
+    trace?.say(`s${slot}`, 'member', registrant.process, credits, active, transport);
     for (const [worker, lane] of lanes.entries())
       this.#parts.tell(worker, { type: 'join', slot, name, direct, directTls, serves, lane });
     await this.#settled(delivery);
@@ -154,7 +156,11 @@ export class Registry {
       },
       pong: (count) => scoreboard.setDirectOpen(slot, count),
       // What a delivery that was dropped still says counts for nothing: its slot may be another's.
-      ended: (count) => delivery.state !== 'down' && scoreboard.giveCredits(slot, count),
+      ended: (count) => {
+        if (delivery.state === 'down') return;
+        trace?.say(`s${slot}`, 'former', count);
+        scoreboard.giveCredits(slot, count);
+      },
       draining: () => this.#leave(delivery),
       end: (reason) => this.#remove(delivery, reason),
     };
@@ -193,6 +199,7 @@ export class Registry {
         return;
       case 'left':
         delivery.moved += message.moved;
+        if (delivery.awaited === 1) this.#vacated(delivery);
         this.#settleOne(delivery);
         if (delivery.awaited === 0 && delivery.moved > 0) {
           this.#parts.log.info({ delivery: name, moved: delivery.moved }, 'untaken connections moved');
@@ -207,6 +214,11 @@ export class Registry {
   #settleOne(delivery: Delivery): void {
     delivery.awaited--;
     if (delivery.awaited === 0) for (const resolve of delivery.whenSettled.splice(0)) resolve();
+  }
+
+  /** No worker has anything of it any more. */
+  #vacated({ slot }: Delivery): void {
+    trace?.say(`s${slot}`, 'vacated', this.#parts.scoreboard.inUse(slot));
   }
 
   #leaveWorkers(delivery: Delivery): void {

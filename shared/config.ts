@@ -63,6 +63,10 @@ const text = z.string().min(1);
 const path = text.meta({ placeholder: 'PATH' });
 const file = text.meta({ placeholder: 'FILE' });
 const files = text.meta({ placeholder: 'FILE,...' });
+const traced = text
+  .meta({ placeholder: 'FOLDER' })
+  .optional()
+  .describe('write each step that is made with a connection to a file in there, for `npm run trace`');
 const vips = z
   .string()
   .refine((list) => list.split(',').every((one) => isIP(one) !== 0), {
@@ -165,6 +169,7 @@ export const headSchema = z
       .default('auto')
       .describe('auto: system calls in batches with io_uring(7) where the kernel has it; off: one by one'),
     stopTimeout: duration('10s', 0, 600_000).describe('on SIGTERM: time to pass on what is queued'),
+    trace: traced,
   })
   .meta({ title: 'baton head' });
 
@@ -232,6 +237,7 @@ export const deliverySchema = z
       .optional()
       .describe('where Prometheus finds /metrics over TCP, HOST:PORT; for nothing else (default: nowhere)'),
     drainTimeout: duration('10s', 0, 3_600_000).describe('on SIGTERM: time for requests in progress to end'),
+    trace: traced,
   })
   .meta({ title: 'baton delivery' });
 

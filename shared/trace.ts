@@ -1,14 +1,22 @@
 /**
- * Transitions of connections that move between hosts, one a line: when, which process, which migration, what. For the
- * checker that holds them against docs/model/migration.pml (infra/trace/), and for whoever wants to see what happened. On
- * where BATON_TRACE names a folder, in which each process has a file; else `trace` is undefined, and costs that look.
+ * What heads and deliveries do with connections, one step a line: when, who, what with, which step, and what there is to say
+ * of it. For the checker that holds the steps against docs/model/ (infra/trace/), and for whoever wants to see what happened.
+ * On where BATON_TRACE (or --trace) names a folder, in which each process has a file; else `trace` is undefined, and costs
+ * that look.
+ *
+ * A step is written when it has been made, at once, so that a process which is killed loses the last one at most. What
+ * another process may answer has the time from before it was sent, and what was heard the time from after: so the steps of
+ * all processes, in the order of time, are in an order in which they can have happened.
  */
-import { constants, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { constants, mkdirSync, openSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { BatonError } from './errors.ts';
 import { Output } from './output.ts';
+import type { Endpoint } from './sys/endpoints.ts';
 
-/** What a head and a delivery do with a migration, in the words of the model. */
-export const transitions = [
+/** Of a move to another host, in the words of docs/model/migration.pml. */
+const migrationSteps = [
   'adopt',
   'forward',
   'commit',
@@ -20,25 +28,114 @@ export const transitions = [
   'refuse',
   'activate',
   'abandon',
+  /** The connection has made way for a new one with the same ends. */
+  'outdated',
   'closed',
 ] as const;
-export type Transition = (typeof transitions)[number];
 
-export type Trace = (id: number, transition: Transition) => void;
+/** Of the local handoff, in the words of docs/model/handoff.pml where it has the step. */
+const handoffSteps = [
+  // A head's main thread, of a place on the scoreboard: a delivery gets it, connections of before end, it is free.
+  'member',
+  'former',
+  'vacated',
+  // Its workers, of a lane.
+  'open',
+  'hearEnded',
+  'hearLate',
+  'shutdown',
+  'emptied',
+  // Of a connection.
+  'accept',
+  'offer',
+  'hearTaken',
+  'hearReturned',
+  'takeBack',
+  'move',
+  'moved',
+  'kept',
+  'postpone',
+  'terminate',
+  'answer',
+  'fail',
+  'close',
+  // Of themselves, when they end.
+  'counts',
+  // A delivery, of a lane, and of a connection on it.
+  'join',
+  'take',
+  'drop',
+  'return',
+  'ended',
+  'leave',
+  'serve',
+  'finish',
+] as const;
+
+/** Of a thread. */
+const threadSteps = ['begin', 'end'] as const;
+
+export const transitions = [...migrationSteps, ...handoffSteps, ...threadSteps] as const;
+export type Transition = (typeof transitions)[number];
+export type MigrationStep = (typeof migrationSteps)[number];
+
+/** What it is with, the step, and more of it; none of them with a blank. */
+export type TraceStep = readonly [
+  subject: string,
+  transition: Transition,
+  ...details: (string | number | bigint)[],
+];
+
+export interface Trace {
+  /** A step that was made now. */
+  say(...step: TraceStep): void;
+  /** Steps made by one call, at that time (`now`): all of them are written, or none. */
+  sayAt(at: bigint, steps: readonly TraceStep[]): void;
+  /** Nanoseconds of the clock that is the same for all processes of one kernel. */
+  now(): bigint;
+}
 
 const { O_WRONLY, O_CREAT, O_APPEND, O_NONBLOCK } = constants;
 
-function openTrace(folder: string | undefined): Trace | undefined {
-  if (!folder) return undefined;
+function openTrace(folder: string): Trace {
+  mkdirSync(folder, { recursive: true });
   const file = join(folder, `${process.pid}.trace`);
-  const output = new Output(openSync(file, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0o600), (dropped) =>
-    traceLine('dropped', dropped),
-  );
-  return (id, transition) => output.write(traceLine(transition, id));
+  const fd = openSync(file, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0o600);
+  const who = `${process.pid}.${threadId}`;
+  const now = process.hrtime.bigint;
+  const lineOf = (at: bigint, step: readonly unknown[]): string => `${at} ${who} ${step.join(' ')}\n`;
+  // Before the output's own last look.
+  process.on('exit', () => output.write(lineOf(now(), ['-', 'end'])));
+  const output = new Output(fd, (dropped) => lineOf(now(), ['-', 'dropped', dropped]));
+  const opened: Trace = {
+    say: (...step) => output.write(lineOf(now(), step)),
+    sayAt: (at, steps) => output.write(steps.map((step) => lineOf(at, step)).join('')),
+    now,
+  };
+  opened.say('-', 'begin');
+  return opened;
 }
 
-/** The clock is the same for all processes of one kernel. */
-const traceLine = (what: string, id: number): string =>
-  `${process.hrtime.bigint()} ${process.pid} ${id} ${what}\n`;
+export let trace: Trace | undefined = process.env.BATON_TRACE
+  ? openTrace(process.env.BATON_TRACE)
+  : undefined;
 
-export const trace: Trace | undefined = openTrace(process.env.BATON_TRACE);
+/** From now on this process writes there, and the threads and processes that it starts. Throws BAD_OPTION. */
+export function traceTo(folder: string): void {
+  if (trace) return;
+  const absolute = resolve(folder);
+  try {
+    trace = openTrace(absolute);
+  } catch (error) {
+    const problem = `cannot write there: ${(error as Error).message}`;
+    throw new BatonError('BAD_OPTION', { option: '--trace', problem, value: JSON.stringify(folder) });
+  }
+  process.env.BATON_TRACE = absolute;
+}
+
+/** The ends of a connection in a trace: client, server. */
+export const endsText = (client: Endpoint, server: Endpoint): string =>
+  `${endText(client)}-${endText(server)}`;
+
+const endText = ({ address, port }: Endpoint): string =>
+  address.length === 4 ? `${address.join('.')}:${port}` : `[${Buffer.from(address).toString('hex')}]:${port}`;

@@ -63,7 +63,7 @@ export class AdoptedFlows {
   closed(id: number, soon: boolean): void {
     const { ends, isOutdated } = this.#open.get(id)!;
     this.#open.delete(id);
-    trace?.(id, 'closed');
+    trace?.say(`m${id}`, 'closed');
     this.#closed++;
     if (isOutdated) {
       this.#gone.push(id);
@@ -83,9 +83,10 @@ export class AdoptedFlows {
    */
   makeWay(ends: Ends): boolean {
     const name = nameOf(ends);
-    for (const open of this.#open.values()) {
+    for (const [id, open] of this.#open) {
       if (nameOf(open.ends) !== name || !endOutdated(open.fd, open.ends)) continue;
       open.isOutdated = true;
+      trace?.say(`m${id}`, 'outdated');
       return true;
     }
     try {

@@ -14,7 +14,7 @@ import {
   prepare,
   Refusal,
 } from '../../shared/tcp-repair/index.ts';
-import { trace } from '../../shared/trace.ts';
+import { endsText, trace } from '../../shared/trace.ts';
 import type { FromRemote, ToRemote } from '../../shared/wire/remote/messages.ts';
 
 interface Prepared {
@@ -51,7 +51,7 @@ export class Adoptions {
       connection = prepare(saved);
     if (connection instanceof Refusal) return { type: 'refused', id, reason: connection.reason };
     const { client, server } = saved;
-    trace?.(id, 'prepare');
+    trace?.say(`m${id}`, 'prepare', endsText(client, server));
     this.#prepared.set(id, { connection, ends: { client, server } });
     return { type: 'adopted', id, micros: (performance.now() - began) * 1000 };
   }
@@ -59,9 +59,9 @@ export class Adoptions {
   /** It is ours: the live connection; or a Refusal, and then nobody has it. Throws PROTOCOL. */
   commit(id: number): { fd: number; ends: Ends } | Refusal {
     const { connection, ends } = this.#take(id, 'commit');
-    trace?.(id, 'activate');
+    trace?.say(`m${id}`, 'activate');
     const fd = connection.activate();
-    if (fd instanceof Refusal) trace?.(id, 'refuse');
+    if (fd instanceof Refusal) trace?.say(`m${id}`, 'refuse');
     return fd instanceof Refusal ? fd : { fd, ends };
   }
 
@@ -69,7 +69,7 @@ export class Adoptions {
   abort(id: number): void {
     if (id <= this.#last && !this.#prepared.has(id)) return;
     this.#take(id, 'abort').connection.abandon();
-    trace?.(id, 'abandon');
+    trace?.say(`m${id}`, 'abandon');
   }
 
   #take(id: number, what: string): Prepared {
@@ -83,7 +83,7 @@ export class Adoptions {
   end(): void {
     for (const [id, { connection }] of this.#prepared) {
       connection.abandon();
-      trace?.(id, 'abandon');
+      trace?.say(`m${id}`, 'abandon');
     }
     this.#prepared.clear();
   }

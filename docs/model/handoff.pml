@@ -10,6 +10,8 @@
  * one outcome (assert in settle); no credit is exceeded or lost; and when nothing moves any more, nobody waits: each
  * connection has an outcome, and who has it lives or has closed it (the monitor's asserts).
  *
+ * A run that is printed (spin -T) says its steps in the words of shared/trace.ts, for the checker of traces.
+ *
  * Each macro leaves one check out, and the model then fails:
  *   NO_SHUTDOWN     FdLane.close: the head's end goes on taking words of a delivery that is let go
  *   NO_READ         FdLane.close: what the delivery said in time is not read
@@ -82,6 +84,7 @@ inline speak(d, c) {
 inline offer(d, c) {
   lane[d].inUse++;
   assert(lane[d].inUse <= CREDITS);
+  printf("TRACE 9 offer %d %d\n", c, d);
   on[c] = d;
 #ifdef NO_COPY
   headCopy[c] = false;
@@ -93,20 +96,21 @@ inline place(c) {
   if
   :: CAN_TAKE(0) -> offer(0, c)
   :: CAN_TAKE(1) -> offer(1, c)
-  :: !CAN_TAKE(0) && !CAN_TAKE(1) -> settle(c, FALLBACK)
+  :: !CAN_TAKE(0) && !CAN_TAKE(1) -> printf("TRACE 9 answer %d\n", c); settle(c, FALLBACK)
   fi
 }
 
 inline hear(d) {
   lane[d].up ? word, k;
   if
-  :: word == TAKEN && on[k] == d -> on[k] = NOBODY; settle(k, TAKEN_BY_ONE)
+  :: word == TAKEN && on[k] == d -> printf("TRACE 9 hearTaken %d %d\n", k, d); on[k] = NOBODY; settle(k, TAKEN_BY_ONE)
   :: word == RETURNED && on[k] == d ->
+    printf("TRACE 9 hearReturned %d %d\n", k, d);
     on[k] = NOBODY;
 #ifndef NO_CREDIT_BACK
     lane[d].inUse--
 #endif
-  :: word == ENDED -> assert(lane[d].inUse > 0); lane[d].inUse--
+  :: word == ENDED -> printf("TRACE 9 hearEnded %d %d\n", k, d); assert(lane[d].inUse > 0); lane[d].inUse--
   :: word != ENDED && on[k] != d ->
 #ifdef COUNT_TWICE
     settle(k, TAKEN_BY_ONE)
@@ -119,7 +123,7 @@ inline hear(d) {
 /* The connection's socket is closed when nobody has a copy. What is on its way in a queue is one as well. */
 inline takeBack(c, d) {
   if
-  :: on[c] == d -> assert(headCopy[c]); on[c] = NOBODY
+  :: on[c] == d -> printf("TRACE 9 takeBack %d %d\n", c, d); assert(headCopy[c]); on[c] = NOBODY
   :: else
   fi
 }
@@ -127,7 +131,7 @@ inline takeBack(c, d) {
 inline letGo(d) {
   lane[d].registered = false;
 #ifndef NO_SHUTDOWN
-  atomic { lane[d].takes = false };
+  atomic { printf("TRACE 9 shutdown 0 %d\n", d); lane[d].takes = false };
 #endif
 #ifndef NO_READ
   do
@@ -142,7 +146,7 @@ inline letGo(d) {
   od;
 #endif
   /* Both ends are closed, and what is still untaken is placed anew. */
-  atomic { takeBack(0, d); takeBack(1, d); lane[d].inUse = 0; k = 0; word = ENDED }
+  atomic { printf("TRACE 9 emptied 0 %d\n", d); takeBack(0, d); takeBack(1, d); lane[d].inUse = 0; k = 0; word = ENDED }
 }
 
 proctype Head() {
@@ -150,7 +154,7 @@ proctype Head() {
   byte k;
 endWaits:
   do
-  :: atomic { accepted < CONNECTIONS -> headCopy[accepted] = true; accepted++ }
+  :: atomic { accepted < CONNECTIONS -> printf("TRACE 9 accept %d\n", accepted); headCopy[accepted] = true; accepted++ }
   :: atomic { TO_PLACE(0) -> place(0) }
   :: atomic { TO_PLACE(1) -> place(1) }
   :: atomic { lane[0].registered && nempty(lane[0].up) -> hear(0); k = 0; word = ENDED }
@@ -164,6 +168,7 @@ endWaits:
 killed:
   /* kill -9: the kernel closes all that it had, the ends of the lanes included, and drops what is on its way. */
   atomic {
+    printf("TRACE 9 dies\n");
     headLives = false;
     lane[0].takes = false; lane[1].takes = false;
     headCopy[0] = false; headCopy[1] = false;
@@ -188,8 +193,9 @@ killed:
 inline finish(d, c) {
   lane[d].serves[c] = false;
   lane[d].copy[c] = false;
+  printf("TRACE %d finish %d %d\n", d, c, d);
   if
-  :: lane[d].takes -> lane[d].up ! ENDED, c
+  :: lane[d].takes -> printf("TRACE %d ended %d %d\n", d, c, d); lane[d].up ! ENDED, c
   :: else
   fi
 }
@@ -209,18 +215,18 @@ endWaits:
     :: atomic { mayReturn -> mayReturn = false; lane[d].copy[c] = false };
       atomic {
         if
-        :: lane[d].takes -> lane[d].up ! RETURNED, c
+        :: lane[d].takes -> printf("TRACE %d return %d %d\n", d, c, d); lane[d].up ! RETURNED, c
         :: else
         fi;
         c = 0
       }
     :: atomic {
         if
-        :: lane[d].takes -> lane[d].up ! TAKEN, c; speak(d, c)
+        :: lane[d].takes -> printf("TRACE %d take %d %d\n", d, c, d); lane[d].up ! TAKEN, c; speak(d, c)
 #ifdef SERVE_UNSAID
-        :: else -> speak(d, c)
+        :: else -> printf("TRACE %d take %d %d\n", d, c, d); speak(d, c)
 #else
-        :: else -> lane[d].copy[c] = false
+        :: else -> printf("TRACE %d drop %d %d\n", d, c, d); lane[d].copy[c] = false
 #endif
         fi;
         c = 0
@@ -238,13 +244,14 @@ endWaits:
 dies:
   atomic {
     c = 0;
+    printf("TRACE %d dies\n", d);
     lane[d].lives = false;
     lane[d].serves[0] = false; lane[d].serves[1] = false;
     lane[d].copy[0] = false; lane[d].copy[1] = false;
     goto done
   };
 freezes:
-  atomic { lane[d].frozen = true; c = 0 };
+  atomic { printf("TRACE %d dies\n", d); lane[d].frozen = true; c = 0 };
 done:
   skip
 }

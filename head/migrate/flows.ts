@@ -141,13 +141,13 @@ export class Flows {
     const flow = this.#byId.get(id);
     if (flow?.owner !== owner) return;
     flow.doubt = committed;
-    trace?.(id, 'doubt');
+    trace?.say(`m${id}`, 'doubt');
     if (isToBeAsked) this.#teller.ask(flow.key);
   }
 
   /** Nobody has it: what was saved is enough to tell the client. Nothing to tell when that has its ends in use again. */
   resetAway(id: number, { key, saved }: Unconfirmed): void {
-    trace?.(id, 'resetAway');
+    trace?.say(`m${id}`, 'resetAway');
     const flow = this.#byId.get(id);
     if (!flow || !this.#unlist(flow)) return;
     this.#steering.forget(key);

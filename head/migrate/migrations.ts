@@ -21,8 +21,9 @@
  * Not all is begun at once: what waits for its turn is not frozen. See window.ts.
  */
 
+import { socketCookie } from '../../shared/sys/cookie.ts';
 import { encodeSaved, endsOf, Refusal } from '../../shared/tcp-repair/index.ts';
-import { trace } from '../../shared/trace.ts';
+import { endsText, trace } from '../../shared/trace.ts';
 import { flowKey } from '../../shared/wire/remote/flow-key.ts';
 import type { ToRemote } from '../../shared/wire/remote/messages.ts';
 import type { Unconfirmed } from './flows.ts';
@@ -120,7 +121,7 @@ export class Migrations {
     const dumped = performance.now();
     this.#moving.set(id, { ...waiting, ...copy, id, key, isHeld, began, dumped });
     this.#timer ??= setTimeout(() => this.#expire(), adoptTimeoutMs);
-    trace?.(id, 'adopt');
+    trace?.say(`m${id}`, 'adopt', `c${socketCookie(fd)}`, endsText(ends.client, ends.server));
     this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state });
   }
 
@@ -143,7 +144,7 @@ export class Migrations {
     flows.add(id, moving.key, this.#to.name);
     // Before the word, which may be the one that breaks the link: the worker must not give away an fd that is nothing.
     this.#to.settle(moving.worker, moving.fd, 'taken');
-    trace?.(id, 'commit');
+    trace?.say(`m${id}`, 'commit');
     this.#tell({ type: 'commit', id });
     measures.count('adopted');
     const { dump, transfer, restore, steer, adopted } = measures.stages;
@@ -168,7 +169,7 @@ export class Migrations {
       steering.hold(key, MOMENT_MS);
       if (!frozen.deafen() || !frozen.isUnchanged()) return false;
       steering.forward(key, this.#to.hop());
-      trace?.(id, 'forward');
+      trace?.say(`m${id}`, 'forward');
       return true;
     } catch {
       // The kernel has no memory for it right now.
@@ -202,7 +203,7 @@ export class Migrations {
 
   onLive(ids: readonly number[]): void {
     for (const id of ids) {
-      if (this.#unconfirmed.delete(id)) trace?.(id, 'confirmed');
+      if (this.#unconfirmed.delete(id)) trace?.say(`m${id}`, 'confirmed');
     }
     this.#checkQuiet();
   }
@@ -241,7 +242,7 @@ export class Migrations {
   /** It is as it was before it was begun. */
   #release(moving: Moving, isToBeTold = true): void {
     this.#moving.delete(moving.id);
-    trace?.(moving.id, 'release');
+    trace?.say(`m${moving.id}`, 'release');
     // A client that was held has sent what nobody got: the probe that thawing sends makes it send that again.
     if (moving.isHeld) moving.frozen.thaw();
     else moving.frozen.thawQuietly();

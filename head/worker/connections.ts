@@ -8,6 +8,7 @@ import type { Epoll } from '../../shared/sys/epoll.ts';
 import { EDGE, PEER_ENDED, READABLE, WRITABLE } from '../../shared/sys/epoll.ts';
 import type { WorkerCounters } from '../scoreboard.ts';
 import { createLinks, type Links } from './fifo.ts';
+import { steps } from './steps.ts';
 
 /** Not a connection of ours. */
 const FREE = 0;
@@ -81,6 +82,7 @@ export class Connections {
     this.mayClose[fd] = 0;
     this.discarded[fd] = 0;
     this.#state[fd] = READING;
+    steps?.accept(fd, mode);
     this.#row.add('accepted');
     this.#row.add('open');
   }
@@ -143,6 +145,7 @@ export class Connections {
     // A delivery that returned it may have kept a copy, which keeps the open file, and with it the watch.
     if (this.attempts[fd]! > 0) this.unwatch(fd);
     this.#state[fd] = FREE;
+    steps?.close(fd);
     this.#watched[fd] = 0;
     this.#generation[fd]!++;
     this.#row.add('open', -1);

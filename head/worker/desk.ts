@@ -11,6 +11,7 @@ import { Outbox } from './outbox.ts';
 import type { Postponed } from './postponed.ts';
 import { Responses } from './responses.ts';
 import type { Router } from './router.ts';
+import { steps } from './steps.ts';
 import type { Terminator } from './terminated.ts';
 
 /** A connection that this many deliveries could not take is not given to another at once. */
@@ -103,6 +104,7 @@ export class WorkerDesk implements Desk {
   }
 
   refuse(fd: number, found: Found, outcome: string, answer: Refusal = 'unavailable'): void {
+    steps?.answer(fd, outcome);
     this.#countOutcome(fd, outcome);
     this.#say(fd, answer, found);
   }
@@ -136,6 +138,7 @@ export class WorkerDesk implements Desk {
   }
 
   #countAnswer(fd: number, slot: number, outcome: string, answer: 'redirected' | 'created'): void {
+    steps?.answer(fd, outcome);
     this.#countOutcome(fd, outcome);
     this.#counters.addFor(slot, answer);
     this.#scoreboard.expectDirect(slot);
@@ -162,6 +165,7 @@ export class WorkerDesk implements Desk {
 
   /** Ends a connection whose request came to nothing; without an answer where the client would not understand one. */
   fail(fd: number, failure: InspectionFailure, answer: Refusal | undefined, voice: Voice): void {
+    steps?.fail(fd, failure);
     this.#counters.add(failure);
     if (answer) this.#say(fd, answer, voice);
     else this.#end(fd);
@@ -169,6 +173,7 @@ export class WorkerDesk implements Desk {
 
   /** Ends a connection that nobody listens to any more. */
   abandon(fd: number, why: InspectionFailure): void {
+    steps?.fail(fd, why);
     this.#counters.add(why);
     this.#connections.close(fd);
   }

@@ -22,6 +22,7 @@ import {
   writeRange,
 } from '../../shared/wire/lane.ts';
 import type { Lane } from './lane.ts';
+import { type LaneSteps, steps } from './steps.ts';
 
 /** What a lane reports to the worker that it belongs to. */
 export interface LaneEvents {
@@ -56,6 +57,7 @@ export class FdLane implements Lane {
   readonly watchedFd: number;
   readonly #deliveryEnd: number;
   readonly #events: LaneEvents;
+  readonly #steps: LaneSteps | undefined;
   /** The fds of connections `#oldest` to `#next`, by id modulo WINDOW; SETTLED where one is done with. */
   readonly #ring = new Int32Array(WINDOW).fill(SETTLED);
   /** Ids as plain counters; they go over the wire modulo 2^32. */
@@ -74,6 +76,7 @@ export class FdLane implements Lane {
     this.watchedFd = headEnd;
     this.#deliveryEnd = deliveryEnd;
     this.#events = events;
+    this.#steps = steps?.lane(slot, deliveryEnd);
     messenger ??= createFdMessenger(LANE_MESSAGE_MAX);
     setSendBuffer(headEnd, SEND_BUFFER);
   }
@@ -100,6 +103,7 @@ export class FdLane implements Lane {
   }
 
   push(fd: number): void {
+    this.#steps?.offer(fd, this.#next);
     this.#ring[this.#next % WINDOW] = fd;
     this.#next++;
     this.#untaken++;
@@ -147,6 +151,7 @@ export class FdLane implements Lane {
     if (kind !== ENDED) return `a lane message of kind ${kind}`;
     if (count > this.#held) return 'more connections ended than it had taken';
     this.#held -= count;
+    this.#steps?.hearEnded(count);
     this.#events.onEnded(this.slot, count);
     return undefined;
   }
@@ -169,11 +174,13 @@ export class FdLane implements Lane {
     for (let id = start; id < end; id++) {
       const fd = id < this.#oldest ? SETTLED : this.#ring[id % WINDOW]!;
       if (fd === SETTLED) {
+        this.#steps?.hearLate(id);
         this.#events.onLate();
         continue;
       }
       this.#ring[id % WINDOW] = SETTLED;
       this.#untaken--;
+      this.#steps?.hear(kind === TAKEN, fd, id);
       if (kind === TAKEN) {
         this.#held++;
         this.#events.onTaken(this.slot, fd);
@@ -195,14 +202,18 @@ export class FdLane implements Lane {
 
   close(onUntaken: (fd: number) => void): void {
     endReading(this.watchedFd);
+    this.#steps?.shutdown();
     this.#hearTheRest();
     while (receive(this.#deliveryEnd, inbox, 0, inbox.bytes.length) > 0);
     closeFd(this.watchedFd);
     closeFd(this.#deliveryEnd);
+    this.#steps?.emptied();
     for (let id = this.#oldest; id < this.#next; id++) {
       const fd = this.#ring[id % WINDOW]!;
       this.#ring[id % WINDOW] = SETTLED;
-      if (fd !== SETTLED) onUntaken(fd);
+      if (fd === SETTLED) continue;
+      this.#steps?.takeBack(fd, id);
+      onUntaken(fd);
     }
   }
 

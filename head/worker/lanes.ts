@@ -14,6 +14,7 @@ import type { Lane } from './lane.ts';
 import { RemoteLane } from './migrate-lane.ts';
 import type { RequestReader } from './reader.ts';
 import type { Router } from './router.ts';
+import { steps } from './steps.ts';
 
 export interface LanesParts {
   readonly epoll: Epoll;
@@ -72,6 +73,8 @@ export class Lanes {
   settled({ slot, fd, how }: ToWorker & { type: 'settled' }): void {
     const lane = this.#router.lanes[slot];
     if (!lane?.settle(fd)) return this.#parts.counters.add('late_messages');
+    if (how === 'taken') steps?.moved(fd);
+    else steps?.kept(fd, slot);
     if (how === 'taken') this.#desk.taken(slot, fd);
     else if (how === 'gone') {
       this.#desk.takeBack(slot);

@@ -27,6 +27,7 @@ import { Orders } from './orders.ts';
 import { Postponed } from './postponed.ts';
 import { RequestReader } from './reader.ts';
 import { Router } from './router.ts';
+import { steps } from './steps.ts';
 import { TerminatedReader, Terminator } from './terminated.ts';
 
 /** Events of one wait. */
@@ -287,6 +288,7 @@ export class WorkerLoop {
     this.#desk.outbox.close();
     while (this.#linger.evict());
     this.#lanes.close();
+    steps?.counts(this.#counters);
     this.#calls.end();
     closeFd(this.#epoll.fd);
     this.#tell({ type: 'stopped' });

@@ -5,6 +5,7 @@
 
 import type { FromWorker } from '../worker-messages.ts';
 import type { Lane } from './lane.ts';
+import { steps } from './steps.ts';
 
 export class RemoteLane implements Lane {
   readonly slot: number;
@@ -40,6 +41,7 @@ export class RemoteLane implements Lane {
   }
 
   push(fd: number): void {
+    steps?.move(fd, this.slot);
     this.#untaken.add(fd);
     this.#pushed.push(fd);
   }
@@ -70,7 +72,10 @@ export class RemoteLane implements Lane {
     this.#pushed = [];
     const left = [...this.#untaken];
     this.#untaken.clear();
-    for (const fd of left) onUntaken(fd);
+    for (const fd of left) {
+      steps?.kept(fd, this.slot);
+      onUntaken(fd);
+    }
   }
 
   /** What is on it is in the main thread's hands, and stays there. */

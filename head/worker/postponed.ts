@@ -5,6 +5,7 @@
 import { GIVEN_UP, NOBODY } from '../modes/mode.ts';
 import { type Connections, POSTPONED } from './connections.ts';
 import { Fifo } from './fifo.ts';
+import { steps } from './steps.ts';
 
 /** While the head stops they wait no longer than this, milliseconds. */
 const STOPPING_MS = 1000;
@@ -34,6 +35,7 @@ export class Postponed {
     this.#connections.rest(fd);
     // A time from before is that of one which has left.
     this.#dueAt = this.#queue.size === 0 ? dueAt : Math.min(this.#dueAt, dueAt);
+    steps?.postpone(fd);
     this.#queue.join(fd, now);
     return true;
   }

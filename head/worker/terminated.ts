@@ -15,6 +15,7 @@ import type { WorkerDesk } from './desk.ts';
 import { inspect } from './inspect/index.ts';
 import { COMPLETE, REFUSED } from './inspect/kind.ts';
 import { serverName } from './inspect/name.ts';
+import { steps } from './steps.ts';
 
 const HTTP_1_1 = 'http/1.1';
 const AS_HTTP = { speaks: HTTP, isHead: false, stream: 0 };
@@ -46,6 +47,7 @@ export class Terminator {
     if (protocols.length > 0 && !protocols.includes(HTTP_1_1)) return false;
     this.#connections.unwatch(fd);
     this.#connections.setState(fd, TERMINATED);
+    steps?.terminate(fd);
     this.#asking.add(fd);
     this.#tell({ type: 'tls-begin', fd });
     return true;

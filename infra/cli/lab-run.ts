@@ -1,4 +1,6 @@
 /** Runs experiments one after the other, shows what they found and writes their reports. */
+import { resolve } from 'node:path';
+import { BatonError } from '../../shared/errors.ts';
 import type { Experiment } from '../experiments/kit/experiment.ts';
 import { runExperiment } from '../experiments/kit/run.ts';
 import type { LabKind } from '../lab/kinds/kind.ts';
@@ -10,11 +12,13 @@ export interface LabFlags {
   readonly on: LabKind;
   readonly out: string;
   readonly quick?: true;
+  readonly trace?: string;
 }
 
 /** What fails is told and the others go on; an interrupt ends the one and begins no other. */
 export async function runAll(wanted: readonly Experiment[], flags: LabFlags): Promise<void> {
   await needReports(flags.out);
+  if (flags.trace !== undefined) traceThese(flags.trace, flags.on);
   const stop = new AbortController();
   const interrupt = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -45,6 +49,15 @@ export async function runAll(wanted: readonly Experiment[], flags: LabFlags): Pr
   }
   if (failure !== undefined) throw failure;
   if (stop.signal.aborted) process.exitCode = 130;
+}
+
+/** All that is started from here on inherits it. */
+function traceThese(folder: string, { name }: LabKind): void {
+  if (name === 'vagrant') {
+    const problem = 'the processes of a lab of virtual machines have no folder in common';
+    throw new BatonError('BAD_OPTION', { option: '--trace', problem, value: JSON.stringify(folder) });
+  }
+  process.env.BATON_TRACE = resolve(folder);
 }
 
 async function runOne(

@@ -29,6 +29,7 @@ export function labCommand(): Command {
     .addOption(onLab('where its hosts are', () => true).default(usual, usual.name))
     .option('--out <FOLDER>', 'where the reports go', 'reports')
     .option('--quick', 'a shorter run, with less to say')
+    .option('--trace <FOLDER>', 'heads and deliveries write each step there, for `npm run trace`')
     .action(async (name: string, flags: LabFlags) => runThese([await loadExperiment(name)], flags));
   lab.registeredArguments[0]!.argChoices = [...experimentNames];
   return lab
@@ -56,7 +57,7 @@ const allCommand = () =>
   new Command('all')
     .summary('run all of them')
     .description('Runs all experiments, with a page that lists their answers.')
-    .configureHelp(showing('--on', '--out', '--quick'))
+    .configureHelp(showing('--on', '--out', '--quick', '--trace'))
     .action(async (_, command: Command) =>
       runThese(await loadExperiments(), command.optsWithGlobals<LabFlags>()),
     );

@@ -1,12 +1,23 @@
-/** `npm run trace -- FOLDER`: checks what processes with BATON_TRACE=FOLDER have written. Exits 1 with what is wrong. */
-import { checkFolder } from './folder.ts';
+/**
+ * `npm run trace -- FOLDER [--killed PID,PID]`: checks what processes with BATON_TRACE=FOLDER have written. Exits 1 with what
+ * is wrong, and 2 where there is nothing to check.
+ */
+import { parseArgs } from 'node:util';
+import { checkTraces } from './index.ts';
 
-const [folder] = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  options: { killed: { type: 'string' } },
+  allowPositionals: true,
+});
+const [folder] = positionals;
 if (folder === undefined) {
-  process.stderr.write('trace: say which folder: npm run trace -- FOLDER\n');
+  process.stderr.write('trace: say which folder: npm run trace -- FOLDER [--killed PID,PID]\n');
   process.exit(2);
 }
-const { processes, problems } = checkFolder(folder);
-for (const problem of problems) process.stdout.write(`${problem}\n`);
-process.stdout.write(`${processes} processes, ${problems.length} steps that the model does not allow\n`);
-process.exitCode = problems.length === 0 ? 0 : 1;
+const killed = (values.killed ?? '').split(',').map(Number);
+const { processes, connections, faults } = checkTraces(folder, { killed });
+for (const fault of faults) process.stdout.write(`${fault}\n`);
+process.stdout.write(
+  `${processes} processes, ${connections} connections, ${faults.length} steps that the models do not allow\n`,
+);
+process.exitCode = faults.length === 0 ? 0 : 1;

@@ -1,12 +1,18 @@
 /** A real head and real deliveries as child processes, on loopback and in a directory of their own; gone after the test. */
+import './traced.ts';
+
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { getMetrics, getStatus, setDrain, setMode } from '../../infra/admin-client.ts';
 import type { Service } from '../../infra/lab/lab.ts';
 import { baton, startService } from '../../infra/lab/service.ts';
 import type { HeadStatus, Mode } from '../../shared/status.ts';
 import { until } from './until.ts';
+
+/** Milliseconds; else it is killed. */
+const HEAD_ENDS_WITHIN_MS = 500;
 
 interface TestDelivery extends Service {
   readonly name: string;
@@ -47,8 +53,13 @@ export async function startCluster(
   const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));
   const socket = join(directory, 'head.sock');
   const services = new Set<Service>();
+  const deliveries: TestDelivery[] = [];
+  let head: Service | undefined;
   t.teardown(async () => {
-    // How they stop is for tests of that: a delivery would wait for clients of its direct address.
+    // How they stop is for tests of that: a delivery would wait for clients of its direct address. A head that holds nothing
+    // ends at once, and its trace says whether its accounts are even.
+    await Promise.all(deliveries.map((delivery) => delivery.kill()));
+    await Promise.race([head?.stop(), delay(HEAD_ENDS_WITHIN_MS)]);
     await Promise.all([...services].map((service) => service.kill()));
     await rm(directory, { recursive: true, force: true });
   });
@@ -60,17 +71,16 @@ export async function startCluster(
   const startHead = (listen: string, args: readonly string[]) =>
     start('head', '--listen', listen, '--socket', socket, ...args);
 
-  let head = await startHead('127.0.0.1:0', headArgs);
+  head = await startHead('127.0.0.1:0', headArgs);
   const listen = String(head.ready.listen);
   const admin = String(head.ready.admin);
-  const deliveries: TestDelivery[] = [];
   const cluster: Cluster = {
     directory,
     socket,
     admin,
     listen,
     get head() {
-      return head;
+      return head!;
     },
     deliveries,
     status: () => getStatus(admin),

@@ -1,12 +1,12 @@
 /** A lab of namespaces for one test file, which visits it from its client; gone after the file's tests. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import './traced.ts';
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { getMetrics } from '../../infra/admin-client.ts';
 import type { LabOptions } from '../../infra/lab/lab.ts';
 import { type NetnsLab, startNetnsLab } from '../../infra/lab/netns.ts';
-import { checkFolder } from '../../infra/trace/folder.ts';
 import type { HeadStatus } from '../../shared/status.ts';
 import { enterNamespace } from './enter-namespace.ts';
 import { until } from './until.ts';
@@ -27,7 +27,6 @@ export interface LabForTests extends NetnsLab {
 
 /** Starts it, with this file on its client; `stop` it, or let `stopAll` do so. */
 export async function startTestLab(options: Partial<LabOptions>): Promise<LabForTests> {
-  process.env.BATON_TRACE ??= mkdtempSync(join(tmpdir(), 'baton-trace-'));
   const lab = await startNetnsLab({ mode: 'handoff', deliveries: 2, ...options });
   started.add(lab);
   const enter = (host: string) => enterNamespace(lab.network.host(host).namespace);
@@ -58,14 +57,9 @@ const openFiles = (pid: number): number => {
 
 const started = new Set<NetnsLab>();
 
-/** All that the file's tests started, also when they failed; what its processes did is held against the model. */
+/** All that the file's tests started, also when they failed. */
 test.after.always('no lab is left', async () => {
   await Promise.all([...started].map((lab) => lab.stop()));
-  const folder = process.env.BATON_TRACE;
-  if (folder === undefined) return;
-  const { problems } = checkFolder(folder);
-  if (problems.length > 0) throw new Error(`steps that the model does not allow:\n${problems.join('\n')}`);
-  rmSync(folder, { recursive: true, force: true });
 });
 
 /** What a process opens once when it first needs it, and keeps: the socket through which it asks the kernel, say. */

@@ -4,16 +4,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { checkTrace } from '../../../infra/trace/check.ts';
+import { checkTrace as check } from '../../../infra/trace/index.ts';
 import { needing } from '../../support/needs.ts';
 
 const model = fileURLToPath(new URL('../../../docs/model/migration.pml', import.meta.url));
 const HEAD = 9;
 const ID = 5;
 
+/** Of processes that go on: what is not over is no fault. */
+const checkTrace = (text: string): readonly string[] => check(text, { running: [HEAD, 1, 2, 3, 4] }).faults;
+
 /** Lines as processes write them; the n-th at n. */
 const traceOf = (...steps: readonly (readonly [process: number, transition: string])[]): string =>
-  steps.map(([process, transition], at) => `${at} ${process} ${ID} ${transition}\n`).join('');
+  steps.map(([process, transition], at) => `${at} ${process}.0 m${ID} ${transition}\n`).join('');
 
 test('what the protocol does is accepted', (t) => {
   const commonWay = traceOf(
@@ -37,11 +40,11 @@ test('what the protocol does is accepted', (t) => {
     [HEAD, 'resetAway'],
   );
   t.deepEqual(checkTrace(died), []);
-  t.regex(checkTrace(`${died}9 1 7 prepare\n`).join(), /5: reset at 5 while 1 had it, and lived/);
+  t.regex(checkTrace(`${died}9 1.0 m7 prepare\n`).join(), /m5: reset at 5 while 1.0 had it, and lived/);
 });
 
 test('files of several processes are read in the order of time', (t) => {
-  t.deepEqual(checkTrace(`2 1 ${ID} prepare\n1 ${HEAD} ${ID} adopt\n`), []);
+  t.deepEqual(checkTrace(`2 1.0 m${ID} prepare\n1 ${HEAD}.0 m${ID} adopt\n`), []);
 });
 
 for (const [what, ...steps] of [
@@ -59,7 +62,7 @@ for (const [what, ...steps] of [
 
 test('what is no trace, and one with lines missing, is no answer', (t) => {
   t.throws(() => checkTrace('nonsense\n'), { message: 'not a line of a trace: nonsense' });
-  t.throws(() => checkTrace('1 9 40 dropped\n'), { message: 'process 9 dropped 40 lines' });
+  t.throws(() => checkTrace('1 9.0 - dropped 40\n'), { message: '9.0 lost 40 lines' });
 });
 
 /** One run of the model, its choices made by the seed. */
@@ -72,7 +75,7 @@ async function simulate(t: ExecutionContext, seed: number, without?: string): Pr
     reject: false,
   });
   return [...stdout.matchAll(/^TRACE (\d+) (\d+) (\w+)$/gm)]
-    .map(([, process, id, transition], at) => `${at} ${process} ${Number(id) + 1} ${transition}\n`)
+    .map(([, process, id, transition], at) => `${at} ${process}.0 m${Number(id) + 1} ${transition}\n`)
     .join('');
 }
 

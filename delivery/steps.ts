@@ -1,0 +1,63 @@
+/** What a delivery writes into its trace (shared/trace.ts), if there is one. */
+import { socketCookie } from '../shared/sys/cookie.ts';
+import { type Trace, type TraceStep, trace } from '../shared/trace.ts';
+import type { Arrival } from './connections.ts';
+
+/** Of one lane; its name is that of the socket, which the head has as well. */
+export class LaneSteps {
+  readonly #trace: Trace;
+  readonly #name: string;
+
+  private constructor(to: Trace, fd: number) {
+    this.#trace = to;
+    this.#name = `l${socketCookie(fd)}`;
+  }
+
+  /** Undefined without a trace. */
+  static of(fd: number): LaneSteps | undefined {
+    return trace && new LaneSteps(trace, fd);
+  }
+
+  now(): bigint {
+    return this.#trace.now();
+  }
+
+  /** *taken* was sent of these, and could leave or not. */
+  say(at: bigint, step: 'take' | 'drop', first: number, fds: readonly number[]): void {
+    this.#trace.sayAt(
+      at,
+      fds.map((fd, i): TraceStep => [this.#name, step, (first + i) >>> 0, `c${socketCookie(fd)}`]),
+    );
+  }
+
+  return(at: bigint, first: number, count: number): void {
+    const numbers = Array.from({ length: count }, (_, i) => (first + i) >>> 0);
+    this.#trace.sayAt(
+      at,
+      numbers.map((number): TraceStep => [this.#name, 'return', number]),
+    );
+  }
+
+  ended(at: bigint, count: number): void {
+    this.#trace.sayAt(at, [[this.#name, 'ended', count]]);
+  }
+
+  leave(): void {
+    this.#trace.say(this.#name, 'leave');
+  }
+}
+
+/** Its connections are called `session`-number from now on. */
+export function traceJoin(fd: number, session: string): void {
+  trace?.say(`l${socketCookie(fd)}`, 'join', session);
+}
+
+/** Its server gets it now. */
+export function traceServe({ transport, id }: Arrival): void {
+  trace?.say(transport === 'fd' ? `a${id}` : `m${Number.parseInt(id, 36)}`, 'serve');
+}
+
+/** It is closed. */
+export function traceFinish(id: string): void {
+  trace?.say(`a${id}`, 'finish');
+}

@@ -1,0 +1,354 @@
+/**
+ * Holds the local handoff against docs/model/handoff.pml: the same states and steps. What the model leaves out (a client that
+ * leaves before a choice, a connection that waits, one that moves to another host) has states of its own here.
+ */
+import type { Transition } from '../../shared/trace.ts';
+import type { Fates } from './fates.ts';
+import type { Migrations } from './migrations.ts';
+import type { Rules, Step, Thread } from './steps.ts';
+
+/** At the head: `on` and `outcome` of the model, and what its unnamed moments are. */
+type AtHead =
+  /** TO_PLACE: also while it waits for a delivery (postponed). */
+  | 'TO_PLACE'
+  /** On a lane, untaken. */
+  | 'OFFERED'
+  | 'MOVING'
+  | 'TERMINATED'
+  /** Its outcomes. */
+  | 'TAKEN_BY_ONE'
+  | 'MOVED'
+  | 'FALLBACK'
+  | 'FAILED'
+  | 'CLOSED';
+
+const headSteps: Readonly<Partial<Record<Transition, readonly [from: readonly AtHead[], to: AtHead]>>> = {
+  offer: [['TO_PLACE'], 'OFFERED'],
+  hearTaken: [['OFFERED'], 'TAKEN_BY_ONE'],
+  hearReturned: [['OFFERED'], 'TO_PLACE'],
+  takeBack: [['OFFERED'], 'TO_PLACE'],
+  move: [['TO_PLACE'], 'MOVING'],
+  moved: [['MOVING'], 'MOVED'],
+  kept: [['MOVING'], 'TO_PLACE'],
+  postpone: [['TO_PLACE'], 'TO_PLACE'],
+  terminate: [['TO_PLACE'], 'TERMINATED'],
+  answer: [['TO_PLACE', 'TERMINATED'], 'FALLBACK'],
+  fail: [['TO_PLACE', 'TERMINATED'], 'FAILED'],
+  close: [['TAKEN_BY_ONE', 'MOVED', 'FALLBACK', 'FAILED'], 'CLOSED'],
+};
+
+/** At a delivery: of `copy`, `serves` and `speaker`; OFFERED also while it is on its way, or in its hands untaken. */
+type AtDelivery = 'OFFERED' | 'TAKEN' | 'SERVED' | 'FINISHED' | 'RETURNED' | 'DROPPED';
+
+const deliverySteps: Readonly<
+  Partial<Record<Transition, readonly [from: readonly AtDelivery[], to: AtDelivery]>>
+> = {
+  take: [['OFFERED'], 'TAKEN'],
+  drop: [['OFFERED'], 'DROPPED'],
+  return: [['OFFERED'], 'RETURNED'],
+  serve: [['TAKEN'], 'SERVED'],
+  finish: [['TAKEN', 'SERVED'], 'FINISHED'],
+};
+
+export interface Connection {
+  readonly name: string;
+  readonly ends: string;
+  readonly owner: Thread;
+  state: AtHead;
+  /** Where it is on a lane, or was last. */
+  offer?: Offer;
+}
+
+interface Offer {
+  readonly lane: Lane;
+  readonly connection: Connection;
+  at: AtDelivery;
+  /** The head has heard what became of it, or has taken it back. */
+  isSettled: boolean;
+}
+
+interface Lane {
+  readonly name: string;
+  readonly head: Thread;
+  /** Who has it at its other end; undefined while nobody does, or somebody who writes no trace. */
+  delivery?: Thread;
+  readonly offers: Map<string, Offer>;
+  phase: 'open' | 'shutdown' | 'emptied';
+  hasLeft: boolean;
+  taken: number;
+  finished: number;
+  saidEnded: number;
+  heardEnded: number;
+}
+
+interface Tally {
+  accepted: number;
+  outcomes: number;
+  failures: number;
+  late: number;
+  hasCounts: boolean;
+}
+
+export class LocalHandoff implements Rules {
+  readonly #fates: Fates;
+  readonly #migrations: Migrations;
+  readonly connections = new Map<string, Connection>();
+  readonly #lanes = new Map<string, Lane>();
+  /** By what a delivery calls the connections of each. */
+  readonly #sessions = new Map<string, Lane>();
+  readonly #tallies = new Map<Thread, Tally>();
+
+  constructor(fates: Fates, migrations: Migrations) {
+    this.#fates = fates;
+    this.#migrations = migrations;
+  }
+
+  take(step: Step): string | undefined {
+    switch (step.subject[0]) {
+      case 'c':
+        return this.#takeAtHead(step);
+      case 'l':
+        return this.#takeOfLane(step);
+      case 'a':
+        return this.#takeArrived(step);
+      default:
+        return step.transition === 'counts' ? this.#compare(step) : undefined;
+    }
+  }
+
+  // --- a connection, at its head ---
+
+  #takeAtHead(step: Step): string | undefined {
+    const { subject, transition, details, thread } = step;
+    if (transition === 'accept') return this.#accept(step);
+    const connection = this.connections.get(subject);
+    if (!connection) return 'nobody has accepted it';
+    if (thread !== connection.owner) return `it is with ${connection.owner.name}`;
+    const [from, to] = headSteps[transition]!;
+    if (!from.includes(connection.state)) return `the head's is ${connection.state}`;
+    connection.state = to;
+    const tally = this.#tallyOf(thread);
+    switch (transition) {
+      case 'offer':
+        return this.#offer(connection, details[0]!, details[1]!);
+      case 'hearTaken':
+      case 'hearReturned':
+      case 'takeBack':
+        if (transition === 'hearTaken') tally.outcomes++;
+        return this.#settle(connection, transition, details[0]!, details[1]!);
+      case 'moved':
+        tally.outcomes++;
+        return this.#migrations.isCommitted(subject) ? undefined : 'the head has not let go of it';
+      case 'kept':
+        return this.#migrations.isAway(subject) ? 'the head has let go of it' : undefined;
+      case 'answer':
+        tally.outcomes++;
+        return undefined;
+      case 'fail':
+        tally.failures++;
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #accept({ subject, details, thread }: Step): string | undefined {
+    if (this.connections.has(subject)) return 'it was accepted before';
+    this.connections.set(subject, { name: subject, ends: details[0]!, owner: thread, state: 'TO_PLACE' });
+    this.#tallyOf(thread).accepted++;
+    return undefined;
+  }
+
+  #offer(connection: Connection, laneName: string, number: string): string | undefined {
+    const lane = this.#lanes.get(laneName);
+    if (!lane) return `there is no lane ${laneName}`;
+    if (lane.head !== connection.owner) return `${laneName} is a lane of ${lane.head.name}`;
+    if (lane.phase !== 'open') return `${laneName} is ${lane.phase}`;
+    if (lane.offers.has(number)) return `${number} was offered on ${laneName} before`;
+    const offer: Offer = { lane, connection, at: 'OFFERED', isSettled: false };
+    lane.offers.set(number, offer);
+    connection.offer = offer;
+    return undefined;
+  }
+
+  #settle(
+    { offer }: Connection,
+    how: 'hearTaken' | 'hearReturned' | 'takeBack',
+    laneName: string,
+    number: string,
+  ): string | undefined {
+    const lane = this.#lanes.get(laneName);
+    if (!offer || offer !== lane?.offers.get(number)) return `it is not ${number} on ${laneName}`;
+    offer.isSettled = true;
+    if (how === 'takeBack') {
+      if (lane.phase !== 'emptied') return `${laneName} is ${lane.phase}`;
+      const wasSaid = hasSpoken(offer) || offer.at === 'RETURNED';
+      return wasSaid ? `${lane.delivery!.name} had said in time that it is ${offer.at}` : undefined;
+    }
+    if (lane.phase === 'emptied') return `${laneName} is emptied`;
+    if (how === 'hearTaken') lane.taken++;
+    const isSaid = how === 'hearTaken' ? hasSpoken(offer) : offer.at === 'RETURNED';
+    if (isSaid || !this.#tellsAll(lane.delivery)) return undefined;
+    return `${lane.delivery!.name} has not said so: there it is ${offer.at}`;
+  }
+
+  /** A delivery that writes what it does, and of which no line is missing. */
+  #tellsAll(delivery: Thread | undefined): boolean {
+    return delivery !== undefined && this.#fates.of(delivery) !== 'killed';
+  }
+
+  // --- a lane ---
+
+  #takeOfLane(step: Step): string | undefined {
+    const { subject, transition, details, thread } = step;
+    if (transition === 'open') return this.#open(step);
+    const lane = this.#lanes.get(subject);
+    if (!lane) return 'no head has opened it';
+    const count = Number(details[0]);
+    switch (transition) {
+      case 'join':
+        if (lane.delivery) return `it is with ${lane.delivery.name}`;
+        lane.delivery = thread;
+        this.#sessions.set(details[0]!, lane);
+        return undefined;
+      case 'take':
+      case 'drop':
+      case 'return':
+      case 'ended':
+      case 'leave':
+        if (thread !== lane.delivery) return `it is with ${lane.delivery?.name ?? 'nobody'}`;
+        return this.#takeAtDelivery(lane, step);
+      default:
+        break;
+    }
+    if (thread !== lane.head) return `it is a lane of ${lane.head.name}`;
+    if (lane.phase === 'emptied') return 'it is emptied';
+    switch (transition) {
+      case 'shutdown':
+        if (lane.phase !== 'open') return `it is ${lane.phase}`;
+        lane.phase = 'shutdown';
+        return undefined;
+      case 'emptied':
+        if (lane.phase !== 'shutdown') return `it is ${lane.phase}`;
+        lane.phase = 'emptied';
+        return undefined;
+      case 'hearLate':
+        this.#tallyOf(thread).late++;
+        return lane.delivery ? `${lane.delivery.name} says nothing twice` : undefined;
+      default: {
+        lane.heardEnded += count;
+        if (lane.heardEnded > lane.taken) return 'more have ended than were taken';
+        const isMore = lane.heardEnded > lane.saidEnded && this.#tellsAll(lane.delivery);
+        return isMore ? `${lane.delivery!.name} has said so of ${lane.saidEnded}` : undefined;
+      }
+    }
+  }
+
+  #open({ subject, thread }: Step): string | undefined {
+    if (this.#lanes.has(subject)) return 'it was opened before';
+    const nothing = { taken: 0, finished: 0, saidEnded: 0, heardEnded: 0 };
+    const state = { phase: 'open' as const, hasLeft: false, ...nothing };
+    this.#lanes.set(subject, { name: subject, head: thread, offers: new Map(), ...state });
+    return undefined;
+  }
+
+  // --- a connection, at a delivery ---
+
+  #takeAtDelivery(lane: Lane, { transition, details }: Step): string | undefined {
+    if (lane.hasLeft) return 'it has left it';
+    if (transition === 'leave') {
+      lane.hasLeft = true;
+      return undefined;
+    }
+    if (transition !== 'drop' && lane.phase !== 'open') return `it could not say so: it is ${lane.phase}`;
+    if (transition === 'ended') {
+      lane.saidEnded += Number(details[0]);
+      return lane.saidEnded > lane.finished ? `of its connections ${lane.finished} have ended` : undefined;
+    }
+    const [number, name] = details;
+    const offer = lane.offers.get(number!);
+    if (!offer) return `${number} was not offered`;
+    if (name !== undefined && name !== offer.connection.name)
+      return `${number} is ${offer.connection.name}, and came as ${name}`;
+    const problem = advance(offer, transition);
+    if (problem !== undefined || transition === 'drop') return problem;
+    const { state } = offer.connection;
+    const isThere = state === 'OFFERED' && offer.connection.offer === offer;
+    return isThere ? undefined : `the head's is ${state}`;
+  }
+
+  #takeArrived({ subject, transition, thread }: Step): string | undefined {
+    const [, session, number] = /^a(.*)-(\d+)$/.exec(subject) ?? [];
+    const lane = this.#sessions.get(session ?? '');
+    if (lane?.delivery !== thread) return `it is none of the lanes of ${thread.name}`;
+    const offer = lane.offers.get(number!);
+    if (!offer) return 'it was not offered';
+    if (transition === 'finish') lane.finished++;
+    return advance(offer, transition);
+  }
+
+  // --- accounts ---
+
+  #tallyOf(thread: Thread): Tally {
+    let tally = this.#tallies.get(thread);
+    if (!tally) {
+      tally = { accepted: 0, outcomes: 0, failures: 0, late: 0, hasCounts: false };
+      this.#tallies.set(thread, tally);
+    }
+    return tally;
+  }
+
+  #compare({ thread, details }: Step): string | undefined {
+    const tally = this.#tallyOf(thread);
+    if (tally.hasCounts) return 'these were its last';
+    tally.hasCounts = true;
+    const { accepted, outcomes, failures, late } = tally;
+    const open = this.#connectionsOf(thread).filter(({ state }) => state !== 'CLOSED').length;
+    const seen = [accepted, open, outcomes, failures, late].join(' ');
+    const counted = details.join(' ');
+    return seen === counted
+      ? undefined
+      : `accepted, open, outcomes, failures, late are ${seen}, and counted as ${counted}`;
+  }
+
+  #connectionsOf(thread: Thread): Connection[] {
+    return [...this.connections.values()].filter(({ owner }) => owner === thread);
+  }
+
+  end(): string[] {
+    const problems: string[] = [];
+    for (const { name, state, owner } of this.connections.values()) {
+      // One that is moving is in the main thread's hands, which goes on a little longer.
+      if (this.#fates.of(owner) === 'ended' && state !== 'CLOSED' && state !== 'MOVING')
+        problems.push(`${name}: ${owner.name} has ended, and it is ${state}`);
+    }
+    for (const lane of this.#lanes.values()) {
+      if (this.#fates.of(lane.head) === 'ended')
+        for (const problem of this.#endOf(lane)) problems.push(`${lane.name}: ${problem}`);
+    }
+    for (const [thread, { hasCounts }] of this.#tallies)
+      if (this.#fates.of(thread) === 'ended' && !hasCounts) problems.push(`${thread.name}: has no accounts`);
+    return problems;
+  }
+
+  /** What was said of it in time has been heard. */
+  #endOf({ phase, offers, saidEnded, heardEnded }: Lane): string[] {
+    if (phase !== 'emptied') return [`its head has ended, and it is ${phase}`];
+    const problems: string[] = [];
+    for (const [number, offer] of offers) {
+      if (!offer.isSettled) problems.push(`${number} was never settled`);
+    }
+    if (saidEnded > heardEnded)
+      problems.push(`${saidEnded} have ended, and the head has heard of ${heardEnded}`);
+    return problems;
+  }
+}
+
+const hasSpoken = ({ at }: Offer): boolean => at === 'TAKEN' || at === 'SERVED' || at === 'FINISHED';
+
+function advance(offer: Offer, transition: Transition): string | undefined {
+  const [from, to] = deliverySteps[transition]!;
+  if (!from.includes(offer.at)) return `the delivery's is ${offer.at}`;
+  offer.at = to;
+  return undefined;
+}

@@ -10,7 +10,7 @@ import type { Lab } from '../lab/lab.ts';
 import { startLoopbackLab } from '../lab/loopback.ts';
 import { type NetnsLab, startNetnsLab } from '../lab/netns.ts';
 import { isIdle, sampleHead } from '../soak/sample.ts';
-import { checkFolder } from '../trace/folder.ts';
+import { checkTraces } from '../trace/index.ts';
 import { checkVisits, type Found } from './check.ts';
 import { type Client, type Happened, inflict, type World } from './faults.ts';
 import { readRecords } from './records.ts';
@@ -56,7 +56,8 @@ export async function runChaos(schedule: Schedule, options: ChaosOptions): Promi
   try {
     const { happened, problems } = await runIn(schedule, options);
     const found = checkVisits(readRecords(folder), happened, placesOf(options.on).deliveries);
-    const traced = checkFolder(trace).problems.map((problem) => `trace: ${problem}`);
+    const killed = happened.filter(({ kind }) => kind === 'kill' || kind === 'stop').map(({ pid }) => pid);
+    const traced = checkTraces(trace, { killed }).faults.map((problem) => `trace: ${problem}`);
     const outcome = { ...found, violations: [...problems, ...found.violations, ...traced], happened };
     if (options.keep !== undefined && outcome.violations.length > 0)
       await cp(folder, options.keep, { recursive: true });

@@ -138,7 +138,7 @@ export class LocalHandoff implements Rules {
         return this.#settle(connection, transition, details[0]!, details[1]!);
       case 'moved':
         tally.outcomes++;
-        return this.#migrations.isCommitted(subject) ? undefined : 'the head has not let go of it';
+        return this.#migrations.isLetGo(subject) ? undefined : 'the head has not let go of it';
       case 'kept':
         return this.#migrations.isAway(subject) ? 'the head has let go of it' : undefined;
       case 'answer':

@@ -62,10 +62,9 @@ export class Migrations implements Rules {
     this.#fates = fates;
   }
 
-  /** The head's word for it has gone: it is the delivery's. */
-  isCommitted(connection: string): boolean {
-    const head = this.#latest.get(connection)?.head;
-    return head === 'UNCONFIRMED' || head === 'DOUBT' || head === 'SETTLED';
+  /** The head has let go of it, and gives or has given its word. */
+  isLetGo(connection: string): boolean {
+    return this.isAway(connection) && this.#latest.get(connection)!.head !== 'MOVING';
   }
 
   /** It is on its way, or gone. */

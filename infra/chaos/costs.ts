@@ -33,6 +33,9 @@ const isUnserved = ({ served }: Visit) => served.length === 0;
 const isNobodys = (visit: Visit) => isUnserved(visit) && visit.owner === undefined;
 const isRedirected = ({ ended }: Visit) => ended.hops.length > 0;
 
+/** Of Node's servers; and the longest pause of a client before it asks again. */
+const KEPT_ALIVE_MS = 5000;
+const PAUSE_MAX_MS = 600;
 const BROKEN_OFF = ['reset', 'closed_early'];
 const STALL_TIMEOUT_MS = 2000;
 /** So long that a head and a remote delivery may give each other up (questions are under way for a part of the timeout). */
@@ -66,7 +69,7 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'migration.md: it is dropped, or cannot be heard, after commit and before live',
-    of: (fault) => isSilence(fault) || (isHead(fault) && isKill(fault)),
+    of: isSilence,
     fails: ['reset'],
     during: 'whole',
     whom: isNobodys,
@@ -100,6 +103,17 @@ const costs: readonly Cost[] = [
     whom: (visit) => isRedirected(visit) && isUnserved(visit),
   },
   {
+    row: 'Node: a server waits 5 s for the next request (keepAliveTimeout), and this one did not reach it',
+    of: isCable,
+    fails: BROKEN_OFF,
+    during: 'whole',
+    whom: ({ asked, ended, served }) =>
+      asked.turn > 0 &&
+      served.length === 0 &&
+      !ended.begun &&
+      ended.to - asked.from > KEPT_ALIVE_MS - PAUSE_MAX_MS,
+  },
+  {
     row: 'RFC 9293: a reset that is lost on the way is not sent again to who says nothing more',
     of: isKill,
     fails: ['timeout'],
@@ -124,16 +138,21 @@ export function allowedBy(
 ): string | undefined {
   const { asked, ended } = visit;
   if (never.includes(ended.result)) return undefined;
-  const found = costs.find(({ of, fails, during, whom }) =>
-    happened.some((fault) => {
-      if (!of(fault) || !fails.includes(ended.result)) return false;
-      const end = during === 'onset' ? heardBy(fault, happened) : fault.mended + RETRANSMITTED_MS;
-      return overlaps(asked.connected, ended.to, fault.from, end) && whom(visit, fault, happened);
-    }),
-  );
-  if (found) return found.row;
-  if (ended.result === 'status_503' && nobodyCould(asked.from, ended.to, happened, deliveries))
+  for (const { row, of, fails, during, whom } of costs) {
+    if (!fails.includes(ended.result)) continue;
+    const fault = happened.find((each) => {
+      if (!of(each)) return false;
+      const end =
+        during === 'onset' ? heardBy(each, happened) : each.mended + (isCable(each) ? RETRANSMITTED_MS : 0);
+      return overlaps(asked.connected, ended.to, each.from, end) && whom(visit, each, happened);
+    });
+    if (fault) return `${row} (${fault.kind} of ${fault.target})`;
+  }
+  if (ended.result !== 'status_503') return undefined;
+  if (nobodyCould(asked.from, ended.to, happened, deliveries))
     return 'README: 503 when no delivery can take it';
+  if (isBrief(asked.connected, ended.to, happened))
+    return 'handoff.md, One head after another: one that is told to stop at once has no delivery yet';
   return undefined;
 }
 
@@ -167,6 +186,22 @@ function heardBy(fault: Happened, all: readonly Happened[]): number {
     ...between.map(({ mended }) => mended + RETRANSMITTED_MS),
   );
 }
+
+/** A head was told to stop before deliveries can have come to it. */
+const isBrief = (from: number, to: number, happened: readonly Happened[]) =>
+  happened.some(
+    (stop) =>
+      isHead(stop) &&
+      stop.kind === 'stop' &&
+      overlaps(from, to, stop.from, stop.begun) &&
+      happened.some(
+        (start) =>
+          start !== stop &&
+          isHead(start) &&
+          stop.from >= start.begun &&
+          stop.from - start.begun < BACK_AFTER_MS,
+      ),
+  );
 
 /** Until it has registered again. */
 const BACK_AFTER_MS = 2000;

@@ -63,7 +63,6 @@ async function run(schedule: Schedule, options: Options): Promise<Outcome> {
   );
   for (const [row, count] of allowed) console.log(`  ${count} ${row}`);
   for (const violation of violations.slice(0, SHOWN)) console.log(`  VIOLATION ${violation}`);
-  if (violations.length > 0) writeFileSync(join(keep, 'happened.json'), JSON.stringify(happened, null, 1));
   return outcome;
 }
 

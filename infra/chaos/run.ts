@@ -1,6 +1,6 @@
 /** One run of chaos: a lab, clients, the faults of a schedule, and whether all that happened may happen. */
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -59,8 +59,10 @@ export async function runChaos(schedule: Schedule, options: ChaosOptions): Promi
     const killed = happened.filter(({ kind }) => kind === 'kill' || kind === 'stop').map(({ pid }) => pid);
     const traced = checkTraces(trace, { killed }).faults.map((problem) => `trace: ${problem}`);
     const outcome = { ...found, violations: [...problems, ...found.violations, ...traced], happened };
-    if (options.keep !== undefined && outcome.violations.length > 0)
+    if (options.keep !== undefined && outcome.violations.length > 0) {
       await cp(folder, options.keep, { recursive: true });
+      await writeFile(join(options.keep, 'happened.json'), JSON.stringify(happened, null, 1));
+    }
     return outcome;
   } finally {
     delete process.env.CHAOS_FOLDER;

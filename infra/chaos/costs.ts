@@ -27,8 +27,8 @@ const isDelivery = ({ target }: Happened) => /^[dl]\d+$/.test(target);
 const isCable = ({ kind }: Happened) => kind === 'linkDown' || kind === 'linkBad';
 /** The lab stops what does not end by itself in this time with SIGKILL. */
 const PATIENCE_MS = 4900;
-const isKill = ({ kind, from, begun }: Happened) =>
-  kind === 'kill' || (kind === 'stop' && begun - from >= PATIENCE_MS);
+const isKill = ({ kind, from, gone }: Happened) =>
+  kind === 'kill' || (kind === 'stop' && gone !== undefined && gone - from >= PATIENCE_MS);
 const isUnserved = ({ served }: Visit) => served.length === 0;
 const isNobodys = (visit: Visit) => isUnserved(visit) && visit.owner === undefined;
 const isRedirected = ({ ended }: Visit) => ended.hops.length > 0;

@@ -1,5 +1,5 @@
 /** How each kind of fault comes about and is mended. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Mode } from '../../shared/status.ts';
 import type { Host, Lab, Service } from '../lab/lab.ts';
@@ -15,6 +15,8 @@ export interface Happened extends Entry {
   readonly mended: number;
   /** The process that it was of, 0 for none. */
   readonly pid: number;
+  /** When that had gone, if it was killed or told to stop. */
+  readonly gone?: number;
 }
 
 export interface Client {
@@ -43,12 +45,19 @@ export async function inflict(entry: Entry, world: World, signal: AbortSignal): 
   const broken = make(entry, world);
   const { pid } = broken;
   const from = Date.now();
+  const leaving = entry.kind === 'kill' || entry.kind === 'stop' ? untilGone(pid) : undefined;
   await broken.begin();
   const begun = Date.now();
+  const gone = await leaving;
   await delay(entry.lasts, undefined, { signal }).catch(() => {});
   const until = Date.now();
   await broken.end();
-  return { ...entry, from, begun, until, mended: Date.now(), pid };
+  return { ...entry, from, begun, until, mended: Date.now(), pid, ...(gone === undefined ? {} : { gone }) };
+}
+
+async function untilGone(pid: number): Promise<number> {
+  while (existsSync(`/proc/${pid}`)) await delay(20);
+  return Date.now();
 }
 
 function make(entry: Entry, { lab, clients, host }: World): Broken {

@@ -131,7 +131,7 @@ const armsOf = (lab: Lab): Arm[] =>
     hosts: way.hosts,
     choose: () => way.choose(),
     async killAndRestart(awayMs) {
-      await lab.head.restart('kill', awayMs);
+      await lab.head.restart('kill', { awayMs });
       await allRegistered(lab);
       // A new head goes the way that it was started with.
       await way.choose();

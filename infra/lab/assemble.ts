@@ -81,14 +81,17 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         get pid() {
           return head!.pid;
         },
+        freeze: () => head!.freeze(),
+        resume: () => head!.resume(),
+        admin,
         status: () => getStatus(admin),
         setMode: (mode) => setMode(admin, mode),
         drain: (delivery, on) => setDrain(admin, delivery, on),
-        async restart(how, awayMs = 0) {
+        async restart(how, { awayMs = 0, more = [] } = {}) {
           await head![how]();
           running.delete(head!);
           await delay(awayMs);
-          head = await start(site.head, 'head', ...headArguments, '--listen', listen);
+          head = await start(site.head, 'head', ...headArguments, ...more, '--listen', listen);
         },
       },
       deliveries,
@@ -113,6 +116,10 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
       host,
       get pid() {
         return service.pid;
+      },
+      async stop() {
+        await service.stop();
+        running.delete(service);
       },
       async kill() {
         await service.kill();

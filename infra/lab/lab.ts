@@ -42,12 +42,24 @@ interface LabHead {
   readonly listen: string;
   readonly pid: number;
   readonly host: Host;
+  /** Of its admin interface, on this machine. */
+  readonly admin: string;
   status(): Promise<HeadStatus>;
   setMode(mode: Mode): Promise<void>;
   /** A draining delivery keeps what it has and is given nothing more; `false` ends that. */
   drain(delivery: string, on: boolean): Promise<void>;
-  /** Ends its process, gently or not, and starts it again at the same address, so long after. Settles when it is ready. */
-  restart(how: 'stop' | 'kill', awayMs?: number): Promise<void>;
+  /** Ends its process, gently or not, and starts it again at the same address. Settles when it is ready. */
+  restart(how: 'stop' | 'kill', again?: HeadAgain): Promise<void>;
+  freeze(): Promise<void>;
+  resume(): Promise<void>;
+}
+
+/** How a head is started again. */
+export interface HeadAgain {
+  /** So long after its predecessor has ended, milliseconds. Default 0. */
+  readonly awayMs?: number;
+  /** Arguments besides those that the first had. */
+  readonly more?: readonly string[];
 }
 
 export interface LabDelivery {
@@ -57,10 +69,12 @@ export interface LabDelivery {
   readonly direct: string;
   readonly pid: number;
   readonly host: Host;
+  /** SIGTERM: it takes leave of the head. Settles when it is gone. */
+  stop(): Promise<void>;
   kill(): Promise<void>;
   freeze(): Promise<void>;
   resume(): Promise<void>;
-  /** Starts it again after `kill`. Settles when a head has welcomed it. */
+  /** Starts it again after `stop` or `kill`. Settles when a head has welcomed it. */
   restart(): Promise<void>;
 }
 

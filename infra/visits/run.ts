@@ -38,12 +38,22 @@ export interface VisitOptions {
   readonly maxInFlight?: number;
   /** Keep every visit's start and total in the result. */
   readonly samples?: boolean;
+  /** Each measured visit when it is over. */
+  readonly onVisit?: ((visit: EndedVisit) => void) | undefined;
   /** Whether this process runs at real-time priority, for the result to say. Default false. */
   readonly realtime?: boolean;
   /** Ends the run early; what was measured until then is the result, marked incomplete. */
   readonly signal?: AbortSignal | undefined;
   /** Four times a second. */
   readonly onProgress?: ((progress: VisitProgress) => void) | undefined;
+}
+
+/** Moments in microseconds of `now()`. */
+export interface EndedVisit {
+  readonly intended: number;
+  readonly done: number;
+  /** Undefined when it succeeded. */
+  readonly failure: string | undefined;
 }
 
 export interface VisitProgress {
@@ -207,7 +217,9 @@ class Run {
     const refusal =
       late > this.#timeout ? 'not_sent' : this.#inFlight.size >= this.#cap ? 'over_cap' : undefined;
     if (refusal !== undefined) {
-      if (measured) this.#tally.fail(refusal, intended - this.#origin, late);
+      if (!measured) return;
+      this.#tally.fail(refusal, intended - this.#origin, late);
+      this.#options.onVisit?.({ intended, done: intended + late, failure: refusal });
       return;
     }
     const visit = this.#ready ?? this.#makeReady();
@@ -219,7 +231,10 @@ class Run {
 
   #ended(visit: Visit): void {
     this.#inFlight.delete(visit);
-    if (visit.intended >= this.#origin) this.#tally.ended(visit, this.#origin);
+    if (visit.intended >= this.#origin) {
+      this.#tally.ended(visit, this.#origin);
+      this.#options.onVisit?.(visit);
+    }
     if (this.#allBegun) this.#finishIfOver();
   }
 

@@ -12,12 +12,18 @@ export interface Link {
   readonly rateMbit?: number;
   /** The share of the frames that is lost, at random. */
   readonly lossPercent?: number;
+  /** The share that comes twice, at random. */
+  readonly duplicatePercent?: number;
+  /** The share that overtakes the frame before it, at random, where that is still under way. */
+  readonly reorderPercent?: number;
 }
 
-/** Where a wire finds what its link does at this moment: three 64-bit floats, 0 for what it does not do. */
-export const LINK_BYTES = 24;
-export const encodeLink = ({ delayMs = 0, rateMbit = 0, lossPercent = 0 }: Link): Float64Array =>
-  Float64Array.of(delayMs, rateMbit, lossPercent);
+/** Where a wire finds what its link does at this moment: five 64-bit floats, 0 for what it does not do. */
+export const LINK_BYTES = 40;
+export const encodeLink = (link: Link): Float64Array => {
+  const { delayMs = 0, rateMbit = 0, lossPercent = 0, duplicatePercent = 0, reorderPercent = 0 } = link;
+  return Float64Array.of(delayMs, rateMbit, lossPercent, duplicatePercent, reorderPercent);
+};
 
 /** The largest frame: an MTU of 1500 with Ethernet's header and a VLAN tag. */
 export const FRAME_MAX = 2048;
@@ -47,6 +53,8 @@ export function createWire(link: Float64Array, seed: number, slots: number = DEF
   const memory = allocate(slots * FRAME_MAX);
   const due = new Float64Array(slots);
   const lengths = new Uint32Array(slots);
+  /** Where in the memory a slot's frame is: those that overtake others change places. */
+  const places = Uint32Array.from({ length: slots }, (_, slot) => slot);
   const random = xorshift(seed);
   let first = 0;
   let count = 0;
@@ -54,32 +62,53 @@ export function createWire(link: Float64Array, seed: number, slots: number = DEF
   let sentMicros = 0;
   let lastDue = 0;
 
+  const slotAt = (index: number) => (first + index) % slots;
+  const chance = (percent: number) => percent > 0 && random() * 100 < percent;
+
+  function add(length: number): void {
+    const slot = slotAt(count);
+    due[slot] = lastDue;
+    lengths[slot] = length;
+    count++;
+  }
+
+  function overtake(): void {
+    const [one, other] = [slotAt(count - 1), slotAt(count - 2)];
+    [places[one], places[other]] = [places[other]!, places[one]!];
+    [lengths[one], lengths[other]] = [lengths[other]!, lengths[one]!];
+  }
+
   return {
     memory,
     get entry() {
-      return count === slots ? -1 : ((first + count) % slots) * FRAME_MAX;
+      return count === slots ? -1 : places[slotAt(count)]! * FRAME_MAX;
     },
     enter(length, nowMicros) {
-      const [delayMs, rateMbit, lossPercent] = link as unknown as [number, number, number];
-      if (lossPercent > 0 && random() * 100 < lossPercent) return false;
+      const [delayMs, rateMbit, lossPercent, duplicatePercent, reorderPercent] = link as unknown as [
+        ...[number, number, number, number, number],
+      ];
+      if (chance(lossPercent)) return false;
       if (sentMicros < nowMicros) sentMicros = nowMicros;
       if (rateMbit > 0) {
         if (sentMicros - nowMicros > QUEUE_MICROS) return false;
         sentMicros += ((length + FRAMING_BYTES) * 8) / rateMbit;
       }
-      const slot = (first + count) % slots;
       // A delay that has become shorter must not let a frame overtake another.
       lastDue = Math.max(lastDue, sentMicros + delayMs * 1000);
-      due[slot] = lastDue;
-      lengths[slot] = length;
-      count++;
+      const place = places[slotAt(count)]!;
+      add(length);
+      if (count < slots && chance(duplicatePercent)) {
+        const copy = places[slotAt(count)]!;
+        memory.bytes.copyWithin(copy * FRAME_MAX, place * FRAME_MAX, place * FRAME_MAX + length);
+        add(length);
+      } else if (count > 1 && chance(reorderPercent)) overtake();
       return true;
     },
     get nextMicros() {
       return count === 0 ? Number.POSITIVE_INFINITY : due[first]!;
     },
     get exit() {
-      return first * FRAME_MAX;
+      return places[first]! * FRAME_MAX;
     },
     get exitLength() {
       return lengths[first]!;

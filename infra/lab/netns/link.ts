@@ -36,12 +36,16 @@ export async function hasNetem(namespace: string): Promise<boolean> {
 }
 
 /** For one direction (tc-netem(8)). Its own limit of 1000 packets would drop what a long delay holds. */
-export function netemArguments({ delayMs, rateMbit, lossPercent }: Link): string[] {
+export function netemArguments(link: Link): string[] {
+  const { delayMs, rateMbit, lossPercent, duplicatePercent, reorderPercent } = link;
   return [
     ...['netem', 'limit', '16384'],
     ...(delayMs === undefined ? [] : ['delay', `${delayMs}ms`]),
     ...(rateMbit === undefined ? [] : ['rate', `${rateMbit}mbit`]),
     ...(lossPercent === undefined ? [] : ['loss', `${lossPercent}%`]),
+    ...(duplicatePercent === undefined ? [] : ['duplicate', `${duplicatePercent}%`]),
+    // Those that overtake are not delayed at all, so that there must be a delay.
+    ...(reorderPercent === undefined ? [] : ['reorder', `${reorderPercent}%`]),
   ];
 }
 

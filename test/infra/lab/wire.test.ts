@@ -63,3 +63,40 @@ test('a link that holds all it can takes no more until some have left', (t) => {
   const took = pass(t, { delayMs: 1 }, { count: 12, length: 64, everyMicros: 100, slots: 4 });
   t.deepEqual(took, [1000, 1000, 1000, 1000, -1, -1, -1, -1, -1, -1, 1000, 1000]);
 });
+
+/** The order in which frames come out, each by its number. */
+function order(t: ExecutionContext, link: Link, count: number): number[] {
+  const wire = createWire(encodeLink(link), 7, 1024);
+  t.teardown(async () => wire.memory.free());
+  for (let frame = 0; frame < count; frame++) {
+    wire.memory.view.setUint32(wire.entry, frame);
+    wire.enter(60 + frame, frame * 10);
+  }
+  const out: number[] = [];
+  for (; wire.nextMicros < Number.POSITIVE_INFINITY; wire.leave()) {
+    const frame = wire.memory.view.getUint32(wire.exit);
+    t.is(wire.exitLength, 60 + frame, 'with its own length');
+    out.push(frame);
+  }
+  return out;
+}
+
+test('frames come twice, and nothing else does', (t) => {
+  const out = order(t, { delayMs: 10, duplicatePercent: 20 }, 200);
+  t.deepEqual(
+    [...new Set(out)],
+    Array.from({ length: 200 }, (_, frame) => frame),
+  );
+  t.true(out.length > 220 && out.length < 260, `${out.length}`);
+});
+
+test('frames overtake the one before them while that is under way, and none is lost', (t) => {
+  const out = order(t, { delayMs: 10, reorderPercent: 20 }, 200);
+  const sorted = out.toSorted((one, other) => one - other);
+  t.deepEqual(
+    sorted,
+    Array.from({ length: 200 }, (_, frame) => frame),
+  );
+  const moved = out.filter((frame, place) => frame !== place).length;
+  t.true(moved > 40 && moved < 120, `${moved}`);
+});

@@ -1,0 +1,43 @@
+/**
+ * What deliveries serve under chaos (`--app`): writes down which request it serves, in CHAOS_FOLDER, before it answers, and
+ * says in the answer who it is and what it has heard.
+ *
+ *     /ID?wait=MS&bytes=N      a JSON line, then N bytes, after MS milliseconds
+ */
+import { createHash } from 'node:crypto';
+import { openSync, writeSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const log = openSync(join(process.env.CHAOS_FOLDER!, `${process.pid}.served`), 'a', 0o600);
+const numbers = new WeakMap<Socket, number>();
+let connections = 0;
+
+export default function serve(request: IncomingMessage, response: ServerResponse): void {
+  const { socket } = request;
+  const number = numbers.get(socket) ?? ++connections;
+  numbers.set(socket, number);
+  const url = new URL(request.url!, 'http://x');
+  const id = url.pathname.slice(1);
+  writeSync(log, `${JSON.stringify({ id, pid: process.pid, connection: number, at: Date.now() })}\n`);
+  answer(url, id, request, response).catch(() => response.destroy());
+}
+
+async function answer(
+  url: URL,
+  id: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const hash = createHash('sha1');
+  for await (const part of request) hash.update(part as Buffer);
+  await delay(Number(url.searchParams.get('wait') ?? 0));
+  const line = `${JSON.stringify({ id, pid: process.pid, heard: hash.digest('hex') })}\n`;
+  const body = Buffer.concat([
+    Buffer.from(line),
+    Buffer.alloc(Number(url.searchParams.get('bytes') ?? 0), 'x'),
+  ]);
+  response.writeHead(200, { 'content-length': body.length }).end(body);
+}

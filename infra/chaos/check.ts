@@ -1,0 +1,84 @@
+/** Holds what clients and applications have written down against each other, and against what the faults may cost. */
+import { allowedBy, type Visit } from './costs.ts';
+import type { Happened } from './faults.ts';
+import type { Asked, Records, Served } from './records.ts';
+
+export interface Found {
+  /** What must never be, a line each. */
+  readonly violations: readonly string[];
+  /** How many visits failed by which row and how. */
+  readonly allowed: ReadonlyMap<string, number>;
+  readonly asked: number;
+  readonly succeeded: number;
+}
+
+export function checkVisits(
+  { served, asked, ended }: Records,
+  happened: readonly Happened[],
+  deliveries: readonly string[],
+): Found {
+  const violations: string[] = [];
+  const allowed = new Map<string, number>();
+  const count = (row: string) => allowed.set(row, (allowed.get(row) ?? 0) + 1);
+  const servedOf = Map.groupBy(served, ({ id }) => id);
+  const owners = ownersOf(asked, ended, servedOf, violations);
+  const killed = new Set(happened.filter(({ kind }) => kind === 'kill').map(({ pid }) => pid));
+  let succeeded = 0;
+  for (const one of asked) {
+    const by = servedOf.get(one.id) ?? [];
+    const say = (what: string) => violations.push(`${describe(one)}: ${what}`);
+    if (by.length > 1)
+      say(`served ${by.length} times, by ${by.map(({ pid, at }) => `${pid} at ${at}`).join(', ')}`);
+    const end = ended.get(one.id);
+    if (!end) {
+      // A client's process is in what its connections are called.
+      if (!killed.has(Number(one.connection.split('-')[1]))) say('has no end');
+      continue;
+    }
+    if (end.result === 'left') continue;
+    if (end.result === 'ok') {
+      succeeded++;
+      if (by.length === 0) say(`answered by ${end.by}, and served by nobody`);
+      else if (by.every(({ pid }) => pid !== end.by))
+        say(`answered by ${end.by}, and served by ${by[0]!.pid}`);
+      continue;
+    }
+    const visit: Visit = {
+      asked: one,
+      ended: end,
+      served: by,
+      owner: owners.get(one.connection) ?? by[0]?.pid,
+    };
+    const row = allowedBy(visit, happened, deliveries);
+    if (row === undefined)
+      say(
+        `${end.result} at ${end.to}, ${by[0] ? `served by ${by[0].pid} at ${by[0].at}` : 'served by nobody'}, owner ${visit.owner ?? 'unknown'}, hops ${end.hops.join(',') || '-'}; no row of the tables allows it`,
+      );
+    else count(`${end.result}: ${row}`);
+  }
+  return { violations, allowed, asked: asked.length, succeeded };
+}
+
+const describe = ({ id, kind, from, turn, connected }: Asked) =>
+  `${id} (${kind}, turn ${turn}, connected ${connected}) at ${from}`;
+
+/** By connection. A connection has one application: two of them are a violation. */
+function ownersOf(
+  asked: readonly Asked[],
+  ended: Records['ended'],
+  servedOf: ReadonlyMap<string, readonly Served[]>,
+  violations: string[],
+): Map<string, number> {
+  const owners = new Map<string, number>();
+  for (const { id, connection } of asked) {
+    // Who followed a redirect was answered on another connection.
+    if ((ended.get(id)?.hops.length ?? 0) > 0) continue;
+    for (const { pid } of servedOf.get(id) ?? []) {
+      const owner = owners.get(connection);
+      if (owner !== undefined && owner !== pid)
+        violations.push(`connection ${connection}: served by ${owner} and by ${pid}`);
+      owners.set(connection, pid);
+    }
+  }
+  return owners;
+}

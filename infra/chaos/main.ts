@@ -1,0 +1,99 @@
+/**
+ * `npm run chaos -- --minutes N --seed S [--on netns|loopback] [--rate R]`: random faults under visits with ids of their own,
+ * and whether each visit ended as it may (costs.ts). In runs of a minute, each with a seed of its own. When something is wrong
+ * it exits 1, and has looked for a smaller schedule that still fails: `--schedule FILE` runs one.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { policyNames } from '../../head/choose/index.ts';
+import { BatonError } from '../../shared/errors.ts';
+import { choice, number, whole } from '../cli/arguments.ts';
+import { type ChaosKind, kinds, type Outcome, placesOf, runChaos } from './run.ts';
+import { makeSchedule, type Schedule, scheduleSchema } from './schedule.ts';
+import { shrink } from './shrink.ts';
+
+interface Options {
+  readonly minutes: number;
+  readonly seed?: number;
+  readonly on: ChaosKind;
+  readonly rate: number;
+  readonly schedule?: string;
+  readonly shrink: number;
+  readonly out: string;
+}
+
+/** Of one run: long enough for faults to meet, short enough to be run again. */
+const RUN_MS = 60_000;
+const SHOWN = 12;
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+const { signal } = interrupted;
+
+async function main(options: Options): Promise<void> {
+  if (options.schedule !== undefined) {
+    const schedule = scheduleSchema.parse(JSON.parse(readFileSync(options.schedule, 'utf8')));
+    if ((await run(schedule, options)).violations.length > 0) process.exitCode = 1;
+    return;
+  }
+  const first = options.seed ?? Math.floor(Math.random() * 2 ** 31);
+  let left = options.minutes * 60_000;
+  for (let seed = first; left > 0 && !signal.aborted; seed++, left -= RUN_MS) {
+    const schedule = makeSchedule(seed, Math.min(RUN_MS, left), placesOf(options.on), policyNames);
+    try {
+      const outcome = await run(schedule, options);
+      if (outcome.violations.length > 0) await tellFailure(schedule, options);
+    } catch (error) {
+      // No run, and no minute of chaos.
+      if (!(error instanceof BatonError) || signal.aborted) throw error;
+      console.log(`seed ${seed}: ${error.message}`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+async function run(schedule: Schedule, options: Options): Promise<Outcome> {
+  const keep = join(options.out, `seed-${schedule.seed}-${schedule.faults.length}-faults`);
+  const outcome = await runChaos(schedule, { ...options, signal, keep });
+  const { asked, succeeded, allowed, happened, violations } = outcome;
+  const failed = [...allowed.values()].reduce((sum, count) => sum + count, 0);
+  console.log(
+    `seed ${schedule.seed}: ${happened.length} faults, ${asked} requests, ${succeeded} answered, ${failed} failed as they may, ${violations.length} violations`,
+  );
+  for (const [row, count] of allowed) console.log(`  ${count} ${row}`);
+  for (const violation of violations.slice(0, SHOWN)) console.log(`  VIOLATION ${violation}`);
+  return outcome;
+}
+
+async function tellFailure(schedule: Schedule, options: Options): Promise<void> {
+  process.exitCode = 1;
+  const fails = async (smaller: Schedule) =>
+    !signal.aborted && (await run(smaller, options)).violations.length > 0;
+  const smallest = await shrink(schedule, fails, options.shrink);
+  const file = join(options.out, `seed-${schedule.seed}.json`);
+  await mkdir(options.out, { recursive: true });
+  writeFileSync(file, `${JSON.stringify(smallest, null, 1)}\n`);
+  console.log(`  the smallest schedule that failed has ${smallest.faults.length} faults; again:`);
+  console.log(`  npm run chaos -- --on ${options.on} --rate ${options.rate} --schedule ${file}`);
+}
+
+const command = new Command('chaos')
+  .exitOverride()
+  .option('--minutes <N>', 'how long, in runs of a minute', number('--minutes', 0.1, 10_000), 1)
+  .option('--seed <N>', 'of the first run; the next one has the next', whole('--seed', 0, 2 ** 31))
+  .addOption(choice('--on <LAB>', 'where', kinds).default('netns'))
+  .option('--rate <N>', 'visits a second', number('--rate', 1, 10_000), 60)
+  .option('--schedule <FILE>', 'run this one, once')
+  .option('--shrink <N>', 'runs that may be spent on a smaller schedule', whole('--shrink', 0, 100), 6)
+  .option('--out <FOLDER>', 'for what failed', 'reports/chaos')
+  .action(main);
+try {
+  await command.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof BatonError) {
+    console.error(`chaos: ${error.message}`);
+    process.exitCode = 1;
+  } else throw error;
+}

@@ -1,0 +1,85 @@
+/** What a client under chaos asks: requests in pieces, with pauses where somebody could break something. */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Random } from '../statistics/random.ts';
+
+/** One request as it is sent: pieces, with a pause before each of them, milliseconds. */
+export interface Plan {
+  readonly kind: string;
+  readonly pieces: readonly (readonly [pauseMs: number, bytes: string | Buffer])[];
+  /** Of the body, which the delivery must have heard. */
+  readonly heard: string;
+  /** Of the answer, besides its line. */
+  readonly bytes: number;
+  /** Read so slowly: a pause after each piece that arrives. */
+  readonly readPauseMs: number;
+  /** The client goes after so long, whatever has come. */
+  readonly leavesAfterMs?: number;
+}
+
+export type Maker = (id: string) => Plan;
+const NOTHING = createHash('sha1').digest('hex');
+const get = (path: string, more = '') => `GET /${path} HTTP/1.1\r\nHost: chaos.test\r\n${more}\r\n`;
+const plain = (kind: string, id: string, query: string, bytes = 0, readPauseMs = 0): Plan => ({
+  kind,
+  pieces: [[0, get(`${id}?${query}bytes=${bytes}`)]],
+  heard: NOTHING,
+  bytes,
+  readPauseMs,
+});
+
+type Share = readonly [share: number, turns: number, make: Maker];
+
+/** Which share of the visits, and how many such requests they make one after the other. */
+function sharesOf(random: Random): readonly Share[] {
+  const between = (least: number, most: number) => least + random() * (most - least);
+  return [
+    [0.3, 1, (id) => plain('short', id, '')],
+    [0.15, 4, (id) => plain('kept alive', id, '')],
+    [0.1, 1, (id) => plain('slow answer', id, `wait=${Math.floor(between(50, 2500))}&`)],
+    [0.1, 1, (id) => plain('large', id, '', 100_000)],
+    [0.08, 1, (id) => plain('slow reader', id, '', 3_000_000, 20)],
+    [
+      0.1,
+      1,
+      (id) => {
+        const whole = get(id, `X-Filler: ${'y'.repeat(Math.floor(between(0, 3000)))}\r\n`);
+        const cut = Math.max(1, Math.floor(random() * whole.length));
+        const pieces = [
+          [0, whole.slice(0, cut)],
+          [between(20, 1500), whole.slice(cut)],
+        ] as const;
+        return { kind: 'half a head', pieces, heard: NOTHING, bytes: 0, readPauseMs: 0 };
+      },
+    ],
+    [
+      0.12,
+      1,
+      (id) => {
+        const body = randomBytes(Math.floor(between(1, 60_000)));
+        const head = `POST /${id} HTTP/1.1\r\nHost: chaos.test\r\nContent-Length: ${body.length}\r\n\r\n`;
+        const cut = Math.floor(random() * body.length);
+        const heard = createHash('sha1').update(body).digest('hex');
+        const pieces = [
+          [0, head],
+          [between(0, 50), body.subarray(0, cut)],
+          [between(0, 1000), body.subarray(cut)],
+        ] as const;
+        return { kind: 'body in pieces', pieces, heard, bytes: 0, readPauseMs: 0 };
+      },
+    ],
+    [0.05, 1, (id) => ({ ...plain('leaves', id, 'wait=500&', 10_000), leavesAfterMs: between(0, 700) })],
+  ];
+}
+
+/** The next visit: drawn by their shares. */
+export function createChoice(random: Random): () => readonly [turns: number, make: Maker] {
+  const shares = sharesOf(random);
+  return () => {
+    let at = random();
+    for (const [share, turns, make] of shares) {
+      at -= share;
+      if (at < 0) return [turns, make];
+    }
+    return [1, shares[0]![2]];
+  };
+}

@@ -1,0 +1,208 @@
+/** One run of chaos: a lab, clients, the faults of a schedule, and whether all that happened may happen. */
+import { existsSync, readFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { BatonError } from '../../shared/errors.ts';
+import type { Lab } from '../lab/lab.ts';
+import { startLoopbackLab } from '../lab/loopback.ts';
+import { type NetnsLab, startNetnsLab } from '../lab/netns.ts';
+import { isIdle, sampleHead } from '../soak/sample.ts';
+import { checkTraces } from '../trace/index.ts';
+import { checkVisits, type Found } from './check.ts';
+import { type Client, type Happened, inflict, type World } from './faults.ts';
+import { readRecords } from './records.ts';
+import { occupiedBy, type Places, type Schedule } from './schedule.ts';
+
+export const kinds = ['netns', 'loopback'] as const;
+export type ChaosKind = (typeof kinds)[number];
+
+export interface ChaosOptions {
+  readonly on: ChaosKind;
+  /** Visits a second. */
+  readonly rate: number;
+  readonly signal: AbortSignal;
+  /** What the processes wrote is kept there when something is wrong. */
+  readonly keep?: string;
+}
+
+export interface Outcome extends Found {
+  readonly happened: readonly Happened[];
+}
+
+const program = (name: string) =>
+  fileURLToPath(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url));
+const clients = ['c1', 'c2'];
+
+export const placesOf = (on: ChaosKind): Places => ({
+  deliveries: on === 'netns' ? ['d1', 'd2', 'l1', 'l2'] : ['l1', 'l2', 'l3'],
+  clients,
+  cables: on === 'netns' ? ['client', 'head', 'd1', 'd2'] : [],
+});
+
+/** Of a visit: longer than faults and what TCP makes of them last. */
+const TIMEOUT_MS = 30_000;
+const SETTLE_MS = 20_000;
+
+export async function runChaos(schedule: Schedule, options: ChaosOptions): Promise<Outcome> {
+  const folder = await mkdtemp(join(tmpdir(), 'baton-chaos-'));
+  const trace = join(folder, 'trace');
+  await mkdir(trace);
+  // Processes of the lab inherit them.
+  process.env.CHAOS_FOLDER = folder;
+  process.env.BATON_TRACE = trace;
+  try {
+    const { happened, problems } = await runIn(schedule, options);
+    const found = checkVisits(readRecords(folder), happened, placesOf(options.on).deliveries);
+    const killed = happened.filter(({ kind }) => kind === 'kill' || kind === 'stop').map(({ pid }) => pid);
+    const traced = checkTraces(trace, { killed }).faults.map((problem) => `trace: ${problem}`);
+    const outcome = { ...found, violations: [...problems, ...found.violations, ...traced], happened };
+    if (options.keep !== undefined && outcome.violations.length > 0) {
+      await cp(folder, options.keep, { recursive: true });
+      await writeFile(join(options.keep, 'happened.json'), JSON.stringify(happened, null, 1));
+    }
+    return outcome;
+  } finally {
+    delete process.env.CHAOS_FOLDER;
+    delete process.env.BATON_TRACE;
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runIn(
+  schedule: Schedule,
+  options: ChaosOptions,
+): Promise<{ happened: Happened[]; problems: string[] }> {
+  const { on, signal } = options;
+  const wanted = {
+    mode: 'handoff',
+    headArguments: schedule.head,
+    deliveryArguments: ['--app', program('app')],
+  } as const;
+  const netns =
+    on === 'netns'
+      ? await startNetnsLab({
+          ...wanted,
+          deliveries: 2,
+          local: 2,
+          links: Object.fromEntries(placesOf(on).cables.map((name) => [name, {}])),
+        })
+      : undefined;
+  const lab: Lab = netns ?? (await startLoopbackLab({ ...wanted, deliveries: 0, local: 3 }));
+  const problems: string[] = [];
+  const happened: Happened[] = [];
+  const world: World = {
+    lab,
+    clients: new Map(),
+    host: (name) => netns!.network.host(name),
+  };
+  try {
+    for (const [index, name] of clients.entries())
+      world.clients.set(
+        name,
+        await startClient(lab, name, schedule.seed + index, options.rate / clients.length),
+      );
+    const began = Date.now();
+    const over = new AbortController();
+    const watching = watchCounters(lab, over.signal, problems);
+    /** What is busy until when: a head that takes its time to stop is not killed by the next fault. */
+    const mended = new Map<string, Promise<void>>();
+    await Promise.all(
+      schedule.faults.map(async (entry) => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        const before = occupiedBy(entry).map((place) => mended.get(place));
+        for (const place of occupiedBy(entry)) mended.set(place, promise);
+        try {
+          await pause(began + entry.at - Date.now(), signal);
+          await Promise.all(before);
+          if (!signal.aborted) happened.push(await inflict(entry, world, signal));
+        } catch (error) {
+          problems.push(
+            `${entry.kind} of ${entry.target} at ${entry.at} ms: ${error instanceof Error ? error.message : error}`,
+          );
+        } finally {
+          resolve();
+        }
+      }),
+    );
+    await pause(began + schedule.durationMs - Date.now(), signal);
+    over.abort();
+    await watching;
+    await Promise.all([...world.clients.values()].map(endClient));
+    if (netns) await needCards(netns);
+    problems.push(...(await left(lab)));
+    return { happened, problems };
+  } finally {
+    await lab.stop();
+  }
+}
+
+/** A delay line that has ended took its host's card along: what happened then says nothing about Baton. */
+async function needCards({ network }: NetnsLab): Promise<void> {
+  for (const host of network.hosts) {
+    const there = await host.run(['sh', '-c', 'test -e /sys/class/net/eth0 && echo yes || echo no']);
+    if (there.trim() !== 'yes')
+      throw new BatonError('LAB_FAILED', { problem: `the lab's own cable of ${host.name} is gone` });
+  }
+}
+
+async function startClient(lab: Lab, name: string, seed: number, rate: number): Promise<Client> {
+  const args = [name, lab.head.listen, String(rate), String(seed), String(TIMEOUT_MS)];
+  const service = await lab.client.start([process.execPath, program('visitors-main'), ...args]);
+  return { name, service, restart: () => startClient(lab, name, seed + 1000, rate) };
+}
+
+/** When what it has begun is over. */
+async function endClient({ service }: Client): Promise<void> {
+  process.kill(service.pid, 'SIGTERM');
+  const deadline = Date.now() + TIMEOUT_MS + 5000;
+  while (isAlive(service.pid) && Date.now() < deadline) await delay(50);
+  await service.stop();
+}
+
+const pause = (ms: number, signal: AbortSignal) =>
+  delay(Math.max(0, ms), undefined, { signal }).catch(() => {});
+
+/** accepted = open + all outcomes, whenever somebody looks. A head that is not there says nothing. */
+async function watchCounters(lab: Lab, over: AbortSignal, problems: string[]): Promise<void> {
+  while (!over.aborted) {
+    const sample = await sampleHead(lab).catch(() => undefined);
+    if (sample && sample.uncounted !== 0)
+      problems.push(
+        `at ${sample.at}: ${sample.accepted} accepted, ${sample.uncounted} of them not counted as anything`,
+      );
+    await pause(500, over);
+  }
+}
+
+/** Everything is mended: all must be there, and nothing of any connection. */
+async function left(lab: Lab): Promise<string[]> {
+  const deadline = Date.now() + SETTLE_MS;
+  for (;;) {
+    const sample = await sampleHead(lab);
+    const { deliveries } = await lab.head.status();
+    const away = lab.deliveries.filter(
+      ({ name, pid }) => !isAlive(pid) || deliveries.find((each) => each.name === name)?.state !== 'up',
+    );
+    if (isIdle(sample) && sample.uncounted === 0 && away.length === 0) return [];
+    if (Date.now() > deadline) {
+      const { open, lingering, inUse, flows, uncounted } = sample;
+      return [
+        `at the end: ${open} open, ${lingering} lingering, ${inUse} at deliveries, ${flows} flows, ${uncounted} not counted; away: ${away.map(({ name }) => name).join(', ') || 'nobody'}`,
+      ];
+    }
+    await delay(200);
+  }
+}
+
+/** Not a zombie either. */
+const isAlive = (pid: number): boolean => {
+  if (!existsSync(`/proc/${pid}`)) return false;
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+};

@@ -1,0 +1,113 @@
+/**
+ * A client under chaos, where the lab's clients are: asks at a rate, each request with an id of its own, and writes down in
+ * CHAOS_FOLDER what it asked and what became of it. Nothing is ever asked twice. Runs until it is told to end (SIGTERM),
+ * and then to the end of what it has begun.
+ *
+ *     node infra/chaos/visitors-main.ts NAME HOST:PORT RATE SEED TIMEOUT-MS
+ */
+import { openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { seededRandom } from '../statistics/random.ts';
+import { type Got, Line } from './line.ts';
+import { createChoice, type Plan } from './plans.ts';
+import type { Asked, Ended } from './records.ts';
+
+const [name, to, rateText, seedText, timeoutText] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+];
+const timeoutMs = Number(timeoutText);
+const folder = process.env.CHAOS_FOLDER!;
+const files = { asked: open('asked'), ended: open('ended') };
+const random = seededRandom(Number(seedText));
+const choose = createChoice(random);
+let requests = 0;
+let going = 0;
+let stopping = false;
+
+function open(ending: string): number {
+  return openSync(join(folder, `${name}.${process.pid}.${ending}`), 'a', 0o600);
+}
+const write = (file: number, line: Asked | Ended) => writeSync(file, `${JSON.stringify(line)}\n`);
+
+/** One after the other on one connection; when that has ended between two requests, on the next one. */
+async function visit(): Promise<void> {
+  const [turns, make] = choose();
+  let line: Line | undefined;
+  for (let turn = 0; turn < turns; turn++) {
+    if (line === undefined || !line.isUsable) line = new Line(to);
+    const id = `${name}-${process.pid}-${++requests}`;
+    const goesOn = await ask(line, id, make(id));
+    if (goesOn === undefined) return;
+    line = goesOn;
+    if (turn < turns - 1) await delay(random() * 600);
+  }
+  line?.close();
+}
+
+/** Undefined when it failed; else the connection that answered. */
+async function ask(line: Line, id: string, plan: Plan): Promise<Line | undefined> {
+  const from = Date.now();
+  const { number, turn, connected } = line.next();
+  write(files.asked, {
+    id,
+    kind: plan.kind,
+    connection: `${name}-${process.pid}-${number}`,
+    turn,
+    connected,
+    from,
+  });
+  const hops: number[] = [];
+  let current = line;
+  const deadline = from + timeoutMs;
+  for (;;) {
+    const got = await current.ask(plan, deadline);
+    if (got.redirect !== undefined) {
+      hops.push(got.status);
+      current.close();
+      if (hops.length <= 5) {
+        current = new Line(got.redirect);
+        current.next();
+        continue;
+      }
+    }
+    const result = got.failure ?? judge(id, plan, got);
+    const by = result === 'ok' ? got.by : undefined;
+    write(files.ended, {
+      id,
+      to: Date.now(),
+      result,
+      begun: got.begun,
+      hops,
+      ...(by === undefined ? {} : { by }),
+    });
+    if (result === 'ok') return current;
+    current.close();
+    return undefined;
+  }
+}
+
+function judge(id: string, plan: Plan, got: Got): string {
+  if (got.status !== 200) return `status_${got.status}`;
+  if (got.id !== id) return 'answer_of_another';
+  if (got.heard !== plan.heard) return 'heard_otherwise';
+  return got.bytes === plan.bytes ? 'ok' : 'wrong_length';
+}
+
+process.on('SIGTERM', () => {
+  stopping = true;
+});
+process.stdout.write(`${JSON.stringify({ ready: 'visitors', name })}\n`);
+const began = performance.now();
+for (let due = 0; !stopping; due += (-Math.log(1 - random()) * 1000) / Number(rateText)) {
+  const wait = began + due - performance.now();
+  if (wait > 0) await delay(wait);
+  going++;
+  void visit().finally(() => going--);
+}
+while (going > 0) await delay(20);
+process.exit(0);

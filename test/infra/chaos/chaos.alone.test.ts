@@ -1,0 +1,29 @@
+import test, { type ExecutionContext } from 'ava';
+import { policyNames } from '../../../head/choose/index.ts';
+import { type ChaosKind, placesOf, runChaos } from '../../../infra/chaos/run.ts';
+import { makeSchedule } from '../../../infra/chaos/schedule.ts';
+import { asRoot } from '../../support/netns.ts';
+
+const RATE = 40;
+
+async function survives(t: ExecutionContext, on: ChaosKind, seed: number): Promise<void> {
+  t.timeout(180_000);
+  const schedule = makeSchedule(seed, 60_000, placesOf(on), policyNames);
+  const { violations, asked, succeeded, happened } = await runChaos(schedule, {
+    on,
+    rate: RATE,
+    signal: AbortSignal.timeout(170_000),
+  });
+  t.deepEqual(violations, []);
+  t.is(happened.length, schedule.faults.length);
+  t.true(asked > (RATE * 60) / 2 && succeeded > asked / 2, `${succeeded} of ${asked}`);
+}
+
+test.serial('a minute of chaos on one host costs nobody more than the tables say', (t) =>
+  survives(t, 'loopback', 1),
+);
+
+asRoot([], test.serial)(
+  'a minute of chaos in network namespaces costs nobody more than the tables say',
+  (t) => survives(t, 'netns', 1),
+);

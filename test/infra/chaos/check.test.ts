@@ -1,0 +1,131 @@
+import test from 'ava';
+import { checkVisits } from '../../../infra/chaos/check.ts';
+import type { Happened } from '../../../infra/chaos/faults.ts';
+import type { Asked, Ended, Records, Served } from '../../../infra/chaos/records.ts';
+
+const DELIVERIES = ['d1', 'l1'];
+const [D1, L1, HEAD] = [11, 21, 9];
+
+const asked = (id: string, more: Partial<Asked> = {}): Asked => ({
+  id,
+  kind: 'short',
+  connection: `c1-5-${id}`,
+  turn: 0,
+  connected: 1000,
+  from: 1000,
+  ...more,
+});
+const ended = (id: string, result: string, more: Partial<Ended> = {}): Ended => ({
+  id,
+  to: 2000,
+  result,
+  begun: false,
+  hops: [],
+  ...more,
+});
+const served = (id: string, pid: number): Served => ({ id, pid, connection: 1, at: 1500 });
+const fault = (
+  kind: Happened['kind'],
+  target: string,
+  pid: number,
+  more: Partial<Happened> = {},
+): Happened => ({
+  at: 0,
+  lasts: 0,
+  kind,
+  target,
+  pid,
+  from: 1600,
+  begun: 1650,
+  until: 1700,
+  mended: 1800,
+  ...more,
+});
+
+function check(records: { asked: Asked[]; ended: Ended[]; served: Served[] }, ...happened: Happened[]) {
+  const known: Records = { ...records, ended: new Map(records.ended.map((one) => [one.id, one])) };
+  return checkVisits(known, happened, DELIVERIES);
+}
+const one = (result: string, by: number[], more: Partial<Ended> = {}, ask: Partial<Asked> = {}) => ({
+  asked: [asked('a', ask)],
+  ended: [ended('a', result, more)],
+  served: by.map((pid) => served('a', pid)),
+});
+
+test('a visit that was served once, by who answered it, is right', (t) => {
+  const { violations, succeeded } = check(one('ok', [D1], { by: D1 }));
+  t.deepEqual(violations, []);
+  t.is(succeeded, 1);
+});
+
+test('what was served twice is found, by two deliveries and by one, also when the client got its answer', (t) => {
+  t.regex(check(one('ok', [D1, L1], { by: D1 })).violations.join(), /served 2 times, by 11 at 1500, 21/);
+  t.regex(check(one('ok', [D1, D1], { by: D1 })).violations.join(), /served 2 times/);
+  // Whatever was killed meanwhile.
+  const kills = [fault('kill', 'd1', D1), fault('kill', 'head', HEAD)];
+  t.regex(check(one('reset', [D1, L1]), ...kills).violations.join(), /served 2 times/);
+});
+
+test('an answer by somebody else, by nobody, of another request or with other bytes is found', (t) => {
+  t.regex(check(one('ok', [L1], { by: D1 })).violations.join(), /answered by 11, and served by 21/);
+  t.regex(check(one('ok', [], { by: D1 })).violations.join(), /served by nobody/);
+  for (const result of ['answer_of_another', 'heard_otherwise', 'wrong_length', 'bad_answer'])
+    t.regex(check(one(result, [D1]), fault('kill', 'd1', D1)).violations.join(), /no row/, result);
+});
+
+test('one connection that two applications served is found', (t) => {
+  const both = {
+    asked: [asked('a', { connection: 'c1-5-1' }), asked('b', { connection: 'c1-5-1', turn: 1 })],
+    ended: [ended('a', 'ok', { by: D1 }), ended('b', 'ok', { by: L1 })],
+    served: [served('a', D1), served('b', L1)],
+  };
+  t.regex(check(both).violations.join(), /connection c1-5-1: served by 11 and by 21/);
+});
+
+test('a failure without a fault is found, and one that a fault may have cost is allowed', (t) => {
+  for (const result of ['reset', 'closed_early', 'timeout', 'refused', 'status_503'])
+    t.regex(check(one(result, [])).violations.join(), /no row of the tables allows it/, result);
+  const { violations, allowed } = check(one('reset', [D1]), fault('kill', 'd1', D1));
+  t.deepEqual(violations, []);
+  t.deepEqual([...allowed.values()], [1]);
+});
+
+test('a fault costs nobody elsewhere, before or after it', (t) => {
+  const killed = fault('kill', 'd1', D1);
+  t.is(check(one('reset', [L1]), killed).violations.length, 1, 'another delivery had it');
+  t.is(check(one('reset', [D1], { to: 1300 }), killed).violations.length, 1, 'it was over before');
+  const later = { from: 5000, connected: 5000 };
+  t.is(check(one('reset', [D1], { to: 6000 }, later), killed).violations.length, 1, 'it began after');
+  t.is(check(one('timeout', [D1]), killed).violations.length, 1, 'nobody may wait in vain');
+});
+
+test("a head's death costs what no application has served, and nothing else", (t) => {
+  const killed = fault('kill', 'head', HEAD);
+  t.deepEqual(check(one('reset', []), killed).violations, []);
+  t.deepEqual(check(one('refused', []), killed).violations, []);
+  t.is(check(one('reset', [D1]), killed).violations.length, 1, 'what is taken is not touched');
+  // A head that is told to stop loses nothing that it had accepted.
+  t.is(check(one('reset', []), fault('stop', 'head', HEAD)).violations.length, 1);
+});
+
+test('what freezes, is drained or changes its mode costs nothing', (t) => {
+  for (const kind of ['freeze', 'drain', 'fewFiles', 'stop'] as const)
+    for (const result of ['reset', 'timeout', 'closed_early'])
+      t.is(check(one(result, [L1]), fault(kind, 'l1', L1)).violations.length, 1, `${kind} ${result}`);
+  t.is(check(one('reset', []), fault('mode', 'redirect', 0)).violations.length, 1);
+});
+
+test('503 is right when no delivery is there, and wrong when one is', (t) => {
+  const all = [fault('kill', 'd1', D1), fault('freeze', 'l1', L1)];
+  t.deepEqual(check(one('status_503', []), ...all).violations, []);
+  t.is(check(one('status_503', []), all[0]!).violations.length, 1);
+});
+
+test('a request without an end is found, unless its client was killed', (t) => {
+  const open = { asked: [asked('a')], ended: [], served: [] };
+  t.regex(check(open).violations.join(), /has no end/);
+  t.deepEqual(check(open, fault('kill', 'c1', 5)).violations, []);
+  // The application may have served it once, and not twice.
+  const twice = { ...open, served: [served('a', D1), served('a', L1)] };
+  t.regex(check(twice, fault('kill', 'c1', 5)).violations.join(), /served 2 times/);
+});

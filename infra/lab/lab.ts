@@ -55,7 +55,7 @@ interface LabHead {
 }
 
 /** How a head is started again. */
-export interface HeadAgain {
+interface HeadAgain {
   /** So long after its predecessor has ended, milliseconds. Default 0. */
   readonly awayMs?: number;
   /** Arguments besides those that the first had. */

@@ -5,6 +5,7 @@
  *     GET  /status                  HeadStatus as JSON
  *     GET  /metrics                 Prometheus text
  *     PUT  /mode {"mode": M}        the mode of connections accepted from now on
+ *     POST /reload                  reads the configuration again: Reloaded
  *     POST /deliveries/NAME/drain   give it nothing more;  .../undrain: again
  */
 
@@ -15,7 +16,7 @@ import { BatonError } from '../shared/errors.ts';
 import { type Logger, Sparingly } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { createServer } from '../shared/node-http.ts';
-import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
+import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { listenAt, type SocketFile } from '../shared/sys/unix-path.ts';
 
@@ -27,6 +28,8 @@ export interface Administered {
   setMode(mode: Mode): void;
   /** Throws UNKNOWN_DELIVERY. */
   drain(name: string, on: boolean): void;
+  /** Rejects with a BatonError. */
+  reload(): Promise<Reloaded>;
   readonly metrics: Metrics;
 }
 
@@ -154,6 +157,7 @@ async function answer(head: Administered, request: IncomingMessage): Promise<Ans
   if (route === 'GET /metrics') {
     return { status: 200, type: head.metrics.contentType, body: await head.metrics.metrics() };
   }
+  if (route === 'POST /reload') return json(await head.reload());
   if (route === 'PUT /mode') {
     const mode = readMode(await readBody(request));
     head.setMode(mode);

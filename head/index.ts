@@ -20,6 +20,7 @@ export async function startHead(
   settings: Record<string, unknown> = {},
   options: HeadOptions = {},
 ): Promise<Head> {
-  const resolved = resolveSettings(headSchema, settings, options.configFile);
-  return await new HeadProcess(resolved, options.log ?? createLogger('head')).start();
+  const { configFile, log = createLogger('head') } = options;
+  const read = () => resolveSettings(headSchema, settings, configFile);
+  return await new HeadProcess(read(), configFile === undefined ? undefined : read, log).start();
 }

@@ -1,10 +1,11 @@
 /** The head of this process: what it consists of, in which order that starts, and in which it stops. */
 import type { HeadSettings } from '../shared/config.ts';
+import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
-import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
+import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
 import { bindReuseport } from '../shared/sys/reuseport.ts';
 import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
@@ -13,28 +14,37 @@ import { AdminDoor } from './admin.ts';
 import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
 import { Drained } from './drained.ts';
 import type { Head } from './head.ts';
-import { checkSettings, type Limits, limitsOf } from './limits.ts';
+import { checkSettings, connectionsWithin, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
 import { createMetrics } from './metrics.ts';
 import { openRemote, type RemoteSide } from './migrate/index.ts';
-import { Registry } from './registry.ts';
+import { Registry, type RegistryTimes } from './registry.ts';
+import { changesTo, Reloads } from './reload.ts';
 import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard.ts';
 import { SocketWatch } from './socket-watch.ts';
-import { openTls, type TlsSide } from './tls/index.ts';
-import type { FromWorker, ToWorker } from './worker-messages.ts';
-import { workerSettings } from './worker-settings.ts';
+import { readConfiguredCertificates, TlsSide } from './tls/index.ts';
+import type { Certificate } from './tls/messages.ts';
+import type { FromWorker, ToWorker, Tuning } from './worker-messages.ts';
+import { tuningOf, workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
 const STOP_LOOK_MS = 20;
+
+const timesOf = ({ stallTimeout, forgetAfter }: HeadSettings): RegistryTimes => ({
+  stallTimeoutMs: stallTimeout,
+  forgetAfterMs: forgetAfter,
+});
 
 export class HeadProcess implements Head {
   readonly socket: string;
   readonly admin: string;
   listen = '';
   ended: Promise<void> = Promise.resolve();
-  readonly #settings: HeadSettings;
+  #settings: HeadSettings;
+  readonly #readAgain: (() => HeadSettings) | undefined;
+  readonly #reloads: Reloads;
   readonly #limits: Limits;
   readonly #log: Logger;
   readonly #scoreboard: Scoreboard;
@@ -54,12 +64,16 @@ export class HeadProcess implements Head {
   #workers: Workers | undefined;
   #listeners: number[] = [];
   #waiting: NodeJS.Timeout | undefined;
+  #tuned: (() => void) | undefined;
   #snapshot: Snapshot | undefined;
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(settings: HeadSettings, log: Logger) {
+  /** `readAgain` throws a BatonError; undefined where there is no file of settings. */
+  constructor(settings: HeadSettings, readAgain: (() => HeadSettings) | undefined, log: Logger) {
     this.#settings = settings;
+    this.#readAgain = readAgain;
+    this.#reloads = new Reloads(() => this.#reload(), log);
     this.#log = log;
     this.socket = settings.socket ?? defaultSocketPath();
     this.admin = settings.adminSocket ?? adminPathFor(this.socket);
@@ -85,6 +99,7 @@ export class HeadProcess implements Head {
       status: () => this.status(),
       setMode: (mode: Mode) => this.setMode(mode),
       drain: (name: string, on: boolean) => this.drain(name, on),
+      reload: () => this.reload(),
       metrics: this.#metrics,
     };
   }
@@ -118,13 +133,13 @@ export class HeadProcess implements Head {
       if (metrics !== undefined)
         this.#metricsServer = await startMetricsServer(parseHostPort(metrics)!, this.#metrics);
       const { workers: count, backlog } = this.#settings;
-      this.#tls = openTls(this.#settings, this.#tell, this.#log);
+      this.#openTls(readConfiguredCertificates(this.#settings));
       const wanted = parseHostPort(this.#settings.listen)!;
       const { fds, bound } = await bindReuseport(wanted, count, backlog);
       this.#listeners = fds;
       this.listen = formatHostPort(bound);
       this.#workers = await this.#startWorkers();
-      this.#tellNames();
+      this.#workers.tellAll({ type: 'tls-names', names: this.#tls?.names });
       for (const fd of fds) listen(fd, backlog);
       this.#remote = await openRemote(this.#settings, bound.host, this.#registry, this.#tell, this.#log);
       // Only now can a delivery be welcomed: every worker is there to be told of it.
@@ -160,13 +175,11 @@ export class HeadProcess implements Head {
   }
 
   #openRegistry(): Registry {
-    const { stallTimeout, forgetAfter } = this.#settings;
     return new Registry({
       scoreboard: this.#scoreboard,
       rows: this.#rows,
       tell: this.#tell,
-      stallTimeoutMs: stallTimeout,
-      forgetAfterMs: forgetAfter,
+      times: timesOf(this.#settings),
       drained: this.#drained,
       onUp: () => this.#accept(),
       log: this.#log,
@@ -177,7 +190,7 @@ export class HeadProcess implements Head {
     return Workers.start({
       settings: workerSettings(this.#settings, this.#limits, this.#memory, this.#listeners),
       onMessage: (worker, message) => this.#onWorker(worker, message),
-      stopWithinMs: this.#settings.stopTimeout,
+      stopWithinMs: () => this.#settings.stopTimeout,
     });
   }
 
@@ -185,16 +198,52 @@ export class HeadProcess implements Head {
     if (message.type === 'migrate') this.#remote?.migrate(index, message);
     else if (message.type === 'tls-begin') this.#tls?.begin(index, message.fd);
     else if (message.type === 'tls-answer') this.#tls?.answer(message.fd, message.bytes);
+    else if (message.type === 'tuned') this.#tuned?.();
     else this.#registry.onWorker(message);
   }
 
-  #tellNames(): void {
-    if (this.#tls) this.#workers?.tellAll({ type: 'tls-names', names: this.#tls.names });
+  #openTls(certificates: readonly Certificate[] | undefined): void {
+    if (certificates && this.#tls) this.#tls.renew(certificates, this.#settings);
+    else if (certificates)
+      this.#tls = new TlsSide({ certificates, settings: this.#settings, tell: this.#tell, log: this.#log });
+    this.#workers?.tellAll({ type: 'tls-names', names: certificates && this.#tls?.names });
   }
 
-  reload(): boolean {
-    if (this.#tls?.reload()) this.#tellNames();
-    return this.#tls !== undefined;
+  get canReload(): boolean {
+    return this.#readAgain !== undefined || this.#settings.tlsCertificate !== undefined;
+  }
+
+  async reload(): Promise<Reloaded> {
+    if (!this.canReload) throw new BatonError('NOTHING_TO_RELOAD');
+    return await this.#reloads.ask();
+  }
+
+  /** Throws a BatonError before anything has changed. Resolves when every worker goes by it. */
+  async #reload(): Promise<Reloaded> {
+    const wanted = this.#readAgain?.() ?? this.#settings;
+    const socket = wanted.socket ?? defaultSocketPath();
+    checkSettings(wanted, socket, wanted.adminSocket ?? adminPathFor(socket));
+    const { settings, changed, restart } = changesTo(wanted, this.#settings);
+    const { fdCapacity } = this.#limits;
+    const connections = connectionsWithin(fdCapacity, settings.workers, settings.maxConnections);
+    const certificates = readConfiguredCertificates(settings);
+    // From here on nothing of it can be refused. What an operator has switched stays, unless the file says something else now.
+    if (settings.mode !== this.#settings.mode) this.setMode(settings.mode);
+    this.#settings = settings;
+    this.#registry.setTimes(timesOf(settings));
+    if (!this.#stopping) this.#openTls(certificates);
+    await this.#tune(tuningOf(settings, connections));
+    return { changed, restart };
+  }
+
+  async #tune(tuning: Tuning): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let left = this.#settings.workers;
+    this.#tuned = () => --left === 0 && resolve();
+    this.#workers?.tellAll({ type: 'tune', tuning });
+    // A worker that has ended answers no more.
+    await Promise.race([promise, this.ended.catch(() => {})]);
+    this.#tuned = undefined;
   }
 
   async #watch(): Promise<void> {

@@ -1,8 +1,21 @@
-/** What each worker is told at its start, out of the head's settings. */
-import type { HeadSettings } from '../shared/config.ts';
+/** What each worker is told at its start, and when settings change, out of the head's settings. */
+import { HEAD_BYTES_MAX, type HeadSettings } from '../shared/config.ts';
 import type { Limits } from './limits.ts';
 import type { ScoreboardMemory } from './scoreboard.ts';
-import type { WorkerSettings } from './worker-messages.ts';
+import type { Tuning, WorkerSettings } from './worker-messages.ts';
+
+export const tuningOf = (settings: HeadSettings, connectionsAWorker: number): Tuning => ({
+  policy: settings.policy,
+  maxConnections: connectionsAWorker,
+  backlog: settings.backlog,
+  deferAcceptMs: settings.deferAccept,
+  headBytes: settings.headBytes,
+  headTimeoutMs: settings.headTimeout,
+  lingerIdleMs: settings.lingerIdle,
+  lingerTotalMs: settings.lingerTotal,
+  lingerBytes: settings.lingerBytes,
+  stallTimeoutMs: settings.stallTimeout,
+});
 
 /** One for each of `listeners`, which are the workers' from then on. */
 export const workerSettings = (
@@ -15,16 +28,8 @@ export const workerSettings = (
     index,
     scoreboard,
     listener,
-    backlog: settings.backlog,
-    deferAcceptMs: settings.deferAccept,
-    policy: settings.policy,
+    tuning: tuningOf(settings, limits.connectionsAWorker),
+    headBytesMax: HEAD_BYTES_MAX,
     fdCapacity: limits.fdCapacity,
-    maxConnections: limits.connectionsAWorker,
-    headBytes: settings.headBytes,
-    headTimeoutMs: settings.headTimeout,
-    lingerIdleMs: settings.lingerIdle,
-    lingerTotalMs: settings.lingerTotal,
-    lingerBytes: settings.lingerBytes,
-    stallTimeoutMs: settings.stallTimeout,
     ioUring: settings.ioUring === 'auto',
   }));

@@ -1,9 +1,12 @@
 /** The certificates that the head has: files of PEM, checked when they are read, so that no client is the first to find out. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { BatonError } from '../../shared/errors.ts';
+import { readSmallFile } from '../../shared/small-file.ts';
 import type { Certificate } from './messages.ts';
+
+/** Far above any chain, bytes. */
+const PEM_MAX = 1024 * 1024;
 
 /** `certificates` and `keys` are lists of files that belong together by their place. Throws CERTIFICATE_UNUSABLE. */
 export function readCertificates(certificates: string, keys: string): readonly Certificate[] {
@@ -33,26 +36,17 @@ function readPair(certFile: string, keyFile: string): Certificate {
 
 /** The open file is asked who may read it, not the name: nobody can put another in its place in between. */
 function read(file: string, isSecret = false): string {
-  let fd = -1;
-  try {
-    fd = openSync(file, 'r');
-    if (isSecret && (fstatSync(fd).mode & 0o007) !== 0)
-      throw unusable(file, 'everybody can read it (chmod o= it)');
-    return readFileSync(fd, 'utf8');
-  } catch (error) {
-    if (error instanceof BatonError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw unusable(file, code === 'ENOENT' ? 'it does not exist' : `it cannot be read (${code})`, error);
-  } finally {
-    if (fd >= 0) closeSync(fd);
-  }
+  const { text, mode } = attempt(file, undefined, () => readSmallFile(file, PEM_MAX));
+  if (isSecret && (mode & 0o007) !== 0) throw unusable(file, 'everybody can read it (chmod o= it)');
+  return text;
 }
 
-function attempt<T>(file: string, problem: string, run: () => T): T {
+/** `problem`: what to say; undefined for what was thrown. */
+function attempt<T>(file: string, problem: string | undefined, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    throw unusable(file, problem, error);
+    throw unusable(file, problem ?? (error as Error).message, error);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the main thread tells a worker, and who does it. */
-import type { ToWorker } from '../worker-messages.ts';
+import type { ToWorker, Tuning } from '../worker-messages.ts';
 import type { Lanes } from './lanes.ts';
 import type { Postponed } from './postponed.ts';
 import type { TerminatedReader, Terminator } from './terminated.ts';
@@ -10,6 +10,7 @@ export interface OrdersParts {
   readonly terminator: Terminator;
   readonly terminated: TerminatedReader;
   readonly accept: () => void;
+  readonly tune: (tuning: Tuning) => void;
   readonly stop: (withinMs: number) => void;
 }
 
@@ -21,10 +22,12 @@ export class Orders {
   }
 
   obey(message: ToWorker): void {
-    const { lanes, postponed, terminator, terminated, accept, stop } = this.#parts;
+    const { lanes, postponed, terminator, terminated, accept, tune, stop } = this.#parts;
     switch (message.type) {
       case 'accept':
         return accept();
+      case 'tune':
+        return tune(message.tuning);
       case 'join':
         lanes.join(message);
         return postponed.hurry();

@@ -37,6 +37,12 @@ const commands: readonly Listed[] = [
     load: async () => (await import('./status.ts')).statusCommand(),
   },
   {
+    name: 'reload',
+    usage: '[options]',
+    summary: 'have the running head read its configuration again',
+    load: async () => (await import('./reload.ts')).reloadCommand(),
+  },
+  {
     name: 'drain',
     usage: '[options] <NAME>',
     summary: 'give a delivery no more connections; it serves those that it has',

@@ -24,7 +24,7 @@ export function deliveryCommand(): Command {
       // What keeps it from being ready ends the command, which tells it: not twice.
       log.error = () => {};
       const delivery = await startDelivery(settings, { configFile: config, log });
-      stopOnSignal(() => delivery.stop());
+      stopOnSignal({ stop: () => delivery.stop() });
       try {
         await delivery.ready;
       } catch (error) {

@@ -2,8 +2,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Command } from 'commander';
 import { policies } from '../../head/choose/index.ts';
+import type { Head } from '../../head/head.ts';
 import { headSchema } from '../../shared/config.ts';
 import { stopOnFailure } from './last-resort.ts';
+import { notifySystemd } from './notify-systemd.ts';
 import { addSettings } from './options.ts';
 import { announce, stopOnSignal } from './service.ts';
 
@@ -20,12 +22,15 @@ export function headCommand(): Command {
       `\nPolicies:\n${list}\n\nPrints one line of JSON when it is ready. Logs go to stderr.`,
     )
     .action(async ({ config, ...settings }: { config?: string }) => {
-      const { startHead } = await import('../../head/index.ts');
-      const head = await startHead(settings, { configFile: config });
-      stopOnSignal(
-        () => head.stop(),
-        () => head.reload(),
+      const starting = import('../../head/index.ts').then(({ startHead }) =>
+        startHead(settings, { configFile: config }),
       );
+      stopOnSignal({
+        // Clients wait in its queue from the middle of its start on.
+        stop: async () => (await starting).stop(),
+        reload: async () => await reload(await starting),
+      });
+      const head = await starting;
       stopOnFailure(() => head.stop());
       announce({
         ready: 'head',
@@ -39,6 +44,15 @@ export function headCommand(): Command {
       keepHeapSmall();
       await head.ended;
     });
+}
+
+/** What came of it is in the head's log; systemd waits for its end. False: there is nothing to read. */
+async function reload(head: Head): Promise<boolean> {
+  if (!head.canReload) return false;
+  notifySystemd('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+  await head.reload().catch(() => {});
+  notifySystemd('READY=1');
+  return true;
 }
 
 /**

@@ -29,6 +29,7 @@ const door = new AdminDoor(
         throw new BatonError('UNKNOWN_DELIVERY', { name, known: [...draining.keys()].join(', ') });
       draining.set(name, on);
     },
+    reload: async () => ({ changed: [], restart: [] }),
     metrics,
   },
   pino({ level: 'silent' }),

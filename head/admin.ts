@@ -18,7 +18,7 @@ import type { Metrics } from '../shared/metrics.ts';
 import { createServer } from '../shared/node-http.ts';
 import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
-import { listenAt, type SocketFile } from '../shared/sys/unix-path.ts';
+import { keepListening, listenAt, type SocketFile, type SocketWish } from '../shared/sys/unix-path.ts';
 
 /** A request body is at most this long, bytes. */
 const BODY_MAX = 4096;
@@ -86,14 +86,11 @@ export class AdminDoor {
     if (this.#clients.size > CLIENTS_MAX) this.#clients.values().next().value?.destroy();
   }
 
-  /** Takes the path. Throws as listenAt. */
-  async listen(): Promise<void> {
-    this.#file = await listenAt({
-      path: this.#path,
-      type: 'stream',
-      backlog: CLIENTS_MAX,
-      option: '--admin-socket',
-    });
+  /** Takes the path, or goes on with a socket that is there. Throws as listenAt and keepListening. */
+  async listen(inherited?: number): Promise<void> {
+    const [path, option] = [this.#path, '--admin-socket'];
+    const wish: SocketWish = { path, type: 'stream', backlog: CLIENTS_MAX, option };
+    this.#file = inherited === undefined ? await listenAt(wish) : keepListening(inherited, wish);
     if (this.#file.replaced) this.#log.warn({ path: this.#path }, 'replaced a socket that a dead head left');
     if (this.#stopped) return this.#giveBack(this.#file);
     // By its fd: to close a server that has opened a path itself removes what is there then, which may be a successor's.

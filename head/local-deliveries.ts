@@ -8,7 +8,7 @@ import { type Logger, Sparingly } from '../shared/log.ts';
 import { EAGAIN, errnoName } from '../shared/sys/libc.ts';
 import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
 import { acceptNonBlocking, closeFd } from '../shared/sys/sockets.ts';
-import { listenAt, type SocketFile } from '../shared/sys/unix-path.ts';
+import { keepListening, listenAt, type SocketFile, type SocketWish } from '../shared/sys/unix-path.ts';
 import { peerCredentials, peerGroups } from '../shared/sys/unix-sockets.ts';
 import { openChannel } from '../shared/wire/channel.ts';
 import { LocalDelivery } from './local-delivery.ts';
@@ -45,10 +45,11 @@ export class LocalDeliveries {
     this.#parts = parts;
   }
 
-  /** Takes the path; who connects waits. Throws as listenAt. */
-  async listen(): Promise<void> {
+  /** Takes the path, or goes on with a socket that is there; who connects waits. Throws as listenAt and keepListening. */
+  async listen(inherited?: number): Promise<void> {
     const { path, group, log } = this.#parts;
-    this.#file = await listenAt({ path, type: 'seqpacket', backlog: BACKLOG, option: '--socket', group });
+    const wish: SocketWish = { path, type: 'seqpacket', backlog: BACKLOG, option: '--socket', group };
+    this.#file = inherited === undefined ? await listenAt(wish) : keepListening(inherited, wish);
     if (this.#file.replaced) log.warn({ path }, 'replaced a socket that a dead head left');
     if (this.#stopped) this.#giveBack();
   }

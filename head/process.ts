@@ -6,7 +6,7 @@ import type { Metrics } from '../shared/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
 import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
-import { bindReuseport } from '../shared/sys/reuseport.ts';
+import { bindReuseport, joinListeners } from '../shared/sys/reuseport.ts';
 import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
@@ -14,6 +14,7 @@ import { AdminDoor } from './admin.ts';
 import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
 import { Drained } from './drained.ts';
 import type { Head } from './head.ts';
+import type { Inherited } from './inherited.ts';
 import { checkSettings, connectionsWithin, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
@@ -26,7 +27,7 @@ import { SocketWatch } from './socket-watch.ts';
 import { readConfiguredCertificates, TlsSide } from './tls/index.ts';
 import type { Certificate } from './tls/messages.ts';
 import type { FromWorker, ToWorker, Tuning } from './worker-messages.ts';
-import { tuningOf, workerSettings } from './worker-settings.ts';
+import { tuningOf, workerOf, workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
@@ -43,6 +44,7 @@ export class HeadProcess implements Head {
   listen = '';
   ended: Promise<void> = Promise.resolve();
   #settings: HeadSettings;
+  readonly #inherited: Inherited;
   readonly #readAgain: (() => HeadSettings) | undefined;
   readonly #reloads: Reloads;
   readonly #limits: Limits;
@@ -69,9 +71,10 @@ export class HeadProcess implements Head {
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  /** `readAgain` throws a BatonError; undefined where there is no file of settings. */
-  constructor(settings: HeadSettings, readAgain: (() => HeadSettings) | undefined, log: Logger) {
+  /** What it is not given of sockets it opens itself. `readAgain` throws a BatonError; undefined: there is no file of settings. */
+  constructor(settings: HeadSettings, log: Logger, inherited: Inherited, readAgain?: () => HeadSettings) {
     this.#settings = settings;
+    this.#inherited = inherited;
     this.#readAgain = readAgain;
     this.#reloads = new Reloads(() => this.#reload(), log);
     this.#log = log;
@@ -126,22 +129,32 @@ export class HeadProcess implements Head {
   async start(): Promise<Head> {
     try {
       // What can be refused is asked for first, before a visitor can come.
-      await this.#localDeliveries.listen();
+      const inherited = this.#inherited;
+      await this.#localDeliveries.listen(inherited.take('deliveries'));
       this.#drained.load();
-      await this.#admin.listen();
+      await this.#admin.listen(inherited.take('admin'));
       const { metrics } = this.#settings;
-      if (metrics !== undefined)
-        this.#metricsServer = await startMetricsServer(parseHostPort(metrics)!, this.#metrics);
-      const { workers: count, backlog } = this.#settings;
+      if (metrics !== undefined) {
+        const at = parseHostPort(metrics)!;
+        this.#metricsServer = await startMetricsServer(at, this.#metrics, inherited.take('metrics'));
+      }
+      const { backlog } = this.#settings;
       this.#openTls(readConfiguredCertificates(this.#settings));
-      const wanted = parseHostPort(this.#settings.listen)!;
-      const { fds, bound } = await bindReuseport(wanted, count, backlog);
+      const { fds, bound } = await this.#openListeners();
       this.#listeners = fds;
       this.listen = formatHostPort(bound);
       this.#workers = await this.#startWorkers();
       this.#workers.tellAll({ type: 'tls-names', names: this.#tls?.names });
       for (const fd of fds) listen(fd, backlog);
-      this.#remote = await openRemote(this.#settings, bound.host, this.#registry, this.#tell, this.#log);
+      this.#remote = await openRemote(
+        this.#settings,
+        bound.host,
+        this.#registry,
+        this.#tell,
+        this.#log,
+        this.#settings.control === undefined ? undefined : inherited.take('control'),
+      );
+      inherited.closeRest();
       // Only now can a delivery be welcomed: every worker is there to be told of it.
       this.#localDeliveries.open();
     } catch (error) {
@@ -164,6 +177,13 @@ export class HeadProcess implements Head {
       this.#log.info(`${who}, HTTP/2 and upgrades are handed over: their clients could follow no redirect`);
     }
     return this;
+  }
+
+  #openListeners(): ReturnType<typeof bindReuseport> {
+    const { workers, backlog, listen } = this.#settings;
+    const wanted = parseHostPort(listen)!;
+    const given = this.#inherited.takeWorkers();
+    return given.length > 0 ? joinListeners(given, wanted, workers) : bindReuseport(wanted, workers, backlog);
   }
 
   /** A visitor who comes before the first delivery waits in the accept queue, for a while. */
@@ -294,6 +314,7 @@ export class HeadProcess implements Head {
 
   async #cleanUp(): Promise<void> {
     this.#giveBackPaths();
+    this.#inherited.closeRest();
     await this.#letGo();
     await this.#remote?.close();
     await this.#tls?.close();
@@ -329,7 +350,7 @@ export class HeadProcess implements Head {
     const cpu = process.cpuUsage();
     const listeners = this.#stopping
       ? []
-      : this.#listeners.map((fd, worker) => ({ worker, ...listenQueue(fd) }));
+      : this.#listeners.map((fd, i) => ({ worker: workerOf(i, this.#settings.workers), ...listenQueue(fd) }));
     return {
       version,
       pid: process.pid,

@@ -22,8 +22,11 @@ export interface Tuning {
 export interface WorkerSettings {
   readonly index: number;
   readonly scoreboard: ScoreboardMemory;
-  /** Bound; the worker's from now on. It may listen already, and accepting begins when the worker is told so. */
-  readonly listener: number;
+  /**
+   * Bound; the worker's from now on. They may listen already, and accepting begins when the worker is told so. More than one only
+   * where some were inherited.
+   */
+  readonly listeners: readonly number[];
   /** Written to by the main thread after each message. */
   readonly wake: number;
   readonly tuning: Tuning;

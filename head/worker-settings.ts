@@ -17,17 +17,20 @@ export const tuningOf = (settings: HeadSettings, connectionsAWorker: number): Tu
   stallTimeoutMs: settings.stallTimeout,
 });
 
-/** One for each of `listeners`, which are the workers' from then on. */
+/** Whose listener it is: where there are more than workers, each has several, so that every queue is emptied. */
+export const workerOf = (listener: number, workers: number): number => listener % workers;
+
+/** For each worker; the listeners, at least one for each, are theirs from then on. */
 export const workerSettings = (
   settings: HeadSettings,
   limits: Limits,
   scoreboard: ScoreboardMemory,
   listeners: readonly number[],
 ): Omit<WorkerSettings, 'wake'>[] =>
-  listeners.map((listener, index) => ({
+  Array.from({ length: settings.workers }, (_, index) => ({
     index,
     scoreboard,
-    listener,
+    listeners: listeners.filter((_, listener) => workerOf(listener, settings.workers) === index),
     tuning: tuningOf(settings, limits.connectionsAWorker),
     headBytesMax: HEAD_BYTES_MAX,
     fdCapacity: limits.fdCapacity,

@@ -92,6 +92,12 @@ const catalogue = {
     exit: 1,
     text: 'cannot use the socket path {path}: {problem}',
   },
+  INHERITED_UNUSABLE: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: 'the head cannot go on with {what}: {problem}',
+  },
   FD_LIMIT: {
     fault: 'kernel',
     retry: false,

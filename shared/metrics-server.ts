@@ -25,8 +25,12 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Throws PORT_IN_USE and its like, for `--metrics`. */
-export async function startMetricsServer(address: HostPort, metrics: Metrics): Promise<MetricsServer> {
+/** With a socket that listens at the address already it goes on with that. Throws PORT_IN_USE and its like, for `--metrics`. */
+export async function startMetricsServer(
+  address: HostPort,
+  metrics: Metrics,
+  inherited?: number,
+): Promise<MetricsServer> {
   const read = keptFor(KEPT_MS, () => metrics.metrics());
   const server = createServer(
     {
@@ -43,7 +47,7 @@ export async function startMetricsServer(address: HostPort, metrics: Metrics): P
   server.timeout = IDLE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, address, '--metrics')));
-    server.listen(address.port, address.host, resolve);
+    server.listen(inherited === undefined ? address : { fd: inherited }, resolve);
   });
   const { address: host, port } = server.address() as AddressInfo;
   return {

@@ -33,6 +33,7 @@ export async function openRemote(
   registry: Registry,
   tell: (worker: number, message: ToWorker) => void,
   log: Logger,
+  inherited?: number,
 ): Promise<RemoteSide | undefined> {
   if (control === undefined || secret === undefined) return undefined;
   return await RemoteSide.open({
@@ -44,11 +45,14 @@ export async function openRemote(
     registry,
     tell,
     log,
+    inherited,
   });
 }
 
 interface RemoteParts {
   readonly control: HostPort;
+  /** A socket that listens there already. */
+  readonly inherited: number | undefined;
   readonly secretFile: string;
   /** The card that clients' packets come through. */
   readonly interface: string;
@@ -120,6 +124,7 @@ export class RemoteSide {
           },
           onRefused: (peer, reason) => log.warn({ peer }, `a remote delivery was refused: ${reason}`),
         },
+        parts.inherited,
       );
       const { adopted, capacity } = steering;
       const control = formatHostPort(links.address);

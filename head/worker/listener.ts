@@ -24,8 +24,10 @@ const HANDSHAKES_MS = 1000;
 const HANDSHAKE_LOOK_MS = 20;
 
 export interface ListenerParts {
-  /** Bound, and not listening yet. It is the intake's from here on. */
+  /** Bound, and listening or not. It is the intake's from here on. */
   readonly listener: number;
+  /** Which of the worker's it is. */
+  readonly index: number;
   readonly epoll: Epoll;
   readonly calls: Calls;
   readonly row: WorkerCounters;
@@ -46,7 +48,8 @@ export class Listener {
   /** One for each accept of a batch. */
   #addresses: Memory | undefined;
   #isListening = false;
-  #deferMs = 0;
+  /** Undefined: one that was inherited may have been told anything. */
+  #deferMs: number | undefined;
   #open = true;
   #againAt = Number.POSITIVE_INFINITY;
   #closeBy = Number.POSITIVE_INFINITY;
@@ -93,7 +96,7 @@ export class Listener {
   }
 
   #watch(): void {
-    this.#parts.epoll.add(this.#parts.listener, READABLE, makeTag(TAG_LISTENER, 0));
+    this.#parts.epoll.add(this.#parts.listener, READABLE, makeTag(TAG_LISTENER, this.#parts.index));
   }
 
   /** Takes up to a batch at `now` (milliseconds of performance.now()); how many it got. */

@@ -53,7 +53,7 @@ export class WorkerLoop {
   readonly #postponed: Postponed;
   readonly #reader: RequestReader;
   readonly #lanes: Lanes;
-  readonly #listener: Listener;
+  readonly #listeners: readonly Listener[];
   readonly #terminated: TerminatedReader;
   readonly #orders: Orders;
   readonly #coalescing = new Coalescing(ACCEPT_BATCH);
@@ -117,23 +117,31 @@ export class WorkerLoop {
       tuning,
       tell,
     });
-    this.#listener = new Listener({
-      listener: settings.listener,
-      epoll: this.#epoll,
-      calls: this.#calls,
-      row: this.#counters,
-      tuning,
-      router: this.#router,
-      onConnection: (fd, addressHash) => this.#open(fd, addressHash),
-      makeRoom: () => this.#makeRoom(),
-      onClosed: () => this.#tell({ type: 'closed' }),
-    });
+    this.#listeners = settings.listeners.map(
+      (listener, index) =>
+        new Listener({
+          listener,
+          index,
+          epoll: this.#epoll,
+          calls: this.#calls,
+          row: this.#counters,
+          tuning,
+          router: this.#router,
+          onConnection: (fd, addressHash) => this.#open(fd, addressHash),
+          makeRoom: () => this.#makeRoom(),
+          onClosed: () => {
+            if (!this.#isListening) this.#tell({ type: 'closed' });
+          },
+        }),
+    );
     this.#orders = new Orders({
       lanes: this.#lanes,
       postponed: this.#postponed,
       terminator,
       terminated: this.#terminated,
-      accept: () => this.#listener.listen(),
+      accept: () => {
+        for (const listener of this.#listeners) listener.listen();
+      },
       tune: (next) => this.#tune(next),
       stop: (withinMs) => this.#stop(withinMs),
     });
@@ -201,7 +209,7 @@ export class WorkerLoop {
       case connection.TAG_LANE:
         return this.#lanes.read(value);
       case connection.TAG_LISTENER:
-        this.#accepted += this.#listener.accept(this.#clock.now);
+        this.#accepted += this.#listeners[value]!.accept(this.#clock.now);
         return;
       case connection.TAG_WAKE:
         return this.#obey();
@@ -249,7 +257,7 @@ export class WorkerLoop {
     this.#settle();
     Object.assign(this.#tuning, next);
     this.#router.setPolicy(next.policy);
-    this.#listener.tune();
+    for (const listener of this.#listeners) listener.tune();
     this.#reader.tune();
     this.#tell({ type: 'tuned' });
   }
@@ -258,7 +266,7 @@ export class WorkerLoop {
   #stop(withinMs: number): void {
     if (this.#stopBy < Number.POSITIVE_INFINITY) return;
     this.#stopBy = this.#clock.now + withinMs;
-    this.#listener.stop(this.#clock.now, this.#stopBy);
+    for (const listener of this.#listeners) listener.stop(this.#clock.now, this.#stopBy);
     this.#reader.stop();
     this.#postponed.stop(this.#clock.now);
   }
@@ -278,14 +286,25 @@ export class WorkerLoop {
       this.#linger.tick(now),
       this.#stopBy - now,
       untilUnread,
-      this.#listener.tick(now),
+      this.#tickListeners(now),
       this.#lanes.tick(now),
     );
     return Math.max(0, Math.ceil(next));
   }
 
+  #tickListeners(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const listener of this.#listeners) next = Math.min(next, listener.tick(now));
+    return next;
+  }
+
+  /** Connections may still come. */
+  get #isListening(): boolean {
+    return this.#listeners.some(({ isOpen }) => isOpen);
+  }
+
   #isDone(): boolean {
-    return !this.#listener.isOpen && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
+    return !this.#isListening && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
   }
 
   /** Gives back everything: what is still open has timed out. */

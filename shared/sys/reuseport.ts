@@ -2,13 +2,14 @@
 
 import { lookup } from 'node:dns/promises';
 import { createReuseportFd } from 'node-unix-socket';
-import { addressBytes } from '../addresses.ts';
+import { addressBytes, readAddress } from '../addresses.ts';
 import { BatonError } from '../errors.ts';
 import { formatHostPort, type HostPort } from '../units.ts';
 import { bindTo, type Endpoint, localEndpoint, tcpSocketFor } from './endpoints.ts';
 import { errnoName } from './libc.ts';
 import {
   closeFd,
+  isListening,
   setCloseOnExec,
   setNoDelay,
   setNonBlocking,
@@ -44,6 +45,55 @@ export async function bindReuseport(
     fds.forEach(closeFd);
     throw error;
   }
+}
+
+/**
+ * As `bindReuseport`, with listeners that are there already, and new ones for as many more as are wanted. There may be more of them
+ * than are wanted: each has a queue, so that all are returned. Takes over their fds. Throws INHERITED_UNUSABLE.
+ */
+export async function joinListeners(
+  given: readonly number[],
+  address: HostPort,
+  count: number,
+): Promise<{ fds: number[]; bound: HostPort }> {
+  const fds = [...given];
+  try {
+    const host = await resolve(address);
+    const wanted = { host, port: address.port };
+    const ports = given.map((fd) => portOf(fd, wanted));
+    const port = ports[0]!;
+    const other = ports.find((one) => one !== port);
+    if (other !== undefined) throw unusable(wanted, `it has listeners at port ${port} and at port ${other}`);
+    for (const fd of given) {
+      setCloseOnExec(fd);
+      setNonBlocking(fd);
+      setNoDelay(fd);
+      if (fds.length < count) setReusePort(fd);
+    }
+    while (fds.length < count) fds.push(joinAt(port, host));
+    return { fds, bound: { host, port } };
+  } catch (error) {
+    fds.forEach(closeFd);
+    throw error;
+  }
+}
+
+const unusable = (wanted: HostPort, problem: string): BatonError =>
+  new BatonError('INHERITED_UNUSABLE', { what: `the listeners for ${formatHostPort(wanted)}`, problem });
+
+/** The port of a listener at an address, whose port may be 0 for any. */
+function portOf(fd: number, wanted: HostPort): number {
+  const end = isListening(fd) ? localEndpoint(fd) : 0;
+  if (typeof end === 'number') throw unusable(wanted, `fd ${fd} is no TCP socket that listens`);
+  const isSame = Buffer.compare(end.address, addressBytes(wanted.host)) === 0;
+  if (isSame && (wanted.port === 0 || wanted.port === end.port)) return end.port;
+  const { address, port } = end;
+  const host = address.length === 4 ? address.join('.') : readAddress(Buffer.from(address), 0);
+  const found = formatHostPort({ host, port });
+  throw unusable(
+    wanted,
+    `fd ${fd} listens at ${found}; a listener keeps its address, so give that to --listen`,
+  );
 }
 
 /** An IP address. */

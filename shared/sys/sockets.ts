@@ -35,6 +35,7 @@ const SO_RCVLOWAT = 18;
 const SO_MEMINFO = 55;
 const SK_MEMINFO_DROPS = 8;
 const SO_REUSEPORT = 15;
+const SO_ACCEPTCONN = 30;
 /** Linux 5.14 and later; linux/socket.h. */
 const SO_BUF_LOCK = 72;
 const SOCK_RCVBUF_LOCK = 2;
@@ -244,6 +245,10 @@ export const deferAccept = (listener: number, seconds: number): void =>
 
 /** The kernel doubles it and caps it at net.core.wmem_max (socket(7)). */
 export const setSendBuffer = (fd: number, bytes: number): void => setOption(fd, SOL_SOCKET, SO_SNDBUF, bytes);
+
+/** It is a socket, and listens (SO_ACCEPTCONN, socket(7)). */
+export const isListening = (fd: number): boolean =>
+  readOption(fd, SOL_SOCKET, SO_ACCEPTCONN, 4) >= 0 && small.view.getUint32(OPTION_AT, true) === 1;
 
 /** How many connections wait to be accepted, as `queuedConnections`, and the limit. */
 export function listenQueue(listener: number): { queued: number; backlog: number; drops: number } {

@@ -4,12 +4,12 @@
  * else has put another in its place.
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { BatonError } from '../errors.ts';
 import type { SystemError } from './libc.ts';
 import { alone } from './lock.ts';
-import { closeFd } from './sockets.ts';
-import { connectUnix, listenUnix } from './unix-sockets.ts';
+import { closeFd, listen, setCloseOnExec, setNonBlocking } from './sockets.ts';
+import { connectUnix, listenUnix, socketType, unixPathOf } from './unix-sockets.ts';
 
 export interface SocketFile {
   readonly path: string;
@@ -84,18 +84,47 @@ function listenAlone({ path, type, backlog, option, group }: SocketWish): Socket
       chownSync(path, -1, group);
       chmodSync(path, 0o660);
     }
-    const own = lstatSync(path);
-    const isThere = (): boolean => {
-      const now = lstatSync(path, { throwIfNoEntry: false });
-      return now !== undefined && now.ino === own.ino && now.dev === own.dev;
-    };
-    const remove = (): void => {
-      if (isThere()) rmSync(path, { force: true });
-    };
-    return { path, fd, replaced: found !== undefined, isThere, remove };
+    return socketFile(path, fd, found !== undefined);
   } catch (error) {
     closeFd(fd);
     rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+/** The file that is at the path now is the socket's. */
+function socketFile(path: string, fd: number, replaced: boolean): SocketFile {
+  const own = lstatSync(path, { throwIfNoEntry: false });
+  const isThere = (): boolean => {
+    const now = lstatSync(path, { throwIfNoEntry: false });
+    return now !== undefined && now.ino === own?.ino && now.dev === own.dev;
+  };
+  const remove = (): void => {
+    if (isThere()) rmSync(path, { force: true });
+  };
+  return { path, fd, replaced, isThere, remove };
+}
+
+/**
+ * A socket that listens at the path already, and that somebody else has opened: the file is left as it is. Where somebody has
+ * removed it, `isThere` says so. Takes over the fd. Throws INHERITED_UNUSABLE.
+ */
+export function keepListening(fd: number, { path, type, backlog, option }: SocketWish): SocketFile {
+  try {
+    const found = unixPathOf(fd);
+    const problem =
+      socketType(fd) !== type || found === undefined
+        ? `fd ${fd} is no Unix socket of type ${type} with a path`
+        : resolve(found) === resolve(path)
+          ? undefined
+          : `fd ${fd} is the socket at ${found}; a socket keeps its path, so give that to ${option}`;
+    if (problem) throw new BatonError('INHERITED_UNUSABLE', { what: `the socket at ${path}`, problem });
+    setCloseOnExec(fd);
+    setNonBlocking(fd);
+    listen(fd, backlog);
+    return socketFile(path, fd, false);
+  } catch (error) {
+    closeFd(fd);
     throw error;
   }
 }

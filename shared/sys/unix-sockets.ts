@@ -6,6 +6,7 @@ import { closeFd, listen } from './sockets.ts';
 
 const c = {
   bind: libc.func('int bind(int, const void *, uint32_t)'),
+  getsockname: libc.func('int getsockname(int, _Out_ void *, _Inout_ uint32_t *)'),
   connect: libc.func('int connect(int, const void *, uint32_t)'),
   socket: libc.func('int socket(int, int, int)'),
   socketpair: libc.func('int socketpair(int, int, int, _Out_ int *)'),
@@ -16,6 +17,7 @@ const SOCK_STREAM = 1;
 const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+const SO_TYPE = 3;
 const SO_PEERCRED = 17;
 const SO_PEERGROUPS = 59;
 /** sun_path with its terminating zero (unix(7)). */
@@ -33,6 +35,22 @@ export function peerGroups(fd: number): number[] {
   if (readOption(fd, SOL_SOCKET, SO_PEERGROUPS, 1024) < 0) return [];
   const bytes = small.view.getUint32(LENGTH_AT, true);
   return Array.from({ length: bytes >> 2 }, (_, i) => small.view.getUint32(OPTION_AT + 4 * i, true));
+}
+
+/** The path that a Unix socket is bound to; undefined for one that has none, or is no Unix socket (getsockname(2)). */
+export function unixPathOf(fd: number): string | undefined {
+  const address = Buffer.alloc(2 + UNIX_PATH_MAX + 1);
+  const length = [address.length];
+  if (c.getsockname(fd, address, length) < 0 || address.readUInt16LE(0) !== AF_UNIX) return undefined;
+  const path = address.subarray(2, address.indexOf(0, 2));
+  return path.length === 0 ? undefined : path.toString();
+}
+
+/** SOCK_SEQPACKET or SOCK_STREAM, as `listenUnix` has it; undefined for any other (SO_TYPE, socket(7)). */
+export function socketType(fd: number): 'stream' | 'seqpacket' | undefined {
+  if (readOption(fd, SOL_SOCKET, SO_TYPE, 4) < 0) return undefined;
+  const type = small.view.getUint32(OPTION_AT, true);
+  return type === SOCK_STREAM ? 'stream' : type === SOCK_SEQPACKET ? 'seqpacket' : undefined;
 }
 
 function unixAddress(path: string): Buffer {

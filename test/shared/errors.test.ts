@@ -21,6 +21,7 @@ const pinned: Record<
   SOCKET_IN_USE: [1, 'user', true, 'path', 'option'],
   SOCKET_NOT_A_SOCKET: [1, 'user', false, 'path', 'option'],
   SOCKET_UNUSABLE: [1, 'user', false, 'path', 'problem'],
+  INHERITED_UNUSABLE: [1, 'user', false, 'what', 'problem'],
   FD_LIMIT: [1, 'kernel', false, 'limit', 'need', 'need', 'option'],
   NOT_RUNNING: [1, 'user', true, 'path'],
   HEAD_REFUSED: [1, 'user', false, 'reason'],

@@ -135,12 +135,16 @@ export interface LinkServerHandlers {
   onRefused(peer: string, reason: string): void;
 }
 
-/** Listens for deliveries. Throws as listenError does; `option` is what a person would change. */
+/**
+ * Listens for deliveries, with a socket that does so at the address already where there is one. Throws as listenError does;
+ * `option` is what a person would change.
+ */
 export async function listenForLinks(
   address: HostPort,
   option: string,
   { secret, idleMs }: LinkOptions,
   handlers: LinkServerHandlers,
+  inherited?: number,
 ): Promise<LinkServer> {
   const psk = keyOf(secret);
   const server = createServer({
@@ -166,7 +170,7 @@ export async function listenForLinks(
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, option)));
-    server.listen(address.port, address.host, resolve);
+    server.listen(inherited === undefined ? address : { fd: inherited }, resolve);
   });
   const { address: host, port } = server.address() as AddressInfo;
   return {

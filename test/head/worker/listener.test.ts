@@ -23,6 +23,7 @@ async function openIntake(t: ExecutionContext, calls: Calls, room: number, withA
   let asked = 0;
   const intake = new Listener({
     listener,
+    index: 0,
     epoll,
     calls,
     row,

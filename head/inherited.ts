@@ -1,0 +1,67 @@
+/**
+ * Sockets that a head is given instead of opening them: by the head before it, or by whoever keeps them for it. What each is for
+ * is said by its kind, never found out from its address: several may have the same.
+ */
+import { BatonError } from '../shared/errors.ts';
+import { closeFd } from '../shared/sys/sockets.ts';
+
+export const socketKinds = [
+  /** A TCP listener that visitors come to; one for each worker. */
+  'worker',
+  /** The Unix socket (SEQPACKET) at which local deliveries register. */
+  'deliveries',
+  /** The Unix socket (stream) of the admin interface. */
+  'admin',
+  /** The TCP listener at which remote deliveries register. */
+  'control',
+  /** The TCP listener of `--metrics`. */
+  'metrics',
+] as const;
+export type SocketKind = (typeof socketKinds)[number];
+
+/** A listening socket; its fd is the receiver's. */
+export interface InheritedSocket {
+  readonly kind: SocketKind;
+  /** Which of the workers' it is, counted from 0; 0 for the other kinds. */
+  readonly index: number;
+  readonly fd: number;
+}
+
+export class Inherited {
+  readonly #sockets: readonly InheritedSocket[];
+  readonly #left: Set<InheritedSocket>;
+
+  /** Takes over their fds; any number of any kinds, none included. Throws INHERITED_UNUSABLE, with all of them closed, when one comes twice. */
+  constructor(sockets: readonly InheritedSocket[]) {
+    this.#sockets = sockets.toSorted((a, b) => a.index - b.index);
+    this.#left = new Set(sockets);
+    const seen = new Set(sockets.map(({ kind, index }) => `${kind} ${kind === 'worker' ? index : 0}`));
+    if (seen.size === sockets.length) return;
+    this.closeRest();
+    throw new BatonError('INHERITED_UNUSABLE', {
+      what: 'the sockets that it was given',
+      problem: 'two of them are for the same',
+    });
+  }
+
+  /** The workers' listeners in their order, the caller's from now on. */
+  takeWorkers(): number[] {
+    return this.#take('worker');
+  }
+
+  /** The one of this kind, the caller's from now on; undefined when none was given. */
+  take(kind: Exclude<SocketKind, 'worker'>): number | undefined {
+    return this.#take(kind)[0];
+  }
+
+  #take(kind: SocketKind): number[] {
+    const taken = [...this.#sockets].filter((socket) => socket.kind === kind && this.#left.delete(socket));
+    return taken.map(({ fd }) => fd);
+  }
+
+  /** Closes those that nobody has taken. */
+  closeRest(): void {
+    for (const { fd } of this.#left) closeFd(fd);
+    this.#left.clear();
+  }
+}

@@ -98,6 +98,10 @@ export class AdminDoor {
     await once(this.#server, 'listening');
   }
 
+  get fd(): number | undefined {
+    return this.#file?.fd;
+  }
+
   /** False when the path leads to no socket, or to another. */
   get isThere(): boolean {
     return this.#file?.isThere() ?? true;

@@ -6,9 +6,10 @@ import { headSchema, resolveSettings } from '../shared/config.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
 import type { Head } from './head.ts';
 import { Inherited } from './inherited.ts';
-import { HeadProcess } from './process.ts';
+import { HeadProcess, type OnSockets } from './process.ts';
 
 export type { Head } from './head.ts';
+export { Inherited } from './inherited.ts';
 
 export interface HeadOptions {
   /** A JSON file of settings; those given in the call win. */
@@ -16,6 +17,7 @@ export interface HeadOptions {
   readonly log?: Logger;
   /** Sockets that it is given; those that are not among them it opens. They are its own from the call on. */
   readonly inherited?: Inherited;
+  readonly onSockets?: OnSockets;
 }
 
 /** Starts a head. Throws a BatonError when a setting is wrong or not available. */
@@ -23,10 +25,11 @@ export async function startHead(
   settings: Record<string, unknown> = {},
   options: HeadOptions = {},
 ): Promise<Head> {
-  const { configFile, log = createLogger('head'), inherited = new Inherited([]) } = options;
+  const { configFile, log = createLogger('head'), inherited = new Inherited([]), onSockets } = options;
   const read = () => resolveSettings(headSchema, settings, configFile);
   try {
-    return await new HeadProcess(read(), log, inherited, configFile === undefined ? undefined : read).start();
+    const readAgain = configFile === undefined ? undefined : read;
+    return await new HeadProcess({ settings: read(), log, inherited, readAgain, onSockets }).start();
   } catch (error) {
     inherited.closeRest();
     throw error;

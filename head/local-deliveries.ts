@@ -54,6 +54,10 @@ export class LocalDeliveries {
     if (this.#stopped) this.#giveBack();
   }
 
+  get fd(): number | undefined {
+    return this.#file?.fd;
+  }
+
   /** Lets those in who wait, and who come from now on. */
   open(): void {
     this.#mayEnter = true;

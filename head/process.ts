@@ -14,7 +14,7 @@ import { AdminDoor } from './admin.ts';
 import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
 import { Drained } from './drained.ts';
 import type { Head } from './head.ts';
-import type { Inherited } from './inherited.ts';
+import type { Inherited, InheritedSocket, SocketKind } from './inherited.ts';
 import { checkSettings, connectionsWithin, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
@@ -33,6 +33,19 @@ import { Workers } from './workers.ts';
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
 const STOP_LOOK_MS = 20;
 
+/** Told of the sockets that a head listens with, before it is ready and whenever one is replaced. They stay the head's. */
+export type OnSockets = (sockets: readonly InheritedSocket[]) => void;
+
+interface HeadProcessParts {
+  readonly settings: HeadSettings;
+  readonly log: Logger;
+  /** What it is not given of sockets it opens itself. */
+  readonly inherited: Inherited;
+  /** Throws a BatonError; undefined: there is no file of settings. */
+  readonly readAgain: (() => HeadSettings) | undefined;
+  readonly onSockets: OnSockets | undefined;
+}
+
 const timesOf = ({ stallTimeout, forgetAfter }: HeadSettings): RegistryTimes => ({
   stallTimeoutMs: stallTimeout,
   forgetAfterMs: forgetAfter,
@@ -46,6 +59,7 @@ export class HeadProcess implements Head {
   #settings: HeadSettings;
   readonly #inherited: Inherited;
   readonly #readAgain: (() => HeadSettings) | undefined;
+  readonly #onSockets: OnSockets | undefined;
   readonly #reloads: Reloads;
   readonly #limits: Limits;
   readonly #log: Logger;
@@ -71,11 +85,11 @@ export class HeadProcess implements Head {
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  /** What it is not given of sockets it opens itself. `readAgain` throws a BatonError; undefined: there is no file of settings. */
-  constructor(settings: HeadSettings, log: Logger, inherited: Inherited, readAgain?: () => HeadSettings) {
+  constructor({ settings, log, inherited, readAgain, onSockets }: HeadProcessParts) {
     this.#settings = settings;
     this.#inherited = inherited;
     this.#readAgain = readAgain;
+    this.#onSockets = onSockets;
     this.#reloads = new Reloads(() => this.#reload(), log);
     this.#log = log;
     this.socket = settings.socket ?? defaultSocketPath();
@@ -94,7 +108,9 @@ export class HeadProcess implements Head {
     this.#localDeliveries = new LocalDeliveries({ path: this.socket, group, registry: this.#registry, log });
     this.#metrics = this.#createMetrics();
     this.#admin = new AdminDoor(this.admin, this.#administered(), log);
-    this.#socketWatch = new SocketWatch([this.#localDeliveries, this.#admin], log);
+    this.#socketWatch = new SocketWatch([this.#localDeliveries, this.#admin], log, () =>
+      this.#onSockets?.(this.#sockets()),
+    );
   }
 
   #administered() {
@@ -130,31 +146,28 @@ export class HeadProcess implements Head {
     try {
       // What can be refused is asked for first, before a visitor can come.
       const inherited = this.#inherited;
-      await this.#localDeliveries.listen(inherited.take('deliveries'));
+      await inherited.open('deliveries', ([fd]) => this.#localDeliveries.listen(fd));
       this.#drained.load();
-      await this.#admin.listen(inherited.take('admin'));
+      await inherited.open('admin', ([fd]) => this.#admin.listen(fd));
+      // Who has ended in order has removed the paths of sockets that were kept for us.
+      for (const door of [this.#localDeliveries, this.#admin]) if (!door.isThere) await door.listenAgain();
       const { metrics } = this.#settings;
       if (metrics !== undefined) {
         const at = parseHostPort(metrics)!;
-        this.#metricsServer = await startMetricsServer(at, this.#metrics, inherited.take('metrics'));
+        const open = ([fd]: readonly number[]) => startMetricsServer(at, this.#metrics, fd);
+        this.#metricsServer = await inherited.open('metrics', open);
       }
       const { backlog } = this.#settings;
       this.#openTls(readConfiguredCertificates(this.#settings));
-      const { fds, bound } = await this.#openListeners();
+      const { fds, bound } = await inherited.open('worker', (given) => this.#openListeners(given));
       this.#listeners = fds;
       this.listen = formatHostPort(bound);
       this.#workers = await this.#startWorkers();
       this.#workers.tellAll({ type: 'tls-names', names: this.#tls?.names });
       for (const fd of fds) listen(fd, backlog);
-      this.#remote = await openRemote(
-        this.#settings,
-        bound.host,
-        this.#registry,
-        this.#tell,
-        this.#log,
-        this.#settings.control === undefined ? undefined : inherited.take('control'),
-      );
+      this.#remote = await this.#openRemote(bound.host);
       inherited.closeRest();
+      this.#onSockets?.(this.#sockets());
       // Only now can a delivery be welcomed: every worker is there to be told of it.
       this.#localDeliveries.open();
     } catch (error) {
@@ -179,10 +192,33 @@ export class HeadProcess implements Head {
     return this;
   }
 
-  #openListeners(): ReturnType<typeof bindReuseport> {
+  async #openRemote(listenHost: string): Promise<RemoteSide | undefined> {
+    if (this.#settings.control === undefined) return undefined;
+    return await this.#inherited.open('control', ([fd]) =>
+      openRemote(this.#settings, listenHost, this.#registry, this.#tell, this.#log, fd),
+    );
+  }
+
+  /** Those that it listens with, for whoever keeps copies of them. */
+  #sockets(): InheritedSocket[] {
+    const workers = this.#listeners.map((fd, index) => ({ kind: 'worker', index, fd }) as const);
+    const others = {
+      deliveries: this.#localDeliveries.fd,
+      admin: this.#admin.fd,
+      control: this.#remote?.controlFd,
+      metrics: this.#metricsServer?.fd,
+    };
+    return [
+      ...workers,
+      ...Object.entries(others)
+        .filter(([, fd]) => fd !== undefined && fd >= 0)
+        .map(([kind, fd]) => ({ kind: kind as SocketKind, index: 0, fd: fd! })),
+    ];
+  }
+
+  #openListeners(given: readonly number[]): ReturnType<typeof bindReuseport> {
     const { workers, backlog, listen } = this.#settings;
     const wanted = parseHostPort(listen)!;
-    const given = this.#inherited.takeWorkers();
     return given.length > 0 ? joinListeners(given, wanted, workers) : bindReuseport(wanted, workers, backlog);
   }
 

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from './metrics.ts';
 import { createServer } from './node-http.ts';
-import { listenError } from './sys/reuseport.ts';
+import { listenError, listenerFd, needListenerAt } from './sys/reuseport.ts';
 import { formatHostPort, type HostPort } from './units.ts';
 
 const CONNECTIONS_MAX = 32;
@@ -22,6 +22,7 @@ const KEPT_MS = 100;
 export interface MetricsServer {
   /** HOST:PORT, with the port that the kernel picked. */
   readonly address: string;
+  readonly fd?: number | undefined;
   close(): Promise<void>;
 }
 
@@ -45,6 +46,7 @@ export async function startMetricsServer(
   server.maxConnections = CONNECTIONS_MAX;
   // A client that does not take its answer is cut off.
   server.timeout = IDLE_MS;
+  if (inherited !== undefined) await needListenerAt(inherited, address);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, address, '--metrics')));
     server.listen(inherited === undefined ? address : { fd: inherited }, resolve);
@@ -52,6 +54,7 @@ export async function startMetricsServer(
   const { address: host, port } = server.address() as AddressInfo;
   return {
     address: formatHostPort({ host, port }),
+    fd: listenerFd(server),
     async close() {
       const closed = once(server, 'close');
       server.close();

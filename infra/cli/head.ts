@@ -4,8 +4,13 @@ import { Command } from 'commander';
 import { policies } from '../../head/choose/index.ts';
 import type { Head } from '../../head/head.ts';
 import { headSchema } from '../../shared/config.ts';
+import { createLogger } from '../../shared/log.ts';
+import { takeGivenSockets } from '../supervision/given.ts';
+import { watchKeeper } from '../supervision/keeper-watch.ts';
+import { Keeping } from '../supervision/keeping.ts';
+import { serviceManager } from '../supervision/service-manager.ts';
+import { watchOver } from '../supervision/watchdog.ts';
 import { stopOnFailure } from './last-resort.ts';
-import { notifySystemd } from './notify-systemd.ts';
 import { addSettings } from './options.ts';
 import { announce, stopOnSignal } from './service.ts';
 
@@ -22,8 +27,17 @@ export function headCommand(): Command {
       `\nPolicies:\n${list}\n\nPrints one line of JSON when it is ready. Logs go to stderr.`,
     )
     .action(async ({ config, ...settings }: { config?: string }) => {
-      const starting = import('../../head/index.ts').then(({ startHead }) =>
-        startHead(settings, { configFile: config }),
+      const log = createLogger('head');
+      const keeper = process.env.BATON_KEEPER_PID;
+      const given = takeGivenSockets();
+      const keeping = serviceManager && new Keeping(serviceManager, given);
+      const starting = import('../../head/index.ts').then(({ Inherited, startHead }) =>
+        startHead(settings, {
+          configFile: config,
+          log,
+          inherited: new Inherited(given),
+          ...(keeping && { onSockets: keeping.keep }),
+        }),
       );
       stopOnSignal({
         // Clients wait in its queue from the middle of its start on.
@@ -41,6 +55,8 @@ export function headCommand(): Command {
         ...(head.control === null ? {} : { control: head.control }),
         pid: process.pid,
       });
+      watchOver(serviceManager);
+      if (keeper) watchKeeper(Number(keeper), log);
       keepHeapSmall();
       await head.ended;
     });
@@ -49,9 +65,9 @@ export function headCommand(): Command {
 /** What came of it is in the head's log; systemd waits for its end. False: there is nothing to read. */
 async function reload(head: Head): Promise<boolean> {
   if (!head.canReload) return false;
-  notifySystemd('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+  serviceManager?.say('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   await head.reload().catch(() => {});
-  notifySystemd('READY=1');
+  serviceManager?.say('READY=1');
   return true;
 }
 

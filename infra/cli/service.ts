@@ -2,12 +2,12 @@
 
 import { Output } from '../../shared/output.ts';
 import { otherSignals, stopSignals } from '../processes/signals.ts';
-import { notifySystemd } from './notify-systemd.ts';
+import { serviceManager } from '../supervision/service-manager.ts';
 
 /** One line of JSON on stdout, for whoever started the service; systemd is told in its own way. A full disk there is no reason to end. */
 export function announce(value: object): void {
   new Output(1, (dropped) => `${JSON.stringify({ dropped })}\n`).write(`${JSON.stringify(value)}\n`);
-  notifySystemd('READY=1');
+  serviceManager?.say('READY=1');
 }
 
 export interface Stoppable {
@@ -23,7 +23,7 @@ export function stopOnSignal({ stop, reload }: Stoppable): void {
   const begin = (): void => {
     if (stopping) return;
     stopping = true;
-    notifySystemd('STOPPING=1');
+    serviceManager?.say('STOPPING=1');
     stop().then(
       () => process.exit(0),
       (error: unknown) => {

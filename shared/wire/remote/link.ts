@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { BatonError } from '../../errors.ts';
-import { listenError } from '../../sys/reuseport.ts';
+import { listenError, listenerFd, needListenerAt } from '../../sys/reuseport.ts';
 import { formatHostPort, type HostPort } from '../../units.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 
@@ -124,6 +124,7 @@ function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Li
 
 export interface LinkServer {
   readonly address: HostPort;
+  readonly fd: number | undefined;
   /** Accepts no more; links that there are go on. */
   close(): Promise<void>;
 }
@@ -168,6 +169,7 @@ export async function listenForLinks(
     });
     late.handlers = handlers.onLink(link);
   });
+  if (inherited !== undefined) await needListenerAt(inherited, address);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, option)));
     server.listen(inherited === undefined ? address : { fd: inherited }, resolve);
@@ -175,6 +177,7 @@ export async function listenForLinks(
   const { address: host, port } = server.address() as AddressInfo;
   return {
     address: { host, port },
+    fd: listenerFd(server),
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

@@ -36,6 +36,8 @@ export function keeperCommand(): Command {
       for (const name of stopSignals) process.on(name, () => stop(name, true));
       for (const name of otherSignals)
         process.on(name, () => (passedOn.includes(name) ? keeper.signal(name) : stop(name, false)));
+      // Not before it listens to signals: one that ended the keeper alone would leave a head that nobody looks after.
+      keeper.start();
       process.exitCode = await keeper.ended;
       // Signals may still be listened to.
       process.exit();

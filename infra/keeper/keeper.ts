@@ -56,10 +56,11 @@ export class Keeper {
     const { promise, resolve } = Promise.withResolvers<number>();
     this.ended = promise;
     this.#end = resolve;
-    this.#start();
   }
 
-  #start(): void {
+  /** Starts a head: the first, and each that follows one that has died. */
+  start(): void {
+    if (this.#isStopping) return;
     const { command, given } = this.#parts;
     const sockets = [...given.map(({ name, fd }) => [name, fd] as const), ...this.#kept];
     const { LISTEN_PID: _, WATCHDOG_USEC: __, WATCHDOG_PID: ___, ...env } = process.env;
@@ -174,8 +175,8 @@ export class Keeper {
     }
     const when = waitMs === 0 ? 'at once' : `in ${waitMs} ms`;
     log.error({ headPid, kept: this.#kept.size }, `the head has died (${how}); the next one starts ${when}`);
-    if (waitMs === 0) this.#start();
-    else this.#timer = setTimeout(() => this.#start(), waitMs);
+    if (waitMs === 0) this.start();
+    else this.#timer = setTimeout(() => this.start(), waitMs);
   }
 
   /** Passes a signal on to the head. */

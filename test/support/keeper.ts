@@ -1,9 +1,9 @@
 /** A keeper with its head as child processes, and what they say. */
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { execa } from 'execa';
 import { baton } from '../../infra/lab/service.ts';
 import type { Scope } from './cluster.ts';
 import { until } from './until.ts';
@@ -26,7 +26,7 @@ export interface KeptHead {
   untilReady(count: number): Promise<ReadyLine>;
   signal(name: NodeJS.Signals): void;
   /** Exit code, or the signal that has ended it. */
-  readonly ended: Promise<number | string | undefined>;
+  readonly ended: Promise<number | string>;
 }
 
 /** `options` follow what a head needs here; what still runs is killed when the test ends. */
@@ -38,12 +38,10 @@ export async function startKeeper(
   const folder = await mkdtemp(join(tmpdir(), 'baton-kept-'));
   const socket = join(folder, 'head.sock');
   const args = ['keeper', '--', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '2', ...options];
-  const child = execa(command[0]!, [...command.slice(1), ...args], {
-    env,
-    reject: false,
+  const child = spawn(command[0]!, [...command.slice(1), ...args], {
+    env: { ...process.env, ...env },
     detached: true,
-    buffer: false,
-    stdin: 'ignore',
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   const heads: ReadyLine[] = [];
   let log = '';
@@ -51,7 +49,10 @@ export async function startKeeper(
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
     log += part;
   });
-  const ended = child.then(({ exitCode, signal }) => signal ?? exitCode);
+  // Its head may live on, and has its standard output and error.
+  const ended = new Promise<number | string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? 1));
+  });
   t.teardown(async () => {
     child.kill('SIGKILL');
     await ended;

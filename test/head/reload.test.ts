@@ -243,6 +243,13 @@ test.serial('a file that is changed while it is read again and again is in force
   t.regex(await getMetrics(cluster.admin), /baton_connections_accepted_total/);
 });
 
+test.serial('a pipe without a reader and a file that is too large end nobody', async (t) => {
+  const [d1] = cluster.deliveries;
+  for (const pid of [cluster.head.pid!, d1!.pid!])
+    for (const signal of ['SIGPIPE', 'SIGXFSZ'] as const) process.kill(pid, signal);
+  t.is((await whoAnswers(4)).size, 2);
+});
+
 test.serial('a hangup while a head starts, or stops, ends nothing', async (t) => {
   configure({});
   const socket = join(folder, 'own.sock');

@@ -7,6 +7,7 @@
  *     PUT  /mode {"mode": M}        the mode of connections accepted from now on
  *     POST /upgrade                 starts a successor; answers when it has taken over
  *     GET  /take-over               of a successor, with Upgrade: see take-over/predecessor.ts
+ *     POST /reload                  reads the configuration again: Reloaded
  *     POST /deliveries/NAME/drain   give it nothing more;  .../undrain: again
  */
 
@@ -18,7 +19,7 @@ import { BatonError } from '../shared/errors.ts';
 import { type Logger, Sparingly } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { createServer } from '../shared/node-http.ts';
-import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
+import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { keepListening, listenAt, type SocketFile, type SocketWish } from '../shared/sys/unix-path.ts';
 
@@ -30,6 +31,8 @@ export interface Administered {
   setMode(mode: Mode): void;
   /** Throws UNKNOWN_DELIVERY. */
   drain(name: string, on: boolean): void;
+  /** Rejects with a BatonError. */
+  reload(): Promise<Reloaded>;
   readonly metrics: Metrics;
   /** Resolves with the pid of the successor. Throws TAKE_OVER_FAILED and TAKE_OVER_REFUSED. */
   upgrade(): Promise<number>;
@@ -107,7 +110,7 @@ export class AdminDoor {
 
   /** Lets those in who wait, and who come from now on. */
   async open(): Promise<void> {
-    if (!this.#file) return;
+    if (!this.#file || this.#server.listening) return;
     // By its fd: to close a server that has opened a path itself removes what is there then, which may be a successor's.
     this.#server.listen({ fd: this.#file.fd });
     await once(this.#server, 'listening');
@@ -120,9 +123,12 @@ export class AdminDoor {
 
   /** Takes the path anew, after somebody has removed it. Throws as listenAt. */
   async listenAgain(): Promise<void> {
-    this.#server.close();
+    const wasOpen = this.#server.listening;
+    // One that was never opened is nobody's to close but ours.
+    if (wasOpen) this.#server.close();
+    else if (this.#file) closeFd(this.#file.fd);
     await this.listen();
-    await this.open();
+    if (wasOpen) await this.open();
   }
 
   /** The listening socket; undefined when there is none. */
@@ -188,6 +194,7 @@ async function answer(head: Administered, request: IncomingMessage): Promise<Ans
   if (route === 'GET /metrics') {
     return { status: 200, type: head.metrics.contentType, body: await head.metrics.metrics() };
   }
+  if (route === 'POST /reload') return json(await head.reload());
   if (route === 'PUT /mode') {
     const mode = readMode(await readBody(request));
     head.setMode(mode);

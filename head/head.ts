@@ -1,5 +1,5 @@
 /** A head as those see it who have started one. */
-import type { HeadStatus, Mode } from '../shared/status.ts';
+import type { HeadStatus, Mode, Reloaded } from '../shared/status.ts';
 
 export interface Head {
   /** HOST:PORT, with the port that the kernel picked. */
@@ -10,11 +10,13 @@ export interface Head {
   readonly control: string | null;
   /** HOST:PORT of `--metrics`; null without. */
   readonly metrics: string | null;
+  /** There is something that it could read again. */
+  readonly canReload: boolean;
   /**
-   * Reads the certificates again; with those that are wrong it goes on with what it has, and says so in its log. False: there
-   * is nothing that it could read again.
+   * Reads its configuration file and its certificates again. Rejects with a BatonError, and changes nothing, when anything of
+   * it is wrong; its log says so too.
    */
-  reload(): boolean;
+  reload(): Promise<Reloaded>;
   status(): HeadStatus;
   setMode(mode: Mode): void;
   drain(name: string, on: boolean): void;

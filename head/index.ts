@@ -7,10 +7,11 @@ import { createLogger, type Logger } from '../shared/log.ts';
 import { traceTo } from '../shared/trace.ts';
 import type { Head } from './head.ts';
 import { Inherited } from './inherited.ts';
-import { adminOf, HeadProcess } from './process.ts';
+import { adminOf, HeadProcess, type OnSockets } from './process.ts';
 import { askToTakeOver } from './take-over/successor.ts';
 
 export type { Head } from './head.ts';
+export { Inherited } from './inherited.ts';
 
 export interface HeadOptions {
   /** A JSON file of settings; those given in the call win. */
@@ -22,6 +23,7 @@ export interface HeadOptions {
   readonly takeOver?: boolean | undefined;
   /** The program and its arguments that start a successor with `takeOver`; without it `upgrade` starts none. */
   readonly successor?: readonly string[];
+  readonly onSockets?: OnSockets;
 }
 
 /** Starts a head. Throws a BatonError when a setting is wrong or not available. */
@@ -29,13 +31,15 @@ export async function startHead(
   settings: Record<string, unknown> = {},
   options: HeadOptions = {},
 ): Promise<Head> {
-  const inherited = options.inherited ?? new Inherited([]);
+  const { configFile, log = createLogger('head'), inherited = new Inherited([]), onSockets } = options;
+  const read = () => resolveSettings(headSchema, settings, configFile);
   try {
-    const resolved = resolveSettings(headSchema, settings, options.configFile);
+    const resolved = read();
     if (resolved.trace !== undefined) traceTo(resolved.trace);
-    const log = options.log ?? createLogger('head');
+    const readAgain = configFile === undefined ? undefined : read;
     const from = options.takeOver ? await askToTakeOver(adminOf(resolved)) : inherited;
-    return await new HeadProcess(resolved, log, from, options.successor).start();
+    const { successor } = options;
+    return await new HeadProcess({ settings: resolved, log, from, successor, readAgain, onSockets }).start();
   } catch (error) {
     inherited.closeRest();
     throw error;

@@ -5,17 +5,19 @@
 import { BatonError } from '../shared/errors.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 
-export type SocketKind =
+export const socketKinds = [
   /** A TCP listener that visitors come to; one for each worker. */
-  | 'worker'
+  'worker',
   /** The Unix socket (SEQPACKET) at which local deliveries register. */
-  | 'deliveries'
+  'deliveries',
   /** The Unix socket (stream) of the admin interface. */
-  | 'admin'
+  'admin',
   /** The TCP listener at which remote deliveries register. */
-  | 'control'
+  'control',
   /** The TCP listener of `--metrics`. */
-  | 'metrics';
+  'metrics',
+] as const;
+export type SocketKind = (typeof socketKinds)[number];
 
 /** A listening socket; its fd is the receiver's. */
 export interface InheritedSocket {
@@ -23,6 +25,11 @@ export interface InheritedSocket {
   /** Which of the workers' it is, counted from 0; 0 for the other kinds. */
   readonly index: number;
   readonly fd: number;
+  /**
+   * An earlier head has opened it, by the settings of that time: where these say something else by now it makes way for another.
+   * One that somebody gives on purpose does not.
+   */
+  readonly isKept?: boolean;
 }
 
 export class Inherited {
@@ -42,19 +49,19 @@ export class Inherited {
     });
   }
 
-  /** The workers' listeners in their order, the caller's from now on. */
-  takeWorkers(): number[] {
-    return this.#take('worker');
-  }
-
-  /** The one of this kind, the caller's from now on; undefined when none was given. */
-  take(kind: Exclude<SocketKind, 'worker'>): number | undefined {
-    return this.#take(kind)[0];
-  }
-
-  #take(kind: SocketKind): number[] {
-    const taken = [...this.#sockets].filter((socket) => socket.kind === kind && this.#left.delete(socket));
-    return taken.map(({ fd }) => fd);
+  /**
+   * Opens what a kind of socket is for, with those that were given in their order, which are `open`'s from then on. Rejects as
+   * `open` does.
+   */
+  async open<T>(kind: SocketKind, open: (given: readonly number[]) => Promise<T>): Promise<T> {
+    const taken = this.#sockets.filter((socket) => socket.kind === kind && this.#left.delete(socket));
+    try {
+      return await open(taken.map(({ fd }) => fd));
+    } catch (error) {
+      const isOutdated = error instanceof BatonError && error.code === 'INHERITED_UNUSABLE';
+      if (!isOutdated || !taken.every(({ isKept }) => isKept)) throw error;
+      return await open([]);
+    }
   }
 
   /** Closes those that nobody has taken. */

@@ -19,10 +19,7 @@ export interface Limits {
 
 /** Throws FD_LIMIT and BAD_OPTION. */
 export function limitsOf({ workers, maxConnections }: HeadSettings): Limits {
-  if (maxConnections !== undefined && maxConnections < workers) {
-    const problem = `at least one for each of the ${workers} workers; or give fewer --workers`;
-    throw new BatonError('BAD_OPTION', { option: '--max-connections', problem, value: maxConnections });
-  }
+  needOneEach(workers, maxConnections);
   const limit = openFilesLimit();
   const besides = headFilesBesides(workers);
   const need = headFilesNeeded(workers, maxConnections);
@@ -34,6 +31,25 @@ export function limitsOf({ workers, maxConnections }: HeadSettings): Limits {
   const fdCapacity = Math.min(limit, CONNECTIONS_MAX + besides);
   if (fdCapacity < limit) limitOpenFiles(fdCapacity);
   return { connectionsAWorker: Math.floor((maxConnections ?? fdCapacity - besides) / workers), fdCapacity };
+}
+
+function needOneEach(workers: number, maxConnections: number | undefined): void {
+  if (maxConnections === undefined || maxConnections >= workers) return;
+  const problem = `at least one for each of the ${workers} workers; or give fewer --workers`;
+  throw new BatonError('BAD_OPTION', { option: '--max-connections', problem, value: maxConnections });
+}
+
+/** How many each of `workers` that run may hold from now on, with tables as large as they are. Throws FD_LIMIT and BAD_OPTION. */
+export function connectionsWithin(
+  fdCapacity: number,
+  workers: number,
+  maxConnections: number | undefined,
+): number {
+  needOneEach(workers, maxConnections);
+  const need = headFilesNeeded(workers, maxConnections);
+  if (fdCapacity < need)
+    throw new BatonError('FD_LIMIT', { limit: fdCapacity, need, option: '--max-connections' });
+  return Math.floor((maxConnections ?? fdCapacity - headFilesBesides(workers)) / workers);
 }
 
 /** What the schema can not see. Throws BAD_OPTION. */

@@ -23,7 +23,7 @@ export interface Signs {
 
 export class Liveness {
   readonly #process: number;
-  readonly #stallMs: number;
+  readonly #times: { readonly stallTimeoutMs: number };
   #lastLook: number;
   #lastSign: number;
   #lastProgress: number;
@@ -32,9 +32,9 @@ export class Liveness {
   #ticks = -1;
 
   /** `process`: its pid, 0 where that is not known (another host, another pid namespace). */
-  constructor(process: number, stallMs: number, now: number) {
+  constructor(process: number, times: { readonly stallTimeoutMs: number }, now: number) {
     this.#process = process;
-    this.#stallMs = stallMs;
+    this.#times = times;
     this.#lastLook = now;
     this.#lastSign = now;
     this.#lastProgress = now;
@@ -42,7 +42,7 @@ export class Liveness {
 
   /** Why it is to be dropped; undefined while it is not. To be asked several times in a stall timeout. */
   judge({ now, lastHeard, progress, leavesUntaken, isLast }: Signs): string | undefined {
-    const stallMs = this.#stallMs;
+    const stallMs = this.#times.stallTimeoutMs;
     if (progress !== this.#progress) {
       this.#progress = progress;
       this.#lastProgress = now;

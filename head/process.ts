@@ -1,11 +1,12 @@
 /** The head of this process: what it consists of, in which order that starts, and in which it stops. */
 import type { Socket } from 'node:net';
 import type { HeadSettings } from '../shared/config.ts';
+import { BatonError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
-import { type HeadStatus, type Mode, modes } from '../shared/status.ts';
+import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
 import { bindReuseport, joinListeners } from '../shared/sys/reuseport.ts';
 import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
@@ -15,20 +16,22 @@ import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
 import { Drained } from './drained.ts';
 import type { Head } from './head.ts';
 import type { Inherited, InheritedSocket } from './inherited.ts';
-import { checkSettings, type Limits, limitsOf } from './limits.ts';
+import { checkSettings, connectionsWithin, type Limits, limitsOf } from './limits.ts';
 import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
 import { createMetrics } from './metrics.ts';
 import { checkRemote, openRemote, type RemoteSide } from './migrate/index.ts';
-import { Registry } from './registry.ts';
+import { Registry, type RegistryTimes } from './registry.ts';
+import { changesTo, Reloads } from './reload.ts';
 import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard.ts';
 import { SocketWatch } from './socket-watch.ts';
 import { Expected } from './take-over/expected.ts';
 import { type Predecessor, Succession } from './take-over/predecessor.ts';
 import type { Handed, TakeOver } from './take-over/successor.ts';
-import { openTls, type TlsSide } from './tls/index.ts';
-import type { FromWorker, PassedConnection, ToWorker } from './worker-messages.ts';
-import { workerOf, workerSettings } from './worker-settings.ts';
+import { readConfiguredCertificates, TlsSide } from './tls/index.ts';
+import type { Certificate } from './tls/messages.ts';
+import type { FromWorker, PassedConnection, ToWorker, Tuning } from './worker-messages.ts';
+import { tuningOf, workerOf, workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
@@ -39,17 +42,40 @@ const SETTLE_WITHIN_MS = 50;
 export const adminOf = ({ socket, adminSocket }: HeadSettings): string =>
   adminSocket ?? adminPathFor(socket ?? defaultSocketPath());
 
+/** Told of the sockets that a head listens with, before it is ready and whenever one is replaced. They stay the head's. */
+export type OnSockets = (sockets: readonly InheritedSocket[]) => void;
+
+interface HeadProcessParts {
+  readonly settings: HeadSettings;
+  readonly log: Logger;
+  /** What it is not given of sockets it opens itself. */
+  readonly from: Inherited | TakeOver;
+  /** How a successor is started; undefined for a head within another program. */
+  readonly successor: readonly string[] | undefined;
+  /** Throws a BatonError; undefined: there is no file of settings. */
+  readonly readAgain: (() => HeadSettings) | undefined;
+  readonly onSockets: OnSockets | undefined;
+}
+
+const timesOf = ({ stallTimeout, forgetAfter }: HeadSettings): RegistryTimes => ({
+  stallTimeoutMs: stallTimeout,
+  forgetAfterMs: forgetAfter,
+});
+
 export class HeadProcess implements Head {
   readonly socket: string;
   readonly admin: string;
   listen = '';
   ended: Promise<void> = Promise.resolve();
-  readonly #settings: HeadSettings;
+  #settings: HeadSettings;
   readonly #inherited: Inherited;
   readonly #takeOver: TakeOver | undefined;
   readonly #succession: Succession;
   /** It may remove what others find it by. */
   #isHead: boolean;
+  readonly #readAgain: (() => HeadSettings) | undefined;
+  readonly #onSockets: OnSockets | undefined;
+  readonly #reloads: Reloads;
   readonly #limits: Limits;
   readonly #log: Logger;
   readonly #scoreboard: Scoreboard;
@@ -73,22 +99,20 @@ export class HeadProcess implements Head {
   #expected: Expected | undefined;
   /** When all was handed over to this head. */
   #handedAt = 0;
+  #tuned: (() => void) | undefined;
   #snapshot: Snapshot | undefined;
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  /** What it is not given of sockets it opens itself. `successor`: how one is started. */
-  constructor(
-    settings: HeadSettings,
-    log: Logger,
-    from: Inherited | TakeOver,
-    successor: readonly string[] | undefined,
-  ) {
+  constructor({ settings, log, from, successor, readAgain, onSockets }: HeadProcessParts) {
     this.#settings = settings;
     this.#takeOver = 'inherited' in from ? from : undefined;
     this.#inherited = 'inherited' in from ? from.inherited : from;
     this.#isHead = this.#takeOver === undefined;
     this.#succession = new Succession(this.#asPredecessor(), successor, log);
+    this.#readAgain = readAgain;
+    this.#onSockets = onSockets;
+    this.#reloads = new Reloads(() => this.#reload(), log);
     this.#log = log;
     this.socket = settings.socket ?? defaultSocketPath();
     this.admin = adminOf(settings);
@@ -106,7 +130,9 @@ export class HeadProcess implements Head {
     this.#localDeliveries = new LocalDeliveries({ path: this.socket, group, registry: this.#registry, log });
     this.#metrics = this.#createMetrics();
     this.#admin = new AdminDoor(this.admin, this.#administered(), log);
-    this.#socketWatch = new SocketWatch([this.#localDeliveries, this.#admin], log);
+    this.#socketWatch = new SocketWatch([this.#localDeliveries, this.#admin], log, () =>
+      this.#onSockets?.(this.#sockets()),
+    );
   }
 
   #administered() {
@@ -114,6 +140,7 @@ export class HeadProcess implements Head {
       status: () => this.status(),
       setMode: (mode: Mode) => this.setMode(mode),
       drain: (name: string, on: boolean) => this.drain(name, on),
+      reload: () => this.reload(),
       metrics: this.#metrics,
       upgrade: () => this.upgrade(),
       takeOver: (socket: Socket, versions: string) => this.#succession.ask(socket, versions),
@@ -173,20 +200,22 @@ export class HeadProcess implements Head {
   /** What can be refused is asked for first, before a visitor can come. */
   async #prepare(): Promise<void> {
     const inherited = this.#inherited;
-    await this.#localDeliveries.listen(inherited.take('deliveries'));
-    await this.#admin.listen(inherited.take('admin'));
+    await inherited.open('deliveries', ([fd]) => this.#localDeliveries.listen(fd));
+    await inherited.open('admin', ([fd]) => this.#admin.listen(fd));
+    // Who has ended in order has removed the paths of sockets that were kept for us.
+    if (!this.#takeOver)
+      for (const door of [this.#localDeliveries, this.#admin]) if (!door.isThere) await door.listenAgain();
     checkRemote(this.#settings);
-    this.#tls = openTls(this.#settings, this.#tell, this.#log);
-    const { fds, bound } = await this.#openListeners();
+    this.#openTls(readConfiguredCertificates(this.#settings));
+    const { fds, bound } = await inherited.open('worker', (given) => this.#openListeners(given));
     this.#listeners = fds;
     this.listen = formatHostPort(bound);
     this.#workers = await this.#startWorkers();
-    this.#tellNames();
+    this.#workers.tellAll({ type: 'tls-names', names: this.#tls?.names });
   }
 
   async #open(handed: Handed | undefined): Promise<void> {
-    const { backlog, metrics } = this.#settings;
-    for (const fd of this.#listeners) listen(fd, backlog);
+    for (const fd of this.#listeners) listen(fd, this.#settings.backlog);
     this.#drained.load();
     if (handed) {
       this.#handedAt = performance.now();
@@ -198,15 +227,27 @@ export class HeadProcess implements Head {
     // A delivery can be welcomed: every worker is there to be told of it.
     if (handed) this.#localDeliveries.open();
     await this.#takeOver?.rest((connections) => this.#adopt(connections));
-    if (metrics !== undefined) {
-      const at = parseHostPort(metrics)!;
-      this.#metricsServer = await startMetricsServer(at, this.#metrics, this.#inherited.take('metrics'));
-    }
-    const { host } = parseHostPort(this.listen)!;
-    const control = this.#settings.control === undefined ? undefined : this.#inherited.take('control');
-    this.#remote = await openRemote(this.#settings, host, this.#registry, this.#tell, this.#log, control);
+    await this.#openMetrics();
+    await this.#openRemote();
     this.#inherited.closeRest();
+    this.#onSockets?.(this.#sockets());
     this.#localDeliveries.open();
+  }
+
+  async #openMetrics(): Promise<void> {
+    const { metrics } = this.#settings;
+    if (metrics === undefined) return;
+    this.#metricsServer = await this.#inherited.open('metrics', ([fd]) =>
+      startMetricsServer(parseHostPort(metrics)!, this.#metrics, fd),
+    );
+  }
+
+  async #openRemote(): Promise<void> {
+    if (this.#settings.control === undefined) return;
+    const { host } = parseHostPort(this.listen)!;
+    this.#remote = await this.#inherited.open('control', ([fd]) =>
+      openRemote(this.#settings, host, this.#registry, this.#tell, this.#log, fd),
+    );
   }
 
   /** They were another head's. */
@@ -218,10 +259,9 @@ export class HeadProcess implements Head {
     }
   }
 
-  #openListeners(): ReturnType<typeof bindReuseport> {
+  #openListeners(given: readonly number[]): ReturnType<typeof bindReuseport> {
     const { workers, backlog, listen } = this.#settings;
     const wanted = parseHostPort(listen)!;
-    const given = this.#inherited.takeWorkers();
     return given.length > 0 ? joinListeners(given, wanted, workers) : bindReuseport(wanted, workers, backlog);
   }
 
@@ -239,13 +279,11 @@ export class HeadProcess implements Head {
   }
 
   #openRegistry(): Registry {
-    const { stallTimeout, forgetAfter } = this.#settings;
     return new Registry({
       scoreboard: this.#scoreboard,
       rows: this.#rows,
       tell: this.#tell,
-      stallTimeoutMs: stallTimeout,
-      forgetAfterMs: forgetAfter,
+      times: timesOf(this.#settings),
       drained: this.#drained,
       onUp: () => (this.#expected ? this.#expected.up(this.#registry.names) : this.#accept()),
       log: this.#log,
@@ -256,7 +294,7 @@ export class HeadProcess implements Head {
     return Workers.start({
       settings: workerSettings(this.#settings, this.#limits, this.#memory, this.#listeners),
       onMessage: (worker, message) => this.#onWorker(worker, message),
-      stopWithinMs: this.#settings.stopTimeout,
+      stopWithinMs: () => this.#settings.stopTimeout,
     });
   }
 
@@ -264,16 +302,52 @@ export class HeadProcess implements Head {
     if (message.type === 'migrate') this.#remote?.migrate(index, message);
     else if (message.type === 'tls-begin') this.#tls?.begin(index, message.fd);
     else if (message.type === 'tls-answer') this.#tls?.answer(message.fd, message.bytes);
+    else if (message.type === 'tuned') this.#tuned?.();
     else this.#registry.onWorker(message);
   }
 
-  #tellNames(): void {
-    if (this.#tls) this.#workers?.tellAll({ type: 'tls-names', names: this.#tls.names });
+  #openTls(certificates: readonly Certificate[] | undefined): void {
+    if (certificates && this.#tls) this.#tls.renew(certificates, this.#settings);
+    else if (certificates)
+      this.#tls = new TlsSide({ certificates, settings: this.#settings, tell: this.#tell, log: this.#log });
+    this.#workers?.tellAll({ type: 'tls-names', names: certificates && this.#tls?.names });
   }
 
-  reload(): boolean {
-    if (this.#tls?.reload()) this.#tellNames();
-    return this.#tls !== undefined;
+  get canReload(): boolean {
+    return this.#readAgain !== undefined || this.#settings.tlsCertificate !== undefined;
+  }
+
+  async reload(): Promise<Reloaded> {
+    if (!this.canReload) throw new BatonError('NOTHING_TO_RELOAD');
+    return await this.#reloads.ask();
+  }
+
+  /** Throws a BatonError before anything has changed. Resolves when every worker goes by it. */
+  async #reload(): Promise<Reloaded> {
+    const wanted = this.#readAgain?.() ?? this.#settings;
+    const socket = wanted.socket ?? defaultSocketPath();
+    checkSettings(wanted, socket, wanted.adminSocket ?? adminPathFor(socket));
+    const { settings, changed, restart } = changesTo(wanted, this.#settings);
+    const { fdCapacity } = this.#limits;
+    const connections = connectionsWithin(fdCapacity, settings.workers, settings.maxConnections);
+    const certificates = readConfiguredCertificates(settings);
+    // From here on nothing of it can be refused. What an operator has switched stays, unless the file says something else now.
+    if (settings.mode !== this.#settings.mode) this.setMode(settings.mode);
+    this.#settings = settings;
+    this.#registry.setTimes(timesOf(settings));
+    if (!this.#stopping) this.#openTls(certificates);
+    await this.#tune(tuningOf(settings, connections));
+    return { changed, restart };
+  }
+
+  async #tune(tuning: Tuning): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let left = this.#settings.workers;
+    this.#tuned = () => --left === 0 && resolve();
+    this.#workers?.tellAll({ type: 'tune', tuning });
+    // A worker that has ended answers no more.
+    await Promise.race([promise, this.ended.catch(() => {})]);
+    this.#tuned = undefined;
   }
 
   async #watch(): Promise<void> {

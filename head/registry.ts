@@ -14,14 +14,19 @@ import type { Registrant, Registration } from './registrant.ts';
 import { DOWN, DRAINING, type Scoreboard, SLOTS, UP, type WorkerCounters } from './scoreboard.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
+/** Milliseconds. */
+export interface RegistryTimes {
+  readonly stallTimeoutMs: number;
+  /** A delivery that has gone is known for so long. */
+  readonly forgetAfterMs: number;
+}
+
 export interface RegistryParts {
   readonly scoreboard: Scoreboard;
   readonly rows: readonly WorkerCounters[];
   /** Tells one worker. */
   readonly tell: (worker: number, message: ToWorker) => void;
-  readonly stallTimeoutMs: number;
-  /** A delivery that has gone is known for so long. */
-  readonly forgetAfterMs: number;
+  readonly times: RegistryTimes;
   /** Whom an operator has drained. */
   readonly drained: Drained;
   /** Called whenever a delivery is up: one that is drained is not. */
@@ -36,8 +41,10 @@ export class Registry {
   readonly #parts: RegistryParts;
   readonly #workers: number;
   readonly #slots: (Delivery | undefined)[] = new Array(SLOTS).fill(undefined);
-  readonly #pings: NodeJS.Timeout;
-  readonly #forgetting: NodeJS.Timeout;
+  /** What reads them has this object: they change in it. */
+  readonly #times: { -readonly [key in keyof RegistryTimes]: number };
+  #pings: NodeJS.Timeout | undefined;
+  #forgetting: NodeJS.Timeout | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #lastPing = performance.now();
   #closed = false;
@@ -45,11 +52,24 @@ export class Registry {
   constructor(parts: RegistryParts) {
     this.#parts = parts;
     this.#workers = parts.rows.length;
-    this.#pings = setInterval(() => this.#ping(), parts.stallTimeoutMs / 4);
-    this.#forgetting = setInterval(
-      () => this.#forget(),
-      Math.min(parts.forgetAfterMs, FORGET_EVERY_MS),
-    ).unref();
+    this.#times = { ...parts.times };
+    this.#schedule();
+  }
+
+  /** Goes by these from here on, for those that are there as well. */
+  setTimes(times: RegistryTimes): void {
+    if (this.#closed) return;
+    Object.assign(this.#times, times);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    const { stallTimeoutMs, forgetAfterMs } = this.#times;
+    clearInterval(this.#pings);
+    clearInterval(this.#forgetting);
+    this.#pings = setInterval(() => this.#ping(), stallTimeoutMs / 4);
+    const every = Math.min(forgetAfterMs, FORGET_EVERY_MS);
+    this.#forgetting = setInterval(() => this.#forget(), every).unref();
   }
 
   /**
@@ -90,7 +110,7 @@ export class Registry {
 
   /** Those that have gone and have not come back for a while make room in the tables that people and programs read. */
   #forget(): void {
-    const before = performance.now() - this.#parts.forgetAfterMs;
+    const before = performance.now() - this.#times.forgetAfterMs;
     for (const delivery of this.#slots) {
       const isSettled =
         delivery?.state === 'down' && delivery.awaited === 0 && delivery.whenSettled.length === 0;
@@ -117,7 +137,7 @@ export class Registry {
       introduction,
       state: 'down',
       leaving: false,
-      liveness: new Liveness(registrant.process, this.#parts.stallTimeoutMs, performance.now()),
+      liveness: new Liveness(registrant.process, this.#times, performance.now()),
       lastHeard: performance.now(),
       // Until it is welcome it has no place to be forgotten in.
       downSince: Number.POSITIVE_INFINITY,
@@ -241,7 +261,7 @@ export class Registry {
 
   #ping(): void {
     const now = performance.now();
-    if (now - this.#lastPing > this.#parts.stallTimeoutMs / 2) {
+    if (now - this.#lastPing > this.#times.stallTimeoutMs / 2) {
       // It was this process that was stopped: what deliveries said meanwhile is not read yet.
       for (const delivery of this.#slots) if (delivery) delivery.lastHeard = now;
     }

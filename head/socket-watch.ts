@@ -13,13 +13,15 @@ export interface Door {
 export class SocketWatch {
   readonly #doors: readonly Door[];
   readonly #log: Logger;
+  readonly #onMade: () => void;
   readonly #failures = new Sparingly(1, SAY_MS);
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
 
-  constructor(doors: readonly Door[], log: Logger) {
+  constructor(doors: readonly Door[], log: Logger, onMade: () => void) {
     this.#doors = doors;
     this.#log = log;
+    this.#onMade = onMade;
   }
 
   start(): void {
@@ -38,6 +40,7 @@ export class SocketWatch {
       try {
         if (door.isThere) continue;
         await door.listenAgain();
+        this.#onMade();
         this.#log.warn('a socket file of this head had been removed; it was made again');
       } catch (error) {
         this.#failures.tell((more) => this.#log.warn({ ...more }, (error as Error).message));

@@ -3,6 +3,22 @@ import type { Introduction } from '../shared/wire/control.ts';
 import type { ScoreboardMemory } from './scoreboard.ts';
 import type { Hearing } from './tls/messages.ts';
 
+/** What of a worker's settings may be other ones while it runs. */
+export interface Tuning {
+  readonly policy: string;
+  /** Connections that this worker holds at most. */
+  readonly maxConnections: number;
+  readonly backlog: number;
+  /** 0: none. */
+  readonly deferAcceptMs: number;
+  readonly headBytes: number;
+  readonly headTimeoutMs: number;
+  readonly lingerIdleMs: number;
+  readonly lingerTotalMs: number;
+  readonly lingerBytes: number;
+  readonly stallTimeoutMs: number;
+}
+
 export interface WorkerSettings {
   readonly index: number;
   readonly scoreboard: ScoreboardMemory;
@@ -11,22 +27,13 @@ export interface WorkerSettings {
    * where some were inherited.
    */
   readonly listeners: readonly number[];
-  readonly backlog: number;
-  /** 0: none. */
-  readonly deferAcceptMs: number;
   /** Written to by the main thread after each message. */
   readonly wake: number;
-  readonly policy: string;
+  readonly tuning: Tuning;
+  /** What `headBytes` can become. */
+  readonly headBytesMax: number;
   /** One more than the highest fd that the process can have. */
   readonly fdCapacity: number;
-  /** Connections that this worker holds at most. */
-  readonly maxConnections: number;
-  readonly headBytes: number;
-  readonly headTimeoutMs: number;
-  readonly lingerIdleMs: number;
-  readonly lingerTotalMs: number;
-  readonly lingerBytes: number;
-  readonly stallTimeoutMs: number;
   /** Make system calls in batches where the kernel can. */
   readonly ioUring: boolean;
 }
@@ -59,6 +66,8 @@ export type LaneSpec =
 export type ToWorker =
   /** Begin to accept connections. */
   | { readonly type: 'accept' }
+  /** Go on with these settings. Answer `tuned`. */
+  | { readonly type: 'tune'; readonly tuning: Tuning }
   /** A delivery has a slot. Answer `joined`. */
   | {
       readonly type: 'join';
@@ -76,8 +85,8 @@ export type ToWorker =
   | { readonly type: 'leave'; readonly slot: number }
   /** It is given nothing more: answer `quiet` once it has taken all that was on its way. */
   | { readonly type: 'quiesce'; readonly slot: number }
-  /** The head has certificates for these names, and one for who names none. */
-  | { readonly type: 'tls-names'; readonly names: readonly string[] }
+  /** The head has certificates for these names, and one for who names none; undefined: it has none any more. */
+  | { readonly type: 'tls-names'; readonly names: readonly string[] | undefined }
   /** The client of a connection whose TLS the head ends has sent these bytes so far. */
   | { readonly type: 'tls-heard'; readonly fd: number; readonly bytes: Uint8Array; readonly how: Hearing }
   /** The TLS thread has nothing of it any more. */
@@ -123,6 +132,7 @@ export type FromWorker =
   /** What has come back since. */
   | { readonly type: 'rest'; readonly connections: readonly PassedConnection[] }
   | { readonly type: 'joined'; readonly slot: number }
+  | { readonly type: 'tuned' }
   /** `moved`: connections that it had not taken and that others were given. */
   | { readonly type: 'left'; readonly slot: number; readonly moved: number }
   | { readonly type: 'quiet'; readonly slot: number }

@@ -1,8 +1,21 @@
-/** What each worker is told at its start, out of the head's settings. */
-import type { HeadSettings } from '../shared/config.ts';
+/** What each worker is told at its start, and when settings change, out of the head's settings. */
+import { HEAD_BYTES_MAX, type HeadSettings } from '../shared/config.ts';
 import type { Limits } from './limits.ts';
 import type { ScoreboardMemory } from './scoreboard.ts';
-import type { WorkerSettings } from './worker-messages.ts';
+import type { Tuning, WorkerSettings } from './worker-messages.ts';
+
+export const tuningOf = (settings: HeadSettings, connectionsAWorker: number): Tuning => ({
+  policy: settings.policy,
+  maxConnections: connectionsAWorker,
+  backlog: settings.backlog,
+  deferAcceptMs: settings.deferAccept,
+  headBytes: settings.headBytes,
+  headTimeoutMs: settings.headTimeout,
+  lingerIdleMs: settings.lingerIdle,
+  lingerTotalMs: settings.lingerTotal,
+  lingerBytes: settings.lingerBytes,
+  stallTimeoutMs: settings.stallTimeout,
+});
 
 /** Whose listener it is: where there are more than workers, each has several, so that every queue is emptied. */
 export const workerOf = (listener: number, workers: number): number => listener % workers;
@@ -18,16 +31,8 @@ export const workerSettings = (
     index,
     scoreboard,
     listeners: listeners.filter((_, listener) => workerOf(listener, settings.workers) === index),
-    backlog: settings.backlog,
-    deferAcceptMs: settings.deferAccept,
-    policy: settings.policy,
+    tuning: tuningOf(settings, limits.connectionsAWorker),
+    headBytesMax: HEAD_BYTES_MAX,
     fdCapacity: limits.fdCapacity,
-    maxConnections: limits.connectionsAWorker,
-    headBytes: settings.headBytes,
-    headTimeoutMs: settings.headTimeout,
-    lingerIdleMs: settings.lingerIdle,
-    lingerTotalMs: settings.lingerTotal,
-    lingerBytes: settings.lingerBytes,
-    stallTimeoutMs: settings.stallTimeout,
     ioUring: settings.ioUring === 'auto',
   }));

@@ -29,7 +29,7 @@ export interface WorkersParts {
   readonly settings: readonly Omit<WorkerSettings, 'wake'>[];
   readonly onMessage: (worker: number, message: FromWorker) => void;
   /** How long the others may pass on what they hold when one has failed, milliseconds. */
-  readonly stopWithinMs: number;
+  readonly stopWithinMs: () => number;
 }
 
 export class Workers {
@@ -54,7 +54,7 @@ export class Workers {
       try {
         await ended;
       } catch (error) {
-        this.tellAll({ type: 'stop', withinMs: stopWithinMs });
+        this.tellAll({ type: 'stop', withinMs: stopWithinMs() });
         throw error;
       }
     });

@@ -5,7 +5,7 @@
 import { BatonError, type ErrorCode, errorCatalogue } from '../shared/errors.ts';
 import { harmless } from '../shared/harmless.ts';
 import { request } from '../shared/node-http.ts';
-import type { HeadStatus, Mode } from '../shared/status.ts';
+import type { HeadStatus, Mode, Reloaded } from '../shared/status.ts';
 
 /** A head answers within a millisecond; one in an emulated machine that others keep busy took more than 5 s. */
 const WITHIN_MS = 30_000;
@@ -28,6 +28,11 @@ export async function getStatus(admin: string): Promise<HeadStatus> {
 /** Every connection accepted after this answers is treated in the new mode. */
 export async function setMode(admin: string, mode: Mode): Promise<void> {
   await call(admin, 'PUT', '/mode', { mode });
+}
+
+/** Has the head read its configuration again. Rejects with what is wrong with it. */
+export async function reload(admin: string): Promise<Reloaded> {
+  return JSON.parse(await call(admin, 'POST', '/reload')) as Reloaded;
 }
 
 /** Prometheus text. */

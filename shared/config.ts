@@ -2,13 +2,13 @@
  * The settings of a head and of a delivery: one schema each gives the defaults, the checks, the command line's help and
  * the JSON schema for editors. A setting `headTimeout` is `--head-timeout` on the command line.
  */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { BatonError } from './errors.ts';
 import { isReachable, REACHABLE } from './reachable.ts';
 import * as z from './schema.ts';
 import { servedNames, splitNames } from './served-names.ts';
+import { readSmallFile } from './small-file.ts';
 import { modes } from './status.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration, parseHostPort } from './units.ts';
 import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/control.ts';
@@ -73,6 +73,9 @@ const vips = z
     message: 'expected an IP address, or several: A,B',
   })
   .meta({ placeholder: 'ADDRESS' });
+
+/** The longest request head that a head can be told to take, bytes. */
+export const HEAD_BYTES_MAX = 65_536;
 
 export const headSchema = z
   .strictObject({
@@ -147,7 +150,7 @@ export const headSchema = z
       .describe(
         'connections that the head itself holds at once (default: what the limit on open files allows)',
       ),
-    headBytes: bytes('16k', 256, 65_536).describe('longest request head'),
+    headBytes: bytes('16k', 256, HEAD_BYTES_MAX).describe('longest request head'),
     headTimeout: duration('10s', 10, 3_600_000).describe('time for a request head to arrive'),
     lingerIdle: duration('5s', 10, 600_000).describe(
       'after an answer: wait for more input at most this long',
@@ -249,18 +252,38 @@ export type DeliverySettings = z.infer<typeof deliverySchema>;
 export const flagOf = (key: string): string =>
   `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
+/** Far above any set of settings, bytes. */
+const CONFIG_MAX = 64 * 1024;
+
 /** Reads a JSON file of settings. */
 function readConfigFile(file: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const { text } = readSmallFile(file, CONFIG_MAX);
+    const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new Error('it is not a JSON object');
+    const twice = keyGivenTwice(text);
+    if (twice !== undefined) throw new Error(`"${twice}" is in it twice`);
     return value as Record<string, unknown>;
   } catch (error) {
-    const problem =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : (error as Error).message;
-    throw new BatonError('CONFIG_UNREADABLE', { file, problem }, error);
+    throw new BatonError('CONFIG_UNREADABLE', { file, problem: (error as Error).message }, error);
   }
+}
+
+/** Of an object as text that JSON.parse has taken, in which the last one of the same name would count without a word. */
+function keyGivenTwice(text: string): string | undefined {
+  const keys = new Set<string>();
+  let depth = 0;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (depth === 1 && token.endsWith(':')) {
+      const key = JSON.parse(token.slice(0, -1)) as string;
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return undefined;
 }
 
 /**

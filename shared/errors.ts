@@ -50,6 +50,12 @@ const catalogue = {
     exit: 2,
     text: 'cannot read the configuration file {file}: {problem}',
   },
+  NOTHING_TO_RELOAD: {
+    fault: 'user',
+    retry: false,
+    exit: 1,
+    text: 'the head was started without --config and without --tls-certificate: there is nothing that it could read again',
+  },
   PORT_IN_USE: {
     fault: 'user',
     retry: true,

@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import type { Metrics } from './metrics.ts';
 import { createServer } from './node-http.ts';
 import { listenerOf } from './sys/listener-of.ts';
-import { listenError } from './sys/reuseport.ts';
+import { listenError, needListenerAt } from './sys/reuseport.ts';
 import { formatHostPort, type HostPort } from './units.ts';
 
 const CONNECTIONS_MAX = 32;
@@ -48,6 +48,7 @@ export async function startMetricsServer(
   server.maxConnections = CONNECTIONS_MAX;
   // A client that does not take its answer is cut off.
   server.timeout = IDLE_MS;
+  if (inherited !== undefined) await needListenerAt(inherited, address);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, address, '--metrics')));
     server.listen(inherited === undefined ? address : { fd: inherited }, resolve);

@@ -67,6 +67,14 @@ export interface MigrationStatus {
 
 export const FLOWS_LISTED = 20;
 
+/** What came of reading the configuration again. Settings are named as on the command line. */
+export interface Reloaded {
+  /** They have other values from now on. */
+  readonly changed: readonly string[];
+  /** They would have other values after a restart. */
+  readonly restart: readonly string[];
+}
+
 export interface HeadStatus {
   readonly version: string;
   readonly pid: number;

@@ -67,7 +67,9 @@ export class Succession {
     this.#checkFree();
     if (!this.#command) throw refusal('it runs within another program, which has to start the successor');
     const [program, ...args] = this.#command;
-    const child = spawn(program!, args, { stdio: 'inherit' });
+    // A watchdog of systemd's means whoever says that it is the unit's process (sd_watchdog_enabled(3)).
+    const { WATCHDOG_PID: _, ...env } = process.env;
+    const child = spawn(program!, args, { stdio: 'inherit', env });
     const outcome = Promise.withResolvers<number>();
     this.#upgrade = { child, outcome };
     child.once('error', (error) =>

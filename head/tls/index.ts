@@ -15,12 +15,8 @@ const entry = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js
 /** A thread that has failed is followed by another, at once, but so long after it had begun at the least, milliseconds. */
 const AGAIN_AFTER_MS = 1000;
 
-/** Undefined where the head has no certificate. Throws CERTIFICATE_UNUSABLE, and BAD_OPTION for the one without the other. */
-export function openTls(
-  settings: HeadSettings,
-  tell: (worker: number, message: ToWorker) => void,
-  log: Logger,
-): TlsSide | undefined {
+/** Undefined where there are none. Throws CERTIFICATE_UNUSABLE, and BAD_OPTION for the one without the other. */
+export function readConfiguredCertificates(settings: HeadSettings): readonly Certificate[] | undefined {
   const { tlsCertificate: certificates, tlsKey: keys } = settings;
   if (certificates === undefined && keys === undefined) return undefined;
   if (certificates === undefined || keys === undefined) {
@@ -28,21 +24,20 @@ export function openTls(
       keys === undefined ? ['--tls-key', '--tls-certificate'] : ['--tls-certificate', '--tls-key'];
     throw new BatonError('BAD_OPTION', { option, problem: `expected with ${other}`, value: 'nothing' });
   }
-  const { headTimeout, headBytes, lingerIdle, lingerTotal, lingerBytes } = settings;
-  const limits = {
-    headTimeoutMs: headTimeout,
-    headBytes,
-    lingerIdleMs: lingerIdle,
-    lingerTotalMs: lingerTotal,
-    lingerBytes,
-  };
-  return new TlsSide({ certificates, keys, limits, tell, log });
+  return readCertificates(certificates, keys);
 }
 
+const limitsOf = (settings: HeadSettings): TlsLimits => ({
+  headTimeoutMs: settings.headTimeout,
+  headBytes: settings.headBytes,
+  lingerIdleMs: settings.lingerIdle,
+  lingerTotalMs: settings.lingerTotal,
+  lingerBytes: settings.lingerBytes,
+});
+
 interface TlsParts {
-  readonly certificates: string;
-  readonly keys: string;
-  readonly limits: TlsLimits;
+  readonly certificates: readonly Certificate[];
+  readonly settings: HeadSettings;
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
 }
@@ -50,6 +45,7 @@ interface TlsParts {
 export class TlsSide {
   readonly #parts: TlsParts;
   #certificates: readonly Certificate[];
+  #limits: TlsLimits;
   #thread: Worker | undefined;
   #startedAt = 0;
   #again: NodeJS.Timeout | undefined;
@@ -57,10 +53,10 @@ export class TlsSide {
   readonly #workers = new Map<number, number>();
   #closed = false;
 
-  /** Throws CERTIFICATE_UNUSABLE. */
   constructor(parts: TlsParts) {
     this.#parts = parts;
-    this.#certificates = readCertificates(parts.certificates, parts.keys);
+    this.#certificates = parts.certificates;
+    this.#limits = limitsOf(parts.settings);
     this.#start();
   }
 
@@ -71,7 +67,7 @@ export class TlsSide {
 
   #start(): void {
     this.#startedAt = performance.now();
-    const thread = new Worker(entry, { workerData: this.#parts.limits, name: 'tls' });
+    const thread = new Worker(entry, { workerData: this.#limits, name: 'tls' });
     this.#thread = thread;
     let problem: string | undefined;
     thread.on('message', (message: FromTls) => this.#hear(message));
@@ -134,18 +130,12 @@ export class TlsSide {
     this.#say({ type: 'answer', fd, bytes });
   }
 
-  /** Reads the files again; false, with nothing changed, when they are wrong. */
-  reload(): boolean {
-    const { certificates, keys, log } = this.#parts;
-    try {
-      this.#certificates = readCertificates(certificates, keys);
-    } catch (error) {
-      log.error({ problem: (error as Error).message }, 'the certificates stay as they were');
-      return false;
-    }
-    this.#say({ type: 'certificates', certificates: this.#certificates });
-    log.info({ names: this.names }, 'the certificates were read again');
-    return true;
+  /** Goes on with these; whose handshake is under way keeps those that it began with. */
+  renew(certificates: readonly Certificate[], settings: HeadSettings): void {
+    this.#certificates = certificates;
+    this.#limits = limitsOf(settings);
+    this.#say({ type: 'certificates', certificates });
+    this.#say({ type: 'limits', limits: this.#limits });
   }
 
   stop(): void {

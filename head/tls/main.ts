@@ -10,7 +10,8 @@ import { byName } from './names.ts';
 import { type Contexts, Session } from './session.ts';
 
 const port = parentPort!;
-const limits = workerData as TlsLimits;
+/** Sessions have this object, not what is in it: it changes under them. */
+const limits = workerData as { -readonly [key in keyof TlsLimits]: number };
 const sessions = new Map<number, Session>();
 let contexts: Contexts;
 
@@ -32,6 +33,9 @@ port.on('message', (message: ToTls) => {
   switch (message.type) {
     case 'certificates':
       contexts = makeContexts(message.certificates);
+      break;
+    case 'limits':
+      Object.assign(limits, message.limits);
       break;
     case 'begin':
       try {

@@ -22,6 +22,8 @@ export interface TlsLimits {
 export type ToTls =
   /** Of these the first is for who names no server. */
   | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
+  /** From here on these hold, for who is there as well. */
+  | { readonly type: 'limits'; readonly limits: TlsLimits }
   /** Speak TLS with the client of `fd`, from its first byte on. The fd stays its worker's: what is needed of it is copied. */
   | { readonly type: 'begin'; readonly fd: number }
   /** Send it this, the whole of the answer, or nothing, and see the connection to its end. */

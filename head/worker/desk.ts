@@ -27,7 +27,8 @@ export interface DeskParts {
   readonly linger: Linger;
   readonly calls: Calls;
   readonly clock: Clock;
-  readonly headBytes: number;
+  /** The longest request head that there can be. */
+  readonly headBytesMax: number;
 }
 
 export class WorkerDesk implements Desk {
@@ -52,7 +53,7 @@ export class WorkerDesk implements Desk {
     linger,
     calls,
     clock,
-    headBytes,
+    headBytesMax,
   }: DeskParts) {
     this.#scoreboard = scoreboard;
     this.#counters = counters;
@@ -62,7 +63,7 @@ export class WorkerDesk implements Desk {
     this.#terminator = terminator;
     this.#linger = linger;
     this.#clock = clock;
-    this.#responses = new Responses(headBytes);
+    this.#responses = new Responses(headBytesMax);
     this.outbox = new Outbox({ connections, linger, calls, clock, composed: this.#responses.memory });
   }
 

@@ -5,7 +5,7 @@
 import { type Epoll, READABLE } from '../../shared/sys/epoll.ts';
 import { ENDED } from '../../shared/wire/lane.ts';
 import { SLOTS, type WorkerCounters } from '../scoreboard.ts';
-import type { FromWorker, LaneSpec, ToWorker } from '../worker-messages.ts';
+import type { FromWorker, LaneSpec, ToWorker, Tuning } from '../worker-messages.ts';
 import type { Clock } from './clock.ts';
 import { makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
@@ -23,7 +23,7 @@ export interface LanesParts {
   readonly reader: RequestReader;
   readonly counters: WorkerCounters;
   readonly clock: Clock;
-  readonly stallTimeoutMs: number;
+  readonly tuning: Pick<Tuning, 'stallTimeoutMs'>;
   readonly tell: (message: FromWorker) => void;
 }
 
@@ -102,7 +102,7 @@ export class Lanes {
 
   /** This thread was stopped until `now`: deliveries get time to be heard. */
   stoodStill(now: number): void {
-    this.#noStallBefore = now + this.#parts.stallTimeoutMs;
+    this.#noStallBefore = now + this.#parts.tuning.stallTimeoutMs;
   }
 
   /** A lane has something to say. */
@@ -173,7 +173,7 @@ export class Lanes {
    */
   #watchStall(lane: Lane, now: number): number {
     const { slot } = lane;
-    const { stallTimeoutMs } = this.#parts;
+    const { stallTimeoutMs } = this.#parts.tuning;
     const idle = Math.min(this.#router.waited(lane), now - this.#progressAt[slot]!);
     const left = Math.max(stallTimeoutMs - idle, this.#noStallBefore - now, this.#reportAt[slot]! - now);
     if (left > 0) return left;

@@ -7,16 +7,15 @@
 import type { Calls, Ticket } from '../../shared/sys/calls.ts';
 import { EAGAIN, EINTR } from '../../shared/sys/libc.ts';
 import { endWriting } from '../../shared/sys/sockets.ts';
+import type { Tuning } from '../worker-messages.ts';
 import { type Connections, LINGERING } from './connections.ts';
 import { Fifo } from './fifo.ts';
 
-export interface LingerLimits {
-  /** Without a byte from the client, milliseconds; what the first looks take comes on top. */
-  readonly idleMs: number;
-  /** In all, milliseconds since the connection was accepted. */
-  readonly totalMs: number;
-  readonly bytes: number;
-}
+/**
+ * `lingerIdleMs`: without a byte from the client; what the first looks take comes on top. `lingerTotalMs`: in all, since the
+ * connection was accepted.
+ */
+type LingerLimits = Pick<Tuning, 'lingerIdleMs' | 'lingerTotalMs' | 'lingerBytes'>;
 
 /**
  * Most clients close within a round trip or two. Looking so long after the answer, and so long after the look before
@@ -55,7 +54,7 @@ export class Linger {
     this.#calls = calls;
     this.#limits = limits;
     // With little patience there is time for fewer looks.
-    this.#stages = LOOK_AFTER_MS.filter((afterMs, i) => i === 0 || afterMs < limits.idleMs / 4).map(
+    this.#stages = LOOK_AFTER_MS.filter((afterMs, i) => i === 0 || afterMs < limits.lingerIdleMs / 4).map(
       (afterMs) => ({ queue: new Fifo(connections.links), afterMs }),
     );
     this.#waiting = new Fifo(connections.links);
@@ -124,7 +123,7 @@ export class Linger {
     if (n === EAGAIN || n === EINTR) return false;
     if (n <= 0) return true;
     discarded[fd]! += n;
-    return discarded[fd]! > this.#limits.bytes || now - acceptedAt[fd]! > this.#limits.totalMs;
+    return discarded[fd]! > this.#limits.lingerBytes || now - acceptedAt[fd]! > this.#limits.lingerTotalMs;
   }
 
   /** Does what is due; the milliseconds until more is. */
@@ -140,8 +139,8 @@ export class Linger {
       this.flush(now);
       this.#nextLook = now + BETWEEN_LOOKS_MS;
     }
-    while (this.#waiting.oldestSince + this.#limits.idleMs <= now) this.#closeOldest(this.#waiting);
-    return Math.min(this.#nextDue, this.#waiting.oldestSince + this.#limits.idleMs) - now;
+    while (this.#waiting.oldestSince + this.#limits.lingerIdleMs <= now) this.#closeOldest(this.#waiting);
+    return Math.min(this.#nextDue, this.#waiting.oldestSince + this.#limits.lingerIdleMs) - now;
   }
 
   get #nextDue(): number {

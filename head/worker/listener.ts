@@ -9,7 +9,9 @@ import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE } from '../../shared/sys/li
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import * as sockets from '../../shared/sys/sockets.ts';
 import type { WorkerCounters } from '../scoreboard.ts';
+import type { Tuning } from '../worker-messages.ts';
 import { makeTag, TAG_LISTENER } from './connections.ts';
+import type { Router } from './router.ts';
 
 /** Connections accepted before the others get their turn. */
 export const ACCEPT_BATCH = 64;
@@ -29,10 +31,9 @@ export interface ListenerParts {
   readonly epoll: Epoll;
   readonly calls: Calls;
   readonly row: WorkerCounters;
-  /** Connections that the worker may hold at once. */
-  readonly maxConnections: number;
-  /** Clients' addresses are asked for. */
-  readonly withAddress: boolean;
+  readonly tuning: Pick<Tuning, 'maxConnections' | 'backlog' | 'deferAcceptMs'>;
+  /** Clients' addresses are asked for where its policy needs them. */
+  readonly router: Pick<Router, 'policy'>;
   /** A connection that was accepted; `addressHash` is 0 where addresses are not asked for. */
   readonly onConnection: (fd: number, addressHash: number) => void;
   /** Ends the connection that can best be spared; false when there is none. */
@@ -45,9 +46,11 @@ export class Listener {
   readonly #parts: ListenerParts;
   readonly #accepts: Ticket[] = new Array(ACCEPT_BATCH).fill(0);
   /** One for each accept of a batch. */
-  readonly #addresses: Memory | undefined;
+  #addresses: Memory | undefined;
+  #isListening = false;
+  /** Undefined: one that was inherited may have been told anything. */
+  #deferMs: number | undefined;
   #open = true;
-  #listens = false;
   #isWatched = false;
   #frozen = false;
   #againAt = Number.POSITIVE_INFINITY;
@@ -56,7 +59,22 @@ export class Listener {
 
   constructor(parts: ListenerParts) {
     this.#parts = parts;
-    if (parts.withAddress) this.#addresses = allocate(ACCEPT_BATCH * sockets.ADDRESS_BYTES);
+    this.#prepareAddresses();
+  }
+
+  #prepareAddresses(): void {
+    const isWanted = this.#parts.router.policy.needs === 'address';
+    if (isWanted) this.#addresses ??= allocate(ACCEPT_BATCH * sockets.ADDRESS_BYTES);
+    else {
+      this.#addresses?.free();
+      this.#addresses = undefined;
+    }
+  }
+
+  /** What it was told may have changed. Throws a SystemError. */
+  tune(): void {
+    this.#prepareAddresses();
+    if (this.#isListening && this.#open && !this.#isStopping) this.#applyQueue();
   }
 
   /** Connections may still come. */
@@ -64,14 +82,19 @@ export class Listener {
     return this.#open;
   }
 
-  /** Begins to listen. `deferMs`: TCP_DEFER_ACCEPT, 0 for without. Throws a SystemError. */
-  listen(backlog: number, deferMs: number): void {
-    const { listener } = this.#parts;
-    // One that listens already may have been told otherwise.
-    sockets.deferAccept(listener, deferMs / 1000);
-    sockets.listen(listener, backlog);
-    this.#listens = true;
+  /** Begins to listen. Throws a SystemError. */
+  listen(): void {
+    this.#isListening = true;
+    this.#applyQueue();
     this.#watch();
+  }
+
+  /** listen(2) on what listens changes the length of its queue. */
+  #applyQueue(): void {
+    const { listener, tuning } = this.#parts;
+    if (tuning.deferAcceptMs !== this.#deferMs) sockets.deferAccept(listener, tuning.deferAcceptMs / 1000);
+    this.#deferMs = tuning.deferAcceptMs;
+    sockets.listen(listener, tuning.backlog);
   }
 
   /** Accepts nobody until `thaw`: who comes waits in the queue. */
@@ -83,7 +106,7 @@ export class Listener {
 
   thaw(): void {
     this.#frozen = false;
-    if (this.#listens && this.#open && this.#againAt === Number.POSITIVE_INFINITY) this.#watch();
+    if (this.#isListening && this.#open && this.#againAt === Number.POSITIVE_INFINITY) this.#watch();
   }
 
   /** It is another's from now on: closed here, and nothing of it is refused. */
@@ -102,8 +125,8 @@ export class Listener {
   /** Takes up to a batch at `now` (milliseconds of performance.now()); how many it got. */
   accept(now: number): number {
     if (!this.#open) return 0;
-    const { listener, calls, row, maxConnections, onConnection } = this.#parts;
-    const room = maxConnections - row.get('open');
+    const { listener, calls, row, tuning, onConnection } = this.#parts;
+    const room = tuning.maxConnections - row.get('open');
     if (room <= 0 && !this.#parts.makeRoom()) {
       this.#pause(now);
       return 0;

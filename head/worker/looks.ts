@@ -26,18 +26,23 @@ export interface Look {
 
 export class Looks {
   readonly #calls: Calls;
-  readonly #limit: number;
+  #bytes: number;
   readonly #looks: readonly Look[];
   #count = 0;
 
-  /** `limit`: bytes that a look sees at the most. */
+  /** `limit`: bytes that a look can see at the most. */
   constructor(calls: Calls, limit: number) {
     this.#calls = calls;
-    this.#limit = limit;
+    this.#bytes = limit;
     this.#looks = Array.from({ length: AT_ONCE }, () => {
       // Most heads are short: of each memory the kernel provides only the pages that are ever written to.
       return { fd: -1, why: NEW, ticket: 0, memory: allocate(limit) };
     });
+  }
+
+  /** From here on a look sees so much, at most the limit. */
+  set bytes(bytes: number) {
+    this.#bytes = bytes;
   }
 
   get isFull(): boolean {
@@ -49,7 +54,7 @@ export class Looks {
     const look = this.#looks[this.#count++]!;
     look.fd = fd;
     look.why = why;
-    look.ticket = this.#calls.peek(fd, look.memory, 0, this.#limit);
+    look.ticket = this.#calls.peek(fd, look.memory, 0, this.#bytes);
   }
 
   /** Makes them; `onSeen` is called for each with what its call answered, in their order. */

@@ -14,7 +14,7 @@ import { sharpenTimers, sleepMicros } from '../../shared/sys/sleep.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { clearWake } from '../../shared/sys/wake.ts';
 import { Scoreboard, WorkerCounters } from '../scoreboard.ts';
-import type { FromWorker, ToWorker, WorkerSettings } from '../worker-messages.ts';
+import type { FromWorker, ToWorker, Tuning, WorkerSettings } from '../worker-messages.ts';
 import type { Clock } from './clock.ts';
 import { Coalescing } from './coalescing.ts';
 import * as connection from './connections.ts';
@@ -43,6 +43,8 @@ const FROZEN_REST_MICROS = 200;
 
 export class WorkerLoop {
   readonly #settings: WorkerSettings;
+  /** Its parts have this object, not what is in it: it changes under them. */
+  readonly #tuning: { -readonly [key in keyof Tuning]: Tuning[key] };
   readonly #receive: () => ToWorker | undefined;
   readonly #tell: (message: FromWorker) => void;
   readonly #scoreboard: Scoreboard;
@@ -73,26 +75,22 @@ export class WorkerLoop {
     tell: (message: FromWorker) => void,
   ) {
     this.#settings = settings;
+    const tuning = { ...settings.tuning };
+    this.#tuning = tuning;
     this.#receive = receive;
     this.#tell = tell;
     this.#scoreboard = new Scoreboard(settings.scoreboard);
     this.#counters = new WorkerCounters(settings.scoreboard, settings.index);
     this.#calls = (settings.ioUring ? openRing() : undefined) ?? new PlainCalls();
     this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#calls, this.#counters);
-    this.#linger = new Linger(this.#connections, this.#calls, {
-      idleMs: settings.lingerIdleMs,
-      totalMs: settings.lingerTotalMs,
-      bytes: settings.lingerBytes,
-    });
+    this.#linger = new Linger(this.#connections, this.#calls, tuning);
     this.#router = new Router({
       scoreboard: this.#scoreboard,
       connections: this.#connections,
       clock: this.#clock,
-      policy: settings.policy,
+      policy: tuning.policy,
     });
-    this.#postponed = new Postponed(this.#connections, settings.headTimeoutMs, (fd, from) =>
-      this.#reader.again(fd, from),
-    );
+    this.#postponed = new Postponed(this.#connections, tuning, (fd, from) => this.#reader.again(fd, from));
     const terminator = new Terminator(this.#connections, tell);
     this.#desk = new WorkerDesk({
       scoreboard: this.#scoreboard,
@@ -104,17 +102,17 @@ export class WorkerLoop {
       linger: this.#linger,
       calls: this.#calls,
       clock: this.#clock,
-      headBytes: settings.headBytes,
+      headBytesMax: settings.headBytesMax,
     });
     this.#reader = new RequestReader({
       connections: this.#connections,
       desk: this.#desk,
       calls: this.#calls,
       clock: this.#clock,
-      headBytes: settings.headBytes,
-      timeoutMs: settings.headTimeoutMs,
+      tuning,
+      headBytesMax: settings.headBytesMax,
     });
-    this.#terminated = new TerminatedReader(this.#connections, this.#desk, terminator, settings.headBytes);
+    this.#terminated = new TerminatedReader(this.#connections, this.#desk, terminator, tuning);
     this.#lanes = new Lanes({
       epoll: this.#epoll,
       router: this.#router,
@@ -122,7 +120,7 @@ export class WorkerLoop {
       reader: this.#reader,
       counters: this.#counters,
       clock: this.#clock,
-      stallTimeoutMs: settings.stallTimeoutMs,
+      tuning,
       tell,
     });
     this.#listeners = settings.listeners.map(
@@ -133,8 +131,8 @@ export class WorkerLoop {
           epoll: this.#epoll,
           calls: this.#calls,
           row: this.#counters,
-          maxConnections: settings.maxConnections,
-          withAddress: this.#router.policy.needs === 'address',
+          tuning,
+          router: this.#router,
           onConnection: (fd, addressHash) => this.#open(fd, addressHash),
           makeRoom: () => this.#makeRoom(),
           onClosed: () => {
@@ -162,8 +160,9 @@ export class WorkerLoop {
       terminated: this.#terminated,
       accept: () => {
         this.#passing.accept();
-        for (const listener of this.#listeners) listener.listen(settings.backlog, settings.deferAcceptMs);
+        for (const listener of this.#listeners) listener.listen();
       },
+      tune: (next) => this.#tune(next),
       stop: (withinMs) => this.#stop(withinMs),
     });
   }
@@ -208,7 +207,7 @@ export class WorkerLoop {
 
   #setNow(): void {
     const now = performance.now();
-    if (now - this.#clock.now > LONGEST_SLEEP_MS + this.#settings.stallTimeoutMs / 2) {
+    if (now - this.#clock.now > LONGEST_SLEEP_MS + this.#tuning.stallTimeoutMs / 2) {
       this.#lanes.stoodStill(now);
     }
     this.#clock.now = now;
@@ -276,6 +275,16 @@ export class WorkerLoop {
   #obey(): void {
     clearWake(this.#settings.wake);
     for (let message = this.#receive(); message; message = this.#receive()) this.#orders.obey(message);
+  }
+
+  #tune(next: Tuning): void {
+    // What is under way is done as it began.
+    this.#settle();
+    Object.assign(this.#tuning, next);
+    this.#router.setPolicy(next.policy);
+    for (const listener of this.#listeners) listener.tune();
+    this.#reader.tune();
+    this.#tell({ type: 'tuned' });
   }
 
   /** Passes on what is queued, then refuses more. */

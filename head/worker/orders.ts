@@ -1,5 +1,5 @@
 /** What the main thread tells a worker, and who does it. */
-import type { ToWorker } from '../worker-messages.ts';
+import type { ToWorker, Tuning } from '../worker-messages.ts';
 import type { Lanes } from './lanes.ts';
 import type { Passing } from './passing.ts';
 import type { Postponed } from './postponed.ts';
@@ -12,6 +12,7 @@ export interface OrdersParts {
   readonly terminated: TerminatedReader;
   readonly passing: Passing;
   readonly accept: () => void;
+  readonly tune: (tuning: Tuning) => void;
   readonly stop: (withinMs: number) => void;
 }
 
@@ -23,10 +24,12 @@ export class Orders {
   }
 
   obey(message: ToWorker): void {
-    const { lanes, postponed, terminator, terminated, passing, accept, stop } = this.#parts;
+    const { lanes, postponed, terminator, terminated, passing, accept, tune, stop } = this.#parts;
     switch (message.type) {
       case 'accept':
         return accept();
+      case 'tune':
+        return tune(message.tuning);
       case 'join':
         lanes.join(message);
         return postponed.hurry();

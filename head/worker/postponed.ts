@@ -3,6 +3,7 @@
  * served late rather than told 503 while credits are free.
  */
 import { GIVEN_UP, NOBODY } from '../modes/mode.ts';
+import type { Tuning } from '../worker-messages.ts';
 import { type Connections, POSTPONED } from './connections.ts';
 import { Fifo } from './fifo.ts';
 import { steps } from './steps.ts';
@@ -13,18 +14,24 @@ const STOPPING_MS = 1000;
 export class Postponed {
   readonly #connections: Connections;
   readonly #queue: Fifo;
-  /** The longest that one waits after it was accepted, milliseconds. */
-  readonly #longestMs: number;
+  readonly #tuning: Pick<Tuning, 'headTimeoutMs'>;
   readonly #actAgain: (fd: number, from: number) => void;
   /** When the first of the deliveries is to be asked again; Infinity while nobody waits. */
   #dueAt = Number.POSITIVE_INFINITY;
   #giveUpBy = Number.POSITIVE_INFINITY;
 
-  /** `actAgain` has its mode act once more on a connection that waits no longer. */
-  constructor(connections: Connections, longestMs: number, actAgain: (fd: number, from: number) => void) {
+  /**
+   * `headTimeoutMs`: the longest that one waits after it was accepted. `actAgain` has its mode act once more on a connection that
+   * waits no longer.
+   */
+  constructor(
+    connections: Connections,
+    tuning: Pick<Tuning, 'headTimeoutMs'>,
+    actAgain: (fd: number, from: number) => void,
+  ) {
     this.#connections = connections;
     this.#queue = new Fifo(connections.links);
-    this.#longestMs = longestMs;
+    this.#tuning = tuning;
     this.#actAgain = actAgain;
   }
 
@@ -81,7 +88,7 @@ export class Postponed {
   }
 
   #waitsUntil(fd: number): number {
-    return Math.min(this.#connections.acceptedAt[fd]! + this.#longestMs, this.#giveUpBy);
+    return Math.min(this.#connections.acceptedAt[fd]! + this.#tuning.headTimeoutMs, this.#giveUpBy);
   }
 
   get #oldestWaitsUntil(): number {

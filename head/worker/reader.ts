@@ -10,6 +10,7 @@ import { createFound } from '../found.ts';
 import { modeHandlers } from '../modes/index.ts';
 import { type ModeHandler, NOBODY } from '../modes/mode.ts';
 import { HTTP, type InspectionFailure, TLS, UNHEARD } from '../refusals.ts';
+import type { Tuning } from '../worker-messages.ts';
 import type { Clock } from './clock.ts';
 import type { Connections } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
@@ -25,9 +26,8 @@ export interface ReaderParts {
   readonly desk: WorkerDesk;
   readonly calls: Calls;
   readonly clock: Clock;
-  /** The longest request head, bytes. */
-  readonly headBytes: number;
-  readonly timeoutMs: number;
+  readonly tuning: Pick<Tuning, 'headBytes' | 'headTimeoutMs'>;
+  readonly headBytesMax: number;
 }
 
 /** While the head stops, a client may be silent for so long: what it has just sent may be on its way. Milliseconds. */
@@ -40,10 +40,11 @@ export class RequestReader {
   readonly #desk: WorkerDesk;
   readonly #clock: Clock;
   readonly #found = createFound();
-  readonly #limit: number;
+  readonly #tuning: ReaderParts['tuning'];
+  /** The longest request head, bytes. */
+  #limit = 0;
   /** What one look sees, bytes. */
-  readonly #lookBytes: number;
-  readonly #timeoutMs: number;
+  #lookBytes = 0;
   readonly #waiting: Fifo;
   /** Those of which a part has come. */
   readonly #partials = new Map<number, Partial>();
@@ -52,16 +53,24 @@ export class RequestReader {
   readonly #again: Memory;
   #stoppingSince = Number.POSITIVE_INFINITY;
 
-  constructor({ connections, desk, calls, clock, headBytes, timeoutMs }: ReaderParts) {
+  constructor({ connections, desk, calls, clock, tuning, headBytesMax }: ReaderParts) {
     this.#connections = connections;
     this.#desk = desk;
     this.#clock = clock;
-    this.#limit = headBytes;
-    this.#timeoutMs = timeoutMs;
+    this.#tuning = tuning;
     this.#waiting = new Fifo(connections.links);
-    this.#lookBytes = Math.max(headBytes, INSPECTED_MAX);
-    this.#again = allocate(this.#lookBytes);
-    this.#looks = new Looks(calls, this.#lookBytes);
+    const most = Math.max(headBytesMax, INSPECTED_MAX);
+    this.#again = allocate(most);
+    this.#looks = new Looks(calls, most);
+    this.tune();
+  }
+
+  /** What it was told may have changed. */
+  tune(): void {
+    this.flush();
+    this.#limit = this.#tuning.headBytes;
+    this.#lookBytes = Math.max(this.#limit, INSPECTED_MAX);
+    this.#looks.bytes = this.#lookBytes;
   }
 
   #handlerOf(fd: number): ModeHandler {
@@ -244,9 +253,10 @@ export class RequestReader {
     this.flush();
     const isStopping = this.#stoppingSince < Number.POSITIVE_INFINITY;
     if (isStopping) this.#closeLate(now);
-    while (this.#waiting.oldestSince + this.#timeoutMs <= now) this.#fail(this.#waiting.oldest, 'too_slow');
+    const { headTimeoutMs } = this.#tuning;
+    while (this.#waiting.oldestSince + headTimeoutMs <= now) this.#fail(this.#waiting.oldest, 'too_slow');
     if (isStopping && this.#waiting.size > 0) return Math.min(untilLook, SILENT_LOOK_MS);
-    return Math.min(untilLook, this.#waiting.oldestSince + this.#timeoutMs - now);
+    return Math.min(untilLook, this.#waiting.oldestSince + headTimeoutMs - now);
   }
 
   readonly #lookAfterPause = ({ fd }: Partial): void => this.#look(fd, PAUSED);

@@ -55,14 +55,14 @@ function originsOf(direct: string, tls: RouterMember['directTls']): Origins {
 }
 
 export class Router {
-  readonly policy: Policy;
+  policy: Policy;
   /** The lanes by slot, and those that there are. */
   readonly lanes: (Lane | undefined)[] = new Array(SLOTS).fill(undefined);
   open: Lane[] = [];
   readonly #scoreboard: Scoreboard;
   readonly #connections: RouterParts['connections'];
   readonly #clock: Clock;
-  readonly #choose: Choose;
+  #choose: Choose;
   readonly #origins: (Origins | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #nameHash = new Uint32Array(SLOTS);
   readonly #names = new ServedNames();
@@ -78,6 +78,13 @@ export class Router {
     this.#clock = clock;
     this.policy = policyByName(policy);
     this.#choose = this.policy.create(scoreboard, this.#nameHash);
+  }
+
+  /** From here on this policy chooses. */
+  setPolicy(name: string): void {
+    if (name === this.policy.name) return;
+    this.policy = policyByName(name);
+    this.#choose = this.policy.create(this.#scoreboard, this.#nameHash);
   }
 
   join({ slot, name, direct, directTls, serves }: RouterMember, lane: Lane): void {

@@ -9,7 +9,7 @@ import { NOBODY } from '../modes/mode.ts';
 import { HTTP, TLS } from '../refusals.ts';
 import type { Hearing } from '../tls/messages.ts';
 import { byName } from '../tls/names.ts';
-import type { FromWorker } from '../worker-messages.ts';
+import type { FromWorker, Tuning } from '../worker-messages.ts';
 import { type Connections, TERMINATED } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
 import { inspect } from './inspect/index.ts';
@@ -35,7 +35,9 @@ export class Terminator {
   }
 
   /** There are certificates for these names, and one for who names none. Until it is called there is none at all. */
-  setNames(names: readonly string[]): void {
+  setNames(names: readonly string[] | undefined): void {
+    this.#isOurs = () => false;
+    if (names === undefined) return;
     const find = byName([{ names, value: true }]);
     this.#isOurs = (name) => name === '' || find(name) === true;
   }
@@ -92,21 +94,26 @@ export class TerminatedReader {
   readonly #connections: Connections;
   readonly #desk: WorkerDesk;
   readonly #terminator: Terminator;
-  readonly #headBytes: number;
+  readonly #tuning: Pick<Tuning, 'headBytes'>;
   readonly #found = createFound();
 
-  constructor(connections: Connections, desk: WorkerDesk, terminator: Terminator, headBytes: number) {
+  constructor(
+    connections: Connections,
+    desk: WorkerDesk,
+    terminator: Terminator,
+    tuning: Pick<Tuning, 'headBytes'>,
+  ) {
     this.#connections = connections;
     this.#desk = desk;
     this.#terminator = terminator;
-    this.#headBytes = headBytes;
+    this.#tuning = tuning;
   }
 
   /** The client has sent these bytes so far. */
   heard(fd: number, bytes: Uint8Array, how: Hearing): void {
     if (!this.#terminator.isAsking(fd)) return;
     const found = this.#found;
-    const verdict = inspect(found, bytes, bytes.length, this.#headBytes);
+    const verdict = inspect(found, bytes, bytes.length, this.#tuning.headBytes);
     // TLS within TLS, or HTTP/2 that was not agreed upon.
     if (found.speaks !== HTTP) this.#desk.fail(fd, 'not_http', 'badRequest', AS_HTTP);
     else if (verdict === REFUSED) this.#desk.fail(fd, found.failure, found.answer, found);

@@ -19,6 +19,12 @@ const commands: readonly Listed[] = [
     load: async () => (await import('./head.ts')).headCommand(),
   },
   {
+    name: 'keeper',
+    usage: '[options] -- [HEAD-OPTIONS]',
+    summary: 'run a head, and start it again when it dies',
+    load: async () => (await import('./keeper.ts')).keeperCommand(),
+  },
+  {
     name: 'delivery',
     usage: '[options]',
     summary: 'serve the connections that a head hands over',
@@ -35,6 +41,12 @@ const commands: readonly Listed[] = [
     usage: '[options]',
     summary: 'what the running head and its deliveries are doing',
     load: async () => (await import('./status.ts')).statusCommand(),
+  },
+  {
+    name: 'reload',
+    usage: '[options]',
+    summary: 'have the running head read its configuration again',
+    load: async () => (await import('./reload.ts')).reloadCommand(),
   },
   {
     name: 'drain',

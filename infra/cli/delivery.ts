@@ -24,10 +24,10 @@ export function deliveryCommand(): Command {
       // What keeps it from being ready ends the command, which tells it: not twice.
       log.error = () => {};
       const delivery = await startDelivery(settings, { configFile: config, log });
-      stopOnSignal(
-        () => delivery.stop(),
-        () => delivery.reload(),
-      );
+      stopOnSignal({
+        stop: () => delivery.stop(),
+        reload: async () => delivery.reload(),
+      });
       try {
         await delivery.ready;
       } catch (error) {

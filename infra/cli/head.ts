@@ -2,7 +2,14 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Command } from 'commander';
 import { policies } from '../../head/choose/index.ts';
+import type { Head } from '../../head/head.ts';
 import { headSchema } from '../../shared/config.ts';
+import { createLogger } from '../../shared/log.ts';
+import { takeGivenSockets } from '../supervision/given.ts';
+import { watchKeeper } from '../supervision/keeper-watch.ts';
+import { Keeping } from '../supervision/keeping.ts';
+import { serviceManager } from '../supervision/service-manager.ts';
+import { watchOver } from '../supervision/watchdog.ts';
 import { stopOnFailure } from './last-resort.ts';
 import { addSettings } from './options.ts';
 import { announce, stopOnSignal } from './service.ts';
@@ -24,14 +31,28 @@ export function headCommand(): Command {
       `\nPolicies:\n${list}\n\nPrints one line of JSON when it is ready. Logs go to stderr.`,
     )
     .action(async ({ config, takeOver, ...settings }: { config?: string; takeOver?: boolean }) => {
-      const { startHead } = await import('../../head/index.ts');
-      const head = await startHead(settings, { configFile: config, takeOver, successor: successorCommand() });
-      stopOnSignal(
-        () => head.stop(),
-        () => head.reload(),
-        // What became of it is in the log.
-        () => void head.upgrade().catch(() => {}),
+      const log = createLogger('head');
+      const keeper = process.env.BATON_KEEPER_PID;
+      const given = takeGivenSockets();
+      const keeping = serviceManager && new Keeping(serviceManager, given);
+      const starting = import('../../head/index.ts').then(({ Inherited, startHead }) =>
+        startHead(settings, {
+          configFile: config,
+          log,
+          takeOver,
+          successor: successorCommand(),
+          inherited: new Inherited(given),
+          ...(keeping && { onSockets: keeping.keep }),
+        }),
       );
+      stopOnSignal({
+        // Clients wait in its queue from the middle of its start on.
+        stop: async () => (await starting).stop(),
+        reload: async () => await reload(await starting),
+        // What became of it is in the log.
+        upgrade: () => void starting.then((head) => head.upgrade()).catch(() => {}),
+      });
+      const head = await starting;
       stopOnFailure(() => head.stop());
       announce(
         {
@@ -45,6 +66,8 @@ export function headCommand(): Command {
         },
         takeOver,
       );
+      watchOver(serviceManager);
+      if (keeper) watchKeeper(Number(keeper), log);
       // Visitors wait for a successor's deliveries just now, and it has taken nothing yet that a collection could learn from.
       if (takeOver) setTimeout(keepHeapSmall, HEAP_LATER_MS).unref();
       else keepHeapSmall();
@@ -64,6 +87,15 @@ const successorCommand = (): string[] => [
   ...process.argv.slice(1),
   ...(process.argv.includes('--take-over') ? [] : ['--take-over']),
 ];
+
+/** What came of it is in the head's log; systemd waits for its end. False: there is nothing to read. */
+async function reload(head: Head): Promise<boolean> {
+  if (!head.canReload) return false;
+  serviceManager?.say('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+  await head.reload().catch(() => {});
+  serviceManager?.say('READY=1');
+  return true;
+}
 
 /**
  * V8 would answer a wave of peers (100,000 that send garbage, say) with a heap of 100 MB and give none of it back to the

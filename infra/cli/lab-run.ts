@@ -4,9 +4,12 @@ import { BatonError } from '../../shared/errors.ts';
 import type { Experiment } from '../experiments/kit/experiment.ts';
 import { runExperiment } from '../experiments/kit/run.ts';
 import type { LabKind } from '../lab/kinds/kind.ts';
+import { otherSignals, stopSignals } from '../processes/signals.ts';
 import { renderTerminal } from '../report/terminal.ts';
 import { needReports, type WrittenReport, writeIndex, writeReport } from '../report/write.ts';
 import { createProgress } from '../terminal/progress.ts';
+
+type StopSignal = (typeof stopSignals)[number];
 
 export interface LabFlags {
   readonly on: LabKind;
@@ -21,11 +24,13 @@ export async function runAll(wanted: readonly Experiment[], flags: LabFlags): Pr
   if (flags.trace !== undefined) traceThese(flags.trace, flags.on);
   const stop = new AbortController();
   const interrupt = (signal: NodeJS.Signals) => {
+    // A terminal that closes says it twice, and means it once.
+    if (stop.signal.aborted && !stopSignals.includes(signal as StopSignal)) return;
     if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
     process.stderr.write('\nending early; once more ends at once\n');
     stop.abort();
   };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const signals = [...stopSignals, ...otherSignals];
   for (const signal of signals) process.on(signal, interrupt);
   const written: WrittenReport[] = [];
   let failure: unknown;

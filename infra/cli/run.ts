@@ -8,7 +8,7 @@ import { program } from './commands.ts';
 export async function run(arguments_: readonly string[]): Promise<void> {
   const [first = '', second = ''] = arguments_;
   const isService =
-    ['head', 'delivery'].includes(first) && !arguments_.some((one) => /^(-h|--help)$/.test(one));
+    ['head', 'keeper', 'delivery'].includes(first) && !arguments_.some((one) => /^(-h|--help)$/.test(one));
   if (!isService) endWithReader();
   try {
     const root = await program(first === 'help' ? second : first);

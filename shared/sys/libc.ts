@@ -43,6 +43,7 @@ export const EFAULT = -14;
 export const ENFILE = -23;
 export const EMFILE = -24;
 export const ENOSPC = -28;
+export const ENOBUFS = -105;
 export const EPIPE = -32;
 export const EOPNOTSUPP = -95;
 export const EADDRNOTAVAIL = -99;

@@ -1,11 +1,13 @@
 /** TCP listeners that share one address: each has its own accept queue, and the kernel spreads connections over them. */
 
 import { lookup } from 'node:dns/promises';
+import type { Server } from 'node:net';
 import { createReuseportFd } from 'node-unix-socket';
 import { addressBytes, readAddress } from '../addresses.ts';
 import { BatonError } from '../errors.ts';
 import { formatHostPort, type HostPort } from '../units.ts';
 import { bindTo, type Endpoint, localEndpoint, tcpSocketFor } from './endpoints.ts';
+import { detachFilter } from './last-handshakes.ts';
 import { errnoName } from './libc.ts';
 import {
   closeFd,
@@ -68,6 +70,8 @@ export async function joinListeners(
       setCloseOnExec(fd);
       setNonBlocking(fd);
       setNoDelay(fd);
+      // Of whoever has stopped to accept from it.
+      detachFilter(fd);
       if (fds.length < count) setReusePort(fd);
     }
     while (fds.length < count) fds.push(joinAt(port, host));
@@ -77,6 +81,20 @@ export async function joinListeners(
     throw error;
   }
 }
+
+/** The caller's listener is at this address. Throws INHERITED_UNUSABLE, with the fd closed. */
+export async function needListenerAt(fd: number, { host, port }: HostPort): Promise<void> {
+  try {
+    portOf(fd, { host: await resolve({ host, port }), port });
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
+
+/** Of a server of Node's that listens; undefined for one that does not. */
+export const listenerFd = (server: Server): number | undefined =>
+  (server as unknown as { _handle: { fd: number } | null })._handle?.fd;
 
 const unusable = (wanted: HostPort, problem: string): BatonError =>
   new BatonError('INHERITED_UNUSABLE', { what: `the listeners for ${formatHostPort(wanted)}`, problem });

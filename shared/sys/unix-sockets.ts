@@ -14,6 +14,7 @@ const c = {
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
@@ -64,8 +65,8 @@ function unixAddress(path: string): Buffer {
   return address;
 }
 
-function unixSocket(type: 'stream' | 'seqpacket'): number {
-  const kind = type === 'stream' ? SOCK_STREAM : SOCK_SEQPACKET;
+function unixSocket(type: 'stream' | 'seqpacket' | 'datagram'): number {
+  const kind = { stream: SOCK_STREAM, seqpacket: SOCK_SEQPACKET, datagram: SOCK_DGRAM }[type];
   return check('socket', c.socket(AF_UNIX, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
@@ -78,6 +79,35 @@ export function listenUnix(path: string, type: 'stream' | 'seqpacket', backlog: 
     fchmodSync(fd, 0o600);
     check('bind', c.bind(fd, address, address.length));
     listen(fd, backlog);
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** A Unix socket at `path` that datagrams come to, mode 0600 from its first moment. The path must be free. */
+export function bindDatagram(path: string): number {
+  const address = unixAddress(path);
+  const fd = unixSocket('datagram');
+  try {
+    fchmodSync(fd, 0o600);
+    check('bind', c.bind(fd, address, address.length));
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** What is sent through it are datagrams to the socket at `path`, which `@` begins where it is an abstract one (unix(7)). */
+export function connectDatagram(path: string): number {
+  const address = unixAddress(path);
+  const isAbstract = path.startsWith('@');
+  if (isAbstract) address.writeUInt8(0, 2);
+  const fd = unixSocket('datagram');
+  try {
+    check('connect', c.connect(fd, address, isAbstract ? address.length - 1 : address.length));
   } catch (error) {
     closeFd(fd);
     throw error;

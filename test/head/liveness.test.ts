@@ -6,7 +6,7 @@ const STALL = 1000;
 
 /** Judges a delivery each quarter of a stall timeout from 0 on; when it was dropped, and why. */
 function judged(process: number, signs: (now: number) => Partial<Signs>, untilMs: number) {
-  const liveness = new Liveness(process, STALL, 0);
+  const liveness = new Liveness(process, { stallTimeoutMs: STALL }, 0);
   for (let now = 0; now <= untilMs; now += STALL / 4) {
     const reason = liveness.judge({
       now,
@@ -59,7 +59,7 @@ test('one that is heard and takes nothing of what waits is dropped, the last one
 });
 
 test('nobody is blamed for a time in which nobody looked', (t) => {
-  const liveness = new Liveness(0, STALL, 0);
+  const liveness = new Liveness(0, { stallTimeoutMs: STALL }, 0);
   const signs = { lastHeard: 0, progress: 0, leavesUntaken: true, isLast: false };
   t.is(liveness.judge({ now: 5000, ...signs }), undefined);
   for (const now of [5250, 5500, 5750]) t.is(liveness.judge({ now, ...signs }), undefined);

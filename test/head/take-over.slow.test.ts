@@ -319,7 +319,7 @@ test('a head that dies while its successor warms up, or hands over, is succeeded
     half.write('GET / HTTP/1.1\r\n');
     await cluster.untilStatus('it is under inspection', (status) => status.open === 1);
     const successor = await askToTakeOver(cluster.admin);
-    const listeners = successor.inherited.takeWorkers();
+    const listeners = await successor.inherited.open('worker', async (given) => given);
     if (state === 'ready') await cluster.head.freeze!();
     const handed = successor.complete();
     if (state === 'warming') handed.catch(() => {});

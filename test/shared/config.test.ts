@@ -138,7 +138,7 @@ test('a file that cannot be read as settings says why, on one line', async (t) =
     [await fileWith('{\n  "mode": redirect\n}'), /Unexpected token/],
     [await fileWith('[]'), /it is not a JSON object$/],
     [await fileWith('null'), /it is not a JSON object$/],
-    [folder, /EISDIR/],
+    [folder, /not a file that could be read twice$/],
   ] as const) {
     const error = problemWith({}, file);
     t.is(error.code, 'CONFIG_UNREADABLE');

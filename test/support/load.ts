@@ -8,6 +8,8 @@ export interface Visit {
   readonly body: string;
   readonly error: string;
   readonly millis: number;
+  /** Milliseconds of performance.now(). */
+  readonly beganAt: number;
 }
 
 /** Visits `target` `count` times, `perSecond` begun each second whatever becomes of the earlier ones. */
@@ -31,9 +33,15 @@ export async function visit(address: string, target: string, timeoutMs = 15_000)
   const request = `GET ${target} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n`;
   try {
     const { status, rest } = await sendAndFollow(address, request, { timeoutMs });
-    return { status, body: rest.toString(), error: '', millis: performance.now() - began };
+    return { status, body: rest.toString(), error: '', millis: performance.now() - began, beganAt: began };
   } catch (error) {
-    return { status: 0, body: '', error: (error as Error).message, millis: performance.now() - began };
+    return {
+      status: 0,
+      body: '',
+      error: (error as Error).message,
+      millis: performance.now() - began,
+      beganAt: began,
+    };
   }
 }
 

@@ -27,6 +27,8 @@ const packages = {
   spin: 'spin',
   promtool: 'prometheus',
   prometheus: 'prometheus',
+  'systemd-analyze': 'systemd',
+  'systemd-socket-activate': 'systemd',
 } as const;
 export type Tool = keyof typeof packages;
 

@@ -5,7 +5,7 @@ import type { ExaminedHost } from '../kinds/kind.ts';
 import type { VagrantHost } from './host.ts';
 import { openHosts } from './hosts.ts';
 
-/** What the units have; see infra/vagrant/systemd. */
+/** What the units have; see infra/systemd. */
 const capabilities: Readonly<Record<'head' | 'delivery', readonly string[]>> = {
   head: ['net_admin', 'bpf', 'perfmon'],
   delivery: ['net_admin'],

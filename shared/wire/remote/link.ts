@@ -10,7 +10,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { BatonError } from '../../errors.ts';
 import { listenerOf } from '../../sys/listener-of.ts';
-import { listenError } from '../../sys/reuseport.ts';
+import { listenError, needListenerAt } from '../../sys/reuseport.ts';
 import { formatHostPort, type HostPort } from '../../units.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 
@@ -171,6 +171,7 @@ export async function listenForLinks(
     });
     late.handlers = handlers.onLink(link);
   });
+  if (inherited !== undefined) await needListenerAt(inherited, address);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, option)));
     server.listen(inherited === undefined ? address : { fd: inherited }, resolve);

@@ -29,6 +29,7 @@ const door = new AdminDoor(
         throw new BatonError('UNKNOWN_DELIVERY', { name, known: [...draining.keys()].join(', ') });
       draining.set(name, on);
     },
+    reload: async () => ({ changed: [], restart: [] }),
     metrics,
     upgrade: () => Promise.reject(new BatonError('TAKE_OVER_FAILED', { problem: 'there is no head' })),
     takeOver: (socket) => void socket.destroy(),

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
+import { policyByName } from '../../../head/choose/index.ts';
 import { createScoreboardMemory, WorkerCounters } from '../../../head/scoreboard.ts';
 import { ACCEPT_BATCH, Listener } from '../../../head/worker/listener.ts';
 import type { Calls } from '../../../shared/sys/calls.ts';
@@ -26,8 +27,8 @@ async function openIntake(t: ExecutionContext, calls: Calls, room: number, withA
     epoll,
     calls,
     row,
-    maxConnections: room,
-    withAddress,
+    tuning: { maxConnections: room, backlog: 1000, deferAcceptMs: 0 },
+    router: { policy: policyByName(withAddress ? 'client-hash' : 'round-robin') },
     onConnection(fd, addressHash) {
       accepted.push(fd);
       hashes.add(addressHash);
@@ -65,7 +66,7 @@ if (ring) kinds.push(['together', () => openRing()!]);
 for (const [how, open] of kinds) {
   test.serial(`as many as wait are accepted, a batch at most, ${how}`, async (t) => {
     const { intake, epoll, accepted, hashes, clients } = await openIntake(t, open(), 1000);
-    intake.listen(1000, 0);
+    intake.listen();
     t.is(epoll.wait(0), 0);
     await clients(ACCEPT_BATCH + 3);
     t.is(epoll.wait(0), 1);
@@ -81,7 +82,7 @@ for (const [how, open] of kinds) {
 
   test.serial(`the addresses of clients are known where they are asked for, ${how}`, async (t) => {
     const { intake, hashes, clients } = await openIntake(t, open(), 1000, true);
-    intake.listen(1000, 0);
+    intake.listen();
     await clients(3);
     t.is(intake.accept(0), 3);
     t.is(hashes.size, 1);
@@ -90,7 +91,7 @@ for (const [how, open] of kinds) {
 
   test.serial(`without room it pauses, and goes on when the pause is over, ${how}`, async (t) => {
     const { intake, epoll, row, clients, asked } = await openIntake(t, open(), 2);
-    intake.listen(1000, 0);
+    intake.listen();
     await clients(3);
     t.is(intake.accept(1000), 2);
     t.is(asked(), 0);
@@ -108,7 +109,7 @@ for (const [how, open] of kinds) {
 
   test.serial(`a failure is counted, and accepting tried again later, ${how}`, async (t) => {
     const { intake, listener, epoll, row } = await openIntake(t, open(), 1000);
-    intake.listen(1000, 0);
+    intake.listen();
     // Nothing can be accepted from here on (EINVAL), and epoll says so for ever.
     endReading(listener);
     t.is(epoll.wait(0), 1);
@@ -122,7 +123,7 @@ for (const [how, open] of kinds) {
 
   test.serial(`what is queued is taken before it closes, ${how}`, async (t) => {
     const { intake, accepted, clients, bound } = await openIntake(t, open(), 1000);
-    intake.listen(1000, 0);
+    intake.listen();
     await clients(ACCEPT_BATCH + 1);
     intake.stop(0, 0);
     t.is(accepted.length, ACCEPT_BATCH + 1);

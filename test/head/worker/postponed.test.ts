@@ -11,7 +11,11 @@ function queue(longestMs: number) {
     setState() {},
     rest() {},
   } as unknown as Connections;
-  const postponed = new Postponed(connections, longestMs, (fd, from) => void acted.push([fd, from]));
+  const postponed = new Postponed(
+    connections,
+    { headTimeoutMs: longestMs },
+    (fd, from) => void acted.push([fd, from]),
+  );
   return { postponed, acted };
 }
 

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { execa } from 'execa';
@@ -14,10 +15,12 @@ import socket, sys
 manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 manager.bind(sys.argv[1])
 print('bound', flush=True)
-print(manager.recv(1000).decode(), end='', flush=True)
+while True:
+    data, fds, flags, sender = socket.recv_fds(manager, 1000, 8)
+    print(data.decode().replace('\\n', ' '), len(fds), flush=True)
 `;
 
-test('a head that systemd started tells it when it is ready', async (t) => {
+test('what a head tells systemd: its sockets, when it is ready, reloads and stops', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));
   const path = join(directory, 'notify.sock');
   const manager = execa('python3', ['-c', PLAY_MANAGER, path], { buffer: false, reject: false });
@@ -26,19 +29,32 @@ test('a head that systemd started tells it when it is ready', async (t) => {
     await manager;
     await rm(directory, { recursive: true });
   });
-  await once(manager.stdout, 'data');
-  const told = once(manager.stdout, 'data');
+  const lines = createInterface({ input: manager.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => (await lines.next()).value as string;
+  t.is(await next(), 'bound');
   const socket = join(directory, 'head.sock');
-  const head = execa(process.execPath, [main, 'head', '--listen', '127.0.0.1:0', '--socket', socket], {
-    env: { NOTIFY_SOCKET: path },
+  const config = join(directory, 'head.json');
+  await writeFile(config, '{}');
+  const args = ['--listen', '127.0.0.1:0', '--socket', socket, '--workers', '2', '--config', config];
+  const head = execa(process.execPath, [main, 'head', ...args], {
+    env: { NOTIFY_SOCKET: path, WATCHDOG_USEC: '60000000' },
     reject: false,
   });
   t.teardown(() => head.kill('SIGKILL'));
-  const [message] = (await told) as [Buffer];
-  t.is(message.toString(), 'READY=1\n');
+  for (const name of ['worker-0', 'worker-1', 'deliveries-0', 'admin-0'])
+    t.is(await next(), `FDSTORE=1 FDNAME=kept-${name} FDPOLL=0  1`);
+  t.is(await next(), 'READY=1  0');
   const status = await execa(process.execPath, [main, 'status', '--json', '--socket', socket]);
   t.is(JSON.parse(status.stdout).pid, head.pid);
+  head.kill('SIGHUP');
+  t.regex(await next(), /^RELOADING=1 MONOTONIC_USEC=\d{6,} {2}0$/);
+  t.is(await next(), 'READY=1  0');
+  // A socket file that was deleted is made again, and the one that nobody finds any more is not kept.
+  await rm(socket);
+  t.is(await next(), 'FDSTOREREMOVE=1 FDNAME=kept-deliveries-0  0');
+  t.is(await next(), 'FDSTORE=1 FDNAME=kept-deliveries-0 FDPOLL=0  1');
   head.kill('SIGTERM');
+  t.is(await next(), 'STOPPING=1  0');
   t.is((await head).exitCode, 0);
 });
 

@@ -28,6 +28,8 @@ import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
 const STOP_LOOK_MS = 20;
+/** Of the time for the first delivery. */
+const WAITING_PARTS = 10;
 
 export class HeadProcess implements Head {
   readonly socket: string;
@@ -137,7 +139,7 @@ export class HeadProcess implements Head {
     }
     this.ended = this.#watch();
     this.#socketWatch.start();
-    this.#waiting = setTimeout(() => this.#accept(), this.#settings.firstDeliveryWithin);
+    this.#waitForDelivery(this.#settings.firstDeliveryWithin);
     const { mode, policy, workers } = this.#settings;
     const { listen: at, socket, admin, control } = this;
     this.#log.info(
@@ -151,10 +153,19 @@ export class HeadProcess implements Head {
     return this;
   }
 
+  /**
+   * In parts, since a process that was stopped finds its timers due before it hears who has come meanwhile: of the time that
+   * it was stopped for, one part counts.
+   */
+  #waitForDelivery(withinMs: number): void {
+    let left = WAITING_PARTS;
+    this.#waiting = setInterval(() => --left === 0 && this.#accept(), withinMs / WAITING_PARTS);
+  }
+
   /** A visitor who comes before the first delivery waits in the accept queue, for a while. */
   #accept(): void {
     if (!this.#waiting) return;
-    clearTimeout(this.#waiting);
+    clearInterval(this.#waiting);
     this.#waiting = undefined;
     this.#workers?.tellAll({ type: 'accept' });
   }
@@ -217,7 +228,7 @@ export class HeadProcess implements Head {
   async #stop(): Promise<void> {
     const { open, lingering } = this.status();
     this.#log.info({ open, lingering }, 'the head stops: it passes on what it has');
-    clearTimeout(this.#waiting);
+    clearInterval(this.#waiting);
     this.#waiting = undefined;
     this.#giveBackPaths();
     this.#workers?.tellAll({ type: 'stop', withinMs: this.#settings.stopTimeout });

@@ -36,6 +36,8 @@ import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
 const STOP_LOOK_MS = 20;
+/** Of the time for the first delivery. */
+const WAITING_PARTS = 10;
 /** When another takes over, what is on its way to other hosts has this long to arrive, milliseconds; the rest goes back. */
 const SETTLE_WITHIN_MS = 50;
 
@@ -182,8 +184,7 @@ export class HeadProcess implements Head {
     }
     this.ended = this.#watch();
     this.#socketWatch.start();
-    if (!this.#hasAccepted && !this.#expected)
-      this.#waiting = setTimeout(() => this.#accept(), this.#settings.firstDeliveryWithin);
+    if (!this.#hasAccepted && !this.#expected) this.#waitForDelivery(this.#settings.firstDeliveryWithin);
     const { mode, policy, workers } = this.#settings;
     const { listen: at, socket, admin, control } = this;
     this.#log.info(
@@ -195,6 +196,15 @@ export class HeadProcess implements Head {
       this.#log.info(`${who}, HTTP/2 and upgrades are handed over: their clients could follow no redirect`);
     }
     return this;
+  }
+
+  /**
+   * In parts, since a process that was stopped finds its timers due before it hears who has come meanwhile: of the time that
+   * it was stopped for, one part counts.
+   */
+  #waitForDelivery(withinMs: number): void {
+    let left = WAITING_PARTS;
+    this.#waiting = setInterval(() => --left === 0 && this.#accept(), withinMs / WAITING_PARTS);
   }
 
   /** What can be refused is asked for first, before a visitor can come. */
@@ -269,7 +279,7 @@ export class HeadProcess implements Head {
   #accept(): void {
     if (this.#hasAccepted || this.#stopping) return;
     this.#hasAccepted = true;
-    clearTimeout(this.#waiting);
+    clearInterval(this.#waiting);
     this.#waiting = undefined;
     this.#workers?.tellAll({ type: 'accept' });
     if (!this.#expected) return;
@@ -371,7 +381,7 @@ export class HeadProcess implements Head {
     if (!(await this.#succession.abort())) return await this.ended;
     const { open, lingering } = this.status();
     this.#log.info({ open, lingering }, 'the head stops: it passes on what it has');
-    clearTimeout(this.#waiting);
+    clearInterval(this.#waiting);
     this.#expected?.close();
     this.#giveBackPaths();
     this.#workers?.tellAll({ type: 'stop', withinMs: this.#settings.stopTimeout });
@@ -456,7 +466,7 @@ export class HeadProcess implements Head {
   async #depart(): Promise<readonly PassedConnection[]> {
     this.#isHead = false;
     this.#socketWatch.stop();
-    clearTimeout(this.#waiting);
+    clearInterval(this.#waiting);
     this.#expected?.close();
     const workers = this.#workers!;
     workers.tellAll({ type: 'depart' });

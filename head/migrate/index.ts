@@ -161,10 +161,6 @@ export class RemoteSide {
     // It has gone: the worker is being told so, and gives these connections to others.
   }
 
-  get controlFd(): number | undefined {
-    return this.#links.fd;
-  }
-
   /** HOST:PORT at which deliveries register. */
   get control(): string {
     return formatHostPort(this.#links.address);

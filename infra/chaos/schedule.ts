@@ -62,6 +62,8 @@ export function makeSchedule(
   }
   const head = [
     ...['--workers', String(1 + Math.floor(random() * 3)), '--policy', one(policies)],
+    // On a machine that is busy deliveries take longer than a second to come to the next head.
+    ...['--first-delivery-within', '10s'],
     ...['--backlog', String(one([16, 128, 4096])), '--io-uring', one(['auto', 'off'])],
   ];
   return { seed, head, durationMs, faults };

@@ -1,7 +1,6 @@
 /** TCP listeners that share one address: each has its own accept queue, and the kernel spreads connections over them. */
 
 import { lookup } from 'node:dns/promises';
-import type { Server } from 'node:net';
 import { createReuseportFd } from 'node-unix-socket';
 import { addressBytes, readAddress } from '../addresses.ts';
 import { BatonError } from '../errors.ts';
@@ -91,10 +90,6 @@ export async function needListenerAt(fd: number, { host, port }: HostPort): Prom
     throw error;
   }
 }
-
-/** Of a server of Node's that listens; undefined for one that does not. */
-export const listenerFd = (server: Server): number | undefined =>
-  (server as unknown as { _handle: { fd: number } | null })._handle?.fd;
 
 const unusable = (wanted: HostPort, problem: string): BatonError =>
   new BatonError('INHERITED_UNUSABLE', { what: `the listeners for ${formatHostPort(wanted)}`, problem });

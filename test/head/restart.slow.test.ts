@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { getStatus } from '../../infra/admin-client.ts';
@@ -214,6 +215,26 @@ test.serial('who comes before the first delivery does not take one that is drain
   await cluster.addDelivery('d2');
   t.deepEqual(failed(await Promise.all(early)), []);
 });
+
+test.serial(
+  'a head that is stopped while it waits for its first delivery hears who has come before it answers',
+  async (t) => {
+    const WITHIN_MS = 2000;
+    const cluster = await startCluster(
+      t,
+      ['--workers', '1', '--first-delivery-within', `${WITHIN_MS}ms`],
+      [],
+    );
+    await cluster.head.freeze();
+    const early = visit(cluster.listen, '/bytes/3', 60_000);
+    const registering = cluster.addDelivery('d1');
+    // Its timer is overdue when it goes on.
+    await delay(WITHIN_MS * 1.5);
+    await cluster.head.resume();
+    await registering;
+    t.is((await early).status, 200);
+  },
+);
 
 test.serial('a head that is told to stop before its first delivery answers those who wait', async (t) => {
   const directory = await folder(t);

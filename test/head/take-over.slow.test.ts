@@ -1,7 +1,8 @@
 /** A head that hands over to its successor: whoever dies, freezes, lies or comes twice, and at which step, no visit is lost. */
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
@@ -446,7 +447,8 @@ test('SIGUSR2 and `baton upgrade` say what became of it; a successor that cannot
 });
 
 test('a configuration that is wrong by now is told, and the head goes on', async (t) => {
-  const directory = await import('node:fs/promises').then(({ mkdtemp }) => mkdtemp('/tmp/baton-upgrade-'));
+  const directory = await mkdtemp(join(tmpdir(), 'baton-upgrade-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
   const config = join(directory, 'head.json');
   await writeFile(config, '{}');
   const cluster = await start(t, ['--workers', '1', '--config', config], ['d1']);

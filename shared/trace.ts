@@ -59,6 +59,9 @@ const handoffSteps = [
   'answer',
   'fail',
   'close',
+  // From one head to its successor, which begins with it before the other leaves it.
+  'succeed',
+  'pass',
   // Of themselves, when they end.
   'counts',
   // A delivery, of a lane, and of a connection on it.

@@ -74,6 +74,12 @@ export class Connections {
   }
 
   open(fd: number, mode: number, now: number, addressHash: number): void {
+    steps?.accept(fd, mode);
+    this.#row.add('accepted');
+    this.#begin(fd, mode, now, addressHash);
+  }
+
+  #begin(fd: number, mode: number, now: number, addressHash: number): void {
     this.mode[fd] = mode;
     this.acceptedAt[fd] = now;
     this.addressHash[fd] = addressHash;
@@ -82,15 +88,14 @@ export class Connections {
     this.mayClose[fd] = 0;
     this.discarded[fd] = 0;
     this.#state[fd] = READING;
-    steps?.accept(fd, mode);
-    this.#row.add('accepted');
     this.#row.add('open');
   }
 
   /** One that another head has accepted. `hasOutcome`: and counted, so that it is held here and no more. */
   adopt(fd: number, mode: number, acceptedAt: number, addressHash: number, hasOutcome: boolean): void {
-    this.open(fd, mode, acceptedAt, addressHash);
-    if (hasOutcome) this.#row.add('accepted', -1);
+    steps?.succeed(fd, hasOutcome);
+    if (!hasOutcome) this.#row.add('accepted');
+    this.#begin(fd, mode, acceptedAt, addressHash);
   }
 
   state(fd: number): number {

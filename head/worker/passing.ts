@@ -16,6 +16,7 @@ import type { Listener } from './listener.ts';
 import type { Outbox } from './outbox.ts';
 import type { Postponed } from './postponed.ts';
 import type { RequestReader } from './reader.ts';
+import { steps } from './steps.ts';
 
 export interface PassingParts {
   readonly connections: Connections;
@@ -111,6 +112,7 @@ export class Passing {
     for (const fd of this.#told) {
       // The successor's copy keeps the open file, and with it what epoll watches of it.
       connections.unwatch(fd);
+      steps?.pass(fd);
       connections.close(fd);
     }
     this.#told.clear();

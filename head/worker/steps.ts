@@ -28,6 +28,18 @@ class WorkerSteps {
     this.#trace.say(name, 'accept', areKnown ? endsText(client, server) : '-', mode);
   }
 
+  /** Another head has accepted it, and counted it where it has its answer. */
+  succeed(fd: number, hasOutcome: boolean): void {
+    const name = `c${socketCookie(fd)}`;
+    this.#names.set(fd, name);
+    this.#trace.say(name, 'succeed', hasOutcome ? 'counted' : 'open');
+  }
+
+  /** It is its successor's. */
+  pass(fd: number): void {
+    this.#trace.say(this.nameOf(fd), 'pass');
+  }
+
   /** It is given to the main thread, for a delivery on another host. */
   move(fd: number, slot: number): void {
     this.#trace.say(this.nameOf(fd), 'move', slot);

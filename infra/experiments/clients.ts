@@ -36,8 +36,7 @@ type What = Method | typeof SOCKET;
 
 export const clients: Experiment = {
   name: 'clients',
-  title:
-    'what curl, Python, Node, wget and Chromium do with a handoff, a 307 and a 201, plain and over TLS: GET, POST, WebSocket',
+  title: 'what curl, Python, Node, wget and Chromium do with a handoff, a 307 and a 201, plain and over TLS',
   question: 'Do real clients follow a 307 and a 201, also with a body, and what do they notice of a handoff?',
   seconds: { full: 80, quick: 80 },
   run,

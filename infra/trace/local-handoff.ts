@@ -19,6 +19,8 @@ export class LocalHandoff implements Rules {
   readonly #fates: Fates;
   readonly #migrations: Migrations;
   readonly connections = new Map<string, Connection>();
+  /** What they are at the heads that had them before, until these have left them. */
+  readonly #former = new Map<string, Connection>();
   readonly #lanes = new Map<string, Lane>();
   /** By what a delivery calls the connections of each. */
   readonly #sessions = new Map<string, Lane>();
@@ -47,9 +49,15 @@ export class LocalHandoff implements Rules {
   #takeAtHead(step: Step): string | undefined {
     const { subject, transition, details, thread } = step;
     if (transition === 'accept') return this.#accept(step);
-    const connection = this.connections.get(subject);
+    if (transition === 'succeed') return this.#succeed(step);
+    const now = this.connections.get(subject);
+    const former = this.#former.get(subject);
+    const isFormer = former?.owner === thread && now?.owner !== thread;
+    const connection = isFormer ? former : now;
     if (!connection) return 'nobody has accepted it';
     if (thread !== connection.owner) return `it is with ${connection.owner.name}`;
+    if (isFormer && transition !== 'pass' && transition !== 'close') return `it is its successor's`;
+    if (transition === 'pass' && !isFormer) return 'it has no successor';
     const [from, to] = headSteps[transition]!;
     if (!from.includes(connection.state)) return `the head's is ${connection.state}`;
     connection.state = to;
@@ -83,6 +91,20 @@ export class LocalHandoff implements Rules {
     this.connections.set(subject, { name: subject, ends: details[0]!, owner: thread, state: 'TO_PLACE' });
     this.#tallyOf(thread).accepted++;
     return undefined;
+  }
+
+  /** Nobody is asked whether the one before knows of it: that one may be dead, and writes on nothing that it has passed. */
+  #succeed({ subject, details, thread }: Step): string | undefined {
+    const before = this.connections.get(subject);
+    const isCounted = details[0] === 'counted';
+    const state = isCounted ? 'FALLBACK' : 'TO_PLACE';
+    this.connections.set(subject, { name: subject, ends: before?.ends ?? '-', owner: thread, state });
+    if (!isCounted) this.#tallyOf(thread).accepted++;
+    if (!before) return undefined;
+    if (before.owner === thread) return 'it is its own predecessor';
+    this.#former.set(subject, before);
+    const [from] = headSteps.pass!;
+    return from.includes(before.state) ? undefined : `it comes of a head where it is ${before.state}`;
   }
 
   #offer(connection: Connection, laneName: string, number: string): string | undefined {
@@ -238,12 +260,12 @@ export class LocalHandoff implements Rules {
   }
 
   #connectionsOf(thread: Thread): Connection[] {
-    return [...this.connections.values()].filter(({ owner }) => owner === thread);
+    return [...this.connections.values(), ...this.#former.values()].filter(({ owner }) => owner === thread);
   }
 
   end(): string[] {
     const problems: string[] = [];
-    for (const { name, state, owner } of this.connections.values()) {
+    for (const { name, state, owner } of [...this.connections.values(), ...this.#former.values()]) {
       // One that is moving is in the main thread's hands, which goes on a little longer.
       if (this.#fates.of(owner) === 'ended' && state !== 'CLOSED' && state !== 'MOVING')
         problems.push(`${name}: ${owner.name} has ended, and it is ${state}`);

@@ -15,6 +15,8 @@ export type AtHead =
   | 'MOVED'
   | 'FALLBACK'
   | 'FAILED'
+  /** To a successor. */
+  | 'PASSED'
   | 'CLOSED';
 
 export const headSteps: Readonly<
@@ -31,7 +33,8 @@ export const headSteps: Readonly<
   terminate: [['TO_PLACE'], 'TERMINATED'],
   answer: [['TO_PLACE', 'TERMINATED'], 'FALLBACK'],
   fail: [['TO_PLACE', 'TERMINATED'], 'FAILED'],
-  close: [['TAKEN_BY_ONE', 'MOVED', 'FALLBACK', 'FAILED'], 'CLOSED'],
+  pass: [['TO_PLACE', 'FALLBACK', 'FAILED'], 'PASSED'],
+  close: [['TAKEN_BY_ONE', 'MOVED', 'FALLBACK', 'FAILED', 'PASSED'], 'CLOSED'],
 };
 
 /** At a delivery: of `copy`, `serves` and `speaker`; OFFERED also while it is on its way, or in its hands untaken. */

@@ -401,7 +401,8 @@ test('an answer that lingers, one that its client does not read and a deadline p
   const [late] = (await once(slow, 'data')) as [Buffer];
   t.regex(late.toString('latin1'), /^HTTP\/1\.1 408 /);
   const waited = performance.now() - began;
-  t.true(waited > 14_900 && waited < upgraded + 14_500, `its deadline is the one that it had: ${waited} ms`);
+  // It was accepted a little before that is known here.
+  t.true(waited > 14_000 && waited < upgraded + 14_500, `its deadline is the one that it had: ${waited} ms`);
   lingering.end();
   slow.destroy();
   await cluster.untilStatus('nothing is left', (now) => now.open + now.lingering === 0);

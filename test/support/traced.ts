@@ -22,13 +22,17 @@ if (folder !== undefined) process.env.BATON_TRACE = folder;
 
 /** Those that run, and those that have ended without a word of their own: a crash is no such end. */
 const running = new Set<number>();
+const started = new Set<number>();
 const killed = new Set<number>();
 const KILLING: readonly unknown[] = ['SIGKILL', 'SIGTERM', 'SIGINT'];
 
 // Whoever starts a process in here: launch(), or a test itself.
 subscribe('child_process', (message) => {
   const { process: child } = message as { process: ChildProcess };
-  child.once('spawn', () => running.add(child.pid!));
+  child.once('spawn', () => {
+    running.add(child.pid!);
+    started.add(child.pid!);
+  });
   child.once('exit', (_, signal) => {
     running.delete(child.pid!);
     if (KILLING.includes(signal) || (signal === null && !hasMainThread(child.pid!))) killed.add(child.pid!);
@@ -44,6 +48,8 @@ test?.after.always('all that was done is what the models allow', async () => {
     (left) => left.length === 0,
     ENDED_WITHIN_MS,
   );
+  // How those have ended that others started, a head's successor for one, nobody here is told.
+  for (const pid of tracedPids()) if (!started.has(pid)) killed.add(pid);
   const { faults } = checkTraces(folder, { killed, running: [process.pid] });
   if (faults.length > 0)
     throw new Error(`what the models do not allow, in ${folder}:\n${faults.slice(0, SHOWN).join('\n')}`);

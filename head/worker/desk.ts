@@ -181,7 +181,10 @@ export class WorkerDesk implements Desk {
 
   /** Ends a connection that can be told nothing any more, whose client may still read; `why` of one that has no answer. */
   breakOff(fd: number, why: InspectionFailure | undefined): void {
-    if (why) this.#counters.add(why);
+    if (why) {
+      this.#counters.add(why);
+      steps?.fail(fd, why);
+    }
     this.#linger.begin(fd, this.#clock.now);
   }
 

@@ -1,8 +1,7 @@
 /** A head reads its configuration again: what changes, what does not, and what is refused. */
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,7 +16,7 @@ import { open, send, sendOn } from '../support/raw-client.ts';
 import { until } from '../support/until.ts';
 
 const run = promisify(execFile);
-const folder = await mkdtemp(join(tmpdir(), 'baton-test-'));
+const folder = mkdtempSync(join(tmpdir(), 'baton-test-'));
 const file = join(folder, 'head.json');
 const undo: (() => Promise<void>)[] = [];
 let cluster: Cluster;

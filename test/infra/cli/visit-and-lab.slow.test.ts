@@ -226,7 +226,7 @@ test.serial(
   async (t) => {
     const directory = await temporary(t);
     // A machine that has no other client than curl.
-    for (const tool of ['curl', 'sh', 'head', 'id'])
+    for (const tool of ['curl', 'sh', 'head', 'id', 'cat', 'mktemp', 'rm'])
       await symlink((await execa('sh', ['-c', `command -v ${tool}`])).stdout, join(directory, tool));
     const out = join(directory, 'reports');
     const { exitCode, stderr } = await execa(

@@ -1,6 +1,7 @@
 export default {
   files: ['test/**/*.test.ts'],
   extensions: ['ts'],
+  require: ['./test/support/leave.ts'],
   timeout: '120s',
   concurrency: 1,
   // With a process for each file the others go on where native code ends one. Those that enter network namespaces do so with

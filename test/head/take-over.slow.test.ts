@@ -354,8 +354,8 @@ test('a real head is succeeded by a real one although it is killed meanwhile, an
   await successor.taken;
   const all = await visits;
   t.true(all.filter(({ error }) => error.includes('ECONNREFUSED')).length === 0);
-  // What it had accepted and not handed over ends with it, as with any head that is killed.
-  t.true(failed(all).length <= 5, `${failed(all).length} failed`);
+  // What it had accepted and not handed over, a batch at most, ends with it, as with any head that is killed.
+  t.true(failed(all).length <= 64, `${failed(all).length} failed`);
   t.is((await visit(cluster.listen, '/bytes/4')).status, 200);
 });
 

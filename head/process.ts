@@ -12,12 +12,12 @@ import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
 import { AdminDoor } from './admin.ts';
-import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
+import { countsOf } from './counts.ts';
 import { Drained } from './drained.ts';
+import { Figures } from './figures.ts';
 import type { Head } from './head.ts';
 import type { Inherited, InheritedSocket } from './inherited.ts';
 import { checkSettings, connectionsWithin, type Limits, limitsOf } from './limits.ts';
-import { readListenCounters } from './listen-counters.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
 import { createMetrics } from './metrics.ts';
 import { checkRemote, openRemote, type RemoteSide } from './migrate/index.ts';
@@ -88,8 +88,7 @@ export class HeadProcess implements Head {
   readonly #admin: AdminDoor;
   #metricsServer: MetricsServer | undefined;
   readonly #socketWatch: SocketWatch;
-  readonly #startedAt = performance.now();
-  readonly #kernelAtStart = readListenCounters();
+  readonly #figures: Figures;
   readonly #drained: Drained;
   readonly #registry: Registry;
   #remote: RemoteSide | undefined;
@@ -102,7 +101,6 @@ export class HeadProcess implements Head {
   /** When all was handed over to this head. */
   #handedAt = 0;
   #tuned: (() => void) | undefined;
-  #snapshot: Snapshot | undefined;
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -127,6 +125,7 @@ export class HeadProcess implements Head {
       { length: settings.workers },
       (_, worker) => new WorkerCounters(this.#memory, worker),
     );
+    this.#figures = new Figures(this.#rows);
     this.#drained = new Drained(this.socket, log);
     this.#registry = this.#openRegistry();
     this.#localDeliveries = new LocalDeliveries({ path: this.socket, group, registry: this.#registry, log });
@@ -153,7 +152,7 @@ export class HeadProcess implements Head {
     return createMetrics({
       rows: this.#rows,
       status: () => this.status(),
-      total: (name) => this.#counts().totals[name],
+      total: (name) => this.#figures.counts.totals[name],
       migration: () => this.#remote?.measures,
     });
   }
@@ -387,7 +386,7 @@ export class HeadProcess implements Head {
     this.#workers?.tellAll({ type: 'stop', withinMs: this.#settings.stopTimeout });
     this.#tls?.stop();
     const look = setInterval(() => {
-      if (this.#workers?.areClosed && takeSnapshot(this.#rows).totals.open === 0) void this.#letGo();
+      if (this.#workers?.areClosed && this.#figures.open === 0) void this.#letGo();
     }, STOP_LOOK_MS);
     await this.ended.finally(() => clearInterval(look));
     this.#log.info('the head has stopped');
@@ -498,17 +497,6 @@ export class HeadProcess implements Head {
     this.#registry.drain(name, on);
   }
 
-  /** The same for all that ask in one turn of the event loop: the figures of one answer agree with each other. */
-  #counts(): Snapshot {
-    if (!this.#snapshot) {
-      this.#snapshot = takeSnapshot(this.#rows);
-      setImmediate(() => {
-        this.#snapshot = undefined;
-      });
-    }
-    return this.#snapshot;
-  }
-
   status(): HeadStatus {
     const cpu = process.cpuUsage();
     const listeners = this.#stopping
@@ -523,11 +511,11 @@ export class HeadProcess implements Head {
       socket: this.socket,
       workers: this.#settings.workers,
       backlog: listeners[0]?.backlog ?? 0,
-      uptimeSeconds: (performance.now() - this.#startedAt) / 1000,
+      uptimeSeconds: this.#figures.uptimeSeconds,
       cpu: { userMicros: cpu.user, systemMicros: cpu.system },
-      ...countsOf(this.#counts()),
+      ...countsOf(this.#figures.counts),
       listeners,
-      kernel: growthOf(readListenCounters(), this.#kernelAtStart),
+      kernel: this.#figures.kernel,
       migration: this.#remote?.status() ?? null,
       deliveries: this.#registry.status(),
     };

@@ -2,77 +2,28 @@
  * The settings of a head and of a delivery: one schema each gives the defaults, the checks, the command line's help and
  * the JSON schema for editors. A setting `headTimeout` is `--head-timeout` on the command line.
  */
-import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { BatonError } from './errors.ts';
-import { isReachable, REACHABLE } from './reachable.ts';
 import * as z from './schema.ts';
 import { servedNames, splitNames } from './served-names.ts';
+import {
+  address,
+  bytes,
+  duration,
+  file,
+  files,
+  ofThisProcess,
+  path,
+  reachable,
+  text,
+  traced,
+  vips,
+  whole,
+  wholeOr,
+} from './setting-kinds.ts';
 import { readSmallFile } from './small-file.ts';
 import { modes } from './status.ts';
-import { formatBytes, formatDuration, parseBytes, parseDuration, parseHostPort } from './units.ts';
 import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/control.ts';
-
-/** A value that people write with a unit, kept as a number within bounds. */
-const quantity = (
-  read: (text: string) => number | undefined,
-  write: (value: number) => string,
-  example: string,
-  min: number,
-  max: number,
-  fallback: string,
-  placeholder: string,
-) =>
-  z
-    .written<number>((text) => {
-      const number = read(text);
-      if (number !== undefined && number >= min && number <= max) return number;
-      return { expected: `something like ${example}, from ${write(min)} to ${write(max)}` };
-    })
-    .default(read(fallback)!)
-    .meta({ shown: fallback, placeholder });
-
-const duration = (fallback: string, minMs: number, maxMs: number) =>
-  quantity(parseDuration, formatDuration, '250ms, 10s or 1m', minMs, maxMs, fallback, 'DURATION');
-const bytes = (fallback: string, min: number, max: number) =>
-  quantity(parseBytes, formatBytes, '16k or 64m', min, max, fallback, 'SIZE');
-
-/** A whole number; a command line has it as text. */
-const whole = (range: z.Numeric) => z.digits(range).meta({ placeholder: 'N' });
-
-const wholeOr = (range: z.Numeric, fallback: number) =>
-  whole(range).default(fallback).meta({ shown: fallback });
-
-/** A default that is another for another process: help and schema say how it comes. */
-const ofThisProcess = (shown: string) => ({ shown, default: undefined });
-
-const address = z
-  .string()
-  .refine((text) => parseHostPort(text) !== undefined, {
-    message: 'expected HOST:PORT, [IPV6]:PORT or :PORT',
-  })
-  .meta({ placeholder: 'HOST:PORT' });
-
-/** HOST:PORT with a host that a client can connect to; with https:// before it where TLS is spoken. */
-const reachable = z
-  .string()
-  .refine((text) => isReachable(text.replace(/^https:\/\//, '')), { message: REACHABLE })
-  .meta({ placeholder: 'HOST:PORT' });
-
-const text = z.string().min(1);
-const path = text.meta({ placeholder: 'PATH' });
-const file = text.meta({ placeholder: 'FILE' });
-const files = text.meta({ placeholder: 'FILE,...' });
-const traced = text
-  .meta({ placeholder: 'FOLDER' })
-  .optional()
-  .describe('write each step that is made with a connection to a file in there, for `npm run trace`');
-const vips = z
-  .string()
-  .refine((list) => list.split(',').every((one) => isIP(one) !== 0), {
-    message: 'expected an IP address, or several: A,B',
-  })
-  .meta({ placeholder: 'ADDRESS' });
 
 /** The longest request head that a head can be told to take, bytes. */
 export const HEAD_BYTES_MAX = 65_536;

@@ -2,11 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createAlarm } from './alarm.ts';
 import { type ArrivalKind, pacerFor } from './arrivals.ts';
 import { Clients, now } from './clients.ts';
-import type { Converse } from './conversation.ts';
 import { withoutCredentials } from './credentials.ts';
-import { conversePlainly, converseSecurely } from './http1.ts';
 import type { VisitResult } from './result.ts';
 import { Security, type TlsOptions } from './secure.ts';
+import { speech } from './speech.ts';
 import { Tally } from './tally.ts';
 import { Redirects, resolveTarget, type Target } from './target.ts';
 import { Visit, type VisitPlan } from './visit.ts';
@@ -78,21 +77,8 @@ export async function runVisits(options: VisitOptions): Promise<VisitResult> {
   const wait = (options.startAt ?? 0) - Date.now();
   // An abort is the run's to see.
   if (wait > 0) await delay(wait, undefined, { signal: options.signal }).catch(() => {});
-  const run = new Run(options, targets, await speech(options, targets));
+  const run = new Run(options, targets, await speech(options.http2 ?? false, targets));
   return run.finished;
-}
-
-/** What is spoken to which target; loaded only where it is needed. */
-async function speech(
-  { http2 }: VisitOptions,
-  targets: readonly Target[],
-): Promise<(target: Target) => Converse> {
-  const talks = targets.some(({ websocket }) => websocket);
-  const byWebSocket = talks ? (await import('./websocket.ts')).converseByWebSocket : undefined;
-  const byHttp2 = http2 ? (await import('./http2.ts')).converseByHttp2 : undefined;
-  // No redirect leads to a WebSocket.
-  return ({ secure, websocket }) =>
-    websocket ? byWebSocket! : (byHttp2 ?? (secure ? converseSecurely : conversePlainly));
 }
 
 class Run {

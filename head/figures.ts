@@ -1,0 +1,40 @@
+/** What a head has counted since it started: the workers' totals, its time, and the kernel's counters. */
+import type { HeadStatus } from '../shared/status.ts';
+import { growthOf, type Snapshot, takeSnapshot } from './counts.ts';
+import { readListenCounters } from './listen-counters.ts';
+import type { WorkerCounters } from './scoreboard.ts';
+
+export class Figures {
+  readonly #rows: readonly WorkerCounters[];
+  readonly #startedAt = performance.now();
+  readonly #kernelAtStart = readListenCounters();
+  #snapshot: Snapshot | undefined;
+
+  constructor(rows: readonly WorkerCounters[]) {
+    this.#rows = rows;
+  }
+
+  /** The same for all that ask in one turn of the event loop: the figures of one answer agree with each other. */
+  get counts(): Snapshot {
+    if (!this.#snapshot) {
+      this.#snapshot = takeSnapshot(this.#rows);
+      setImmediate(() => {
+        this.#snapshot = undefined;
+      });
+    }
+    return this.#snapshot;
+  }
+
+  /** As they are now, whoever has asked before. */
+  get open(): number {
+    return takeSnapshot(this.#rows).totals.open;
+  }
+
+  get uptimeSeconds(): number {
+    return (performance.now() - this.#startedAt) / 1000;
+  }
+
+  get kernel(): HeadStatus['kernel'] {
+    return growthOf(readListenCounters(), this.#kernelAtStart);
+  }
+}

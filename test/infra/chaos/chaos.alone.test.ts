@@ -2,18 +2,19 @@ import test, { type ExecutionContext } from 'ava';
 import { policyNames } from '../../../head/choose/index.ts';
 import { type ChaosKind, placesOf, runChaos } from '../../../infra/chaos/run.ts';
 import { makeSchedule } from '../../../infra/chaos/schedule.ts';
+import { BatonError } from '../../../shared/errors.ts';
 import { asRoot } from '../../support/netns.ts';
 
 const RATE = 40;
 
 async function survives(t: ExecutionContext, on: ChaosKind, seed: number): Promise<void> {
-  t.timeout(180_000);
+  t.timeout(360_000);
   const schedule = makeSchedule(seed, 60_000, placesOf(on), policyNames);
-  const { violations, asked, succeeded, happened } = await runChaos(schedule, {
-    on,
-    rate: RATE,
-    signal: AbortSignal.timeout(170_000),
-  });
+  const run = () => runChaos(schedule, { on, rate: RATE, signal: AbortSignal.timeout(170_000) });
+  // One whose own cable broke says nothing of Baton: once more.
+  const { violations, asked, succeeded, happened } = await run().catch((error) =>
+    error instanceof BatonError && error.code === 'LAB_FAILED' ? run() : Promise.reject(error),
+  );
   t.deepEqual(violations, []);
   t.is(happened.length, schedule.faults.length);
   t.true(asked > (RATE * 60) / 2 && succeeded > asked / 2, `${succeeded} of ${asked}`);

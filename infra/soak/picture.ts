@@ -13,6 +13,7 @@ export function drawCharts(charts: readonly Chart[]): string {
   const height = charts.length * (PLOT + GAP) + 12;
   const parts = charts.map((chart, index) => drawChart(chart, index * (PLOT + GAP) + 34));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">
+<title>A head in a soak: memory, files, connections and latencies</title>
 <rect width="${WIDTH}" height="${height}" fill="#fff"/>
 ${parts.join('\n')}
 </svg>

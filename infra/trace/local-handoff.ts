@@ -57,12 +57,14 @@ export class LocalHandoff implements Rules {
     if (!connection) return 'nobody has accepted it';
     if (thread !== connection.owner) return `it is with ${connection.owner.name}`;
     if (isFormer && transition !== 'pass' && transition !== 'close') return `it is its successor's`;
-    if (transition === 'pass' && !isFormer) return 'it has no successor';
     const [from, to] = headSteps[transition]!;
     if (!from.includes(connection.state)) return `the head's is ${connection.state}`;
     connection.state = to;
     const tally = this.#tallyOf(thread);
     switch (transition) {
+      case 'pass':
+        connection.isPassed = true;
+        return undefined;
       case 'offer':
         return this.#offer(connection, details[0]!, details[1]!);
       case 'hearTaken':
@@ -104,7 +106,9 @@ export class LocalHandoff implements Rules {
     if (before.owner === thread) return 'it is its own predecessor';
     this.#former.set(subject, before);
     const [from] = headSteps.pass!;
-    return from.includes(before.state) ? undefined : `it comes of a head where it is ${before.state}`;
+    return before.isPassed || from.includes(before.state)
+      ? undefined
+      : `it comes of a head where it is ${before.state}`;
   }
 
   #offer(connection: Connection, laneName: string, number: string): string | undefined {
@@ -270,6 +274,10 @@ export class LocalHandoff implements Rules {
       if (this.#fates.of(owner) === 'ended' && state !== 'CLOSED' && state !== 'MOVING')
         problems.push(`${name}: ${owner.name} has ended, and it is ${state}`);
     }
+    // Where somebody was killed it may have been the successor.
+    if (![...this.#tallies.keys()].some((thread) => this.#fates.of(thread) === 'killed'))
+      for (const { name, isPassed } of this.connections.values())
+        if (isPassed) problems.push(`${name}: it was passed on, and nobody has got it`);
     for (const lane of this.#lanes.values()) {
       if (this.#fates.of(lane.head) === 'ended')
         for (const problem of this.#endOf(lane)) problems.push(`${lane.name}: ${problem}`);

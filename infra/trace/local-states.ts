@@ -55,6 +55,8 @@ export interface Connection {
   readonly ends: string;
   readonly owner: Thread;
   state: AtHead;
+  /** It has left this head for a successor, which may have it already or still have to find it in what it was sent. */
+  isPassed?: true;
   /** Where it is on a lane, or was last. */
   offer?: Offer;
 }

@@ -1,13 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { execa } from 'execa';
 import { checkTrace as check } from '../../../infra/trace/index.ts';
 import { needing } from '../../support/needs.ts';
+import { simulate } from '../../support/simulate.ts';
 
-const model = fileURLToPath(new URL('../../../docs/model/migration.pml', import.meta.url));
 const HEAD = 9;
 const ID = 5;
 
@@ -66,14 +61,8 @@ test('what is no trace, and one with lines missing, is no answer', (t) => {
 });
 
 /** One run of the model, its choices made by the seed. */
-async function simulate(t: ExecutionContext, seed: number, without?: string): Promise<string> {
-  const cwd = await mkdtemp(join(tmpdir(), 'baton-model-'));
-  t.teardown(() => rm(cwd, { recursive: true, force: true }));
-  const define = without === undefined ? [] : [`-D${without}`];
-  const { stdout } = await execa('spin', [...define, `-n${seed}`, '-T', '-u5000', model], {
-    cwd,
-    reject: false,
-  });
+async function runOf(t: ExecutionContext, seed: number, without?: string): Promise<string> {
+  const stdout = await simulate(t, 'migration', seed, without);
   return [...stdout.matchAll(/^TRACE (\d+) (\d+) (\w+)$/gm)]
     .map(([, process, id, transition], at) => `${at} ${process}.0 m${Number(id) + 1} ${transition}\n`)
     .join('');
@@ -84,7 +73,7 @@ const declare = needing(['spin'], test);
 declare('what the model does is accepted, whatever happens in it', async (t) => {
   const seen = new Set<string>();
   for (let seed = 1; seed <= 60; seed++) {
-    const trace = await simulate(t, seed);
+    const trace = await runOf(t, seed);
     t.deepEqual(checkTrace(trace), [], `seed ${seed}\n${trace}`);
     for (const [, transition] of trace.matchAll(/ (\w+)\n/g)) seen.add(transition!);
   }
@@ -104,7 +93,7 @@ declare('what the model does is accepted, whatever happens in it', async (t) => 
 declare('and not what it does when the word is given too early', async (t) => {
   for (let seed = 1; ; seed++) {
     if (seed > 100) throw new Error('a hundred runs were accepted');
-    if (checkTrace(await simulate(t, seed, 'COMMIT_FIRST')).length > 0) break;
+    if (checkTrace(await runOf(t, seed, 'COMMIT_FIRST')).length > 0) break;
   }
   t.pass();
 });

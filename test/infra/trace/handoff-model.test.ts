@@ -1,14 +1,8 @@
 /** Runs of docs/model/handoff.pml go through the checker; those of the model with a check left out do not. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { execa } from 'execa';
 import { checkTrace } from '../../../infra/trace/index.ts';
 import { needing } from '../../support/needs.ts';
-
-const model = fileURLToPath(new URL('../../../docs/model/handoff.pml', import.meta.url));
+import { simulate } from '../../support/simulate.ts';
 
 /** In it 9 is the head, 0 and 1 are the deliveries; pids begin with 1. */
 const HEAD = 9;
@@ -21,14 +15,8 @@ interface Run {
 }
 
 /** One run, its choices made by the seed, in the lines of a trace: a lane's numbers are those of its offers. */
-async function simulate(t: ExecutionContext, seed: number, without?: string): Promise<Run> {
-  const cwd = await mkdtemp(join(tmpdir(), 'baton-model-'));
-  t.teardown(() => rm(cwd, { recursive: true, force: true }));
-  const define = without === undefined ? [] : [`-D${without}`];
-  const { stdout } = await execa('spin', [...define, `-n${seed}`, '-T', '-u5000', model], {
-    cwd,
-    reject: false,
-  });
+async function runOf(t: ExecutionContext, seed: number, without?: string): Promise<Run> {
+  const stdout = await simulate(t, 'handoff', seed, without);
   const lines: string[] = [];
   const killed: number[] = [];
   const steps = new Set<string>();
@@ -67,7 +55,7 @@ const declare = needing(['spin'], test);
 declare('what the model does is accepted, whatever happens in it', async (t) => {
   const seen = new Set<string>();
   for (let seed = 1; seed <= 60; seed++) {
-    const run = await simulate(t, seed);
+    const run = await runOf(t, seed);
     t.deepEqual(faultsOf(run), [], `seed ${seed}\n${run.trace}`);
     for (const step of run.steps) seen.add(step);
   }
@@ -80,7 +68,7 @@ for (const without of ['NO_SHUTDOWN', 'NO_READ', 'SERVE_UNSAID']) {
   declare(`and not what it does with ${without}`, async (t) => {
     for (let seed = 1; ; seed++) {
       if (seed > 300) throw new Error('three hundred runs were accepted');
-      if (faultsOf(await simulate(t, seed, without)).length > 0) break;
+      if (faultsOf(await runOf(t, seed, without)).length > 0) break;
     }
     t.pass();
   });

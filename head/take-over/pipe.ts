@@ -1,5 +1,4 @@
 /** One end of the socket between a head and its successor: messages with fds, one after the other, each awaited for a bounded time. */
-import { BatonError } from '../../shared/errors.ts';
 import { EAGAIN, ECONNRESET, EINTR, errnoName } from '../../shared/sys/libc.ts';
 import { createFdMessenger, type FdMessenger } from '../../shared/sys/pass-fds.ts';
 import { watchReadable } from '../../shared/sys/readiness.ts';
@@ -10,11 +9,10 @@ import {
   type FromSuccessor,
   TAKE_OVER_MESSAGE_MAX,
 } from '../../shared/wire/take-over.ts';
+import { failure } from './faults.ts';
 
 /** While the other side has no room, how long until sending is tried again, milliseconds. */
 const AGAIN_MS = 1;
-
-const failed = (problem: string): BatonError => new BatonError('TAKE_OVER_FAILED', { problem });
 
 export interface Heard<In> {
   readonly message: In;
@@ -46,7 +44,7 @@ export class Pipe<In> {
     fds: readonly number[] = [],
   ): Promise<void> {
     const bytes = encodeTakeOver(message);
-    if (bytes.length > TAKE_OVER_MESSAGE_MAX) throw failed(`a message of ${bytes.length} bytes`);
+    if (bytes.length > TAKE_OVER_MESSAGE_MAX) throw failure(`a message of ${bytes.length} bytes`);
     while (this.#open) {
       this.#messenger.bytes.set(bytes);
       this.#messenger.fds.set(fds);
@@ -55,10 +53,10 @@ export class Pipe<In> {
       // No room, or too many fds on their way (ENOBUFS, ETOOMANYREFS).
       const code = errnoName(n);
       if (code === 'EPIPE' || code === 'ECONNRESET') throw this.#gone();
-      if (performance.now() > deadline) throw failed(`the ${this.#who} takes nothing (${code})`);
+      if (performance.now() > deadline) throw failure(`the ${this.#who} takes nothing (${code})`);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
-    throw failed('it was given up');
+    throw failure('it was given up');
   }
 
   /** The other side hears nothing any more, and has ended or will. */
@@ -68,12 +66,12 @@ export class Pipe<In> {
 
   #gone(): Error {
     this.#isGone = true;
-    return failed(`the ${this.#who} went away`);
+    return failure(`the ${this.#who} went away`);
   }
 
   /** Whoever awaits a message, or is about to, gets this error instead. */
   cancel(problem: string): void {
-    this.#cancelled = failed(problem);
+    this.#cancelled = failure(problem);
     this.#cancel?.(this.#cancelled);
   }
 
@@ -89,7 +87,7 @@ export class Pipe<In> {
 
   /** What has come; undefined when nothing has. */
   #receive(): Heard<In> | undefined {
-    if (!this.#open) throw failed('it was given up');
+    if (!this.#open) throw failure('it was given up');
     let n = this.#messenger.receive(this.#fd);
     // It ended with something unread, which is told before what it had said itself.
     if (n === ECONNRESET) n = this.#messenger.receive(this.#fd);
@@ -97,8 +95,8 @@ export class Pipe<In> {
     if (n <= 0) throw this.#gone();
     const fds = [...this.#messenger.fds.subarray(0, this.#messenger.received)];
     try {
-      if (this.#messenger.truncated) throw failed('the limit on open files leaves no room for its sockets');
-      if (n > TAKE_OVER_MESSAGE_MAX) throw failed(`the ${this.#who} sent too long a message`);
+      if (this.#messenger.truncated) throw failure('the limit on open files leaves no room for its sockets');
+      if (n > TAKE_OVER_MESSAGE_MAX) throw failure(`the ${this.#who} sent too long a message`);
       return { message: this.#decode(this.#messenger.bytes.subarray(0, n)), fds };
     } catch (error) {
       fds.forEach(closeFd);
@@ -115,7 +113,7 @@ export class Pipe<In> {
         if (error) reject(error);
         else resolve();
       };
-      const late = () => settle(failed(`the ${this.#who} did not answer in time`));
+      const late = () => settle(failure(`the ${this.#who} did not answer in time`));
       const timer = setTimeout(late, Math.max(0, deadline - performance.now()));
       const ready = watchReadable(this.#fd, () => settle());
       this.#cancel = settle;

@@ -19,6 +19,7 @@ import {
 } from '../../shared/wire/take-over.ts';
 import type { InheritedSocket } from '../inherited.ts';
 import type { PassedConnection } from '../worker-messages.ts';
+import { failure, killIfThere, refusal } from './faults.ts';
 import { Pipe } from './pipe.ts';
 
 /** For a successor to start and to warm up, milliseconds: emulated machines are slow. */
@@ -195,7 +196,7 @@ export class Succession {
       await pipe.send({ type: 'kept', reason: reason.slice(0, 1000) }, performance.now());
     } catch {
       // It has gone, or takes nothing: without the word it would hold this head for dead once it goes on.
-      if (!pipe.isGone) kill(pid);
+      if (!pipe.isGone) killIfThere(pid);
     }
     pipe.close();
     this.#pipe = undefined;
@@ -225,17 +226,6 @@ async function within<T>(promise: Promise<T>, deadline: number): Promise<T> {
     return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
-  }
-}
-
-const refusal = (problem: string): BatonError => new BatonError('TAKE_OVER_REFUSED', { problem });
-const failure = (problem: string): BatonError => new BatonError('TAKE_OVER_FAILED', { problem });
-
-function kill(pid: number): void {
-  try {
-    if (pid > 1) process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
   }
 }
 

@@ -17,6 +17,7 @@ import {
 } from '../../shared/wire/take-over.ts';
 import { Inherited } from '../inherited.ts';
 import type { PassedConnection } from '../worker-messages.ts';
+import { failure, killIfThere, refusal } from './faults.ts';
 import { type Heard, Pipe } from './pipe.ts';
 
 const ANSWER_WITHIN_MS = 5000;
@@ -33,8 +34,6 @@ export interface Handed {
   readonly deliveries: readonly string[] | undefined;
 }
 
-const refused = (problem: string): BatonError => new BatonError('TAKE_OVER_REFUSED', { problem });
-
 /** Asks the head at this admin socket. Throws NOT_RUNNING, TAKE_OVER_REFUSED and TAKE_OVER_FAILED. */
 export async function askToTakeOver(admin: string): Promise<TakeOver> {
   const end = await ask(admin);
@@ -43,7 +42,7 @@ export async function askToTakeOver(admin: string): Promise<TakeOver> {
     const { message, fds } = await pipe.next(performance.now() + ANSWER_WITHIN_MS);
     if (message.type !== 'sockets' || message.sockets.length !== fds.length) {
       fds.forEach(closeFd);
-      throw refused('it answered with something else than its sockets');
+      throw refusal('it answered with something else than its sockets');
     }
     const inherited = new Inherited(message.sockets.map((socket, i) => ({ ...socket, fd: fds[i]! })));
     return new TakeOver(pipe, inherited, peerCredentials(end).pid);
@@ -61,17 +60,17 @@ async function ask(admin: string): Promise<number> {
   } catch (error) {
     const { code } = error as SystemError;
     if (code === 'ENOENT' || code === 'ECONNREFUSED') throw new BatonError('NOT_RUNNING', { path: admin });
-    throw refused(`its admin socket ${admin}: ${(error as Error).message}`);
+    throw refusal(`its admin socket ${admin}: ${(error as Error).message}`);
   }
   try {
     const { uid } = peerCredentials(fd);
     if (uid !== process.getuid!())
-      throw refused(`it is a head of user ${uid}, and this is ${process.getuid!()}`);
+      throw refusal(`it is a head of user ${uid}, and this is ${process.getuid!()}`);
     const messenger = createFdMessenger(ANSWER_MAX);
     const versions = TAKE_OVER_VERSIONS.map((version) => `baton-take-over/${version}`).join(', ');
     const request = `GET /take-over HTTP/1.1\r\nHost: baton\r\nConnection: Upgrade\r\nUpgrade: ${versions}\r\n\r\n`;
     const sent = messenger.send(fd, messenger.bytes.write(request), 0);
-    if (sent < 0) throw refused('it takes no question');
+    if (sent < 0) throw refusal('it takes no question');
     return await answerOn(fd, messenger);
   } finally {
     closeFd(fd);
@@ -81,7 +80,7 @@ async function ask(admin: string): Promise<number> {
 function answerOn(fd: number, messenger: ReturnType<typeof createFdMessenger>): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   let text = '';
-  const timer = setTimeout(() => reject(refused('it does not answer')), ANSWER_WITHIN_MS);
+  const timer = setTimeout(() => reject(refusal('it does not answer')), ANSWER_WITHIN_MS);
   const ready = watchReadable(fd, () => {
     const n = messenger.receive(fd);
     if (n === EAGAIN) return;
@@ -93,8 +92,8 @@ function answerOn(fd: number, messenger: ReturnType<typeof createFdMessenger>): 
       return resolve(end);
     }
     const said = reasonIn(text);
-    if (said !== undefined) reject(refused(said));
-    else if (n <= 0 || text.length > ANSWER_MAX) reject(refused('it cut off who asked'));
+    if (said !== undefined) reject(refusal(said));
+    else if (n <= 0 || text.length > ANSWER_MAX) reject(refusal('it cut off who asked'));
   });
   return promise.finally(() => {
     clearTimeout(timer);
@@ -144,10 +143,10 @@ export class TakeOver {
         else fds.forEach(closeFd);
         if (message.type === 'handed') handed = message;
         else if (message.type !== 'connections')
-          throw refused(`it said ${message.type} before it had handed over`);
+          throw refusal(`it said ${message.type} before it had handed over`);
       }
       if (handed.count !== connections.length)
-        throw refused(`${connections.length} connections came of ${handed.count}`);
+        throw refusal(`${connections.length} connections came of ${handed.count}`);
       // Who does not hear it has died, or has said that it goes on.
       if (!(await this.#say('confirmed', deadline))) await this.#next(deadline);
       return { connections, mode: handed.mode, deliveries: handed.deliveries };
@@ -177,8 +176,7 @@ export class TakeOver {
       if (this.#pipe.isGone) return undefined;
       throw error;
     }
-    if (heard.message.type === 'kept')
-      throw new BatonError('TAKE_OVER_FAILED', { problem: `it goes on: ${heard.message.reason}` });
+    if (heard.message.type === 'kept') throw failure(`it goes on: ${heard.message.reason}`);
     return heard;
   }
 
@@ -194,7 +192,7 @@ export class TakeOver {
       }
     } catch {
       // It has died, or as good as: its deliveries would wait for it.
-      if (!this.#pipe.isGone && this.pid > 1) killIfThere(this.pid);
+      if (!this.#pipe.isGone) killIfThere(this.pid);
     } finally {
       this.#pipe.close();
     }
@@ -209,14 +207,6 @@ export class TakeOver {
   }
 }
 
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
-}
-
 function passedWith(
   message: FromPredecessor & { type: 'connections' },
   fds: Heard<FromPredecessor>['fds'],
@@ -224,5 +214,5 @@ function passedWith(
   if (fds.length === message.connections.length)
     return message.connections.map((one, i) => ({ ...one, mode: modes.indexOf(one.mode), fd: fds[i]! }));
   fds.forEach(closeFd);
-  throw refused(`${fds.length} sockets came with ${message.connections.length} connections`);
+  throw refusal(`${fds.length} sockets came with ${message.connections.length} connections`);
 }

@@ -240,7 +240,7 @@ export class HeadProcess implements Head {
     await this.#openRemote();
     this.#inherited.closeRest();
     this.#onSockets?.(this.#sockets());
-    this.#localDeliveries.open();
+    if (!handed) this.#localDeliveries.open();
   }
 
   async #openMetrics(): Promise<void> {
@@ -334,8 +334,7 @@ export class HeadProcess implements Head {
   /** Throws a BatonError before anything has changed. Resolves when every worker goes by it. */
   async #reload(): Promise<Reloaded> {
     const wanted = this.#readAgain?.() ?? this.#settings;
-    const socket = wanted.socket ?? defaultSocketPath();
-    checkSettings(wanted, socket, wanted.adminSocket ?? adminPathFor(socket));
+    checkSettings(wanted, wanted.socket ?? defaultSocketPath(), adminOf(wanted));
     const { settings, changed, restart } = changesTo(wanted, this.#settings);
     const { fdCapacity } = this.#limits;
     const connections = connectionsWithin(fdCapacity, settings.workers, settings.maxConnections);

@@ -6,10 +6,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { policyNames } from '../../head/choose/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { choice, number, whole } from '../cli/arguments.ts';
+import { runTool } from '../cli/tool.ts';
 import { type ChaosKind, kinds, type Outcome, placesOf, runChaos } from './run.ts';
 import { makeSchedule, type Schedule, scheduleSchema } from './schedule.ts';
 import { shrink } from './shrink.ts';
@@ -79,7 +80,6 @@ async function tellFailure(schedule: Schedule, options: Options): Promise<void> 
 }
 
 const command = new Command('chaos')
-  .exitOverride()
   .option('--minutes <N>', 'how long, in runs of a minute', number('--minutes', 0.1, 10_000), 1)
   .option('--seed <N>', 'of the first run; the next one has the next', whole('--seed', 0, 2 ** 31))
   .addOption(choice('--on <LAB>', 'where', kinds).default('netns'))
@@ -88,12 +88,4 @@ const command = new Command('chaos')
   .option('--shrink <N>', 'runs that may be spent on a smaller schedule', whole('--shrink', 0, 100), 6)
   .option('--out <FOLDER>', 'for what failed', 'reports/chaos')
   .action(main);
-try {
-  await command.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else if (error instanceof BatonError) {
-    console.error(`chaos: ${error.message}`);
-    process.exitCode = 1;
-  } else throw error;
-}
+await runTool(command);

@@ -4,9 +4,10 @@
  * when something does not hold. An interrupt ends it early, with a report of what was seen until then.
  */
 import { writeFile } from 'node:fs/promises';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { number, whole } from '../cli/arguments.ts';
+import { runTool } from '../cli/tool.ts';
 import { readEnvironment } from '../lab/environment.ts';
 import { labKinds } from '../lab/kinds/index.ts';
 import { needReports, writeReport } from '../report/write.ts';
@@ -69,7 +70,6 @@ async function main(options: Options): Promise<void> {
 }
 
 const command = new Command('soak')
-  .exitOverride()
   .requiredOption('--hours <N>', 'how long; a fraction may be given', number('--hours', 0.001, 1000))
   .option(
     '--rate <N>',
@@ -82,12 +82,4 @@ const command = new Command('soak')
   .option('--sample-every <SECONDS>', 'a reading', number('--sample-every', 1, 3600), 10)
   .option('--out <FOLDER>', 'for the report', 'reports')
   .action(main);
-try {
-  await command.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else if (error instanceof BatonError) {
-    console.error(`soak: ${error.message}`);
-    process.exitCode = 1;
-  } else throw error;
-}
+await runTool(command);

@@ -45,14 +45,17 @@ export function headCommand(): Command {
           ...(keeping && { onSockets: keeping.keep }),
         }),
       );
+      let running: Head | undefined;
       stopOnSignal({
         // Clients wait in its queue from the middle of its start on.
         stop: async () => (await starting).stop(),
         reload: async () => await reload(await starting),
         // What became of it is in the log.
         upgrade: () => void starting.then((head) => head.upgrade()).catch(() => {}),
+        hasSuccessor: () => running?.isHandedOver ?? false,
       });
       const head = await starting;
+      running = head;
       stopOnFailure(() => head.stop());
       announce(
         {

@@ -16,18 +16,21 @@ export interface Stoppable {
   /** SIGHUP is the word to read files again; false: there are none, so that it is a word to stop as any other. */
   reload?(): Promise<boolean>;
   upgrade?(): void;
+  /** Another process is this service by now. */
+  hasSuccessor?(): boolean;
 }
 
 /**
  * Stops a service on a signal that would end the process; a second of those that mean it ends it at once. With `upgrade`
  * SIGUSR2 is the word to start a successor.
  */
-export function stopOnSignal({ stop, reload, upgrade }: Stoppable): void {
+export function stopOnSignal({ stop, reload, upgrade, hasSuccessor }: Stoppable): void {
   let stopping = false;
   const begin = (): void => {
     if (stopping) return;
     stopping = true;
-    serviceManager?.say('STOPPING=1');
+    // Said by one that has a successor it would be taken for that one's word.
+    if (!hasSuccessor?.()) serviceManager?.say('STOPPING=1');
     stop().then(
       () => process.exit(0),
       (error: unknown) => {

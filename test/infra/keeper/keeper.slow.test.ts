@@ -31,6 +31,21 @@ function isRefused(address: string): Promise<boolean> {
   });
 }
 
+/** Half a request is under inspection. */
+const untilHeld = (admin: string) =>
+  until(
+    'it is held',
+    () => getStatus(admin),
+    ({ open }) => open === 1,
+  );
+
+const untilLogged = (kept: Pick<KeptHead, 'log'>, what: string, words: string) =>
+  until(
+    what,
+    () => kept.log(),
+    (log) => log.includes(words),
+  );
+
 /** The folder of its socket. */
 const foldersOf = ({ pid }: KeptHead): string[] =>
   readdirSync(tmpdir()).filter((name) => name.startsWith(`baton-keeper-${pid}-`));
@@ -177,17 +192,9 @@ test.serial('a keeper that is told to stop has its head drain, in whatever state
   await addDelivery(t, kept, 'd1');
   const client = await open(listen);
   client.write('GET /bytes/10 HTTP/1.1\r\nHost: a\r\n');
-  await until(
-    'it is held',
-    () => getStatus(kept.heads[0]!.admin),
-    ({ open }) => open === 1,
-  );
+  await untilHeld(kept.heads[0]!.admin);
   kept.signal('SIGALRM');
-  await until(
-    'nobody else can come',
-    () => kept.log(),
-    (log) => log.includes('the head stops'),
-  );
+  await untilLogged(kept, 'nobody else can come', 'the head stops');
   t.is((await sendOn(client, 'Connection: close\r\n\r\n', { timeoutMs: 30_000 })).status, 200);
   t.is(await kept.ended, 0);
   t.false(isRunning(pid));
@@ -225,17 +232,9 @@ test.serial(
     const client = await open(listen);
     client.on('error', () => {});
     client.write('GET / HT');
-    await until(
-      'it is held',
-      () => getStatus(admin),
-      ({ open }) => open === 1,
-    );
+    await untilHeld(admin);
     kept.signal('SIGTERM');
-    await until(
-      'the head stops',
-      () => kept.log(),
-      (log) => log.includes('the head stops'),
-    );
+    await untilLogged(kept, 'the head stops', 'the head stops');
     kept.signal('SIGINT');
     t.is(await kept.ended, 1);
     t.false(isRunning(pid));

@@ -1,5 +1,5 @@
 /**
- * What a connection costs at the head, side by side: `npm run bench`, `npm run bench -- handoff --quick`.
+ * What a connection costs at the head, side by side: `npm run bench`, `npm run bench -- handoff delivery --quick`.
  * The load is only ever sent to 127.0.0.1, or stays in network namespaces that the bench made. How the figures come about is
  * told in measure.ts and cpu.ts.
  */
@@ -38,9 +38,13 @@ interface Options {
 
 const interrupted = new AbortController();
 
-async function main(name: string | undefined, options: Options): Promise<void> {
-  if (name === 'memory') return await runMemory(options);
-  const chosen = name === undefined ? suites : findSuites(name);
+async function main(names: string[], options: Options): Promise<void> {
+  const chosen = names.length === 0 ? suites : names.filter((name) => name !== 'memory').flatMap(findSuites);
+  if (names.includes('memory')) await runMemory(options);
+  if (chosen.length > 0) await runSuites(new Set(chosen), options);
+}
+
+async function runSuites(chosen: ReadonlySet<Suite>, options: Options): Promise<void> {
   const cores = await chooseCores();
   const seconds = options.seconds ?? (options.quick ? 0.5 : 2);
   const loads = [
@@ -163,7 +167,7 @@ function beside(suite: Suite, checkout: string | undefined): Suite {
 
 const command = new Command('bench')
   .description('Measures what a connection costs, beside C references, node:cluster, nginx and HAProxy.')
-  .argument('[NAME]', `one suite: ${[...suites.map(({ name }) => name), 'memory'].join(', ')}`)
+  .argument('[NAME...]', `these suites: ${[...suites.map(({ name }) => name), 'memory'].join(', ')}`)
   .option('--quick', 'fewer and shorter rounds, for a first look')
   .option('--check', 'exit with 3 when a bar is not met')
   .option('--rounds <N>', 'samples of each contender', whole('--rounds', 1, 100))

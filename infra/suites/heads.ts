@@ -54,7 +54,12 @@ for (const [host, count] of Object.entries(READY))
     Array.from({ length: count }, () => start(host, 0)),
   );
 
+/** Heads that stop, by port. */
+const stopping = new Map<number, Promise<void>>();
+
 async function headFor({ host, port }: Wanted): Promise<Head> {
+  // A server may listen where another of its process has just closed, as it may without a head.
+  await stopping.get(port);
   const spare = port === 0 ? ready.get(host ?? '::') : undefined;
   try {
     const head = spare?.shift() ?? start(host ?? '::', port);
@@ -82,7 +87,11 @@ async function giveBack(head: Head, { host, port, again }: Wanted): Promise<void
     if (isFree()) return void spare.unshift(Promise.resolve(head));
   }
   uses.delete(head);
-  await head.stop();
+  const at = parseHostPort(head.listen)!.port;
+  const stopped = Promise.race([head.stop(), delay(LEAVE_WITHIN_MS)]).catch(() => {});
+  stopping.set(at, stopped);
+  await stopped;
+  if (stopping.get(at) === stopped) stopping.delete(at);
 }
 
 class Lease {

@@ -6,6 +6,8 @@ import type { FromTls, Hearing, TlsLimits } from './messages.ts';
 
 /** While the head stops a client has so long to say what it wants, milliseconds. */
 const STOPPING_MS = 1000;
+/** A timer that comes so much later than it should tells of a busy thread, milliseconds. */
+const BEHIND_MS = 20;
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -26,6 +28,8 @@ export class Session {
   #answered = false;
   #discarded = 0;
   #timer: NodeJS.Timeout;
+  #due = 0;
+  #gotMore = false;
   #over = false;
 
   /** Throws, with nothing left behind, when the fd cannot be copied or adopted. */
@@ -41,7 +45,7 @@ export class Session {
       ALPNProtocols: ['http/1.1'],
       SNICallback: (name, callback) => callback(null, contexts.forName(name)),
     } as TLSSocketOptions);
-    this.#timer = setTimeout(() => this.#late(), limits.headTimeoutMs);
+    this.#timer = this.#setTimer(limits.headTimeoutMs);
     this.#tls.on('secure', () => {
       this.#whole = true;
     });
@@ -67,13 +71,34 @@ export class Session {
 
   #discard(bytes: number): void {
     this.#discarded += bytes;
-    this.#timer.refresh();
+    clearTimeout(this.#timer);
+    this.#timer = this.#setTimer(this.#limits.lingerIdleMs);
     const { lingerBytes, lingerTotalMs } = this.#limits;
     if (this.#discarded > lingerBytes || performance.now() - this.#began > lingerTotalMs) this.#tls.destroy();
   }
 
   #onEnd(): void {
     if (!this.#answered) this.#hear('ended');
+  }
+
+  #setTimer(ms: number): NodeJS.Timeout {
+    this.#due = performance.now() + ms;
+    return setTimeout(() => this.#expired(), ms);
+  }
+
+  /**
+   * A thread that was busy comes to its timers before it reads what has come meanwhile: that is read first. A client that
+   * waited for this thread gets that time once more.
+   */
+  #expired(): void {
+    const timer = this.#timer;
+    const behind = performance.now() - this.#due;
+    setImmediate(() => {
+      if (this.#over || this.#timer !== timer) return;
+      if (this.#answered || this.#gotMore || behind < BEHIND_MS) return this.#late();
+      this.#gotMore = true;
+      this.#timer = this.#setTimer(behind);
+    });
   }
 
   #late(): void {
@@ -92,7 +117,7 @@ export class Session {
     this.#answered = true;
     this.#bytes = Buffer.alloc(0);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#late(), this.#limits.lingerIdleMs);
+    this.#timer = this.#setTimer(this.#limits.lingerIdleMs);
     if (bytes.length > 0) this.#tls.end(bytes);
     else this.#tls.end();
     this.#tls.resume();
@@ -102,7 +127,7 @@ export class Session {
   hurry(): void {
     if (this.#answered) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#late(), STOPPING_MS);
+    this.#timer = this.#setTimer(STOPPING_MS);
   }
 
   #end(): void {

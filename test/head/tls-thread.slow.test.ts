@@ -1,6 +1,6 @@
 /** The head's TLS thread ends, however: what it had is closed in order, another takes its place, and nobody else notices. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { type Cluster, countFds, startCluster } from '../support/cluster.ts';
-import { clientHello, NAME, openTls, pair } from '../support/encrypted.ts';
+import { clientHello, NAME, openTls, pair, sendingAs } from '../support/encrypted.ts';
 import { open } from '../support/raw-client.ts';
 import { until } from '../support/until.ts';
 
@@ -19,9 +19,11 @@ const preload = fileURLToPath(new URL('../support/ending-tls-thread.ts', import.
 interface Ending {
   readonly cluster: Cluster;
   end(way: string): void;
+  /** Resolves while it stands still. */
+  standStill(): Promise<void>;
 }
 
-async function start(t: ExecutionContext): Promise<Ending> {
+async function start(t: ExecutionContext, ...options: string[]): Promise<Ending> {
   const folder = mkdtempSync(join(tmpdir(), 'baton-tls-thread-'));
   const orders = mkdtempSync(join(folder, 'orders-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
@@ -33,18 +35,24 @@ async function start(t: ExecutionContext): Promise<Ending> {
   Object.assign(process.env, { NODE_OPTIONS: `${before ?? ''} --import=${preload}`, END_TLS_THREAD: orders });
   let cluster: Cluster;
   try {
-    cluster = await startCluster(t, ['--mode', 'redirect', '--workers', '2', ...tls], []);
+    cluster = await startCluster(t, ['--mode', 'redirect', '--workers', '2', ...tls, ...options], []);
   } finally {
     if (before === undefined) delete process.env.NODE_OPTIONS;
     else process.env.NODE_OPTIONS = before;
     delete process.env.END_TLS_THREAD;
   }
   await cluster.addDelivery('d1', ...tls);
+  const end = (way: string) => {
+    writeFileSync(join(orders, way), '');
+    unlinkSync(join(orders, way));
+  };
   return {
     cluster,
-    end(way) {
-      writeFileSync(join(orders, way), '');
-      unlinkSync(join(orders, way));
+    end,
+    async standStill() {
+      end('stand-still');
+      await until('it stands still', () => existsSync(join(orders, 'stands-still')), Boolean);
+      unlinkSync(join(orders, 'stands-still'));
     },
   };
 }
@@ -162,4 +170,18 @@ test.serial('a thread that ends again and again costs its own clients alone', as
     (answer) => answer.startsWith('HTTP/1.1 307'),
   );
   await cluster.untilStatus('all are over', (status) => status.open + status.lingering === 0);
+});
+
+test.serial('a client whose time runs out while the thread is busy has an answer', async (t) => {
+  const { cluster, standStill } = await start(t, '--head-timeout', '1s');
+  let flights = 0;
+  const socket = await sendingAs(cluster.listen, async (to, bytes) => {
+    // Its part of the handshake comes in time, but not to a thread that listens.
+    if (++flights === 2) await standStill();
+    to.write(bytes);
+  });
+  const client = await openTls(cluster.listen, { socket });
+  client.write(REQUEST);
+  t.regex(await text(client), /^HTTP\/1\.1 307/);
+  t.true(flights >= 2);
 });

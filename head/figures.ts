@@ -1,6 +1,6 @@
 /** What a head has counted since it started: the workers' totals, its time, and the kernel's counters. */
 import type { HeadStatus } from '../shared/status.ts';
-import { growthOf, type Snapshot, takeSnapshot } from './counts.ts';
+import { countsOf, growthOf, type Snapshot, takeSnapshot } from './counts.ts';
 import { readListenCounters } from './listen-counters.ts';
 import type { WorkerCounters } from './scoreboard.ts';
 
@@ -30,11 +30,14 @@ export class Figures {
     return takeSnapshot(this.#rows).totals.open;
   }
 
-  get uptimeSeconds(): number {
-    return (performance.now() - this.#startedAt) / 1000;
-  }
-
-  get kernel(): HeadStatus['kernel'] {
-    return growthOf(readListenCounters(), this.#kernelAtStart);
+  /** As a status has them. */
+  get all() {
+    const cpu = process.cpuUsage();
+    return {
+      uptimeSeconds: (performance.now() - this.#startedAt) / 1000,
+      cpu: { userMicros: cpu.user, systemMicros: cpu.system },
+      ...countsOf(this.counts),
+      kernel: growthOf(readListenCounters(), this.#kernelAtStart),
+    } satisfies Partial<HeadStatus>;
   }
 }

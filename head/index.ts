@@ -5,9 +5,10 @@ import '../shared/need-node.ts';
 import { headSchema, resolveSettings } from '../shared/config.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
 import { traceTo } from '../shared/trace.ts';
+import { adminOf } from './doors.ts';
 import type { Head } from './head.ts';
 import { Inherited } from './inherited.ts';
-import { adminOf, HeadProcess, type OnSockets } from './process.ts';
+import { HeadProcess, type OnSockets } from './process.ts';
 import { askToTakeOver } from './take-over/successor.ts';
 
 export type { Head } from './head.ts';

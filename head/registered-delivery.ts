@@ -1,8 +1,9 @@
 /** What the registry knows of a delivery, and how `baton status` shows it. */
 import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
 import type { Introduction } from '../shared/wire/control.ts';
-import type { Liveness } from './liveness.ts';
+import { Liveness } from './liveness.ts';
 import type { Registrant } from './registrant.ts';
+import type { RegistryTimes } from './rounds.ts';
 import type { PerDelivery, Scoreboard, WorkerCounters } from './scoreboard.ts';
 
 export interface RegisteredDelivery {
@@ -22,6 +23,27 @@ export interface RegisteredDelivery {
   moved: number;
   whenSettled: (() => void)[];
 }
+
+/** It is welcome when `workers` have answered their `join`. */
+export const createDelivery = (
+  slot: number,
+  registrant: Registrant,
+  workers: number,
+  times: RegistryTimes,
+): RegisteredDelivery => ({
+  slot,
+  registrant,
+  introduction: registrant.introduction,
+  state: 'down',
+  leaving: false,
+  liveness: new Liveness(registrant.process, times, performance.now()),
+  lastHeard: performance.now(),
+  // Until it is welcome it has no place to be forgotten in.
+  downSince: Number.POSITIVE_INFINITY,
+  awaited: workers,
+  moved: 0,
+  whenSettled: [],
+});
 
 /** All workers' counts for the delivery in a slot. */
 export const sumFor = (rows: readonly WorkerCounters[], slot: number, name: PerDelivery): number =>

@@ -8,18 +8,17 @@ import type { Logger } from '../shared/log.ts';
 import type { DeliveryStatus } from '../shared/status.ts';
 import { trace } from '../shared/trace.ts';
 import type { Drained } from './drained.ts';
-import { Liveness } from './liveness.ts';
-import { type RegisteredDelivery as Delivery, statusOf, sumFor } from './registered-delivery.ts';
+import {
+  createDelivery,
+  type RegisteredDelivery as Delivery,
+  statusOf,
+  sumFor,
+} from './registered-delivery.ts';
 import type { Registrant, Registration } from './registrant.ts';
-import { DOWN, DRAINING, type Scoreboard, SLOTS, UP, type WorkerCounters } from './scoreboard.ts';
+import { type RegistryTimes, Rounds } from './rounds.ts';
+import { DOWN, DRAINING, type Scoreboard, UP, type WorkerCounters } from './scoreboard.ts';
+import { Slots, settled } from './slots.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
-
-/** Milliseconds. */
-export interface RegistryTimes {
-  readonly stallTimeoutMs: number;
-  /** A delivery that has gone is known for so long. */
-  readonly forgetAfterMs: number;
-}
 
 export interface RegistryParts {
   readonly scoreboard: Scoreboard;
@@ -34,42 +33,31 @@ export interface RegistryParts {
   readonly log: Logger;
 }
 
-/** How often those that have been gone for long enough are looked for, milliseconds. */
-const FORGET_EVERY_MS = 1000;
-
 export class Registry {
   readonly #parts: RegistryParts;
   readonly #workers: number;
-  readonly #slots: (Delivery | undefined)[] = new Array(SLOTS).fill(undefined);
-  /** What reads them has this object: they change in it. */
-  readonly #times: { -readonly [key in keyof RegistryTimes]: number };
-  #pings: NodeJS.Timeout | undefined;
-  #forgetting: NodeJS.Timeout | undefined;
+  readonly #slots: Slots;
+  readonly #rounds: Rounds;
   #turn: Promise<unknown> = Promise.resolve();
-  #lastPing = performance.now();
   #closed = false;
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
     this.#workers = parts.rows.length;
-    this.#times = { ...parts.times };
-    this.#schedule();
+    this.#slots = new Slots(parts.rows);
+    this.#rounds = new Rounds({
+      times: parts.times,
+      ping: () => this.#ping(),
+      forget: (before) => this.#slots.forget(before),
+      stoodStill: () => {
+        for (const delivery of this.#slots.all) delivery.lastHeard = performance.now();
+      },
+    });
   }
 
   /** Goes by these from here on, for those that are there as well. */
   setTimes(times: RegistryTimes): void {
-    if (this.#closed) return;
-    Object.assign(this.#times, times);
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    const { stallTimeoutMs, forgetAfterMs } = this.#times;
-    clearInterval(this.#pings);
-    clearInterval(this.#forgetting);
-    this.#pings = setInterval(() => this.#ping(), stallTimeoutMs / 4);
-    const every = Math.min(forgetAfterMs, FORGET_EVERY_MS);
-    this.#forgetting = setInterval(() => this.#forget(), every).unref();
+    if (!this.#closed) this.#rounds.setTimes(times);
   }
 
   /**
@@ -83,47 +71,9 @@ export class Registry {
   }
 
   async #register(registrant: Registrant): Promise<Registration | undefined> {
-    const slot = await this.#findSlot(registrant.introduction.name);
+    const slot = await this.#slots.find(registrant.introduction.name);
     if (!registrant.isWaiting || this.#closed) return undefined;
     return await this.#admitTo(slot, registrant);
-  }
-
-  /** Its own slot of last time, else a new one, else that of one that has gone; free for use when this resolves. */
-  async #findSlot(name: string): Promise<number> {
-    const taken = (by: Delivery) => new BatonError('NAME_TAKEN', { name, pid: by.introduction.pid });
-    let known = this.#slots.find((delivery) => delivery?.introduction.name === name);
-    if (known && known.state !== 'down') throw taken(known);
-    const unused = this.#slots.indexOf(undefined);
-    if (!known && unused >= 0) return unused;
-    const isNew = known === undefined;
-    known ??= this.#slots.find((delivery) => delivery?.state === 'down' && delivery.whenSettled.length === 0);
-    if (!known) throw new BatonError('HEAD_FULL', { limit: SLOTS });
-    await this.#settled(known);
-    if (known.state !== 'down') throw taken(known);
-    if (isNew) this.#clearSlot(known.slot);
-    return known.slot;
-  }
-
-  #clearSlot(slot: number): void {
-    for (const row of this.#parts.rows) row.clearSlot(slot);
-  }
-
-  /** Those that have gone and have not come back for a while make room in the tables that people and programs read. */
-  #forget(): void {
-    const before = performance.now() - this.#times.forgetAfterMs;
-    for (const delivery of this.#slots) {
-      const isSettled =
-        delivery?.state === 'down' && delivery.awaited === 0 && delivery.whenSettled.length === 0;
-      if (!isSettled || delivery.downSince > before) continue;
-      this.#slots[delivery.slot] = undefined;
-      this.#clearSlot(delivery.slot);
-    }
-  }
-
-  /** When every worker has done what it was told last about the delivery. */
-  #settled(delivery: Delivery): Promise<void> {
-    if (delivery.awaited === 0) return Promise.resolve();
-    return new Promise((resolve) => delivery.whenSettled.push(resolve));
   }
 
   /** Welcomes a delivery once every worker knows it, so that from its first moment it can be given connections. */
@@ -131,27 +81,14 @@ export class Registry {
     const { scoreboard, log } = this.#parts;
     const { introduction, active, transport } = registrant;
     const lanes = registrant.makeLanes(this.#workers);
-    const delivery: Delivery = {
-      slot,
-      registrant,
-      introduction,
-      state: 'down',
-      leaving: false,
-      liveness: new Liveness(registrant.process, this.#times, performance.now()),
-      lastHeard: performance.now(),
-      // Until it is welcome it has no place to be forgotten in.
-      downSince: Number.POSITIVE_INFINITY,
-      awaited: this.#workers,
-      moved: 0,
-      whenSettled: [],
-    };
-    this.#slots[slot] = delivery;
+    const delivery = createDelivery(slot, registrant, this.#workers, this.#rounds.times);
+    this.#slots.put(delivery);
     const { name, pid, credits, direct, directTls, serves } = introduction;
     scoreboard.describe(slot, { ...introduction, active });
     trace?.say(`s${slot}`, 'member', registrant.process, credits, active, transport);
     for (const [worker, lane] of lanes.entries())
       this.#parts.tell(worker, { type: 'join', slot, name, direct, directTls, serves, lane });
-    await this.#settled(delivery);
+    await settled(delivery);
     const isWaiting = registrant.isWaiting && !this.#closed;
     const isDrained = this.#parts.drained.has(name);
     // Up before it can know it: what it sends a client to do may arrive before this thread goes on.
@@ -202,7 +139,7 @@ export class Registry {
   /** What a worker says about a delivery. */
   onWorker(message: FromWorker): void {
     if (!('slot' in message)) return;
-    const delivery = this.#slots[message.slot];
+    const delivery = this.#slots.at(message.slot);
     if (!delivery) return;
     const { name } = delivery.introduction;
     switch (message.type) {
@@ -260,16 +197,8 @@ export class Registry {
   }
 
   #ping(): void {
-    const now = performance.now();
-    if (now - this.#lastPing > this.#times.stallTimeoutMs / 2) {
-      // It was this process that was stopped: what deliveries said meanwhile is not read yet.
-      for (const delivery of this.#slots) if (delivery) delivery.lastHeard = now;
-    }
-    this.#lastPing = now;
-    for (const delivery of this.#slots) {
-      if (!delivery || delivery.state === 'down') continue;
+    for (const delivery of this.#slots.registered)
       if (this.#mayStay(delivery, false)) delivery.registrant.ping();
-    }
   }
 
   /** Lets a delivery go that is dead (false). `leavesUntaken`: a worker has something that it does not take. */
@@ -281,7 +210,7 @@ export class Registry {
       lastHeard,
       progress: sumFor(this.#parts.rows, slot, 'taken') + sumFor(this.#parts.rows, slot, 'returned'),
       leavesUntaken,
-      isLast: !this.#slots.some((other) => other?.state === 'up' && other !== delivery),
+      isLast: !this.#slots.all.some((other) => other.state === 'up' && other !== delivery),
     });
     if (reason) this.#remove(delivery, reason);
     return reason === undefined;
@@ -292,12 +221,9 @@ export class Registry {
    * and goes. Throws UNKNOWN_DELIVERY.
    */
   drain(name: string, on: boolean): void {
-    const delivery = this.#slots.find((one) => one?.introduction.name === name);
-    if (!delivery && !this.#parts.drained.has(name)) {
-      const registered = this.#slots.filter((one) => one !== undefined && one.state !== 'down');
-      const known = registered.map((one) => one!.introduction.name).join(', ') || 'none';
-      throw new BatonError('UNKNOWN_DELIVERY', { name, known });
-    }
+    const delivery = this.#slots.of(name);
+    if (!delivery && !this.#parts.drained.has(name))
+      throw new BatonError('UNKNOWN_DELIVERY', { name, known: this.names.join(', ') || 'none' });
     this.#parts.drained.set(name, on);
     if (delivery && delivery.state !== 'down' && !delivery.leaving) this.#setDraining(delivery, on);
   }
@@ -312,25 +238,20 @@ export class Registry {
 
   status(): DeliveryStatus[] {
     const { rows, scoreboard } = this.#parts;
-    return this.#slots
-      .filter((delivery) => delivery !== undefined)
-      .map((delivery) => statusOf(delivery, rows, scoreboard));
+    return this.#slots.all.map((delivery) => statusOf(delivery, rows, scoreboard));
   }
 
   /** The names of those that are registered. */
   get names(): string[] {
-    const registered = this.#slots.filter((one) => one !== undefined && one.state !== 'down');
-    return registered.map((one) => one!.introduction.name);
+    return this.#slots.registered.map(({ introduction }) => introduction.name);
   }
 
   /** Says good-bye to all: nothing is on its way to them any more, or there is a `successor` that waits for them. */
   close(successor = false): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#pings);
-    clearInterval(this.#forgetting);
-    for (const delivery of this.#slots)
-      if (delivery)
-        this.#remove(delivery, successor ? 'another head takes over' : 'the head stops', successor);
+    this.#rounds.close();
+    const reason = successor ? 'another head takes over' : 'the head stops';
+    for (const delivery of this.#slots.all) this.#remove(delivery, reason, successor);
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { createWake, wake } from '../shared/sys/wake.ts';
-import type { FromWorker, PassedConnection, ToWorker, WorkerSettings } from './worker-messages.ts';
+import type { FromWorker, PassedConnection, ToWorker, Tuning, WorkerSettings } from './worker-messages.ts';
 
 // Built, the worker is a .js file as this one is.
 const entry = new URL(
@@ -48,6 +48,8 @@ export class Workers {
       }
     | undefined;
 
+  #tuned: (() => void) | undefined;
+
   private constructor(threads: WorkerThread[], { stopWithinMs }: WorkersParts) {
     this.#threads = threads;
     const failed = threads.map(async ({ ended }) => {
@@ -70,6 +72,7 @@ export class Workers {
     for (const [index, thread] of threads.entries()) {
       thread.onMessage = (message) => {
         if (message.type === 'closed') workers.#closed++;
+        if (message.type === 'tuned') workers.#tuned?.();
         workers.#gathered(message);
         parts.onMessage(index, message);
       };
@@ -105,6 +108,24 @@ export class Workers {
     if (message.type === 'frozen' && message.round !== this.#round) return;
     gathering.found.push(...(message as FromWorker & { type: 'frozen' }).connections);
     if (--gathering.left === 0) gathering.resolve(gathering.found);
+  }
+
+  /** Has all go by these from here on; resolves when they do, or have ended: one that has answers no more. */
+  async tune(tuning: Tuning): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let left = this.#threads.length;
+    this.#tuned = () => --left === 0 && resolve();
+    this.tellAll({ type: 'tune', tuning });
+    await Promise.race([promise, this.ended.catch(() => {})]);
+    this.#tuned = undefined;
+  }
+
+  /** Gives them these, which were another head's. */
+  adopt(connections: readonly PassedConnection[]): void {
+    for (const [index, thread] of this.#threads.entries()) {
+      const own = connections.filter(({ fd }) => fd % this.#threads.length === index);
+      if (own.length > 0) thread.tell({ type: 'adopt', connections: own });
+    }
   }
 
   tell(worker: number, message: ToWorker): void {

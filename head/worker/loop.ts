@@ -7,32 +7,28 @@
  */
 
 import type { Calls } from '../../shared/sys/calls.ts';
-import { BROKEN, createEpoll, type Epoll, PEER_ENDED, READABLE } from '../../shared/sys/epoll.ts';
-import { PlainCalls } from '../../shared/sys/plain-calls.ts';
-import { openRing } from '../../shared/sys/ring.ts';
+import { BROKEN, type Epoll, PEER_ENDED, READABLE } from '../../shared/sys/epoll.ts';
 import { sharpenTimers, sleepMicros } from '../../shared/sys/sleep.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { clearWake } from '../../shared/sys/wake.ts';
-import { Scoreboard, WorkerCounters } from '../scoreboard.ts';
+import type { Scoreboard, WorkerCounters } from '../scoreboard.ts';
 import type { FromWorker, ToWorker, Tuning, WorkerSettings } from '../worker-messages.ts';
 import type { Clock } from './clock.ts';
 import { Coalescing } from './coalescing.ts';
 import * as connection from './connections.ts';
-import { Connections, makeTag } from './connections.ts';
-import { WorkerDesk } from './desk.ts';
-import { Lanes } from './lanes.ts';
-import { Linger } from './linger.ts';
-import { ACCEPT_BATCH, Listener } from './listener.ts';
-import { Orders } from './orders.ts';
-import { Passing } from './passing.ts';
-import { Postponed } from './postponed.ts';
-import { RequestReader } from './reader.ts';
-import { Router } from './router.ts';
+import type { WorkerDesk } from './desk.ts';
+import type { Lanes } from './lanes.ts';
+import type { Linger } from './linger.ts';
+import { ACCEPT_BATCH, type Listener } from './listener.ts';
+import type { Orders } from './orders.ts';
+import { createParts, isListening, type WorkerParts } from './parts.ts';
+import type { Passing } from './passing.ts';
+import type { Postponed } from './postponed.ts';
+import type { RequestReader } from './reader.ts';
+import type { Router } from './router.ts';
 import { steps } from './steps.ts';
-import { TerminatedReader, Terminator } from './terminated.ts';
+import type { TerminatedReader } from './terminated.ts';
 
-/** Events of one wait. */
-const EVENTS = 512;
 /** The longest sleep, milliseconds: a bound for what no event announces. */
 const LONGEST_SLEEP_MS = 1000;
 /** While connections come fast, the longest time that closing one is put off, milliseconds. */
@@ -42,16 +38,16 @@ const BUSY_SLEEP_MS = 1;
 const FROZEN_REST_MICROS = 200;
 
 export class WorkerLoop {
-  readonly #settings: WorkerSettings;
-  /** Its parts have this object, not what is in it: it changes under them. */
-  readonly #tuning: { -readonly [key in keyof Tuning]: Tuning[key] };
+  readonly #wake: number;
   readonly #receive: () => ToWorker | undefined;
   readonly #tell: (message: FromWorker) => void;
+  readonly #tuning: WorkerParts['tuning'];
+  readonly #clock: Clock;
   readonly #scoreboard: Scoreboard;
   readonly #counters: WorkerCounters;
-  readonly #epoll: Epoll = createEpoll(EVENTS);
+  readonly #epoll: Epoll;
   readonly #calls: Calls;
-  readonly #connections: Connections;
+  readonly #connections: connection.Connections;
   readonly #router: Router;
   readonly #desk: WorkerDesk;
   readonly #linger: Linger;
@@ -66,7 +62,6 @@ export class WorkerLoop {
   /** In this wake-up. */
   #accepted = 0;
   #stopBy = Number.POSITIVE_INFINITY;
-  readonly #clock: Clock = { now: performance.now() };
 
   /** `receive` gives the main thread's next message, if there is one; `tell` answers it. */
   constructor(
@@ -74,104 +69,41 @@ export class WorkerLoop {
     receive: () => ToWorker | undefined,
     tell: (message: FromWorker) => void,
   ) {
-    this.#settings = settings;
-    const tuning = { ...settings.tuning };
-    this.#tuning = tuning;
+    this.#wake = settings.wake;
     this.#receive = receive;
     this.#tell = tell;
-    this.#scoreboard = new Scoreboard(settings.scoreboard);
-    this.#counters = new WorkerCounters(settings.scoreboard, settings.index);
-    this.#calls = (settings.ioUring ? openRing() : undefined) ?? new PlainCalls();
-    this.#connections = new Connections(settings.fdCapacity, this.#epoll, this.#calls, this.#counters);
-    this.#linger = new Linger(this.#connections, this.#calls, tuning);
-    this.#router = new Router({
-      scoreboard: this.#scoreboard,
-      connections: this.#connections,
-      clock: this.#clock,
-      policy: tuning.policy,
-    });
-    this.#postponed = new Postponed(this.#connections, tuning, (fd, from) => this.#reader.again(fd, from));
-    const terminator = new Terminator(this.#connections, tell);
-    this.#desk = new WorkerDesk({
-      scoreboard: this.#scoreboard,
-      counters: this.#counters,
-      connections: this.#connections,
-      router: this.#router,
-      postponed: this.#postponed,
-      terminator,
-      linger: this.#linger,
-      calls: this.#calls,
-      clock: this.#clock,
-      headBytesMax: settings.headBytesMax,
-    });
-    this.#reader = new RequestReader({
-      connections: this.#connections,
-      desk: this.#desk,
-      calls: this.#calls,
-      clock: this.#clock,
-      tuning,
-      headBytesMax: settings.headBytesMax,
-    });
-    this.#terminated = new TerminatedReader(this.#connections, this.#desk, terminator, tuning);
-    this.#lanes = new Lanes({
-      epoll: this.#epoll,
-      router: this.#router,
-      desk: this.#desk,
-      reader: this.#reader,
-      counters: this.#counters,
-      clock: this.#clock,
-      tuning,
-      tell,
-    });
-    this.#listeners = settings.listeners.map(
-      (listener, index) =>
-        new Listener({
-          listener,
-          index,
-          epoll: this.#epoll,
-          calls: this.#calls,
-          row: this.#counters,
-          tuning,
-          router: this.#router,
-          onConnection: (fd, addressHash) => this.#open(fd, addressHash),
-          makeRoom: () => this.#makeRoom(),
-          onClosed: () => {
-            if (!this.#isListening) this.#tell({ type: 'closed' });
-          },
-        }),
-    );
-    this.#passing = new Passing({
-      connections: this.#connections,
-      listeners: this.#listeners,
-      reader: this.#reader,
-      postponed: this.#postponed,
-      outbox: this.#desk.outbox,
-      linger: this.#linger,
-      lanes: this.#lanes,
-      clock: this.#clock,
-      tell,
-      onEvent: (fd, events) => this.#onEvent(fd, events),
-    });
-    this.#orders = new Orders({
-      passing: this.#passing,
-      lanes: this.#lanes,
-      postponed: this.#postponed,
-      terminator,
-      terminated: this.#terminated,
-      accept: () => {
-        this.#passing.accept();
-        for (const listener of this.#listeners) listener.listen();
-      },
-      tune: (next) => this.#tune(next),
-      stop: (withinMs) => this.#stop(withinMs),
-    });
+    const hub = {
+      open: (fd: number, addressHash: number) => this.#open(fd, addressHash),
+      makeRoom: () => this.#makeRoom(),
+      onEvent: (fd: number, events: number) => this.#onEvent(fd, events),
+      accept: () => this.#accept(),
+      tune: (next: Tuning) => this.#tune(next),
+      stop: (withinMs: number) => this.#stop(withinMs),
+    };
+    const parts = createParts(settings, hub, tell);
+    this.#tuning = parts.tuning;
+    this.#clock = parts.clock;
+    this.#scoreboard = parts.scoreboard;
+    this.#counters = parts.counters;
+    this.#epoll = parts.epoll;
+    this.#calls = parts.calls;
+    this.#connections = parts.connections;
+    this.#router = parts.router;
+    this.#desk = parts.desk;
+    this.#linger = parts.linger;
+    this.#postponed = parts.postponed;
+    this.#reader = parts.reader;
+    this.#lanes = parts.lanes;
+    this.#listeners = parts.listeners;
+    this.#terminated = parts.terminated;
+    this.#orders = parts.orders;
+    this.#passing = parts.passing;
   }
 
   /** Serves until it is told to stop. */
   run(): void {
-    const { wake } = this.#settings;
     sharpenTimers();
-    this.#epoll.add(wake, READABLE, makeTag(connection.TAG_WAKE, 0));
+    this.#epoll.add(this.#wake, READABLE, connection.makeTag(connection.TAG_WAKE, 0));
     this.#tell({ type: 'ready', ioUring: this.#calls.together });
     for (;;) {
       const sleep = this.#tick();
@@ -273,8 +205,14 @@ export class WorkerLoop {
   }
 
   #obey(): void {
-    clearWake(this.#settings.wake);
+    clearWake(this.#wake);
     for (let message = this.#receive(); message; message = this.#receive()) this.#orders.obey(message);
+  }
+
+  /** There are deliveries. */
+  #accept(): void {
+    this.#passing.accept();
+    for (const listener of this.#listeners) listener.listen();
   }
 
   #tune(next: Tuning): void {
@@ -331,13 +269,10 @@ export class WorkerLoop {
     return next;
   }
 
-  /** Connections may still come. */
-  get #isListening(): boolean {
-    return this.#listeners.some(({ isOpen }) => isOpen);
-  }
-
   #isDone(): boolean {
-    return !this.#isListening && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0);
+    return (
+      !isListening(this.#listeners) && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0)
+    );
   }
 
   #closeAll(): void {

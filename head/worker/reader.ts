@@ -19,7 +19,8 @@ import { forgetTarget } from './inspect/http.ts';
 import { INSPECTED_MAX, inspect } from './inspect/index.ts';
 import { COMPLETE, INCOMPLETE, REFUSED } from './inspect/kind.ts';
 import { ENDED, type Look, Looks, MORE, NEW, PAUSED, STOPPING } from './looks.ts';
-import { Partial, Pauses } from './partial.ts';
+import { Pacing } from './pacing.ts';
+import type { Partial } from './partial.ts';
 
 export interface ReaderParts {
   readonly connections: Connections;
@@ -46,9 +47,7 @@ export class RequestReader {
   /** What one look sees, bytes. */
   #lookBytes = 0;
   readonly #waiting: Fifo;
-  /** Those of which a part has come. */
-  readonly #partials = new Map<number, Partial>();
-  readonly #pauses = new Pauses();
+  readonly #pacing: Pacing;
   readonly #looks: Looks;
   readonly #again: Memory;
   #stoppingSince = Number.POSITIVE_INFINITY;
@@ -59,6 +58,7 @@ export class RequestReader {
     this.#clock = clock;
     this.#tuning = tuning;
     this.#waiting = new Fifo(connections.links);
+    this.#pacing = new Pacing(connections, clock);
     const most = Math.max(headBytesMax, INSPECTED_MAX);
     this.#again = allocate(most);
     this.#looks = new Looks(calls, most);
@@ -105,7 +105,7 @@ export class RequestReader {
 
   readonly #advance = ({ fd, why, memory }: Look, n: number): void => {
     const isNew = why === NEW;
-    const partial = isNew ? undefined : this.#partials.get(fd);
+    const partial = isNew ? undefined : this.#pacing.of(fd);
     if (n === EAGAIN || n === EINTR) {
       if (partial) this.#foundNoMore(partial, why);
       else if (isNew) this.#wait(fd);
@@ -126,13 +126,13 @@ export class RequestReader {
     let verdict = isWorthIt ? inspect(this.#found, bytes, n, this.#limit) : INCOMPLETE;
     if (isWorthIt && this.#found.isEnough && (isLast || !this.#desk.looksInside)) verdict = COMPLETE;
     if (verdict === INCOMPLETE && !isLast) {
-      const grown = partial ?? this.#beginPartial(fd);
+      const grown = partial ?? this.#pacing.begin(fd);
       if (isWorthIt) grown.keep(this.#found);
       // What was there already is not reported where it is not enough.
       if (isNew) this.#wait(fd);
       grown.have = n;
       this.#connections.unread[fd] = n;
-      return this.#hasGrown(grown);
+      return this.#pacing.grown(grown);
     }
     if (!isNew) this.#leave(fd);
     this.#conclude(fd, verdict, n);
@@ -150,53 +150,10 @@ export class RequestReader {
     else this.#desk.fail(fd, 'incomplete', 'badRequest', found);
   }
 
-  #beginPartial(fd: number): Partial {
-    const partial = new Partial(fd);
-    this.#partials.set(fd, partial);
-    // It is about to be watched, and epoll reports what came since the look, and what was there as well.
-    partial.isEcho = true;
-    return partial;
-  }
-
-  #hasGrown(partial: Partial): void {
-    partial.looks++;
-    partial.idleLooks = 0;
-    partial.isEcho = partial.isEcho && partial.looks === 1;
-    this.#pause(partial);
-  }
-
-  /** Has it looked at again after a while; until then it is left alone when it has had many looks. */
-  #pause(partial: Partial): void {
-    if (partial.mustPause && partial.isWatched) {
-      this.#connections.rest(partial.fd);
-      partial.isWatched = false;
-      partial.holdBuffer();
-    }
-    if (!partial.isPausing) this.#pauses.begin(partial, this.#clock.now);
-  }
-
   /** A look found what the one before found. */
   #foundNoMore(partial: Partial, why: number): void {
-    if (why === PAUSED) return this.#hasStopped(partial);
-    if (partial.isEcho) {
-      partial.isEcho = false;
-      return;
-    }
-    // Something comes that can not be seen (behind an urgent byte, say): that must not cost a look for each packet either.
-    partial.looks++;
-    this.#pause(partial);
-  }
-
-  /** It has not grown during a pause. */
-  #hasStopped(partial: Partial): void {
-    const { fd } = partial;
-    if (partial.isEnough || hidesInput(fd)) return this.#handAsItIs(fd);
-    if (!partial.isWatched) {
-      this.#connections.watchInput(fd);
-      partial.isWatched = true;
-      partial.isEcho = true;
-    }
-    if (partial.idleLooks++ === 0) this.#pauses.beginLast(partial, this.#clock.now);
+    if (why === PAUSED && (partial.isEnough || hidesInput(partial.fd))) this.#handAsItIs(partial.fd);
+    else this.#pacing.notGrown(partial, why);
   }
 
   /**
@@ -230,9 +187,7 @@ export class RequestReader {
 
   #leave(fd: number): void {
     this.#waiting.leave(fd);
-    const partial = this.#partials.get(fd);
-    partial?.end();
-    this.#partials.delete(fd);
+    this.#pacing.leave(fd);
   }
 
   /**
@@ -249,7 +204,7 @@ export class RequestReader {
 
   /** Ends those that have timed out; the milliseconds until the next has. */
   tick(now: number): number {
-    const untilLook = this.#pauses.tick(now, this.#lookAfterPause);
+    const untilLook = this.#pacing.tick(now, this.#lookAfterPause);
     this.flush();
     const isStopping = this.#stoppingSince < Number.POSITIVE_INFINITY;
     if (isStopping) this.#closeLate(now);
@@ -269,7 +224,7 @@ export class RequestReader {
   }
 
   #fail(fd: number, failure: InspectionFailure): void {
-    const partial = this.#partials.get(fd);
+    const partial = this.#pacing.of(fd);
     this.#leave(fd);
     const name = failure === 'too_slow' && partial?.speaks === TLS ? 'hello_too_slow' : failure;
     this.#desk.fail(fd, name, 'timeout', partial ?? UNHEARD);
@@ -288,7 +243,7 @@ export class RequestReader {
     const { since } = this.#connections.links;
     for (const fd of this.#waiting.all()) {
       const hasLong = since[fd]! + SILENT_MS <= now;
-      const partial = this.#partials.get(fd);
+      const partial = this.#pacing.of(fd);
       if (!partial) {
         if (hasLong) this.#look(fd, STOPPING);
       } else if (!this.#handlerOf(fd).answers || partial.speaks !== HTTP) {

@@ -1,0 +1,113 @@
+/**
+ * Where a head is reached by others than visitors: by deliveries of this host and of other hosts, by who administers it, and by who
+ * gathers its metrics.
+ */
+import type { HeadSettings } from '../shared/config.ts';
+import type { Logger } from '../shared/log.ts';
+import type { Metrics } from '../shared/metrics.ts';
+import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
+import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
+import { parseHostPort } from '../shared/units.ts';
+import { AdminDoor, type Administered } from './admin.ts';
+import type { Inherited, InheritedSocket } from './inherited.ts';
+import { LocalDeliveries } from './local-deliveries.ts';
+import { openRemote, type RemoteSide } from './migrate/index.ts';
+import type { Registry } from './registry.ts';
+import { SocketWatch } from './socket-watch.ts';
+import type { ToWorker } from './worker-messages.ts';
+
+export const socketOf = ({ socket }: HeadSettings): string => socket ?? defaultSocketPath();
+export const adminOf = (settings: HeadSettings): string =>
+  settings.adminSocket ?? adminPathFor(socketOf(settings));
+
+export interface DoorsParts {
+  readonly settings: HeadSettings;
+  /** Whose members may register deliveries as well. */
+  readonly group: number | undefined;
+  readonly inherited: Inherited;
+  readonly registry: Registry;
+  readonly administered: Administered;
+  readonly metrics: Metrics;
+  readonly tell: (worker: number, message: ToWorker) => void;
+  readonly log: Logger;
+  /** A socket was made again. */
+  readonly onMade: () => void;
+}
+
+export class Doors {
+  readonly deliveries: LocalDeliveries;
+  readonly admin: AdminDoor;
+  /** For deliveries of other hosts; undefined when there are none. */
+  remote: RemoteSide | undefined;
+  readonly #parts: DoorsParts;
+  readonly #watch: SocketWatch;
+  #metrics: MetricsServer | undefined;
+
+  constructor(parts: DoorsParts) {
+    const { settings, group, registry, administered, log, onMade } = parts;
+    this.#parts = parts;
+    this.deliveries = new LocalDeliveries({ path: socketOf(settings), group, registry, log });
+    this.admin = new AdminDoor(adminOf(settings), administered, log);
+    this.#watch = new SocketWatch([this.deliveries, this.admin], log, onMade);
+  }
+
+  /** Takes the paths; who comes waits. `ownsPaths`: they lead to no other head. */
+  async listen(ownsPaths: boolean): Promise<void> {
+    const { inherited } = this.#parts;
+    await inherited.open('deliveries', ([fd]) => this.deliveries.listen(fd));
+    await inherited.open('admin', ([fd]) => this.admin.listen(fd));
+    // Who has ended in order has removed the paths of sockets that were kept for us.
+    if (ownsPaths)
+      for (const door of [this.deliveries, this.admin]) if (!door.isThere) await door.listenAgain();
+  }
+
+  async openMetrics(): Promise<void> {
+    const { settings, inherited, metrics } = this.#parts;
+    if (settings.metrics === undefined) return;
+    const address = parseHostPort(settings.metrics)!;
+    this.#metrics = await inherited.open('metrics', ([fd]) => startMetricsServer(address, metrics, fd));
+  }
+
+  /** `listen`: where visitors come to. */
+  async openRemote(listen: string): Promise<void> {
+    const { settings, inherited, registry, tell, log } = this.#parts;
+    if (settings.control === undefined) return;
+    const { host } = parseHostPort(listen)!;
+    this.remote = await inherited.open('control', ([fd]) =>
+      openRemote(settings, host, registry, tell, log, fd),
+    );
+  }
+
+  /** From here on a path that somebody removes is made again. */
+  watch(): void {
+    this.#watch.start();
+  }
+
+  /** HOST:PORT of `--metrics`; null without. */
+  get metrics(): string | null {
+    return this.#metrics?.address ?? null;
+  }
+
+  /** What it listens with; it stays its own. */
+  get sockets(): InheritedSocket[] {
+    const sockets = [
+      { kind: 'deliveries', index: 0, fd: this.deliveries.fd },
+      { kind: 'admin', index: 0, fd: this.admin.fd },
+      { kind: 'control', index: 0, fd: this.remote?.fd },
+      { kind: 'metrics', index: 0, fd: this.#metrics?.fd },
+    ] as const;
+    return sockets.flatMap((one) => (one.fd === undefined ? [] : [{ ...one, fd: one.fd }]));
+  }
+
+  /** Gives the paths back: a successor may take them, unless it has them already (`keepsFiles`). Those who are in stay. */
+  giveBackPaths(keepsFiles: boolean): void {
+    this.#watch.stop();
+    this.deliveries.stopListening(keepsFiles);
+    this.admin.stopListening(keepsFiles);
+  }
+
+  async closeMetrics(): Promise<void> {
+    await this.#metrics?.close();
+    this.#metrics = undefined;
+  }
+}

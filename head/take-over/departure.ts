@@ -1,0 +1,78 @@
+/** What a head does with its parts while it hands over: how it freezes, goes on, departs, and lets go. */
+import { type Mode, modes } from '../../shared/status.ts';
+import type { Doors } from '../doors.ts';
+import type { InheritedSocket } from '../inherited.ts';
+import type { Registry } from '../registry.ts';
+import type { Scoreboard } from '../scoreboard.ts';
+import type { PassedConnection } from '../worker-messages.ts';
+import type { Workers } from '../workers.ts';
+import type { Predecessor } from './predecessor.ts';
+
+/** What is on its way to other hosts has this long to arrive, milliseconds; the rest goes back. */
+const SETTLE_WITHIN_MS = 50;
+
+export interface DepartureParts {
+  readonly doors: Doors;
+  readonly registry: Registry;
+  readonly scoreboard: Scoreboard;
+  /** Undefined until they have started. */
+  readonly workers: () => Workers | undefined;
+  readonly sockets: () => InheritedSocket[];
+  readonly stopTimeoutMs: () => number;
+  /** Another is the head. */
+  readonly onDepart: () => void;
+}
+
+export class Departure implements Predecessor {
+  readonly #parts: DepartureParts;
+
+  constructor(parts: DepartureParts) {
+    this.#parts = parts;
+  }
+
+  /** Nobody is handed over to before they have. */
+  get #workers(): Workers {
+    return this.#parts.workers()!;
+  }
+
+  sockets(): InheritedSocket[] {
+    return this.#parts.sockets();
+  }
+
+  get mode(): Mode {
+    return modes[this.#parts.scoreboard.mode]!;
+  }
+
+  get deliveries(): readonly string[] {
+    return this.#parts.registry.names;
+  }
+
+  async freeze(): Promise<readonly PassedConnection[]> {
+    this.#parts.doors.deliveries.freeze();
+    return await this.#workers.gather('frozen');
+  }
+
+  thaw(): void {
+    this.#parts.workers()?.tellAll({ type: 'thaw' });
+    this.#parts.doors.deliveries.open();
+  }
+
+  /** Deliveries go to the other head, and what they had not taken is to follow. */
+  async depart(): Promise<readonly PassedConnection[]> {
+    const { doors, registry, onDepart } = this.#parts;
+    onDepart();
+    this.#workers.tellAll({ type: 'depart' });
+    doors.giveBackPaths(true);
+    await doors.remote?.settle(SETTLE_WITHIN_MS);
+    registry.close(true);
+    const rest = await this.#workers.gather('rest');
+    doors.remote?.leave();
+    return rest;
+  }
+
+  /** What the TLS thread has goes on; all else is the successor's. */
+  async release(): Promise<void> {
+    await this.#parts.doors.admin.answered();
+    this.#workers.tellAll({ type: 'release', withinMs: this.#parts.stopTimeoutMs() });
+  }
+}

@@ -21,6 +21,7 @@ import { checkSettings, connectionsWithin, type Limits, limitsOf } from './limit
 import { LocalDeliveries } from './local-deliveries.ts';
 import { createMetrics } from './metrics.ts';
 import { checkRemote, openRemote, type RemoteSide } from './migrate/index.ts';
+import { Pulse } from './pulse.ts';
 import { Registry, type RegistryTimes } from './registry.ts';
 import { changesTo, Reloads } from './reload.ts';
 import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard.ts';
@@ -89,6 +90,7 @@ export class HeadProcess implements Head {
   #metricsServer: MetricsServer | undefined;
   readonly #socketWatch: SocketWatch;
   readonly #figures: Figures;
+  readonly #pulse: Pulse;
   readonly #drained: Drained;
   readonly #registry: Registry;
   #remote: RemoteSide | undefined;
@@ -101,6 +103,7 @@ export class HeadProcess implements Head {
   /** When all was handed over to this head. */
   #handedAt = 0;
   #tuned: (() => void) | undefined;
+  readonly #left = Promise.withResolvers<number>();
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -126,6 +129,7 @@ export class HeadProcess implements Head {
       (_, worker) => new WorkerCounters(this.#memory, worker),
     );
     this.#figures = new Figures(this.#rows);
+    this.#pulse = new Pulse(this.#rows, (worker) => this.#workers?.runs(worker) ?? false, log);
     this.#drained = new Drained(this.socket, log);
     this.#registry = this.#openRegistry();
     this.#localDeliveries = new LocalDeliveries({ path: this.socket, group, registry: this.#registry, log });
@@ -232,9 +236,9 @@ export class HeadProcess implements Head {
       this.#expected = Expected.of(handed.deliveries, this.#settings, () => this.#accept());
       this.#adopt(handed.connections);
     }
-    await this.#admin.open();
-    // A delivery can be welcomed: every worker is there to be told of it.
+    // A delivery can be welcomed: every worker is there to be told of it. Visitors wait for it, and for nothing else.
     if (handed) this.#localDeliveries.open();
+    await this.#admin.open();
     await this.#takeOver?.rest((connections) => this.#adopt(connections));
     await this.#openMetrics();
     await this.#openRemote();
@@ -445,7 +449,7 @@ export class HeadProcess implements Head {
         this.#localDeliveries.open();
       },
       depart: () => this.#depart(),
-      release: () => void this.#release(),
+      release: (successor) => void this.#release(successor),
     };
   }
 
@@ -478,9 +482,19 @@ export class HeadProcess implements Head {
   }
 
   /** What the TLS thread has goes on; all else is the successor's. */
-  async #release(): Promise<void> {
+  async #release(successor: number): Promise<void> {
     await this.#admin.answered();
     this.#workers!.tellAll({ type: 'release', withinMs: this.#settings.stopTimeout });
+    await this.#workers!.stopped;
+    this.#left.resolve(successor);
+  }
+
+  isTurning(): boolean {
+    return this.#pulse.isThere();
+  }
+
+  get left(): Promise<number> {
+    return this.#left.promise;
   }
 
   get isHandedOver(): boolean {

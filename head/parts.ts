@@ -8,6 +8,7 @@ import type { Head } from './head.ts';
 import type { Inherited, InheritedSocket } from './inherited.ts';
 import { createMetrics } from './metrics.ts';
 import { Opening } from './opening.ts';
+import { Pulse } from './pulse.ts';
 import { Registry } from './registry.ts';
 import type { RegistryTimes } from './rounds.ts';
 import { createScoreboardMemory, Scoreboard, type ScoreboardMemory, WorkerCounters } from './scoreboard.ts';
@@ -39,11 +40,13 @@ export interface HeadParts {
   readonly memory: ScoreboardMemory;
   readonly scoreboard: Scoreboard;
   readonly figures: Figures;
+  readonly pulse: Pulse;
   readonly drained: Drained;
   readonly registry: Registry;
   readonly opening: Opening;
   readonly doors: Doors;
   readonly listeners: VisitorListeners;
+  readonly departure: Departure;
   readonly succession: Succession;
   readonly tell: (worker: number, message: ToWorker) => void;
   /** Tells `onSockets` of all that it listens with. */
@@ -66,6 +69,7 @@ export function createParts(
   scoreboard.setMode(settings.mode);
   const rows = Array.from({ length: settings.workers }, (_, worker) => new WorkerCounters(memory, worker));
   const figures = new Figures(rows);
+  const pulse = new Pulse(rows, (worker) => hub.workers?.runs(worker) ?? false, log);
   const drained = new Drained(socketOf(settings), log);
   const opening = new Opening(() => hub.workers?.tellAll({ type: 'accept' }), log);
   const registry: Registry = new Registry({
@@ -119,11 +123,13 @@ export function createParts(
     memory,
     scoreboard,
     figures,
+    pulse,
     drained,
     registry,
     opening,
     doors,
     listeners,
+    departure,
     succession,
     tell,
     tellSockets,

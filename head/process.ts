@@ -132,9 +132,9 @@ export class HeadProcess implements Head, Hub {
       this.#parts.opening.expect(handed, this.settings);
       this.workers!.adopt(handed.connections);
     }
-    await this.#parts.doors.admin.open();
-    // A delivery can be welcomed: every worker is there to be told of it.
+    // A delivery can be welcomed: every worker is there to be told of it. Visitors wait for it, and for nothing else.
     if (handed) this.#parts.doors.deliveries.open();
+    await this.#parts.doors.admin.open();
     await this.#takeOver?.rest((connections) => this.workers!.adopt(connections));
     await this.#parts.doors.openMetrics();
     await this.#parts.doors.openRemote(this.listen);
@@ -210,6 +210,14 @@ export class HeadProcess implements Head, Hub {
 
   get isHandedOver(): boolean {
     return !this.#isHead;
+  }
+
+  isTurning(): boolean {
+    return this.#parts.pulse.isThere();
+  }
+
+  get left(): Promise<number> {
+    return this.#parts.departure.left;
   }
 
   status(): HeadStatus {

@@ -25,6 +25,7 @@ export interface DepartureParts {
 
 export class Departure implements Predecessor {
   readonly #parts: DepartureParts;
+  readonly #left = Promise.withResolvers<number>();
 
   constructor(parts: DepartureParts) {
     this.#parts = parts;
@@ -71,8 +72,15 @@ export class Departure implements Predecessor {
   }
 
   /** What the TLS thread has goes on; all else is the successor's. */
-  async release(): Promise<void> {
+  async release(successor: number): Promise<void> {
     await this.#parts.doors.admin.answered();
     this.#workers.tellAll({ type: 'release', withinMs: this.#parts.stopTimeoutMs() });
+    await this.#workers.stopped;
+    this.#left.resolve(successor);
+  }
+
+  /** Resolves with the successor's pid when nothing is left here. */
+  get left(): Promise<number> {
+    return this.#left.promise;
   }
 }

@@ -42,8 +42,8 @@ export interface Predecessor {
   thaw(): void;
   /** It is not the head any more: deliveries are told; resolves with what they gave back. */
   depart(): Promise<readonly PassedConnection[]>;
-  /** Ends. */
-  release(): Promise<void>;
+  /** Ends; the successor is the process with this pid. */
+  release(successor: number): Promise<void>;
 }
 
 export class Succession {
@@ -158,7 +158,7 @@ export class Succession {
     const stoodMs = Math.round(confirmed - frozen);
     this.#log.info({ ...figures, stoodMs }, 'the successor has taken over');
     this.#upgrade?.outcome.resolve(pid);
-    void this.#head.release();
+    void this.#head.release(pid);
   }
 
   /** Passes on all that there is; resolves when it is the successor's. */

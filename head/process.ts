@@ -6,7 +6,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../shared/metrics-server.ts';
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
-import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
+import { type HeadStatus, type Mode, modes, type Readiness, type Reloaded } from '../shared/status.ts';
 import { bindReuseport, joinListeners } from '../shared/sys/reuseport.ts';
 import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
@@ -139,6 +139,7 @@ export class HeadProcess implements Head {
   #administered() {
     return {
       status: () => this.status(),
+      ready: () => this.ready(),
       setMode: (mode: Mode) => this.setMode(mode),
       drain: (name: string, on: boolean) => this.drain(name, on),
       reload: () => this.reload(),
@@ -253,9 +254,9 @@ export class HeadProcess implements Head {
 
   async #openRemote(): Promise<void> {
     if (this.#settings.control === undefined) return;
-    const { host } = parseHostPort(this.listen)!;
+    const at = parseHostPort(this.listen)!;
     this.#remote = await this.#inherited.open('control', ([fd]) =>
-      openRemote(this.#settings, host, this.#registry, this.#tell, this.#log, fd),
+      openRemote(this.#settings, at, this.#registry, this.#tell, this.#log, fd),
     );
   }
 
@@ -269,9 +270,12 @@ export class HeadProcess implements Head {
   }
 
   #openListeners(given: readonly number[]): ReturnType<typeof bindReuseport> {
-    const { workers, backlog, listen } = this.#settings;
+    const { workers, backlog, listen, holdUnknown } = this.#settings;
     const wanted = parseHostPort(listen)!;
-    return given.length > 0 ? joinListeners(given, wanted, workers) : bindReuseport(wanted, workers, backlog);
+    const mayBeElsewhere = holdUnknown > 0;
+    return given.length > 0
+      ? joinListeners(given, wanted, workers, mayBeElsewhere)
+      : bindReuseport(wanted, workers, { backlog, mayBeElsewhere });
   }
 
   /** A visitor who comes before the first delivery waits in the accept queue, for a while. */
@@ -494,6 +498,15 @@ export class HeadProcess implements Head {
 
   drain(name: string, on: boolean): void {
     this.#registry.drain(name, on);
+  }
+
+  /** Whether clients should come here, as far as another head could have them instead. */
+  ready(): Readiness {
+    const why =
+      (this.#stopping || !this.#isHead ? 'it stops' : undefined) ??
+      (this.#registry.names.length === 0 ? 'no delivery has registered' : undefined) ??
+      this.#remote?.whyNotReady();
+    return { ready: why === undefined, why: why ?? 'it has deliveries, and knows what they have' };
   }
 
   status(): HeadStatus {

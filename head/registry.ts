@@ -64,10 +64,10 @@ export class Registry {
   }
 
   #schedule(): void {
-    const { stallTimeoutMs, forgetAfterMs } = this.#times;
+    const { forgetAfterMs } = this.#times;
     clearInterval(this.#pings);
     clearInterval(this.#forgetting);
-    this.#pings = setInterval(() => this.#ping(), stallTimeoutMs / 4);
+    this.#pings = setInterval(() => this.#ping(), this.pingEveryMs);
     const every = Math.min(forgetAfterMs, FORGET_EVERY_MS);
     this.#forgetting = setInterval(() => this.#forget(), every).unref();
   }
@@ -180,6 +180,11 @@ export class Registry {
         if (delivery.state === 'down') return;
         trace?.say(`s${slot}`, 'former', count);
         scoreboard.giveCredits(slot, count);
+      },
+      elsewhere: (count) => {
+        if (delivery.state === 'down') return;
+        scoreboard.useCredits(slot, count);
+        trace?.say(`s${slot}`, 'elsewhere', count);
       },
       draining: () => this.#leave(delivery),
       end: (reason) => this.#remove(delivery, reason),
@@ -308,6 +313,10 @@ export class Registry {
     const said = on ? 'delivery drains' : 'delivery no longer drains';
     this.#parts.log.info({ delivery: delivery.introduction.name }, said);
     if (!on) this.#parts.onUp();
+  }
+
+  get pingEveryMs(): number {
+    return this.#times.stallTimeoutMs / 4;
   }
 
   status(): DeliveryStatus[] {

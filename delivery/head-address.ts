@@ -6,7 +6,7 @@ import { BatonError } from '../shared/errors.ts';
 import { trustedSocketPath } from '../shared/paths.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { UNIX_PATH_BYTES } from '../shared/sys/unix-sockets.ts';
-import { formatHostPort, parseHostPort } from '../shared/units.ts';
+import { formatHostPort, type HostPort, parseHostPort } from '../shared/units.ts';
 import { type Introduction, versionFor } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';
 import type { Log } from './apart.ts';
@@ -30,20 +30,35 @@ export interface HeadAddress {
   ): Promise<Session>;
 }
 
-/** Throws what the options lack, or this host, for a head on another one; what may go wrong is logged. */
-export function findHead(
-  options: {
-    head?: string | undefined;
-    secret?: string | undefined;
-    vip?: string | undefined;
-  },
-  log: Log,
-): HeadAddress {
-  const name = options.head ?? trustedSocketPath();
+/** One, or several as heads of other hosts. */
+export type HeadNames = string | readonly string[] | undefined;
+
+interface FarOptions {
+  readonly secret?: string | undefined;
+  readonly vip?: string | undefined;
+}
+
+/** Throws what the options lack, or this host, for heads on other ones; what may go wrong is logged. */
+export function findHeads(options: FarOptions & { head?: HeadNames }, log: Log): HeadAddress[] {
+  const { head } = options;
+  const names = typeof head === 'object' ? [...new Set(head)] : [head ?? trustedSocketPath()];
   // A path with a colon has a slash as well, unless somebody is out for trouble.
-  const address = name.includes('/') ? undefined : parseHostPort(name);
-  if (!address) return localHead(name);
-  const { secret: file, vip } = options;
+  const far = names.map((name) => (name.includes('/') ? undefined : parseHostPort(name)));
+  const addresses = far.filter((address) => address !== undefined);
+  if (addresses.length === names.length && names.length > 0) return farHeads(addresses, options, log);
+  if (names.length === 1) return [localHead(names[0]!)];
+  throw new BatonError('BAD_OPTION', {
+    option: '--head',
+    problem: 'several heads are heads of other hosts, HOST:PORT each',
+    value: JSON.stringify(head),
+  });
+}
+
+function farHeads(
+  addresses: readonly HostPort[],
+  { secret: file, vip }: FarOptions,
+  log: Log,
+): HeadAddress[] {
   const need = (option: string, problem: string) =>
     new BatonError('BAD_OPTION', {
       option,
@@ -53,16 +68,21 @@ export function findHead(
   if (file === undefined) throw need('--secret', 'the file with the secret that both share');
   if (vip === undefined) throw need('--vip', 'the address that clients connect to');
   const vips = vip.split(',');
-  const head = { address, secret: readSecret(file), vips: vips.map(addressBytes) };
+  const shared = {
+    secret: readSecret(file),
+    vips: vips.map(addressBytes),
+    isOneOfSeveral: addresses.length > 1,
+  };
   for (const { found, fix } of needToAdopt(vips)) log.warn({ fix }, found);
   rehearse();
+  // Whichever head has moved a connection here, all are told of it.
   const holdings = new AdoptedFlows();
-  return {
+  return addresses.map((address) => ({
     name: formatHostPort(address),
     isFar: true,
     open: (introduction, _active, events, stop) =>
-      unlessStopped(openRemoteSession(head, introduction, holdings, events), stop),
-  };
+      unlessStopped(openRemoteSession({ ...shared, address }, introduction, holdings, events), stop),
+  }));
 }
 
 /** A session that comes too late is closed. */

@@ -12,19 +12,20 @@ import { apart, carefully, type Log } from './apart.ts';
 import { type Arrival, Connections, connectionInfo } from './connections.ts';
 import { sayFarewell } from './farewell.ts';
 import { Feed } from './feed.ts';
-import { findHead } from './head-address.ts';
+import { findHeads } from './head-address.ts';
 import { trackConnections } from './http-connections.ts';
 import { directAddress, introduce } from './introduce.ts';
-import { Registration } from './registration.ts';
+import { Registrations } from './registrations.ts';
 import { followServer, type ServerLife } from './server-life.ts';
 import { shareTickets } from './tickets.ts';
 
 export interface ReceiveOptions {
   /**
    * The head's Unix socket; by default the one that `baton head` uses by default. Or HOST:PORT of a head on another host,
-   * its --control: then `secret` and `vip` are needed, and CAP_NET_ADMIN.
+   * its --control: then `secret` and `vip` are needed, and CAP_NET_ADMIN. Several of these as a list: heads that stand in
+   * for each other, each of which gives connections and is told of those that the others gave.
    */
-  readonly head?: string | undefined;
+  readonly head?: string | readonly string[] | undefined;
   /** A file with the secret of the head on another host, readable by its owner alone. */
   readonly secret?: string | undefined;
   /** Addresses that clients connect to, and that this host has as well (on `lo`); several as `A,B`. */
@@ -61,7 +62,7 @@ export interface Receiver {
   readonly connections: number;
   /** Connections that it holds at once. */
   readonly credits: number;
-  /** Whether a head has it now. */
+  /** Whether a head, any of them, has it now. */
   readonly registered: boolean;
   /** Resolves when a head has welcomed this delivery for the first time; rejects when it refuses it for good. */
   readonly ready: Promise<void>;
@@ -96,7 +97,7 @@ class Receiving implements Receiver {
   readonly #connections: Connections;
   readonly #introduction: Introduction;
   readonly #feed: Feed;
-  readonly #registration: Registration;
+  readonly #registration: Registrations;
   readonly #life: ServerLife;
   /** It takes leave because the server closes: so do the clients that came to the server itself. */
   #serverCloses = false;
@@ -121,8 +122,8 @@ class Receiving implements Receiver {
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
     const admission = new Admission(server, this.#connections, this.#log);
     this.#feed = new Feed(admission, this.#connections);
-    this.#registration = new Registration({
-      head: findHead(options, this.#log),
+    this.#registration = new Registrations({
+      heads: findHeads(options, this.#log),
       log: this.#log,
       introduce: () => this.#introduceNow(),
       countActive: () => this.#connections.count,

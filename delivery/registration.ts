@@ -28,6 +28,8 @@ export interface RegistrationParts {
   readonly log: Log;
   /** As things stand: asked before each attempt. */
   introduce(): Introduction;
+  /** It was refused for good: whether that is the end of the search. */
+  mayGiveUp(): boolean;
   /** Connections that it holds. */
   countActive(): number;
   readonly events: Pick<SessionEvents, 'feed' | 'isShort' | 'countDirect'>;
@@ -67,6 +69,11 @@ export class Registration {
   /** It has, or seeks, a place. */
   get isIn(): boolean {
     return this.#stop !== undefined;
+  }
+
+  /** The head has known it. */
+  get wasIn(): boolean {
+    return this.#wasIn;
   }
 
   /** A head has it now. */
@@ -150,8 +157,9 @@ export class Registration {
         this.#renewing = false;
       } catch (error) {
         if (stop.aborted) break;
-        if (isFinal(error) && !this.#wasIn) return this.#giveUp(error as Error);
-        if (isRefusal(error)) wait = REFUSED_RETRY_MS;
+        const isForGood = isFinal(error) && !this.#wasIn;
+        if (isForGood && this.#parts.mayGiveUp()) return this.#giveUp(error as Error);
+        if (isForGood || isRefusal(error)) wait = REFUSED_RETRY_MS;
         this.#tell(error as Error, told);
       }
       await delay(wait, undefined, { signal: stop, ref: false }).catch(() => {});

@@ -3,6 +3,7 @@
  * the file.
  *
  *     GET  /status                  HeadStatus as JSON
+ *     GET  /ready                   Readiness as JSON; 503 when it is not
  *     GET  /metrics                 Prometheus text
  *     PUT  /mode {"mode": M}        the mode of connections accepted from now on
  *     POST /upgrade                 starts a successor; answers when it has taken over
@@ -19,7 +20,7 @@ import { BatonError } from '../shared/errors.ts';
 import { type Logger, Sparingly } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import { createServer } from '../shared/node-http.ts';
-import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
+import { type HeadStatus, type Mode, modes, type Readiness, type Reloaded } from '../shared/status.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { keepListening, listenAt, type SocketFile, type SocketWish } from '../shared/sys/unix-path.ts';
 
@@ -28,6 +29,7 @@ const BODY_MAX = 4096;
 
 export interface Administered {
   status(): HeadStatus;
+  ready(): Readiness;
   setMode(mode: Mode): void;
   /** Throws UNKNOWN_DELIVERY. */
   drain(name: string, on: boolean): void;
@@ -191,6 +193,10 @@ async function answer(head: Administered, request: IncomingMessage): Promise<Ans
   const route = `${request.method} ${path}`;
   const delivery = /^POST \/deliveries\/([^/]+)\/(drain|undrain)$/.exec(route);
   if (route === 'GET /status') return json(head.status());
+  if (route === 'GET /ready') {
+    const readiness = head.ready();
+    return json(readiness, readiness.ready ? 200 : 503);
+  }
   if (route === 'GET /metrics') {
     return { status: 200, type: head.metrics.contentType, body: await head.metrics.metrics() };
   }

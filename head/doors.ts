@@ -72,9 +72,9 @@ export class Doors {
   async openRemote(listen: string): Promise<void> {
     const { settings, inherited, registry, tell, log } = this.#parts;
     if (settings.control === undefined) return;
-    const { host } = parseHostPort(listen)!;
+    const at = parseHostPort(listen)!;
     this.remote = await inherited.open('control', ([fd]) =>
-      openRemote(settings, host, registry, tell, log, fd),
+      openRemote(settings, at, registry, tell, log, fd),
     );
   }
 

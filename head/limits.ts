@@ -1,10 +1,12 @@
 /** What a head may hold by its settings and by this process's limits. */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import type { HeadSettings } from '../shared/config.ts';
 import { BatonError } from '../shared/errors.ts';
 import { headFilesBesides, headFilesNeeded } from '../shared/open-files.ts';
 import { limitOpenFiles, openFilesLimit } from '../shared/sys/limits.ts';
+import { parseHostPort } from '../shared/units.ts';
 import { policyNames } from './choose/index.ts';
 
 /** Connections of one head when nobody says otherwise, however many files it may open: its tables are sized by the limit. */
@@ -69,11 +71,32 @@ export function checkSettings(
     const problem = 'needed with --control: a file with the secret that remote deliveries share';
     throw new BatonError('BAD_OPTION', { option: '--secret', problem, value: 'nothing' });
   }
+  needOneAddress(settings);
   if (group === undefined) return { group };
   const id = groupId(group);
   if (id === undefined)
     throw wrong('--group', 'there is no such group in /etc/group; a number will do', group);
   return { group: id };
+}
+
+/** Two heads share one address, which is here or not. */
+function needOneAddress({ holdUnknown, control, listen }: HeadSettings): void {
+  if (holdUnknown === 0) return;
+  const refuse = (option: string, problem: string, value: string): BatonError =>
+    new BatonError('BAD_OPTION', { option, problem, value });
+  if (control === undefined)
+    throw refuse(
+      '--control',
+      'needed with --hold-unknown: deliveries of other hosts tell of connections there',
+      'nothing',
+    );
+  const { host } = parseHostPort(listen)!;
+  if (isIP(host) === 0 || /^(0\.0\.0\.0|[0:]+)$/.test(host))
+    throw refuse(
+      '--listen',
+      'with --hold-unknown name the one IP address that the heads share',
+      JSON.stringify(listen),
+    );
 }
 
 /** Undefined when there is none of the name. group(5): name, password, number, members. */

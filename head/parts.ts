@@ -19,7 +19,7 @@ import type { ToWorker } from './worker-messages.ts';
 import type { Workers } from './workers.ts';
 
 /** What the head does for its parts. */
-export interface Hub extends Pick<Head, 'status' | 'setMode' | 'drain' | 'reload' | 'upgrade'> {
+export interface Hub extends Pick<Head, 'status' | 'ready' | 'setMode' | 'drain' | 'reload' | 'upgrade'> {
   readonly settings: HeadSettings;
   /** Undefined until they have started. */
   readonly workers: Workers | undefined;
@@ -94,6 +94,7 @@ export function createParts(
     registry,
     administered: {
       status: () => hub.status(),
+      ready: () => hub.ready(),
       setMode: (mode) => hub.setMode(mode),
       drain: (name, on) => hub.drain(name, on),
       reload: () => hub.reload(),

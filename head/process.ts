@@ -1,7 +1,7 @@
 /** The head of this process: what it consists of, in which order that starts, and in which it stops. */
 import type { HeadSettings } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
-import { type HeadStatus, type Mode, modes, type Reloaded } from '../shared/status.ts';
+import { type HeadStatus, type Mode, modes, type Readiness, type Reloaded } from '../shared/status.ts';
 import { version } from '../shared/version.ts';
 import { adminOf, socketOf } from './doors.ts';
 import type { Head } from './head.ts';
@@ -218,6 +218,15 @@ export class HeadProcess implements Head, Hub {
 
   get left(): Promise<number> {
     return this.#parts.departure.left;
+  }
+
+  /** Whether clients should come here, as far as another head could have them instead. */
+  ready(): Readiness {
+    const why =
+      (this.#stopping || !this.#isHead ? 'it stops' : undefined) ??
+      (this.#parts.registry.names.length === 0 ? 'no delivery has registered' : undefined) ??
+      this.#parts.doors.remote?.whyNotReady();
+    return { ready: why === undefined, why: why ?? 'it has deliveries, and knows what they have' };
   }
 
   status(): HeadStatus {

@@ -34,6 +34,8 @@ export interface Registration {
   pong(direct: number): void;
   /** `count` connections have ended that no worker counts: those of earlier registrations, or all of a remote one. */
   ended(count: number): void;
+  /** `count` connections have come to it by another head. They take credits, as many as they are. */
+  elsewhere(count: number): void;
   draining(): void;
   /** It has gone, or it must go. */
   end(reason: string): void;

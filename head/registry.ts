@@ -55,6 +55,10 @@ export class Registry {
     });
   }
 
+  get pingEveryMs(): number {
+    return this.#rounds.pingEveryMs;
+  }
+
   /** Goes by these from here on, for those that are there as well. */
   setTimes(times: RegistryTimes): void {
     if (!this.#closed) this.#rounds.setTimes(times);
@@ -117,6 +121,11 @@ export class Registry {
         if (delivery.state === 'down') return;
         trace?.say(`s${slot}`, 'former', count);
         scoreboard.giveCredits(slot, count);
+      },
+      elsewhere: (count) => {
+        if (delivery.state === 'down') return;
+        scoreboard.useCredits(slot, count);
+        trace?.say(`s${slot}`, 'elsewhere', count);
       },
       draining: () => this.#leave(delivery),
       end: (reason) => this.#remove(delivery, reason),

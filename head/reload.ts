@@ -24,6 +24,9 @@ const needRestart: ReadonlySet<string> = new Set<keyof HeadSettings>([
   'secret',
   'interface',
   'flows',
+  'holdUnknown',
+  'expect',
+  'readyWithin',
   'adoptTimeout',
   'ioUring',
 ]);

@@ -38,15 +38,19 @@ export class Rounds {
     return this.#times;
   }
 
+  get pingEveryMs(): number {
+    return this.#times.stallTimeoutMs / 4;
+  }
+
   setTimes(times: RegistryTimes): void {
     Object.assign(this.#times, times);
     this.#schedule();
   }
 
   #schedule(): void {
-    const { stallTimeoutMs, forgetAfterMs } = this.#times;
+    const { forgetAfterMs } = this.#times;
     this.close();
-    this.#pings = setInterval(() => this.#ping(), stallTimeoutMs / 4);
+    this.#pings = setInterval(() => this.#ping(), this.pingEveryMs);
     const forget = () => this.#parts.forget(performance.now() - this.#times.forgetAfterMs);
     this.#forgetting = setInterval(forget, Math.min(forgetAfterMs, FORGET_EVERY_MS)).unref();
   }

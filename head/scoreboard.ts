@@ -154,6 +154,11 @@ export class Scoreboard implements Loads {
     return false;
   }
 
+  /** Without asking: what another head has given is given. More may be in use than there are credits, for a while. */
+  useCredits(slot: number, count: number): void {
+    Atomics.add(this.#control, at(slot, IN_USE), count);
+  }
+
   giveCredits(slot: number, count: number): void {
     Atomics.sub(this.#control, at(slot, IN_USE), count);
   }

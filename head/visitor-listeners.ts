@@ -17,10 +17,14 @@ export class VisitorListeners {
   }
 
   /** Binds them, or goes on with those that are there: nobody can connect to those that are new. Throws PORT_IN_USE and its like. */
-  async bind({ workers, backlog, listen }: HeadSettings, inherited: Inherited): Promise<void> {
+  async bind(settings: HeadSettings, inherited: Inherited): Promise<void> {
+    const { workers, backlog, listen, holdUnknown } = settings;
+    const mayBeElsewhere = holdUnknown > 0;
     const wanted = parseHostPort(listen)!;
     const { fds, bound } = await inherited.open('worker', (given) =>
-      given.length > 0 ? joinListeners(given, wanted, workers) : bindReuseport(wanted, workers, backlog),
+      given.length > 0
+        ? joinListeners(given, wanted, workers, mayBeElsewhere)
+        : bindReuseport(wanted, workers, { backlog, mayBeElsewhere }),
     );
     this.#fds = fds;
     this.address = formatHostPort(bound);

@@ -15,6 +15,7 @@ import {
   ofThisProcess,
   path,
   reachable,
+  several,
   text,
   traced,
   vips,
@@ -27,6 +28,9 @@ import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/contr
 
 /** The longest request head that a head can be told to take, bytes. */
 export const HEAD_BYTES_MAX = 65_536;
+
+/** Of one delivery. */
+const HEADS_MAX = 8;
 
 export const headSchema = z
   .strictObject({
@@ -84,6 +88,15 @@ export const headSchema = z
         .max(1 << 22),
       262_144,
     ).describe('connections on other hosts at once; their memory, 200 bytes each, is taken at the start'),
+    holdUnknown: duration('0', 0, 60_000).describe(
+      'with another head for the same address: for so long after the address has come here, packets of connections that it does not know are dropped, and not answered by a reset (0: there is no other head)',
+    ),
+    expect: wholeOr(z.int().min(1).max(256), 1).describe(
+      'deliveries of other hosts that have to have told their connections before `status --ready` says yes',
+    ),
+    readyWithin: duration('10s', 0, 600_000).describe(
+      'after so long `status --ready` asks for one delivery only',
+    ),
     adoptTimeout: duration('1s', 10, 60_000).describe('time for a remote delivery to adopt a connection'),
     tlsCertificate: files
       .optional()
@@ -133,10 +146,12 @@ export const deliverySchema = z
       .meta({ placeholder: 'NAME' })
       .optional()
       .describe('its name; unique under a head (default: made up)'),
-    head: text
+    head: several(HEADS_MAX, `a path or HOST:PORT, or a list of ${HEADS_MAX} at most`)
       .meta({ placeholder: 'PATH|HOST:PORT' })
       .optional()
-      .describe("the head's Unix socket, or HOST:PORT of a head on another host (its --control)"),
+      .describe(
+        "the head's Unix socket, or HOST:PORT of a head on another host (its --control); given again: another head that may stand in for it",
+      ),
     secret: file
       .optional()
       .describe('for a head on another host: a file, readable by its owner alone, with the shared secret'),

@@ -54,6 +54,16 @@ export const text = z.string().min(1);
 export const path = text.meta({ placeholder: 'PATH' });
 export const file = text.meta({ placeholder: 'FILE' });
 export const files = text.meta({ placeholder: 'FILE,...' });
+/** One, or a list; on the command line an option that may be given again. */
+export const several = (most: number, expected: string) => {
+  const isOne = (value: unknown) => typeof value === 'string' && value.length > 0;
+  const isList = (value: unknown) =>
+    Array.isArray(value) && value.length > 0 && value.length <= most && value.every(isOne);
+  const one = { type: 'string', minLength: 1 };
+  return z
+    .custom<string | string[]>((value) => isOne(value) || isList(value), expected)
+    .meta({ anyOf: [one, { type: 'array', items: one, minItems: 1, maxItems: most }], repeatable: true });
+};
 export const traced = text
   .meta({ placeholder: 'FOLDER' })
   .optional()

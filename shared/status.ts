@@ -53,6 +53,10 @@ export interface MigrationStatus {
   readonly control: string;
   /** The network card whose packets are steered. */
   readonly interface: string;
+  /** The address that clients connect to is here; of two heads that share it, one has it. */
+  readonly isActive: boolean;
+  /** Packets of connections that nobody here knew, and that were dropped for their deliveries to tell of them (`--hold-unknown`). */
+  readonly unknownHeld: number;
   /** Ends of migrations by outcome, e.g. `adopted`, `refused`, `late`, `unknown`. */
   readonly outcomes: Readonly<Record<string, number>>;
   /** Connections that are on their way right now. */
@@ -66,6 +70,13 @@ export interface MigrationStatus {
 }
 
 export const FLOWS_LISTED = 20;
+
+/** What `GET /ready` answers. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** One line for a person. */
+  readonly why: string;
+}
 
 /** What came of reading the configuration again. Settings are named as on the command line. */
 export interface Reloaded {

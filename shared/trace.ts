@@ -38,6 +38,7 @@ const handoffSteps = [
   // A head's main thread, of a place on the scoreboard: a delivery gets it, connections of before end, it is free.
   'member',
   'former',
+  'elsewhere',
   'vacated',
   // Its workers, of a lane.
   'open',

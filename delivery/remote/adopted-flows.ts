@@ -1,13 +1,15 @@
 /**
  * The flows that heads must send here: of connections that this process adopted, from the adoption until the kernel is
  * done with them, which may be a while after the socket was closed (unread answers, a FIN that was not acknowledged).
- * They outlive the link to the head, and even the head: whoever is the head next is told of all that is left.
+ * They outlive the link to the head, and even the head: every head is told of all of them, whichever had moved them, so
+ * that each can be the one that clients' packets come to next.
  */
 import { openSocketDiagnosis, type SocketDiagnosis } from '../../shared/sys/sock-diag.ts';
 import { type Ends, endOutdated } from '../../shared/tcp-repair/index.ts';
 import { trace } from '../../shared/trace.ts';
 import { FLOW_KEY_SIZE, flowKey } from '../../shared/wire/remote/flow-key.ts';
 import { IDS_MAX } from '../../shared/wire/remote/messages.ts';
+import { HeadAccount } from './head-account.ts';
 
 /** Ended connections are reported together, at the latest after this long (milliseconds). */
 const REPORT_MS = 20;
@@ -32,49 +34,68 @@ interface Ending {
   lookAt: number;
 }
 
-/** `closed` connections more have been closed, and the flows `gone` need not be steered any more. */
-type Report = (closed: number, gone: number[]) => void;
-
 export class AdoptedFlows {
   readonly #open = new Map<number, Open>();
   /** By the name of their ends: a new connection with the same ends shows that the old one is over. */
   readonly #ending = new Map<string, Ending>();
   readonly #diagnosis: SocketDiagnosis | undefined = tryToDiagnose();
-  #report: Report | undefined;
-  #closed = 0;
-  #gone: number[] = [];
+  readonly #accounts = new Set<HeadAccount>();
+  /** Of all that is here, and of copies that wait for a head's word. */
+  readonly #ids = new Set<number>();
+  #prepared = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
-  #immediate: NodeJS.Immediate | undefined;
 
-  /** A connection lives here from now on. */
-  add(id: number, ends: Ends, fd: number): void {
+  /**
+   * A copy of a connection is to stand here: false where the id is another one's. Each head counts for itself, and two of
+   * them may come to the same number. Ended by `release` or `add`.
+   */
+  reserve(id: number): boolean {
+    if (this.#ids.has(id)) return false;
+    this.#ids.add(id);
+    this.#prepared++;
+    return true;
+  }
+
+  /** Nothing of it is here. */
+  release(id: number): void {
+    this.#ids.delete(id);
+    this.#prepared--;
+  }
+
+  /** Connections that are here, and copies that may come to be. */
+  get count(): number {
+    return this.#open.size + this.#prepared;
+  }
+
+  /** A connection that was prepared lives here from now on. All heads are told but the one that moved it. */
+  add(id: number, ends: Ends, fd: number, mover: HeadAccount): void {
     const before = this.#ending.get(nameOf(ends));
     if (before) this.#over(before);
     this.#open.set(id, { ends, fd, isOutdated: false });
+    this.#prepared--;
+    for (const account of this.#accounts) if (account !== mover) account.opened(id, ends);
   }
 
-  /** Closed, and the head has not been told. */
-  get unreported(): number {
-    return this.#closed;
-  }
-
-  /** Its socket has been closed; `soon`: somebody may be waiting for its credit. */
-  closed(id: number, soon: boolean): void {
+  /** Its socket has been closed. */
+  closed(id: number): void {
     const { ends, isOutdated } = this.#open.get(id)!;
     this.#open.delete(id);
     trace?.say(`m${id}`, 'closed');
-    this.#closed++;
+    for (const account of this.#accounts) account.closed();
     if (isOutdated) {
-      this.#gone.push(id);
-      if (soon) return this.#flushSoon();
+      this.#gone(id);
       return this.#wakeAt(performance.now() + FIRST_LOOK_MS);
     }
     const since = performance.now();
     const ending: Ending = { id, ends, since, wait: FIRST_LOOK_MS, lookAt: since + FIRST_LOOK_MS };
     this.#ending.set(nameOf(ends), ending);
     this.#wakeAt(ending.lookAt);
-    if (soon) this.#flushSoon();
+  }
+
+  #gone(id: number): void {
+    this.#ids.delete(id);
+    for (const account of this.#accounts) account.gone(id);
   }
 
   /**
@@ -96,10 +117,14 @@ export class AdoptedFlows {
     }
   }
 
-  /** How things stand, for a head that is to be told; what changes from now on is kept for `attach`. */
-  describe(): { active: number; holdings: { ids: number[]; keys: Buffer }[] } {
-    this.#closed = 0;
-    this.#gone = [];
+  /** How things stand, for a head that is to be told; what changes from now on is kept for when it has welcomed us. */
+  describe(isShort: (unreported: number) => boolean): {
+    active: number;
+    holdings: { ids: number[]; keys: Buffer }[];
+    account: HeadAccount;
+  } {
+    const account = new HeadAccount(isShort, (one) => this.#accounts.delete(one));
+    this.#accounts.add(account);
     const all = [
       ...[...this.#open].map(([id, { ends }]) => [id, ends] as const),
       ...[...this.#ending.values()].map(({ id, ends }) => [id, ends] as const),
@@ -115,34 +140,7 @@ export class AdoptedFlows {
         ),
       });
     }
-    return { active: this.#open.size, holdings };
-  }
-
-  /** The head has welcomed us: it hears what has changed, and what will. */
-  attach(report: Report): void {
-    this.#report = report;
-    this.flush();
-  }
-
-  /** The link has ended. */
-  detach(): void {
-    this.#report = undefined;
-  }
-
-  /** Says what is due at once. */
-  flush(): void {
-    if (!this.#report) return;
-    while (this.#closed > 0 || this.#gone.length > 0) {
-      this.#report(this.#closed, this.#gone.splice(0, IDS_MAX));
-      this.#closed = 0;
-    }
-  }
-
-  #flushSoon(): void {
-    this.#immediate ??= setImmediate(() => {
-      this.#immediate = undefined;
-      this.flush();
-    });
+    return { active: this.#open.size, holdings, account };
   }
 
   #wakeAt(at: number): void {
@@ -169,7 +167,7 @@ export class AdoptedFlows {
       }
       next = Math.min(next, ending.lookAt);
     }
-    this.flush();
+    for (const account of this.#accounts) account.flush();
     if (next < Number.POSITIVE_INFINITY) this.#wakeAt(Math.max(next, now + REPORT_MS));
   }
 
@@ -180,7 +178,7 @@ export class AdoptedFlows {
 
   #over(ending: Ending): void {
     this.#ending.delete(nameOf(ending.ends));
-    this.#gone.push(ending.id);
+    this.#gone(ending.id);
   }
 }
 

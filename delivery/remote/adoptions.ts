@@ -22,20 +22,27 @@ interface Prepared {
   readonly ends: Ends;
 }
 
+/** What the connections of all heads share. */
+export interface Room {
+  /** False where another connection has this id. */
+  reserve(id: number): boolean;
+  /** Nothing has come of it. */
+  release(id: number): void;
+  /** Ends what this host still has of an earlier connection with these ends; false when it stays. */
+  makeWay(ends: Ends): boolean;
+}
+
 export class Adoptions {
   readonly #vips: readonly Uint8Array[];
-  readonly #makeWay: (ends: Ends) => boolean;
+  readonly #room: Room;
   readonly #prepared = new Map<number, Prepared>();
   /** The latest that was offered: heads count upwards. */
   #last = -1;
 
-  /**
-   * `vips`: connections to other addresses are none of ours. `makeWay`: ends what this host still has of an earlier
-   * connection with these ends; false when it stays.
-   */
-  constructor(vips: readonly Uint8Array[], makeWay: (ends: Ends) => boolean) {
+  /** `vips`: connections to other addresses are none of ours. */
+  constructor(vips: readonly Uint8Array[], room: Room) {
     this.#vips = vips;
-    this.#makeWay = makeWay;
+    this.#room = room;
   }
 
   /** Makes the connection here, all but its coming to life; what to answer. Throws PROTOCOL. */
@@ -46,10 +53,18 @@ export class Adoptions {
     const saved = decodeSaved(state);
     if (!this.#vips.some((vip) => Buffer.compare(vip, saved.server.address) === 0))
       return { type: 'refused', id, reason: 'address-not-here' };
+    if (!this.#room.reserve(id)) return { type: 'refused', id, reason: 'id-in-use' };
     let connection = prepare(saved);
-    if (connection instanceof Refusal && connection.reason === 'connection-exists' && this.#makeWay(saved))
+    if (
+      connection instanceof Refusal &&
+      connection.reason === 'connection-exists' &&
+      this.#room.makeWay(saved)
+    )
       connection = prepare(saved);
-    if (connection instanceof Refusal) return { type: 'refused', id, reason: connection.reason };
+    if (connection instanceof Refusal) {
+      this.#room.release(id);
+      return { type: 'refused', id, reason: connection.reason };
+    }
     const { client, server } = saved;
     trace?.say(`m${id}`, 'prepare', endsText(client, server));
     this.#prepared.set(id, { connection, ends: { client, server } });
@@ -61,14 +76,17 @@ export class Adoptions {
     const { connection, ends } = this.#take(id, 'commit');
     trace?.say(`m${id}`, 'activate');
     const fd = connection.activate();
-    if (fd instanceof Refusal) trace?.say(`m${id}`, 'refuse');
-    return fd instanceof Refusal ? fd : { fd, ends };
+    if (!(fd instanceof Refusal)) return { fd, ends };
+    this.#room.release(id);
+    trace?.say(`m${id}`, 'refuse');
+    return fd;
   }
 
   /** It stays with the head. What was refused may have been late with that: the head has not read it yet. Throws PROTOCOL. */
   abort(id: number): void {
     if (id <= this.#last && !this.#prepared.has(id)) return;
     this.#take(id, 'abort').connection.abandon();
+    this.#room.release(id);
     trace?.say(`m${id}`, 'abandon');
   }
 
@@ -83,6 +101,7 @@ export class Adoptions {
   end(): void {
     for (const [id, { connection }] of this.#prepared) {
       connection.abandon();
+      this.#room.release(id);
       trace?.say(`m${id}`, 'abandon');
     }
     this.#prepared.clear();

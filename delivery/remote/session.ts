@@ -5,6 +5,7 @@ import type { HostPort } from '../../shared/units.ts';
 import { versionFor } from '../../shared/wire/control.ts';
 import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
 import {
+  ANNOUNCING_VERSION,
   checkToRemote,
   type FromRemote,
   IDS_MAX,
@@ -15,6 +16,7 @@ import type { Arrival } from '../connections.ts';
 import { refused, type Session, type SessionEvents } from '../session.ts';
 import type { AdoptedFlows } from './adopted-flows.ts';
 import { Adoptions } from './adoptions.ts';
+import type { HeadAccount } from './head-account.ts';
 
 /** How long a head may take to answer hello, milliseconds: it looks for this host on its network card. */
 const WELCOME_WITHIN_MS = 10_000;
@@ -29,6 +31,8 @@ export interface RemoteHead {
   readonly secret: Buffer;
   /** Addresses that this host shares with the head, as bytes. */
   readonly vips: readonly Uint8Array[];
+  /** There are others, which give connections as well, and are told of this one's. */
+  readonly isOneOfSeveral: boolean;
 }
 
 /** Throws LINK_FAILED when there is no head, HEAD_REFUSED or PROTOCOL when it does not welcome us. */
@@ -39,16 +43,19 @@ export async function openRemoteSession(
   events: SessionEvents,
 ): Promise<Session> {
   const session = new RemoteSession(head, holdings, events);
-  await session.open(head, introduction);
+  await session.open(introduction);
   return session;
 }
 
 class RemoteSession implements Session {
+  readonly #head: RemoteHead;
   readonly #adoptedFlows: AdoptedFlows;
   readonly #events: SessionEvents;
   readonly #adoptions: Adoptions;
   readonly #welcomed = Promise.withResolvers<void>();
   #link!: Link;
+  #account: HeadAccount | undefined;
+  #credits = 0;
   #isWelcome = false;
   /** Activated, not said yet. */
   readonly #live: number[] = [];
@@ -57,15 +64,15 @@ class RemoteSession implements Session {
   #open = true;
 
   constructor(head: RemoteHead, holdings: AdoptedFlows, events: SessionEvents) {
+    this.#head = head;
     this.#adoptedFlows = holdings;
     this.#events = events;
-    this.#adoptions = new Adoptions(head.vips, (ends) => holdings.makeWay(ends));
+    this.#adoptions = new Adoptions(head.vips, holdings);
   }
 
-  async open(
-    { address, secret }: RemoteHead,
-    introduction: Parameters<typeof openRemoteSession>[1],
-  ): Promise<void> {
+  async open(introduction: Parameters<typeof openRemoteSession>[1]): Promise<void> {
+    const { address, secret, isOneOfSeveral } = this.#head;
+    this.#credits = introduction.credits;
     this.#link = await connectLink(
       address,
       { secret, idleMs: LINK_IDLE_MS, unref: true },
@@ -74,9 +81,13 @@ class RemoteSession implements Session {
         onEnd: (reason) => this.#end(reason),
       },
     );
-    const { active, holdings } = this.#adoptedFlows.describe();
+    const { active, holdings, account } = this.#adoptedFlows.describe((unreported) =>
+      this.#events.isShort(unreported),
+    );
+    this.#account = account;
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
-    this.#send({ ...introduction, type: 'hello', version: versionFor(introduction), active, flows });
+    const version = isOneOfSeveral ? ANNOUNCING_VERSION : versionFor(introduction);
+    this.#send({ ...introduction, type: 'hello', version, active, flows });
     for (const some of holdings) this.#send({ type: 'holding', ...some });
     const timer = setTimeout(
       () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
@@ -108,14 +119,14 @@ class RemoteSession implements Session {
     if (message.type !== 'welcome')
       throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
     this.#isWelcome = true;
-    this.#adoptedFlows.attach((closed, gone) => this.#send({ type: 'ended', closed, gone }));
+    this.#account!.attach((message) => this.#send(message));
     this.#welcomed.resolve();
   }
 
   #hear(message: ToRemote): void {
     switch (message.type) {
       case 'adopt':
-        return this.#send(this.#adoptions.adopt(message));
+        return this.#send(this.#adopt(message));
       case 'commit':
         return this.#commit(message.id);
       case 'abort':
@@ -131,10 +142,18 @@ class RemoteSession implements Session {
     }
   }
 
+  #adopt(message: ToRemote & { type: 'adopt' }): FromRemote {
+    // Each head counts credits by what it has heard: two that give at the same moment may count too few.
+    const isFull = this.#head.isOneOfSeveral && this.#adoptedFlows.count >= this.#credits;
+    if (isFull) return { type: 'refused', id: message.id, reason: 'no-credit' };
+    return this.#adoptions.adopt(message);
+  }
+
   #commit(id: number): void {
     const adopted = this.#adoptions.commit(id);
     if (adopted instanceof Refusal) return this.#send({ type: 'refused', id, reason: adopted.reason });
-    this.#adoptedFlows.add(id, adopted.ends, adopted.fd);
+    const account = this.#account!;
+    this.#adoptedFlows.add(id, adopted.ends, adopted.fd, account);
     this.#live.push(id);
     if (this.#live.length === IDS_MAX) this.#sayLive();
     else this.#liveTimer ??= setTimeout(() => this.#sayLive(), SAY_LIVE_MS);
@@ -142,13 +161,13 @@ class RemoteSession implements Session {
       id: id.toString(36),
       transport: 'migrate',
       closed: () => {
-        this.#adoptedFlows.closed(id, this.#events.isShort(this.#adoptedFlows.unreported + 1));
+        this.#adoptedFlows.closed(id);
         return true;
       },
     };
     this.#events.feed.add([adopted.fd], () => arrival);
     this.#events.feed.serve();
-    if (this.#events.isShort(this.#adoptedFlows.unreported)) this.#adoptedFlows.flush();
+    if (this.#events.isShort(account.unreported)) account.flush();
   }
 
   /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */
@@ -191,8 +210,8 @@ class RemoteSession implements Session {
     this.#open = false;
     this.#adoptions.end();
     this.#sayLive();
-    this.#adoptedFlows.flush();
-    this.#adoptedFlows.detach();
+    this.#account?.flush();
+    this.#account?.close();
     this.#link.end();
     this.#settleDrain();
     // A session that was never welcomed fails instead of ending.

@@ -1,6 +1,8 @@
 /**
  * The head's book of flows that live on other hosts. A flow is written by its migration's id, not only by its addresses:
- * when a client uses a port again, what is said late about the old connection must not touch the new one.
+ * when a client uses a port again, what is said late about the old connection must not touch the new one. Where another head
+ * has moved a connection, its delivery tells of it (`announce`): what clients send may come here next. Of two connections with
+ * the same ends the one with the higher id is the later one (ids.ts).
  *
  * The kernel's table outlives the head, and so do the flows in it. A new head finds them unclaimed; each delivery claims
  * those that it still holds when it registers. A flow is forgotten when its delivery says so, when the delivery has
@@ -9,13 +11,14 @@
  * forgotten without its kernel having ended it, is told; and the clients of those that nobody speaks for are made to
  * send something, to which the kernel of a host whose process has died says what there is to say.
  */
-import { FLOWS_LISTED, type FlowStatus } from '../../shared/status.ts';
+import type { FlowStatus } from '../../shared/status.ts';
 import { type Conntrack, openConntrack } from '../../shared/sys/conntrack.ts';
-import { prepare, Refusal, type SavedConnection } from '../../shared/tcp-repair/index.ts';
+import { prepare, Refusal } from '../../shared/tcp-repair/index.ts';
 import { trace } from '../../shared/trace.ts';
-import { formatHostPort } from '../../shared/units.ts';
 import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
-import { type NextHop, neighbourWith, readKey, type Steering } from '../steer/index.ts';
+import { type NextHop, neighbourWith, type Steering } from '../steer/index.ts';
+import { type Flow, FlowBook, type Unconfirmed } from './flow-book.ts';
+import { Ids } from './ids.ts';
 import { haveNobody, nameOf, type Orphans } from './orphans.ts';
 import { Teller } from './teller.ts';
 
@@ -29,30 +32,19 @@ const TIDY_EVERY_MS = 250;
 /** How often it is found out whether the kernel tracks connections here: a firewall may come later, milliseconds. */
 const CONNTRACK_EVERY_MS = 1000;
 
-/** A connection that was committed and not said to live: enough of it to tell its client. */
-export interface Unconfirmed {
-  readonly key: Buffer;
-  readonly saved: SavedConnection;
-}
-
-interface Flow {
-  readonly id: number;
-  readonly key: Buffer;
-  readonly owner: string;
-  /** Its delivery is gone and has not said that it lives. */
-  doubt?: Unconfirmed;
-}
-
 export class Flows {
   readonly #steering: Steering;
   readonly #claimWithinMs: number;
   readonly #teller = new Teller();
-  readonly #byName = new Map<string, Flow>();
-  readonly #byId = new Map<number, Flow>();
+  readonly #ids: Ids;
+  readonly #book = new FlowBook();
   /** On their way: the migration that has the entry in the table. */
   readonly #moving = new Map<string, number>();
-  /** Found in the table at the start, with the MAC address of the host that its packets go to. */
-  readonly #unclaimed = new Map<string, { readonly key: Buffer; readonly mac: string }>();
+  /** Found in the table at the start, with the MAC address of the host that its packets go to, and its number, or 0. */
+  readonly #unclaimed = new Map<
+    string,
+    { readonly key: Buffer; readonly mac: string; readonly id: number }
+  >();
   /** By MAC address: the unclaimed flows of a host. By name: those of a delivery whose link has ended. */
   readonly #orphansOfHost = new Map<string, Orphans>();
   readonly #orphansOfOwner = new Map<string, Orphans>();
@@ -63,14 +55,16 @@ export class Flows {
   #isTracked = false;
   #askedConntrackAt = Number.NEGATIVE_INFINITY;
 
-  constructor(steering: Steering, claimWithinMs = CLAIM_WITHIN_MS) {
+  constructor(steering: Steering, claimWithinMs = CLAIM_WITHIN_MS, ids = new Ids()) {
     this.#steering = steering;
     this.#claimWithinMs = claimWithinMs;
+    this.#ids = ids;
     const frozen: Buffer[] = [];
-    steering.walk(({ action, mac }, key) => {
+    steering.walk(({ action, mac, id = 0 }, key) => {
       const own = Buffer.from(key);
+      ids.heard(id);
       // An earlier head died while it moved them, and their sockets with it.
-      if (action === 'forward') this.#unclaimed.set(nameOf(own), { key: own, mac: mac! });
+      if (action === 'forward') this.#unclaimed.set(nameOf(own), { key: own, mac: mac!, id });
       else frozen.push(own);
     });
     for (const key of frozen) this.#tell(key);
@@ -81,7 +75,12 @@ export class Flows {
   }
 
   get count(): number {
-    return this.#byName.size + this.#unclaimed.size;
+    return this.#book.count + this.#unclaimed.size;
+  }
+
+  /** Hosts whose deliveries have not said yet what they have of what was found at the start. */
+  get unclaimedHosts(): number {
+    return new Set([...this.#unclaimed.values()].map(({ mac }) => mac)).size;
   }
 
   /** Its deliveries are expected to claim what is steered to this host. */
@@ -105,10 +104,8 @@ export class Flows {
     const name = nameOf(key);
     this.#moving.set(name, id);
     this.#unclaimed.delete(name);
-    const flow = this.#byName.get(name);
-    if (!flow) return;
-    this.#byName.delete(name);
-    this.#byId.delete(flow.id);
+    const flow = this.#book.at(name);
+    if (flow) this.#book.remove(flow);
   }
 
   /**
@@ -124,11 +121,8 @@ export class Flows {
 
   /** A connection lives with `owner` now, and its packets are sent there. */
   add(id: number, key: Buffer, owner: string): void {
-    const flow = { id, key, owner };
-    const name = nameOf(key);
-    this.#moving.delete(name);
-    this.#byName.set(name, flow);
-    this.#byId.set(id, flow);
+    this.#moving.delete(nameOf(key));
+    this.#book.add({ id, key, owner });
     // From here on the head's kernel sees nothing of it, its end neither: a firewall's entry would stay for five days.
     if (this.#isTracked) this.#conntrack?.forget(endsOfKey(key));
   }
@@ -138,18 +132,18 @@ export class Flows {
    * has ended, it seems, and its host's kernel says so to a client that is made to send something.
    */
   doubt(id: number, owner: string, committed: Unconfirmed, isToBeAsked: boolean): void {
-    const flow = this.#byId.get(id);
-    if (flow?.owner !== owner) return;
+    const flow = this.#book.of(owner, id);
+    if (!flow) return;
     flow.doubt = committed;
     trace?.say(`m${id}`, 'doubt');
     if (isToBeAsked) this.#teller.ask(flow.key);
   }
 
   /** Nobody has it: what was saved is enough to tell the client. Nothing to tell when that has its ends in use again. */
-  resetAway(id: number, { key, saved }: Unconfirmed): void {
+  resetAway(id: number, owner: string, { key, saved }: Unconfirmed): void {
     trace?.say(`m${id}`, 'resetAway');
-    const flow = this.#byId.get(id);
-    if (!flow || !this.#unlist(flow)) return;
+    const flow = this.#book.of(owner, id);
+    if (!flow || !this.#book.remove(flow)) return;
     this.#steering.forget(key);
     const copy = prepare(saved);
     if (copy instanceof Refusal) this.#teller.tell(key);
@@ -160,8 +154,8 @@ export class Flows {
   ended(ids: readonly number[], owner: string): void {
     const at = performance.now() + LATE_PACKETS_MS;
     for (const id of ids) {
-      const flow = this.#byId.get(id);
-      if (flow?.owner === owner) this.#ending.push({ flow, at });
+      const flow = this.#book.of(owner, id);
+      if (flow) this.#ending.push({ flow, at });
     }
   }
 
@@ -170,22 +164,9 @@ export class Flows {
     this.#orphansOfOwner.delete(owner);
     const held = new Set(ids);
     const ending = new Set(this.#ending.map(({ flow }) => flow));
-    for (const flow of [...this.#byId.values()]) {
-      if (flow.owner === owner && !held.has(flow.id) && !ending.has(flow)) this.#drop(flow);
-    }
-    for (const [index, id] of ids.entries()) {
-      const key = Buffer.from(keys.subarray(index * FLOW_KEY_SIZE, (index + 1) * FLOW_KEY_SIZE));
-      const name = nameOf(key);
-      // Another connection has these ends by now, and what the delivery holds is a leftover.
-      if ((this.#byName.get(name)?.id ?? id) !== id) continue;
-      // Or it is on its way to where that will be said.
-      if ((this.#steering.find(key)?.action ?? 'forward') !== 'forward') continue;
-      // Or it is steered to another host, for a later connection of the same ends.
-      if ((this.#unclaimed.get(name)?.mac ?? hop.mac) !== hop.mac) continue;
-      this.#unclaimed.delete(name);
-      this.#steering.forward(key, hop, true);
-      this.add(id, key, owner);
-    }
+    for (const flow of this.#book.ofOwner(owner))
+      if (!held.has(flow.id) && !ending.has(flow)) this.#drop(flow);
+    this.announce(owner, ids, keys, hop);
     const orphans = this.#orphansOfHost.get(hop.mac);
     if (!orphans) return;
     // What the others of its host hold they claim as soon; what is left then is nobody's.
@@ -193,12 +174,31 @@ export class Flows {
     orphans.address = () => Promise.resolve(undefined);
   }
 
+  /** A delivery has these as well. Throws STEERING_FULL, and then the rest of them is not known here. */
+  announce(owner: string, ids: readonly number[], keys: Buffer, hop: NextHop): void {
+    for (const [index, id] of ids.entries()) {
+      const key = Buffer.from(keys.subarray(index * FLOW_KEY_SIZE, (index + 1) * FLOW_KEY_SIZE));
+      const name = nameOf(key);
+      this.#ids.heard(id);
+      // A later connection has these ends, and what the delivery holds is a leftover; or what it says is.
+      if ((this.#book.at(name)?.id ?? id) > id) continue;
+      // Or it is on its way to where that will be said.
+      if ((this.#steering.find(key)?.action ?? 'forward') !== 'forward') continue;
+      // Or it is steered to another host, for a connection that may be later.
+      const found = this.#unclaimed.get(name);
+      if (found && found.mac !== hop.mac && (found.id === 0 || found.id > id)) continue;
+      this.#unclaimed.delete(name);
+      this.#steering.forward(key, hop, { isOld: true, id });
+      this.add(id, key, owner);
+    }
+  }
+
   /** A delivery's host has another card. */
   move(owner: string, hop: NextHop): void {
-    for (const flow of this.#byName.values()) {
+    for (const { key, id } of this.#book.ofOwner(owner)) {
       // One that is not in the table was replaced by a new connection of its client's, which the head has.
-      if (flow.owner === owner && this.#steering.find(flow.key)?.action === 'forward')
-        this.#steering.forward(flow.key, hop, true);
+      if (this.#steering.find(key)?.action === 'forward')
+        this.#steering.forward(key, hop, { isOld: true, id });
     }
   }
 
@@ -208,9 +208,9 @@ export class Flows {
       until: performance.now() + this.#claimWithinMs,
       isAsking: false,
       address: () => Promise.resolve(address),
-      keys: () => [...this.#byName.values()].filter((flow) => flow.owner === owner).map(({ key }) => key),
+      keys: () => this.#book.ofOwner(owner).map(({ key }) => key),
       drop: (key) => {
-        const flow = this.#byName.get(nameOf(key));
+        const flow = this.#book.at(nameOf(key));
         if (flow?.owner === owner) this.#drop(flow);
       },
       seen: new Map(),
@@ -219,21 +219,10 @@ export class Flows {
 
   /** The first flows, for people. */
   list(): FlowStatus[] {
-    const found: FlowStatus[] = [];
-    const unclaimed = [...this.#unclaimed.values()].map(({ key }) => ({ key, owner: null }));
-    for (const { key, owner } of [...this.#byName.values(), ...unclaimed].slice(0, FLOWS_LISTED)) {
-      const { client, server } = readKey(key);
-      const { action = 'gone', packets = 0, bytes = 0 } = this.#steering.find(key) ?? {};
-      found.push({
-        client: formatHostPort(client),
-        server: formatHostPort(server),
-        delivery: owner,
-        action,
-        packets,
-        bytes,
-      });
-    }
-    return found;
+    return this.#book.list(
+      this.#steering,
+      [...this.#unclaimed.values()].map(({ key }) => key),
+    );
   }
 
   #tidy(now: number): void {
@@ -261,8 +250,8 @@ export class Flows {
 
   /** Nobody has it, and its client may not know. */
   #drop(flow: Flow): void {
-    if (flow.doubt) this.resetAway(flow.id, flow.doubt);
-    else if (this.#unlist(flow)) this.#tell(flow.key);
+    if (flow.doubt) this.resetAway(flow.id, flow.owner, flow.doubt);
+    else if (this.#book.remove(flow)) this.#tell(flow.key);
   }
 
   #tell(key: Buffer): void {
@@ -271,14 +260,7 @@ export class Flows {
   }
 
   #forget(flow: Flow): void {
-    if (this.#unlist(flow)) this.#steering.forget(flow.key);
-  }
-
-  /** False where another connection has its ends by now. */
-  #unlist(flow: Flow): boolean {
-    this.#byId.delete(flow.id);
-    const name = nameOf(flow.key);
-    return this.#byName.get(name) === flow && this.#byName.delete(name);
+    if (this.#book.remove(flow)) this.#steering.forget(flow.key);
   }
 
   close(): void {

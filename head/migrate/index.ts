@@ -2,7 +2,6 @@
  * The head's side of handing connections to other hosts: steering on its network card, the address at which remote
  * deliveries register, and the way from workers to their migrations.
  */
-import { randomInt } from 'node:crypto';
 import { readMac } from '../../shared/addresses.ts';
 import type { HeadSettings } from '../../shared/config.ts';
 import { BatonError } from '../../shared/errors.ts';
@@ -17,8 +16,10 @@ import { attachSteering, guard, type Steering } from '../steer/index.ts';
 import type { FromWorker, ToWorker } from '../worker-messages.ts';
 import { cardOf } from './default-interface.ts';
 import { Flows } from './flows.ts';
+import { Ids } from './ids.ts';
 import { Measures } from './measures.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
+import { Standing } from './standing.ts';
 import { rehearse } from './warm-up.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
@@ -35,20 +36,21 @@ export function checkRemote({ control, secret }: HeadSettings): void {
 
 /** Undefined for a head that has deliveries on its own host only. Throws a BatonError that says what this host lacks. */
 export async function openRemote(
-  { control, secret, interface: card, flows, adoptTimeout }: HeadSettings,
-  listenHost: string,
+  settings: HeadSettings,
+  listen: HostPort,
   registry: Registry,
   tell: (worker: number, message: ToWorker) => void,
   log: Logger,
   inherited?: number,
 ): Promise<RemoteSide | undefined> {
+  const { control, secret } = settings;
   if (control === undefined || secret === undefined) return undefined;
   return await RemoteSide.open({
     control: parseHostPort(control)!,
     secretFile: secret,
-    interface: card ?? cardOf(listenHost),
-    capacity: flows,
-    adoptTimeoutMs: adoptTimeout,
+    interface: settings.interface ?? cardOf(listen.host),
+    settings,
+    listen,
     registry,
     tell,
     log,
@@ -63,9 +65,9 @@ interface RemoteParts {
   readonly secretFile: string;
   /** The card that clients' packets come through. */
   readonly interface: string;
-  /** Flows at once. */
-  readonly capacity: number;
-  readonly adoptTimeoutMs: number;
+  readonly settings: HeadSettings;
+  /** Where clients connect. */
+  readonly listen: HostPort;
   readonly registry: Registry;
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
@@ -77,6 +79,7 @@ export class RemoteSide {
   readonly #flows: Flows;
   readonly #links: LinkServer;
   readonly #deliveries: Set<RemoteDelivery>;
+  readonly #standing: Standing;
   readonly #log: Logger;
   readonly #stopGuarding: () => void;
 
@@ -86,6 +89,7 @@ export class RemoteSide {
     measures: Measures;
     links: LinkServer;
     deliveries: Set<RemoteDelivery>;
+    standing: Standing;
     log: Logger;
     stopGuarding: () => void;
   }) {
@@ -94,23 +98,34 @@ export class RemoteSide {
     this.measures = own.measures;
     this.#links = own.links;
     this.#deliveries = own.deliveries;
+    this.#standing = own.standing;
     this.#log = own.log;
     this.#stopGuarding = own.stopGuarding;
   }
 
   /** Throws a BatonError that says what this host lacks. */
   static async open(parts: RemoteParts): Promise<RemoteSide> {
-    const { registry, tell, log, adoptTimeoutMs } = parts;
+    const { registry, tell, log, settings } = parts;
     const secret = readSecret(parts.secretFile);
     needRepair();
-    const steering = await attachSteering(parts.interface, { capacity: parts.capacity });
-    const flows = new Flows(steering);
+    const steering = await attachSteering(parts.interface, { capacity: settings.flows });
+    const ids = new Ids();
+    const flows = new Flows(steering, undefined, ids);
     const measures = new Measures();
-    // Above what earlier heads have used, but for one chance in a million: their flows are still known by their ids.
-    let last = randomInt(2 ** 20) * 2 ** 32;
-    const migration = { steering, flows, measures, adoptTimeoutMs, nextId: () => ++last };
+    const migration = { steering, flows, measures, adoptTimeoutMs: settings.adoptTimeout, ids };
     rehearse(migration);
     const deliveries = new Set<RemoteDelivery>();
+    const standing = new Standing({
+      steering,
+      server: parts.listen,
+      holdMs: settings.holdUnknown,
+      expected: settings.expect,
+      readyWithinMs: settings.readyWithin,
+      pingEveryMs: () => registry.pingEveryMs,
+      deliveries: () => deliveries,
+      unclaimedHosts: () => flows.unclaimedHosts,
+      log,
+    });
     let registrations = 0;
     try {
       const links = await listenForLinks(
@@ -119,7 +134,10 @@ export class RemoteSide {
         { secret, idleMs: LINK_IDLE_MS },
         {
           onLink(link) {
-            const forget = () => deliveries.delete(delivery);
+            const forget = () => {
+              deliveries.delete(delivery);
+              if (delivery.hasTold) standing.unsure();
+            };
             const delivery = new RemoteDelivery(
               link,
               ++registrations,
@@ -138,14 +156,18 @@ export class RemoteSide {
       log.info({ control, interface: parts.interface, adopted, flows: flows.count, capacity }, 'steering');
       const stopGuarding = guard(steering, log, {
         onNeighbour(address, mac) {
-          for (const delivery of deliveries) delivery.neighbourIs(address, readMac(Buffer.from(mac), 0));
+          for (const delivery of deliveries)
+            delivery.whereabouts.neighbourIs(address, readMac(Buffer.from(mac), 0));
         },
+        onAddresses: () => standing.onAddresses(),
         onCards() {
-          for (const delivery of deliveries) void delivery.lookAgain();
+          standing.unsure();
+          for (const delivery of deliveries) void delivery.whereabouts.lookAgain();
         },
       });
-      return new RemoteSide({ steering, flows, measures, links, deliveries, log, stopGuarding });
+      return new RemoteSide({ steering, flows, measures, links, deliveries, standing, log, stopGuarding });
     } catch (error) {
+      standing.close();
       flows.close();
       await release(steering, flows);
       throw error;
@@ -166,6 +188,11 @@ export class RemoteSide {
     return formatHostPort(this.#links.address);
   }
 
+  /** In words for a person; undefined when it knows what deliveries of other hosts have. */
+  whyNotReady(): string | undefined {
+    return this.#standing.whyNotReady();
+  }
+
   status(): MigrationStatus {
     const deliveries = [...this.#deliveries];
     return {
@@ -173,6 +200,8 @@ export class RemoteSide {
       interface: this.#steering.interface.name,
       outcomes: { ...this.measures.outcomes },
       moving: deliveries.reduce((sum, delivery) => sum + delivery.moving, 0),
+      isActive: this.#standing.isActive,
+      unknownHeld: this.#steering.unknownHeld,
       flows: { count: this.#flows.count, capacity: this.#steering.capacity, listed: this.#flows.list() },
     };
   }
@@ -194,6 +223,7 @@ export class RemoteSide {
   /** A successor takes over: links end, and steering goes on as it is. */
   leave(): void {
     this.#stopGuarding();
+    this.#standing.close();
     for (const delivery of this.#deliveries) delivery.cutOff();
     this.#flows.close();
     this.#steering.close();
@@ -204,6 +234,7 @@ export class RemoteSide {
   /** Leaves the steering at work for connections that live elsewhere; without any it is removed. */
   async close(): Promise<void> {
     this.#stopGuarding();
+    this.#standing.close();
     for (const delivery of this.#deliveries) delivery.cutOff();
     await this.#links.close();
     this.#flows.close();

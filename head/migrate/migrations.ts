@@ -26,7 +26,7 @@ import { encodeSaved, endsOf, Refusal } from '../../shared/tcp-repair/index.ts';
 import { endsText, trace } from '../../shared/trace.ts';
 import { flowKey } from '../../shared/wire/remote/flow-key.ts';
 import type { ToRemote } from '../../shared/wire/remote/messages.ts';
-import type { Unconfirmed } from './flows.ts';
+import type { Unconfirmed } from './flow-book.ts';
 import type { Outcome } from './measures.ts';
 import {
   type Destination,
@@ -93,13 +93,13 @@ export class Migrations {
   #begin(waiting: Waiting): void {
     // Its link broke over the one before: nobody touches this one, and its worker gives it to others.
     if (this.#ended) return;
-    const { steering, flows, adoptTimeoutMs, nextId } = this.#parts;
+    const { steering, flows, adoptTimeoutMs, ids } = this.#parts;
     const { worker, fd } = waiting;
     if (!steering.isAttached) return this.#keep(worker, fd, 'not_movable', 'steering-gone');
     const ends = endsOf(fd);
     if (ends instanceof Refusal) return this.#keep(worker, fd, 'not_movable', ends.reason);
     const key = flowKey(ends);
-    const id = nextId();
+    const id = ids.next();
     flows.beginToMove(key, id);
     const isHeld = waiting.outdated >= COPIES;
     const began = performance.now();
@@ -168,7 +168,7 @@ export class Migrations {
     try {
       steering.hold(key, MOMENT_MS);
       if (!frozen.deafen() || !frozen.isUnchanged()) return false;
-      steering.forward(key, this.#to.hop());
+      steering.forward(key, this.#to.hop(), { id });
       trace?.say(`m${id}`, 'forward');
       return true;
     } catch {
@@ -280,7 +280,7 @@ export class Migrations {
   /** Commit was sent, and nobody has it. */
   #resetAway(id: number, committed: Unconfirmed, reason: string): void {
     this.#unconfirmed.delete(id);
-    this.#parts.flows.resetAway(id, committed);
+    this.#parts.flows.resetAway(id, this.#to.name, committed);
     this.#parts.measures.count('unknown', reason);
   }
 

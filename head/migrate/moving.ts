@@ -11,6 +11,7 @@ import type { Link } from '../../shared/wire/remote/link.ts';
 import type { NextHop, Steering } from '../steer/index.ts';
 import type { Settlement } from '../worker-messages.ts';
 import type { Flows } from './flows.ts';
+import type { Ids } from './ids.ts';
 import type { Measures } from './measures.ts';
 
 /** A packet that was past the hold when it was set arrives within microseconds: a second try finds a quiet socket. */
@@ -23,7 +24,7 @@ export interface MigrationParts {
   readonly measures: Measures;
   /** From freeze to adopted, at most. */
   readonly adoptTimeoutMs: number;
-  readonly nextId: () => number;
+  readonly ids: Ids;
 }
 
 /** The delivery that they go to. */

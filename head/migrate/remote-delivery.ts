@@ -2,13 +2,13 @@
  * Deliveries of other hosts: who has the secret, says hello in time and is on the head's layer-2 segment is registered.
  * Every message is checked before anybody acts on it.
  */
-import { addressBytes } from '../../shared/addresses.ts';
 import { BatonError } from '../../shared/errors.ts';
-import { type Logger, levelOf } from '../../shared/log.ts';
+import { type Logger, levelOf, Sparingly } from '../../shared/log.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { asOfVersion } from '../../shared/wire/control.ts';
 import type { Link, LinkEnd, LinkHandlers } from '../../shared/wire/remote/link.ts';
 import {
+  ANNOUNCING_VERSION,
   checkFromRemote,
   type FromRemote,
   REMOTE_VERSION,
@@ -17,10 +17,11 @@ import {
 } from '../../shared/wire/remote/messages.ts';
 import type { Registrant, Registration } from '../registrant.ts';
 import type { Registry } from '../registry.ts';
-import { type NextHop, resolveNextHop } from '../steer/index.ts';
+import type { NextHop } from '../steer/index.ts';
 import type { Settlement, ToWorker } from '../worker-messages.ts';
 import { Migrations } from './migrations.ts';
 import type { Fate, MigrationParts } from './moving.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
 const HELLO_WITHIN_MS = 5000;
@@ -32,9 +33,6 @@ export interface DoorParts {
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
 }
-
-/** An IPv4 peer of a dual-stack socket. */
-const unmapped = (host: string): string => host.replace(/^::ffff:(?=\d+\.)/i, '');
 
 /** One delivery, from its first word to its end. */
 export class RemoteDelivery implements LinkHandlers {
@@ -51,10 +49,13 @@ export class RemoteDelivery implements LinkHandlers {
   #migrations: Migrations | undefined;
   /** Connections that it holds and that have not been said to be closed. */
   #held = 0;
-  /** Where its host is. */
-  #hop: NextHop | undefined;
+  readonly #unsteered = new Sparingly(1);
+  /** Of its host. */
+  readonly whereabouts: Whereabouts;
   #fate: Fate = 'alive';
   #gone = false;
+  #heardAt = performance.now();
+  #hasTold = false;
 
   /** `onEnd`: it has gone, and nothing of it is under way any more. */
   constructor(link: Link, registration: number, parts: DoorParts, onEnd: () => void) {
@@ -62,6 +63,7 @@ export class RemoteDelivery implements LinkHandlers {
     this.registration = registration;
     this.#parts = parts;
     this.#onEnd = onEnd;
+    this.whereabouts = new Whereabouts(this.#host, (hop) => this.#moveTo(hop));
     this.#timer = setTimeout(
       () => this.#reject(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
       HELLO_WITHIN_MS,
@@ -70,6 +72,16 @@ export class RemoteDelivery implements LinkHandlers {
 
   get slot(): number | undefined {
     return this.#registration?.slot;
+  }
+
+  /** It has been welcomed, and what it had then is known. */
+  get hasTold(): boolean {
+    return this.#hasTold;
+  }
+
+  /** Milliseconds of performance.now(). */
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   get moving(): number {
@@ -116,25 +128,7 @@ export class RemoteDelivery implements LinkHandlers {
     return parseHostPort(this.#link.peer)!.host;
   }
 
-  /** A neighbour of the head is at this MAC address now. */
-  neighbourIs(address: Uint8Array, mac: string): void {
-    if (!this.#hop || this.#hop.mac === mac || this.#gone) return;
-    if (Buffer.compare(addressBytes(unmapped(this.#host)), address) === 0)
-      this.#moveTo({ ...this.#hop, mac });
-  }
-
-  /** The head's cards have changed: how its host is reached is found out again. */
-  async lookAgain(): Promise<void> {
-    const before = this.#hop;
-    if (!before || this.#gone) return;
-    const hop = await resolveNextHop(this.#host).catch(() => before);
-    const isSame =
-      hop.mac === before.mac && hop.ifindex === before.ifindex && hop.sourceMac === before.sourceMac;
-    if (!isSame && !this.#gone) this.#moveTo(hop);
-  }
-
   #moveTo(hop: NextHop): void {
-    this.#hop = hop;
     const { name } = this.#hello!;
     this.#parts.log.info({ delivery: name, mac: hop.mac }, 'its host is reached in another way now');
     this.#parts.migration.flows.move(name, hop);
@@ -169,14 +163,15 @@ export class RemoteDelivery implements LinkHandlers {
   async #register(hello: RemoteHello): Promise<void> {
     const { registry, migration, log } = this.#parts;
     try {
-      this.#hop = await resolveNextHop(this.#host);
+      const hop = await this.whereabouts.find();
       const registration = await registry.register(this.#registrant(hello));
       // It has gone, or the head stops: there is nothing to say to it.
       if (!registration) return this.cutOff();
       this.#registration = registration;
-      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), this.#hop);
+      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), hop);
       this.#ids = [];
       this.#keys = [];
+      this.#hasTold = true;
       if (this.#gone) registration.end('it went away');
     } catch (error) {
       log[levelOf(error)]({ delivery: hello.name, peer: this.#link.peer }, (error as Error).message);
@@ -200,7 +195,7 @@ export class RemoteDelivery implements LinkHandlers {
         this.#migrations = new Migrations(this.#parts.migration, {
           name: hello.name,
           link: this.#link,
-          hop: () => this.#hop!,
+          hop: () => this.whereabouts.hop,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });
         return this.#send({ type: 'welcome', version: hello.version });
@@ -221,6 +216,7 @@ export class RemoteDelivery implements LinkHandlers {
 
   #hear(message: FromRemote, member: Registration, migrations: Migrations): void {
     member.heard();
+    this.#heardAt = performance.now();
     switch (message.type) {
       case 'adopted':
         if (migrations.onAdopted(message.id, message.micros)) this.#held++;
@@ -230,7 +226,10 @@ export class RemoteDelivery implements LinkHandlers {
       case 'refused':
         // The credit first: the client, when it is told, may come again at once.
         if (migrations.isCommitted(message.id)) this.#close(1, member);
+        if (message.reason === 'id-in-use') this.#parts.migration.ids.collided();
         return migrations.onRefused(message.id, message.reason);
+      case 'holding':
+        return this.#announced(message, member);
       case 'ended':
         this.#parts.migration.flows.ended(message.gone, this.#hello!.name);
         return this.#close(message.closed, member);
@@ -240,6 +239,25 @@ export class RemoteDelivery implements LinkHandlers {
         return member.draining();
       default:
         throw new BatonError('PROTOCOL', { problem: `${message.type} after its welcome` });
+    }
+  }
+
+  /** It has adopted these from another head, whose place this one may have to take. */
+  #announced({ ids, keys }: FromRemote & { type: 'holding' }, member: Registration): void {
+    const { name, version } = this.#hello!;
+    if (version < ANNOUNCING_VERSION)
+      throw new BatonError('PROTOCOL', { problem: 'holding after its welcome, in a version without it' });
+    this.#held += ids.length;
+    member.elsewhere(ids.length);
+    try {
+      this.#parts.migration.flows.announce(name, ids, Buffer.from(keys), this.whereabouts.hop);
+    } catch (error) {
+      this.#unsteered.tell((more) =>
+        this.#parts.log.error(
+          { delivery: name, ...more },
+          `connections of another head would be lost if that failed: ${(error as Error).message}`,
+        ),
+      );
     }
   }
 
@@ -259,6 +277,7 @@ export class RemoteDelivery implements LinkHandlers {
   #finish(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.whereabouts.close();
     clearTimeout(this.#timer);
     this.#migrations?.end(this.#fate);
     if (this.#registration) this.#parts.migration.flows.left(this.#hello!.name, this.#host);

@@ -6,6 +6,7 @@
 import { readAddress, readMac, writeAddress, writeMac } from '../../shared/addresses.ts';
 import type { HostPort } from '../../shared/units.ts';
 import { FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
+import type { Unknown } from './types.ts';
 
 /** The client's end and the end that it connected to, both numeric. */
 export interface Flow {
@@ -27,10 +28,17 @@ export interface SteeredFlow extends Flow {
   /** The next hop of a forwarded flow. */
   readonly mac?: string;
   readonly ifindex?: number;
+  /** The number of its migration; 0 where an earlier release has written it. */
+  readonly id?: number;
   /** Held or forwarded since the action was set. */
   readonly packets: number;
   readonly bytes: number;
 }
+
+/** The table's name in steer.bpf.c. */
+export const FLOWS = 'flows';
+/** The key of a table with numbered places. */
+export const INDEX_SIZE = 4;
 
 /** flow_key is laid out as the keys that heads and deliveries name flows by. */
 export const KEY_SIZE = FLOW_KEY_SIZE;
@@ -77,14 +85,33 @@ export function writeMark(value: Buffer): void {
 export const HANDSHAKE_NANOS = 75_000_000_000n;
 
 /** `lookUntilNanos`: until then the program looks for a newer connection of the head's, on the clock of `writeHold`. */
-export function writeForward(value: Buffer, hop: NextHop, lookUntilNanos = 0n): void {
+export function writeForward(value: Buffer, hop: NextHop, lookUntilNanos: bigint, id: number): void {
   value.fill(0);
   value.writeUInt32LE(FORWARD, 0);
   value.writeUInt32LE(hop.ifindex, 4);
   writeMac(value, 8, hop.mac);
   writeMac(value, 14, hop.sourceMac);
+  // Where a hold has its end: the program does not look at it.
+  value.writeBigUInt64LE(BigInt(id), 40);
   value.writeBigUInt64LE(lookUntilNanos, 48);
 }
+
+/** struct unknown in steer.bpf.c. */
+export const UNKNOWN_SIZE = 40;
+
+export function writeUnknown(value: Buffer, { server, untilNanos }: Unknown): void {
+  value.writeBigUInt64LE(untilNanos, 0);
+  writeAddress(value, 16, server.host);
+  value.writeUInt16BE(server.port, 32);
+}
+
+export const readUnknownHeld = (value: Buffer): number => Number(value.readBigUInt64LE(8));
+
+const readForward = (value: Buffer) => ({
+  mac: readMac(value, 8),
+  ifindex: value.readUInt32LE(4),
+  id: Number(value.readBigUInt64LE(40)),
+});
 
 export function readFlow(key: Buffer, value: Buffer): SteeredFlow {
   const action = value.readUInt32LE(0);
@@ -92,7 +119,7 @@ export function readFlow(key: Buffer, value: Buffer): SteeredFlow {
   return {
     ...readKey(key),
     action: forwarded ? 'forward' : action === HOLD ? 'hold' : 'mark',
-    ...(forwarded ? { mac: readMac(value, 8), ifindex: value.readUInt32LE(4) } : {}),
+    ...(forwarded ? readForward(value) : {}),
     packets: Number(value.readBigUInt64LE(24)),
     bytes: Number(value.readBigUInt64LE(32)),
   };

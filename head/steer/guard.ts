@@ -14,6 +14,8 @@ const AGAIN_MS = 1000;
 export interface GuardEvents {
   /** A neighbour has this address at layer 2 now. */
   onNeighbour(address: Uint8Array, mac: Uint8Array): void;
+  /** An address of this host has come or gone. */
+  onAddresses(): void;
   /** Every next hop may be another. */
   onCards(): void;
 }
@@ -66,7 +68,9 @@ export function guard(steering: Steering, log: Logger, events: GuardEvents): () 
       events.onCards();
     },
     onNeighbour: events.onNeighbour,
+    onAddress: events.onAddresses,
     onLost() {
+      events.onAddresses();
       schedule(0);
       events.onCards();
     },

@@ -9,7 +9,10 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
+#include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -59,7 +62,7 @@ struct flow {
 	__u32 syn_seq;	     // of the last bare SYN, which counts until syn_until
 	__u64 packets;	     // held or forwarded since the action was set
 	__u64 bytes;
-	__u64 held_until; // CLOCK_MONOTONIC nanoseconds
+	__u64 held_until; // CLOCK_MONOTONIC nanoseconds; of a forwarded flow its number, for the heads
 	__u64 syn_until;  // the same, or 0
 };
 
@@ -90,6 +93,23 @@ struct {
 	__type(key, struct datagram);
 	__type(value, struct way);
 } fragments SEC(".maps");
+
+// What is neither in the table nor a socket's, to an address that another head may have had until just now: the kernel
+// would reset it, and its flow may be told of any moment.
+struct unknown {
+	__u64 until; // CLOCK_MONOTONIC nanoseconds
+	__u64 held;
+	__u8 daddr[16];
+	__be16 dport;
+	__u8 unused[6];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct unknown);
+	__uint(max_entries, 1);
+} unknown SEC(".maps");
 
 struct ipv4_head {
 	__u8 version_length;
@@ -267,13 +287,11 @@ static __always_inline void remember_way(const struct flow_key *key, __u32 id, c
 	bpf_map_update_elem(&fragments, &datagram, &way, BPF_ANY);
 }
 
-// Whether the head's kernel has a connection with these ends: its handshake is complete, so the client has shown that it
-// has seen the SYN-ACK.
-static __always_inline int is_connected(struct __sk_buff *skb, const struct flow_key *key, int ipv6)
+// What the head's kernel has for a packet of these ends: a connection, or else a listener. To be released.
+static __always_inline struct bpf_sock *find_socket(struct __sk_buff *skb, const struct flow_key *key, int ipv6)
 {
 	struct bpf_sock_tuple ends = {};
-	struct bpf_sock *socket;
-	__u32 size, state;
+	__u32 size;
 
 	if (ipv6) {
 		__builtin_memcpy(ends.ipv6.saddr, key->saddr, 16);
@@ -288,13 +306,66 @@ static __always_inline int is_connected(struct __sk_buff *skb, const struct flow
 		ends.ipv4.dport = key->dport;
 		size = sizeof(ends.ipv4);
 	}
-	socket = bpf_skc_lookup_tcp(skb, &ends, size, BPF_F_CURRENT_NETNS, 0);
+	return bpf_skc_lookup_tcp(skb, &ends, size, BPF_F_CURRENT_NETNS, 0);
+}
+
+// Whether the head's kernel has a connection with these ends: its handshake is complete, so the client has shown that it
+// has seen the SYN-ACK.
+static __always_inline int is_connected(struct __sk_buff *skb, const struct flow_key *key, int ipv6)
+{
+	struct bpf_sock *socket = find_socket(skb, key, ipv6);
+	__u32 state;
+
 	if (!socket)
 		return 0;
 	state = socket->state;
 	bpf_sk_release(socket);
 	return state != STATE_LISTENING && state != STATE_NEW_SYN_RECEIVED && state != STATE_TIME_WAIT &&
 	       state != STATE_CLOSED;
+}
+
+// Whether this answers a SYN-ACK of which the head's kernel has kept nothing but a cookie, as it does in a flood. To this
+// helper headers are what netinet's structs have, without options.
+static __always_inline int completes_cookie(struct __sk_buff *skb, struct bpf_sock *listener, __u32 at, int ipv6)
+{
+	struct tcphdr tcp;
+	struct ipv6hdr ip6;
+	struct iphdr ip4;
+
+	if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp)) < 0)
+		return 0;
+	if (ipv6)
+		return bpf_skb_load_bytes(skb, ETH_HLEN, &ip6, sizeof(ip6)) == 0 &&
+		       bpf_tcp_check_syncookie(listener, &ip6, sizeof(ip6), &tcp, sizeof(tcp)) == 0;
+	return bpf_skb_load_bytes(skb, ETH_HLEN, &ip4, sizeof(ip4)) == 0 &&
+	       bpf_tcp_check_syncookie(listener, &ip4, sizeof(ip4), &tcp, sizeof(tcp)) == 0;
+}
+
+// A packet of no flow. TCP sends again what is dropped; what the kernel does not know it would reset.
+static __always_inline int meet_unknown(struct __sk_buff *skb, const struct flow_key *key, __u8 flags, __u32 at, int ipv6)
+{
+	struct unknown *word;
+	struct bpf_sock *socket;
+	__u32 first = 0;
+	int known;
+
+	word = bpf_map_lookup_elem(&unknown, &first);
+	if (!word || word->until == 0 || (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN || key->dport != word->dport)
+		return TC_ACT_UNSPEC;
+	for (int i = 0; i < 16; i++)
+		if (key->daddr[i] != word->daddr[i])
+			return TC_ACT_UNSPEC;
+	if (bpf_ktime_get_ns() > word->until)
+		return TC_ACT_UNSPEC;
+	socket = find_socket(skb, key, ipv6);
+	if (socket) {
+		known = socket->state != STATE_LISTENING || completes_cookie(skb, socket, at, ipv6);
+		bpf_sk_release(socket);
+		if (known)
+			return TC_ACT_UNSPEC;
+	}
+	__sync_fetch_and_add(&word->held, 1);
+	return TC_ACT_SHOT;
 }
 
 SEC("tc")
@@ -329,7 +400,7 @@ int baton_steer(struct __sk_buff *skb)
 	key.dport = tcp.dport;
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow)
-		return TC_ACT_UNSPEC;
+		return meet_unknown(skb, &key, tcp.flags, in.at, ipv6);
 
 	// A bare SYN is a new connection from the same port, which is the head's, and so is the answer to its SYN-ACK. Neither
 	// shows that its sender has seen anything of the head's: they may be forged, and the flow stays. It is forgotten when

@@ -19,12 +19,9 @@ import { closeFd } from '../../shared/sys/sockets.ts';
 import { attachFilter, type Filter, findFilter, PREF, removeFilter } from './filter.ts';
 import * as layout from './flow.ts';
 import { findInterface, type Interface } from './iproute.ts';
-import { linkMaps, readSteeringObject } from './object.ts';
 import { defaultName, ensureBpffs, type Pins, pin, pinsOf, unpin } from './pins.ts';
+import { createFlows, loadProgram, PROGRAM } from './program.ts';
 import type { Steering, SteeringOptions } from './types.ts';
-
-const PROGRAM = 'baton_steer';
-const FLOWS = 'flows';
 
 const DEFAULT_CAPACITY = 65_536;
 const DEFAULT_HOLD_MS = 10_000;
@@ -43,8 +40,8 @@ export async function attachSteering(
       ? openFlows(device, found, pins)
       : createFlows(options.capacity ?? DEFAULT_CAPACITY);
     fds.push(flowsFd);
-    const programFd = loadProgram(flowsFd);
-    fds.push(programFd);
+    const { programFd, unknownFd } = loadProgram(flowsFd);
+    fds.push(programFd, unknownFd);
     await ensureBpffs();
     pin(pins, flowsFd, programFd);
     await attachFilter(device.name, pins.program, found).catch((error: unknown) => {
@@ -52,7 +49,7 @@ export async function attachSteering(
       throw error;
     });
     closeFd(programFd);
-    return handle(device, flowsFd, pins, found !== undefined);
+    return handle(device, { flowsFd, unknownFd }, pins, found !== undefined);
   } catch (error) {
     fds.forEach(closeFd);
     throw explain(error, device.name);
@@ -65,42 +62,22 @@ export async function findSteering(interfaceName: string): Promise<Steering | un
   const pins = pinsOf(defaultName(device.name));
   try {
     const found = withName(await findFilter(device.name), pins);
-    return found && handle(device, openFlows(device, found, pins), pins, true);
+    return found && handle(device, { flowsFd: openFlows(device, found, pins) }, pins, true);
   } catch (error) {
     throw explain(error, device.name);
   }
 }
 
-/** Whether this process may load the program and its table; found by doing so. Throws NO_PRIVILEGE and STEERING_FAILED. */
+/** Whether this process may load the program and its tables; found by doing so. Throws NO_PRIVILEGE and STEERING_FAILED. */
 export function tryToSteer(): void {
   const fds: number[] = [];
   try {
     fds.push(createFlows(1));
-    fds.push(loadProgram(fds[0]!));
+    fds.push(...Object.values(loadProgram(fds[0]!)));
   } catch (error) {
     throw explain(error, 'any network card');
   } finally {
     fds.forEach(closeFd);
-  }
-}
-
-const createFlows = (capacity: number) =>
-  bpf.createHashMap(FLOWS, layout.KEY_SIZE, layout.FLOW_SIZE, capacity);
-
-/** With a table of fragments of its own: what an earlier program had in its is over within moments. */
-function loadProgram(flowsFd: number): number {
-  const fragmentsFd = bpf.createLruHashMap(
-    'fragments',
-    layout.DATAGRAM_SIZE,
-    layout.WAY_SIZE,
-    layout.DATAGRAMS,
-  );
-  try {
-    const code = linkMaps(readSteeringObject(), { flows: flowsFd, fragments: fragmentsFd });
-    return bpf.loadClassifier(PROGRAM, code);
-  } finally {
-    // The program has it.
-    closeFd(fragmentsFd);
   }
 }
 
@@ -124,7 +101,7 @@ function openFlows(device: Interface, filter: NamedFilter, pins: Pins): number {
 function openFlowsAmong(mapIds: readonly number[]): number | undefined {
   for (const id of mapIds) {
     const fd = bpf.openMap(id);
-    if (bpf.mapInfo(fd).name === FLOWS) return fd;
+    if (bpf.mapInfo(fd).name === layout.FLOWS) return fd;
     closeFd(fd);
   }
   return undefined;
@@ -162,8 +139,16 @@ function openIfNamed(
   return undefined;
 }
 
-function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean): Steering {
+/** `unknownFd`: of a program that this process has loaded itself. */
+interface Maps {
+  readonly flowsFd: number;
+  readonly unknownFd?: number;
+}
+
+function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, adopted: boolean): Steering {
   const flows = bpf.accessMap(flowsFd, layout.KEY_SIZE, layout.FLOW_SIZE);
+  const unknown =
+    unknownFd === undefined ? undefined : bpf.accessMap(unknownFd, layout.INDEX_SIZE, layout.UNKNOWN_SIZE);
   const capacity = bpf.mapInfo(flowsFd).maxEntries;
   let card = device;
   let attached = true;
@@ -214,10 +199,22 @@ function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean
       layout.writeMark(flows.value);
       update();
     },
-    forward(key, hop, isOld = false) {
+    forward(key, hop, { isOld = false, id = 0 } = {}) {
       flows.key.set(key);
-      layout.writeForward(flows.value, hop, isOld ? process.hrtime.bigint() + layout.HANDSHAKE_NANOS : 0n);
+      const lookUntil = isOld ? process.hrtime.bigint() + layout.HANDSHAKE_NANOS : 0n;
+      layout.writeForward(flows.value, hop, lookUntil, id);
       update();
+    },
+    holdUnknown(packets) {
+      if (!unknown) return;
+      // What was counted meanwhile is lost by a few packets, at most.
+      unknown.lookup();
+      layout.writeUnknown(unknown.value, packets);
+      const result = unknown.update();
+      if (result < 0) throw failed(device.name, result);
+    },
+    get unknownHeld() {
+      return unknown && unknown.lookup() === 0 ? layout.readUnknownHeld(unknown.value) : 0;
     },
     forget(key) {
       flows.key.set(key);
@@ -251,6 +248,8 @@ function handle(device: Interface, flowsFd: number, pins: Pins, adopted: boolean
       open = false;
       flows.free();
       closeFd(flowsFd);
+      unknown?.free();
+      if (unknownFd !== undefined) closeFd(unknownFd);
     },
   };
   return steering;

@@ -1,4 +1,5 @@
 /** What steering offers to whoever moves connections; how it works is told in steering.ts. */
+import type { HostPort } from '../../shared/units.ts';
 import type { NextHop, SteeredFlow } from './flow.ts';
 import type { Interface } from './iproute.ts';
 
@@ -7,6 +8,21 @@ export interface SteeringOptions {
   readonly capacity?: number;
   /** The NAME of the directory /sys/fs/bpf/baton/NAME that has its pins; that of the interface and its namespace by default. */
   readonly name?: string;
+}
+
+export interface ForwardOptions {
+  /** For a while the program looks whether the head has a newer connection with these ends, whose SYN it may have missed. */
+  readonly isOld?: boolean;
+  /** The number of its migration: it is kept in the table, for the next head. */
+  readonly id?: number;
+}
+
+/** What would be answered by a reset is dropped, for a while, so that TCP sends it again. */
+export interface Unknown {
+  /** Packets to this address. */
+  readonly server: HostPort;
+  /** On the clock of process.hrtime.bigint(). */
+  readonly untilNanos: bigint;
 }
 
 export interface Steering {
@@ -29,11 +45,12 @@ export interface Steering {
   hold(key: Uint8Array, forMs?: number): void;
   /** Leaves the flow's packets alone: the entry tells the next head that this one was at it. Throws STEERING_FULL. */
   mark(key: Uint8Array): void;
-  /**
-   * Sends the flow's packets to another host. `isOld`: for a while the program looks whether the head has a newer connection
-   * with these ends, whose SYN it may have missed. Throws STEERING_FULL, which a held flow never meets.
-   */
-  forward(key: Uint8Array, hop: NextHop, isOld?: boolean): void;
+  /** Sends the flow's packets to another host. Throws STEERING_FULL, which a held flow never meets. */
+  forward(key: Uint8Array, hop: NextHop, of?: ForwardOptions): void;
+  /** Packets of connections that neither the table nor the head's kernel knows. */
+  holdUnknown(packets: Unknown): void;
+  /** How many of those were dropped. */
+  readonly unknownHeld: number;
   /** The flow's packets are the head's again. False when it was not in the table. */
   forget(key: Uint8Array): boolean;
   /** What the table has under a key. */

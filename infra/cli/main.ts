@@ -11,8 +11,11 @@ if (problem === undefined) {
     (await import('node:module')).enableCompileCache(
       join(import.meta.dirname, '../../node_modules/.cache/baton'),
     );
-  const { run } = await import('./run.ts');
-  await run(process.argv.slice(2));
+  const given = process.argv.slice(2);
+  const quick = given.includes('--ready') ? await import('./ready.ts') : undefined;
+  const admin = quick?.readyArguments(given);
+  if (admin === undefined) await (await import('./run.ts')).run(given);
+  else await quick!.tellReady(admin);
 } else {
   process.stderr.write(`baton: ${problem}\n`);
   process.exitCode = 1;

@@ -4,11 +4,16 @@ import type { DeliveryStatus, HeadStatus, MigrationStatus } from '../../shared/s
 import { getStatus } from '../admin-client.ts';
 import { fitTable, formatTextTable } from '../terminal/table.ts';
 import { terminalWidth, wrap } from '../terminal/width.ts';
+import { tellReady } from './ready.ts';
 import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
 
 const WATCH_EVERY_MS = 1000;
 
-type StatusOptions = AnyHeadOptions & { readonly json?: boolean; readonly watch?: boolean };
+type StatusOptions = AnyHeadOptions & {
+  readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly ready?: boolean;
+};
 
 export function statusCommand(): Command {
   return addAnyHeadOptions(
@@ -18,8 +23,11 @@ export function statusCommand(): Command {
         'Shows the running head: its mode, what became of connections, its queues and its deliveries.',
       )
       .option('--json', 'answer as JSON')
+      .option('--ready', 'only whether clients should come here: exits with 0 or 1, and says why')
       .option('--watch', 'show it again every second, with rates, until interrupted'),
-  ).action((options: StatusOptions) => withHead(options, (admin) => show(admin, options)));
+  ).action((options: StatusOptions) =>
+    withHead(options, (admin) => (options.ready ? tellReady(admin) : show(admin, options))),
+  );
 }
 
 async function show(admin: string, options: StatusOptions): Promise<void> {
@@ -103,9 +111,13 @@ function migrationLines({
   outcomes,
   moving,
   flows,
+  isActive,
+  unknownHeld,
 }: MigrationStatus): readonly string[] {
+  const standby = isActive ? '' : '; another head has the address';
+  const held = unknownHeld > 0 ? `; ${unknownHeld} packets of unknown connections held` : '';
   return [
-    `other hosts at ${control}: ${flows.count} of ${flows.capacity} connections steered on ${card}, ${moving} moving`,
+    `other hosts at ${control}: ${flows.count} of ${flows.capacity} connections steered on ${card}, ${moving} moving${standby}${held}`,
     ...list('moved', outcomes),
   ];
 }

@@ -4,16 +4,19 @@ import { z } from 'zod';
 import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode } from '../admin-client.ts';
 import { type LabCertificate, placeCertificate } from './certificates.ts';
-import type { Host, Lab, LabDelivery, LabOptions, Service } from './lab.ts';
+import type { Host, Lab, LabDelivery, LabHead, LabOptions, Service } from './lab.ts';
 
 /** Where a lab's processes go, and how each is told to meet the others. */
 export interface Site {
   readonly on: string;
   readonly client: Host;
-  readonly head: Placed;
+  /** One, or two that share an address. */
+  readonly heads: readonly [Placed, ...Placed[]];
   readonly deliveries: readonly (Placed & { readonly name: string; readonly transport: Transport })[];
   /** A folder for files that all of its hosts see, and only this user; it goes with `remove`. */
   readonly directory?: string;
+  /** All are there: what moves the heads' address can begin. What ends it is called before they are stopped. */
+  share?(): Promise<() => Promise<void>>;
   /** Removes what they were in; they have ended. */
   remove(): Promise<void>;
 }
@@ -35,7 +38,8 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     running.add(service);
     return service;
   };
-  let head: Service | undefined;
+  const heads: { readonly lab: LabHead; readonly service: () => Service }[] = [];
+  let unshare: (() => Promise<void>) | undefined;
   let certificate: LabCertificate | undefined;
   let stopping: Promise<void> | undefined;
   const stop = () => {
@@ -44,20 +48,16 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
   };
   /** Deliveries first, so that the head hands nothing to one that is going; then the head; then what they were in. */
   async function stopAll(): Promise<void> {
-    await Promise.all([...running].map((service) => service !== head && service.stop()));
-    await head?.stop();
+    const ofHeads = heads.map(({ service }) => service());
+    await Promise.all([...running].map((service) => ofHeads.includes(service) || service.stop()));
+    await unshare?.();
+    await Promise.all(ofHeads.map((service) => service.stop()));
     await certificate?.remove();
     await site.remove();
   }
   try {
     if (options.tls) certificate = await placeCertificate(site);
-    const headArguments = [
-      ...['--mode', options.mode],
-      ...(options.tls === 'everywhere' ? certificate!.headArguments(site.head.host) : []),
-      ...(options.headArguments ?? []),
-    ];
-    head = await start(site.head, 'head', ...headArguments);
-    const { listen, admin } = headReady.parse(head.ready);
+    for (const place of site.heads) heads.push(await startHead(place));
     // All of them, also when one fails: what is still starting could not be stopped.
     const started = await Promise.allSettled(
       site.deliveries.map((place) =>
@@ -71,35 +71,55 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
       if (outcome.status === 'rejected') throw outcome.reason;
       return outcome.value;
     });
+    unshare = await site.share?.();
     return {
       on: site.on,
       client: site.client,
       certificate: certificate?.fileOn(site.client),
-      head: {
-        listen,
-        host: site.head.host,
-        get pid() {
-          return head!.pid;
-        },
-        freeze: () => head!.freeze(),
-        resume: () => head!.resume(),
-        admin,
-        status: () => getStatus(admin),
-        setMode: (mode) => setMode(admin, mode),
-        drain: (delivery, on) => setDrain(admin, delivery, on),
-        async restart(how, { awayMs = 0, more = [] } = {}) {
-          await head![how]();
-          running.delete(head!);
-          await delay(awayMs);
-          head = await start(site.head, 'head', ...headArguments, ...more, '--listen', listen);
-        },
-      },
+      head: heads[0]!.lab,
+      heads: heads.map(({ lab }) => lab),
       deliveries,
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
+  }
+
+  async function startHead(place: Placed): Promise<(typeof heads)[number]> {
+    const args = [
+      ...['--mode', options.mode],
+      ...(options.tls === 'everywhere' ? certificate!.headArguments(place.host) : []),
+      ...(options.headArguments ?? []),
+    ];
+    let service = await start(place, 'head', ...args);
+    const { listen, admin } = headReady.parse(service.ready);
+    return {
+      service: () => service,
+      lab: {
+        listen,
+        host: place.host,
+        get pid() {
+          return service.pid;
+        },
+        freeze: () => service.freeze(),
+        resume: () => service.resume(),
+        async kill() {
+          await service.kill();
+          running.delete(service);
+        },
+        admin,
+        status: () => getStatus(admin),
+        setMode: (mode) => setMode(admin, mode),
+        drain: (delivery, on) => setDrain(admin, delivery, on),
+        async restart(how, { awayMs = 0, more = [] } = {}) {
+          await service[how]();
+          running.delete(service);
+          await delay(awayMs);
+          service = await start(place, 'head', ...args, ...more, '--listen', listen);
+        },
+      },
+    };
   }
 
   async function startDelivery(

@@ -20,8 +20,8 @@ export interface LabCertificate {
 
 /** For every address that something of this lab listens at, and for names that `curl --resolve` may give them. */
 export async function placeCertificate(site: Site): Promise<LabCertificate> {
-  const { client, head, deliveries, directory } = site;
-  const servers = [head, ...deliveries];
+  const { client, heads, deliveries, directory } = site;
+  const servers = [...heads, ...deliveries];
   const addresses = servers.flatMap((each) => addressesOf(each.arguments));
   const made = makeCertificate([...new Set(['lab.test', '*.lab.test', 'localhost', ...addresses])]);
   const texts = [made.cert, made.key, randomBytes(32).toString('hex')];

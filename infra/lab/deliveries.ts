@@ -20,7 +20,7 @@ type PlacedDelivery = Site['deliveries'][number];
 /** On a host of its own, called after it: connections move there. `vips`: one, or several with commas. */
 export function remoteDelivery(
   host: AddressedHost,
-  { control, secret, vips }: { control: string; secret: string; vips: string },
+  { controls, secret, vips }: { controls: readonly string[]; secret: string; vips: string },
 ): PlacedDelivery {
   const direct = formatHostPort({ host: host.address, port: PORT });
   return {
@@ -28,7 +28,8 @@ export function remoteDelivery(
     transport: 'migrate',
     host,
     arguments: [
-      ...['--name', host.name, '--head', control, '--secret', secret],
+      ...['--name', host.name, '--secret', secret],
+      ...controls.flatMap((control) => ['--head', control]),
       ...['--vip', vips, '--direct', direct],
     ],
   };

@@ -37,7 +37,7 @@ export interface Service {
   resume(): Promise<void>;
 }
 
-interface LabHead {
+export interface LabHead {
   /** HOST:PORT that clients connect to. */
   readonly listen: string;
   readonly pid: number;
@@ -50,6 +50,7 @@ interface LabHead {
   drain(delivery: string, on: boolean): Promise<void>;
   /** Ends its process, gently or not, and starts it again at the same address. Settles when it is ready. */
   restart(how: 'stop' | 'kill', again?: HeadAgain): Promise<void>;
+  kill(): Promise<void>;
   freeze(): Promise<void>;
   resume(): Promise<void>;
 }
@@ -81,7 +82,9 @@ export interface LabDelivery {
 export interface Lab {
   /** Where it runs, as in `--on`. */
   readonly on: string;
+  /** The first of them, or the only one. */
   readonly head: LabHead;
+  readonly heads: readonly LabHead[];
   readonly deliveries: readonly LabDelivery[];
   readonly client: Host;
   /** Of a lab that speaks TLS: a file with the certificate of its servers, on the client's host, which is to trust it. */
@@ -92,6 +95,8 @@ export interface Lab {
 
 export interface LabOptions {
   readonly mode: Mode;
+  /** Two share an address, and keepalived moves it; for the kinds of lab that can. Default 1. */
+  readonly heads?: 1 | 2;
   /** `d1`, `d2`, ...: on hosts of their own where the lab has hosts. */
   readonly deliveries: number;
   /** Further ones on the head's own host, `l1`, `l2`, ...; default 0. */

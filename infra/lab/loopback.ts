@@ -28,7 +28,7 @@ export async function startLoopbackLab(options: LabOptions): Promise<Lab> {
     {
       on: 'loopback',
       client: host,
-      head: { host, arguments: ['--listen', '127.0.0.1:0', '--socket', socket] },
+      heads: [{ host, arguments: ['--listen', '127.0.0.1:0', '--socket', socket] }],
       deliveries: names.map((name) => ({
         name,
         transport: 'fd',

@@ -5,45 +5,72 @@ import { formatHostPort } from '../../shared/units.ts';
 import { assembleLab } from './assemble.ts';
 import { CONTROL_PORT, localDeliveries, PORT, remoteDelivery } from './deliveries.ts';
 import type { Lab, LabOptions } from './lab.ts';
-import { buildNetwork, type Network } from './netns/network.ts';
+import { type Keepalived, startKeepalived, untilOneHasIt } from './netns/keepalived.ts';
+import { buildNetwork, type NetnsHost, type Network } from './netns/network.ts';
 import { labTopology } from './netns/topology.ts';
 
 export interface NetnsLab extends Lab {
   readonly network: Network;
+  /** Beside each head, where there are two. */
+  readonly keepalived: readonly Keepalived[];
 }
+
+/** What is dropped for a moment when the address comes to the other head (`--hold-unknown`). */
+const HOLD_UNKNOWN = '3s';
 
 /**
  * Every host a network namespace, on a bridge in one of its own (root). Clients reach the head at the VIP; deliveries are
- * on hosts of their own, and connections move to them.
+ * on hosts of their own, and connections move to them. Two heads share the VIP, and keepalived moves it between them; the
+ * first has it at the start.
  */
 export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
-  const network = await buildNetwork(labTopology(options.deliveries, options.links));
+  const { heads: count = 1 } = options;
+  const network = await buildNetwork(labTopology(options.deliveries, options.links, count));
   const { vip } = network.topology;
-  const head = network.host('head');
-  const socket = join(network.directory, 'head.sock');
+  const hosts = network.hosts.filter(({ spec }) => spec.vip === 'answers' || spec.vip === 'moves');
   const secret = join(network.directory, 'secret');
-  const listen = formatHostPort({ host: vip.v4, port: PORT });
-  const control = formatHostPort({ host: head.address, port: CONTROL_PORT });
-  const meet = { control, secret, vips: `${vip.v4},${vip.v6}` };
   writeFileSync(secret, randomBytes(32).toString('hex'), { mode: 0o600 });
+  const controlOf = ({ address }: NetnsHost) => formatHostPort({ host: address, port: CONTROL_PORT });
+  const socketOf = ({ name }: NetnsHost) => join(network.directory, `${name}.sock`);
+  const isShared = count > 1 ? ['--hold-unknown', HOLD_UNKNOWN, '--interface', 'eth0'] : [];
+  // Two find out which deliveries they have to hear before either is ready.
+  const expected = count > 1 ? ['--expect', String(options.deliveries)] : [];
+  const place = (host: NetnsHost) => ({
+    host,
+    arguments: [
+      ...['--listen', formatHostPort({ host: vip.v4, port: PORT }), '--socket', socketOf(host)],
+      ...['--control', controlOf(host), '--secret', secret, ...isShared, ...expected],
+    ],
+  });
+  const [first, ...others] = hosts;
+  const keepalived: Keepalived[] = [];
+  const meet = { controls: hosts.map(controlOf), secret, vips: `${vip.v4},${vip.v6}` };
   const lab = await assembleLab(
     {
       on: 'netns',
       client: network.host('client'),
-      head: {
-        host: head,
-        arguments: ['--listen', listen, '--socket', socket, '--control', control, '--secret', secret],
-      },
+      heads: [place(first!), ...others.map(place)],
       deliveries: [
         ...network.hosts
           .filter(({ spec }) => spec.vip === 'silent')
           .map((host) => remoteDelivery(host, meet)),
-        ...localDeliveries(head, socket, options.local ?? 0),
+        ...localDeliveries(first!, socketOf(first!), options.local ?? 0),
       ],
       directory: network.directory,
+      ...(count > 1 && {
+        async share() {
+          // One after the other: the first to come has it.
+          for (const host of hosts) {
+            const admin = join(network.directory, `${host.name}.admin.sock`);
+            keepalived.push(await startKeepalived(host, network, admin));
+            await untilOneHasIt(keepalived);
+          }
+          return async () => void (await Promise.all(keepalived.map((one) => one.stop())));
+        },
+      }),
       remove: () => network.remove(),
     },
     options,
   );
-  return { ...lab, network };
+  return { ...lab, network, keepalived };
 }

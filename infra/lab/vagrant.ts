@@ -33,15 +33,19 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
     {
       on: 'vagrant',
       client,
-      head: {
-        host: head,
-        arguments: [
-          ...['--listen', formatHostPort({ host: head.vip, port: PORT }), '--socket', SOCKET],
-          ...['--control', control, '--secret', SECRET, '--interface', head.interface],
-        ],
-      },
+      heads: [
+        {
+          host: head,
+          arguments: [
+            ...['--listen', formatHostPort({ host: head.vip, port: PORT }), '--socket', SOCKET],
+            ...['--control', control, '--secret', SECRET, '--interface', head.interface],
+          ],
+        },
+      ],
       deliveries: [
-        ...deliveries.map((host) => remoteDelivery(host, { control, secret: SECRET, vips: host.vip })),
+        ...deliveries.map((host) =>
+          remoteDelivery(host, { controls: [control], secret: SECRET, vips: host.vip }),
+        ),
         ...localDeliveries(head, SOCKET, options.local ?? 0),
       ],
       async remove() {

@@ -4,6 +4,8 @@ import type { Rules, Step } from './steps.ts';
 interface Slot {
   readonly credits: number;
   inUse: number;
+  /** Another head gives to the same delivery: each hears late of what the other has given. */
+  isShared: boolean;
 }
 
 /** A process has one head. */
@@ -19,10 +21,16 @@ export class Credits implements Rules {
     switch (transition) {
       case 'member':
         if (this.#slots.has(keyOf(pid, subject))) return 'there is a delivery in it';
-        this.#slots.set(keyOf(pid, subject), { credits: Number(second), inUse: Number(details[2]) });
+        this.#slots.set(keyOf(pid, subject), {
+          credits: Number(second),
+          inUse: Number(details[2]),
+          isShared: false,
+        });
         return undefined;
       case 'former':
         return this.#give(keyOf(pid, subject), Number(first));
+      case 'elsewhere':
+        return this.#share(keyOf(pid, subject), Number(first));
       case 'vacated':
         return this.#vacate(keyOf(pid, subject), Number(first));
       case 'open':
@@ -49,7 +57,17 @@ export class Credits implements Rules {
     const slot = this.#slots.get(key ?? '');
     if (!slot) return 'there is no delivery in its slot';
     slot.inUse++;
-    return slot.inUse > slot.credits ? `${slot.inUse} are in use, of ${slot.credits} credits` : undefined;
+    return slot.inUse > slot.credits && !slot.isShared
+      ? `${slot.inUse} are in use, of ${slot.credits} credits`
+      : undefined;
+  }
+
+  #share(key: string, count: number): string | undefined {
+    const slot = this.#slots.get(key);
+    if (!slot) return 'there is no delivery in its slot';
+    slot.inUse += count;
+    slot.isShared = true;
+    return undefined;
   }
 
   /** Said before it is given. */

@@ -23,6 +23,7 @@ const OBJ_GET_INFO_BY_FD = 15;
 const MAP_LOOKUP_BATCH = 24;
 
 const MAP_TYPE_HASH = 1;
+const MAP_TYPE_ARRAY = 2;
 const MAP_TYPE_LRU_HASH = 9;
 const PROG_TYPE_SCHED_CLS = 3;
 const ATTR_SIZE = 64;
@@ -69,6 +70,10 @@ export const createLruHashMap = (
   valueSize: number,
   maxEntries: number,
 ): number => createMap(MAP_TYPE_LRU_HASH, name, keySize, valueSize, maxEntries);
+
+/** `entries` places, numbered with 32 bits, all zero. */
+export const createArrayMap = (name: string, valueSize: number, entries: number): number =>
+  createMap(MAP_TYPE_ARRAY, name, 4, valueSize, entries);
 
 function createMap(
   type: number,

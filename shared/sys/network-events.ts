@@ -19,9 +19,14 @@ const ENOBUFS = -105;
 const RTMGRP_LINK = 1;
 const RTMGRP_NEIGH = 4;
 const RTMGRP_TC = 8;
+const RTMGRP_IPV4_IFADDR = 0x10;
+const RTMGRP_IPV6_IFADDR = 0x100;
+const GROUPS = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_TC | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
 /** linux/rtnetlink.h; each family of messages is NEW, DEL, GET. */
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
 const RTM_NEWNEIGH = 28;
 const RTM_NEWQDISC = 36;
 const RTM_DELQDISC = 37;
@@ -47,6 +52,8 @@ export interface NetworkEvents {
   onFilter(ifindex: number, gone: boolean): void;
   /** A neighbour's address at layer 2 is known. */
   onNeighbour(address: Uint8Array, mac: Uint8Array): void;
+  /** An address of this host has come or gone. */
+  onAddress(): void;
   /** Events were lost: anything may have changed. */
   onLost(): void;
 }
@@ -57,7 +64,7 @@ export function watchNetwork(events: NetworkEvents): () => void {
   const { address, bytes, view, free } = allocate(BUFFER_SIZE);
   // struct sockaddr_nl: family 0, pid 4, groups 8.
   view.setUint16(0, AF_NETLINK, true);
-  view.setUint32(8, RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_TC, true);
+  view.setUint32(8, GROUPS, true);
   if (c.bind(fd, address, 12) < 0) {
     const errno = lastErrno();
     closeFd(fd);
@@ -86,6 +93,7 @@ export function watchNetwork(events: NetworkEvents): () => void {
     if (type === RTM_NEWLINK || type === RTM_DELLINK) events.onLink(ifindex);
     else if (type === RTM_NEWQDISC || type === RTM_NEWTFILTER) events.onFilter(ifindex, false);
     else if (type === RTM_DELQDISC || type === RTM_DELTFILTER) events.onFilter(ifindex, true);
+    else if (type === RTM_NEWADDR || type === RTM_DELADDR) events.onAddress();
     else if (type === RTM_NEWNEIGH) neighbour(at, end);
   }
 

@@ -7,8 +7,9 @@ import { BatonError } from '../errors.ts';
 import { formatHostPort, type HostPort } from '../units.ts';
 import { bindTo, type Endpoint, localEndpoint, tcpSocketFor } from './endpoints.ts';
 import { detachFilter } from './last-handshakes.ts';
-import { errnoName } from './libc.ts';
+import { errnoName, SystemError } from './libc.ts';
 import {
+  allowElsewhere,
   closeFd,
   isListening,
   setCloseOnExec,
@@ -28,19 +29,21 @@ import {
  * (net/ipv4/inet_connection_sock.c, inet_csk_listen_start), and nobody's visit reaches a socket that goes away again. From
  * then on it shares the address with the others, and with nobody who asks as it did. With SO_REUSEADDR the connections of
  * earlier servers, open or in TIME_WAIT, are in nobody's way, and accepted ones inherit it.
+ *
+ * `mayBeElsewhere`: the address may be another host's for now, and come here later (IP_FREEBIND, ip(7)).
  */
 export async function bindReuseport(
   address: HostPort,
   count: number,
-  backlog = 4096,
+  { backlog = 4096, mayBeElsewhere = false }: { backlog?: number; mayBeElsewhere?: boolean } = {},
 ): Promise<{ fds: number[]; bound: HostPort }> {
   const host = await resolve(address);
   const fds: number[] = [];
   try {
-    const { fd, port } = claim(host, address, backlog);
+    const { fd, port } = claim(host, address, backlog, mayBeElsewhere);
     fds.push(fd);
     if (count > 1) setReusePort(fd);
-    while (fds.length < count) fds.push(joinAt(port, host));
+    while (fds.length < count) fds.push(joinAt(port, host, mayBeElsewhere));
     return { fds, bound: { host, port } };
   } catch (error) {
     fds.forEach(closeFd);
@@ -56,6 +59,7 @@ export async function joinListeners(
   given: readonly number[],
   address: HostPort,
   count: number,
+  mayBeElsewhere = false,
 ): Promise<{ fds: number[]; bound: HostPort }> {
   const fds = [...given];
   try {
@@ -73,7 +77,7 @@ export async function joinListeners(
       detachFilter(fd);
       if (fds.length < count) setReusePort(fd);
     }
-    while (fds.length < count) fds.push(joinAt(port, host));
+    while (fds.length < count) fds.push(joinAt(port, host, mayBeElsewhere));
     return { fds, bound: { host, port } };
   } catch (error) {
     fds.forEach(closeFd);
@@ -118,7 +122,12 @@ async function resolve(address: HostPort): Promise<string> {
   }
 }
 
-function claim(host: string, address: HostPort, backlog: number): { fd: number; port: number } {
+function claim(
+  host: string,
+  address: HostPort,
+  backlog: number,
+  mayBeElsewhere: boolean,
+): { fd: number; port: number } {
   const wanted: Endpoint = { address: addressBytes(host), port: address.port };
   const failed = (errno: number): Error => {
     const code = errnoName(errno);
@@ -133,6 +142,7 @@ function claim(host: string, address: HostPort, backlog: number): { fd: number; 
   try {
     setReuseAddress(fd);
     setNoDelay(fd);
+    if (mayBeElsewhere) allowElsewhere(fd, wanted.address.length === 16);
     const bound = bindTo(fd, wanted);
     if (bound < 0) throw failed(bound);
     const listening = tryListen(fd, backlog);
@@ -144,13 +154,28 @@ function claim(host: string, address: HostPort, backlog: number): { fd: number; 
   }
 }
 
-function joinAt(port: number, host: string): number {
+function joinAt(port: number, host: string, mayBeElsewhere: boolean): number {
+  if (mayBeElsewhere) return joinElsewhere({ address: addressBytes(host), port });
   const fd = createReuseportFd(port, host);
   // The package leaves the fd inheritable and blocking.
   setCloseOnExec(fd);
   setNonBlocking(fd);
   setNoDelay(fd);
   return fd;
+}
+
+/** As the package does, which knows nothing of addresses that are elsewhere. */
+function joinElsewhere(at: Endpoint): number {
+  const fd = tcpSocketFor(at);
+  if (fd < 0) throw new SystemError('socket', -fd);
+  setReuseAddress(fd);
+  setReusePort(fd);
+  setNoDelay(fd);
+  allowElsewhere(fd, at.address.length === 16);
+  const bound = bindTo(fd, at);
+  if (bound >= 0) return fd;
+  closeFd(fd);
+  throw new SystemError('bind', -bound);
 }
 
 /** Node's error from listen(), as one of the catalogue. `option` is what a person would change. */

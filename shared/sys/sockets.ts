@@ -28,6 +28,11 @@ const c = {
 
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+/** linux/in.h, linux/in6.h. */
+const SOL_IP = 0;
+const IP_FREEBIND = 15;
+const SOL_IPV6 = 41;
+const IPV6_FREEBIND = 78;
 const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
 const SO_RCVLOWAT = 18;
@@ -232,6 +237,10 @@ export const setReuseAddress = (fd: number): void => setOption(fd, SOL_SOCKET, S
 
 /** Another socket of the same user that has it as well may have the same local address, and listen (socket(7)). */
 export const setReusePort = (fd: number): void => setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+
+/** It may be bound to an address that this host does not have, or not yet (IP_FREEBIND, ip(7), ipv6(7)). */
+export const allowElsewhere = (fd: number, isV6: boolean): void =>
+  isV6 ? setOption(fd, SOL_IPV6, IPV6_FREEBIND, 1) : setOption(fd, SOL_IP, IP_FREEBIND, 1);
 
 /** On a listener, every accepted socket inherits it (tcp(7)). */
 export const setNoDelay = (fd: number): void => setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);

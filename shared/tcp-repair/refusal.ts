@@ -25,6 +25,8 @@ const reasons = {
   'no-route': 'this host has no route to the client',
   'no-memory': 'the kernel has no memory for the queues',
   'too-many-files': 'this process may not open more files; raise its limit (ulimit -n)',
+  'id-in-use': 'another head has given it a connection of the same number',
+  'no-credit': 'another head has given it what this one takes to be free',
   'kernel-refused': 'the kernel did not accept the state',
 } as const;
 

@@ -25,6 +25,8 @@ export interface NetnsHost extends Host {
   readonly spec: LabHost;
   /** IPv4. */
   readonly address: string;
+  /** Its cable is in, or is pulled: then its card has no carrier. */
+  setCable(isIn: boolean): Promise<void>;
 }
 
 export interface Network {
@@ -104,7 +106,7 @@ async function buildHost(
 ): Promise<void> {
   const namespace = namespaceOf(record, name);
   const port = portOf(name);
-  const place = { answers: {}, silent: silentVip, none: manyPorts }[holds];
+  const place = { answers: {}, moves: {}, silent: silentVip, none: manyPorts }[holds];
   await sysctl(namespace, { ...quiet, ...looseReversePath, ...place });
   if (link && !netem) {
     const far = `w-${name}`;
@@ -114,7 +116,7 @@ async function buildHost(
     const pair = `link add ${port} type veth peer name eth0 netns ${namespace}`;
     await ip([pair, `link set ${port} master br0 up`], bridge);
   }
-  const cards = { answers: ['eth0'], silent: ['lo'], none: [] }[holds];
+  const cards = { answers: ['eth0'], moves: [], silent: ['lo'], none: [] }[holds];
   await ip(
     [
       'link set lo up',
@@ -154,6 +156,9 @@ function createHost(record: LabRecord, bridge: string, spec: LabHost, netem: boo
       }
       if (netem) await applyNetem(link, [bridge, portOf(spec.name)], [namespace, 'eth0']);
       else writeLinkFile(linkFile(record, spec.name), link);
+    },
+    async setCable(isIn) {
+      await ip([`link set ${portOf(spec.name)} ${isIn ? 'up' : 'down'}`], bridge);
     },
     run: (command, options) => runToEnd(inside(command), options),
     start: (command) => startService(inside(command)),

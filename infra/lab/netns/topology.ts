@@ -8,10 +8,11 @@ export interface LabHost {
   readonly addresses: readonly string[];
   readonly mac: string;
   /**
-   * The shared addresses: `answers` for the head, which speaks for them on the network; `silent` for hosts that accept
-   * their packets without telling anybody, on `lo` (direct server return); `none` for others.
+   * The shared addresses: `answers` for the head, which speaks for them on the network; `moves` for one of two heads, between
+   * which keepalived moves them; `silent` for hosts that accept their packets without telling anybody, on `lo` (direct server
+   * return); `none` for others.
    */
-  readonly vip: 'answers' | 'silent' | 'none';
+  readonly vip: 'answers' | 'moves' | 'silent' | 'none';
   /** What its cable does to what passes, both ways; nothing when it is left out. */
   readonly link?: Link | undefined;
 }
@@ -22,11 +23,11 @@ export interface Topology {
   readonly hosts: readonly LabHost[];
 }
 
-/** By host name: `client`, `head`, `d1`, `d2`, ... */
+/** By host name: `client`, `head`, `head2`, `d1`, `d2`, ... */
 export type Links = Readonly<Record<string, Link>>;
 
 /** All on one segment; d1 is 10.77.0.11 and fd77::11. Each lab is a world of its own, so they all look like this. */
-export function labTopology(deliveries: number, links: Links = {}): Topology {
+export function labTopology(deliveries: number, links: Links = {}, heads: 1 | 2 = 1): Topology {
   const host = (name: string, number: number, vip: LabHost['vip']): LabHost => ({
     name,
     addresses: [`10.77.0.${number}/24`, `fd77::${number}/64`],
@@ -38,7 +39,7 @@ export function labTopology(deliveries: number, links: Links = {}): Topology {
     vip: { v4: '10.77.0.100', v6: 'fd77::100' },
     hosts: [
       host('client', 1, 'none'),
-      host('head', 2, 'answers'),
+      ...(heads === 1 ? [host('head', 2, 'answers')] : [host('head', 2, 'moves'), host('head2', 3, 'moves')]),
       ...Array.from({ length: deliveries }, (_, i) => host(`d${i + 1}`, 11 + i, 'silent')),
     ],
   };

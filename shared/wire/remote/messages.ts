@@ -10,7 +10,9 @@ import { introduction } from '../control.ts';
 import { FLOW_KEY_SIZE } from './flow-key.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
-export const REMOTE_VERSION = 2;
+export const REMOTE_VERSION = 3;
+/** Of a delivery that has several heads, and tells each of what it adopts from the others. */
+export const ANNOUNCING_VERSION = 3;
 /** Ids in one message, at most. */
 export const IDS_MAX = 10_000;
 
@@ -32,7 +34,10 @@ const fromDelivery = z.discriminatedUnion('type', [
     active: count,
     flows: z.int().min(0).max(FLOWS_MAX),
   }),
-  /** Flows that it still needs steered to it, from earlier registrations: ids, and as many keys one after the other. */
+  /**
+   * Flows that it needs steered to it: ids, and as many keys one after the other. Before its welcome those that it had
+   * already; after it (version 3) connections that it has just adopted from another head, all of them open.
+   */
   z
     .object({
       type: z.literal('holding'),

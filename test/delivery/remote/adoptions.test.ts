@@ -23,7 +23,8 @@ const state = (server: Uint8Array) =>
 
 test('a connection to another address than the shared ones is not taken, whoever offers it', (t) => {
   const vip = Uint8Array.of(10, 0, 0, 100);
-  const adoptions = new Adoptions([vip], () => t.fail() as never);
+  const never = () => t.fail() as never;
+  const adoptions = new Adoptions([vip], { reserve: never, release: never, makeWay: never });
   const localhost6 = new Uint8Array(16).with(15, 1);
   for (const [id, server] of [
     Uint8Array.of(127, 0, 0, 1),

@@ -21,6 +21,7 @@ const door = new AdminDoor(
   path,
   {
     status: () => ({ mode }) as HeadStatus,
+    ready: () => ({ ready: mode === 'handoff', why: mode }),
     setMode(wanted) {
       mode = wanted;
     },
@@ -40,6 +41,7 @@ await door.listen();
 await door.open();
 const routes = [
   'GET /status',
+  'GET /ready',
   'GET /metrics',
   'PUT /mode',
   'POST /deliveries/d1/drain',

@@ -156,7 +156,7 @@ labTest('what is left of an old connection takes nothing from a new one with the
   flows.beginToMove(key, 3);
   steering.forward(key, hop);
   flows.add(3, key, 'd1');
-  flows.resetAway(2, { key, saved: undefined as never });
+  flows.resetAway(2, 'd1', { key, saved: undefined as never });
   t.true(isSteered());
   t.is(flows.count, 1);
   // Another card, while the head has a fourth: the program has taken its entry out.

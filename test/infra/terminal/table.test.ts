@@ -43,6 +43,8 @@ const status: HeadStatus = {
   migration: {
     control: '[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:8090',
     interface: 'enp0s31f6.4094',
+    isActive: false,
+    unknownHeld: big,
     outcomes: { adopted: big, refused: big, late: big, unknown: big },
     moving: 100,
     flows: {

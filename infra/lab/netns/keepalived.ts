@@ -1,0 +1,116 @@
+/** keepalived on hosts that share an address: Debian's, with the configuration that ships for real hosts. */
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BatonError } from '../../../shared/errors.ts';
+import { keepalivedConfig } from '../../keepalived/config.ts';
+import { missingTool } from '../../processes/tool.ts';
+import type { Service } from '../lab.ts';
+import { baton, startService } from '../service.ts';
+import { ip } from './command.ts';
+import type { NetnsHost, Network } from './network.ts';
+
+/** Three of them are how long nobody has the address when a host has gone. */
+export const ADVERT_SECONDS = 0.1;
+/** For one of them to have the address, milliseconds. */
+const SETTLED_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 20;
+
+export interface Keepalived extends Service {
+  /** The shared address is on this host. */
+  hasAddress(): Promise<boolean>;
+  /** As after a boot: what a keepalived that was killed has left is removed. */
+  clear(): Promise<void>;
+}
+
+/** Starts it on a host whose head is asked at `admin`. It stays a standby when another has the address. */
+export async function startKeepalived(
+  host: NetnsHost,
+  { directory, topology: { vip } }: Network,
+  admin: string,
+  advertSeconds = ADVERT_SECONDS,
+): Promise<Keepalived> {
+  const folder = writeConfig(host, directory, vip, admin, advertSeconds);
+  const file = (name: string) => join(folder, name);
+  const needed = await host.run(['sh', '-c', 'command -v keepalived >/dev/null || echo missing']);
+  if (needed !== '') throw missingTool('keepalived', 'keepalived');
+  // The shell becomes keepalived, so that signals reach it; each state that it says is a line of a service.
+  const script = `exec keepalived --dont-fork --vrrp --log-console --no-syslog --dont-respawn -f "$1" -p "$2" -r "$3" \\
+    > >(sed -u -n 's/.*Entering \\([A-Z]*\\) STATE.*/{"state":"\\1"}/p') 2>&1`;
+  const service = await startService([
+    'ip',
+    'netns',
+    'exec',
+    host.namespace,
+    'bash',
+    '-c',
+    script,
+    'bash',
+    file('conf'),
+    file('pid'),
+    file('vrrp.pid'),
+  ]);
+  /** Its two processes. */
+  const signal = (name: string) =>
+    host.run([
+      'sh',
+      '-c',
+      `kill -${name} $(cat "$1" "$2") 2>/dev/null || true`,
+      'sh',
+      file('pid'),
+      file('vrrp.pid'),
+    ]);
+  return {
+    ready: service.ready,
+    pid: service.pid,
+    stop: service.stop,
+    async kill() {
+      await signal('KILL');
+      await service.kill();
+    },
+    freeze: async () => void (await signal('STOP')),
+    resume: async () => void (await signal('CONT')),
+    hasAddress: async () => (await ip(['addr show dev eth0'], host.namespace)).includes(` ${vip.v4}/`),
+    async clear() {
+      for (const address of [`${vip.v4}/32`, `${vip.v6}/128`])
+        await ip([`addr del ${address} dev eth0`], host.namespace).catch(() => {});
+    },
+  };
+}
+
+function writeConfig(
+  host: NetnsHost,
+  directory: string,
+  vip: Network['topology']['vip'],
+  admin: string,
+  advertSeconds: number,
+): string {
+  const folder = join(directory, `keepalived-${host.name}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // A program of its own: what keepalived runs as root must be root's alone, on the whole way to it.
+  const check = join(folder, 'check');
+  const command = [...baton, 'status', '--ready', '--admin-socket', admin].map((word) => `'${word}'`);
+  writeFileSync(check, `#!/bin/sh\nexec ${command.join(' ')}\n`);
+  chmodSync(check, 0o700);
+  const text = keepalivedConfig({
+    name: host.name,
+    interface: 'eth0',
+    vip: `${vip.v4}/32`,
+    more: [`${vip.v6}/128`],
+    check,
+    advertSeconds,
+  });
+  writeFileSync(join(folder, 'conf'), text);
+  return folder;
+}
+
+/** For who comes first to have the address. Throws LAB_FAILED. */
+export async function untilOneHasIt(all: readonly Pick<Keepalived, 'hasAddress'>[]): Promise<number> {
+  const until = performance.now() + SETTLED_WITHIN_MS;
+  while (performance.now() < until) {
+    const has = await Promise.all(all.map((one) => one.hasAddress()));
+    if (has.filter(Boolean).length === 1) return has.indexOf(true);
+    await delay(LOOK_EVERY_MS);
+  }
+  throw new BatonError('LAB_FAILED', { problem: 'keepalived gave the shared address to nobody, or to both' });
+}

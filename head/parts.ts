@@ -1,6 +1,7 @@
 /** What a head has on its main thread, besides threads, and what each of its parts has of the others. */
 import type { HeadSettings } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
+import type { Readiness } from '../shared/status.ts';
 import { Doors, socketOf } from './doors.ts';
 import { Drained } from './drained.ts';
 import { Figures } from './figures.ts';
@@ -19,10 +20,12 @@ import type { ToWorker } from './worker-messages.ts';
 import type { Workers } from './workers.ts';
 
 /** What the head does for its parts. */
-export interface Hub extends Pick<Head, 'status' | 'ready' | 'setMode' | 'drain' | 'reload' | 'upgrade'> {
+export interface Hub extends Pick<Head, 'status' | 'setMode' | 'drain' | 'reload' | 'upgrade'> {
   readonly settings: HeadSettings;
   /** Undefined until they have started. */
   readonly workers: Workers | undefined;
+  /** Whether clients should come here. */
+  ready(): Readiness;
   /** Another is the head. */
   departs(): void;
 }

@@ -1,96 +1,36 @@
 /** What people get: the packed package, installed in a project that knows nothing of this one. */
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
+import { glob, readFile, writeFile } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { json } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { execa } from 'execa';
 import type { HeadStatus } from '../shared/status.ts';
-import { parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
 import { getHttps, pair, readAll, trust } from './support/encrypted.ts';
-import { outsideNpm } from './support/outside-npm.ts';
+import {
+  ask,
+  baton,
+  checkout,
+  here,
+  installed,
+  packAndInstall,
+  project,
+  remove,
+  start,
+  startHead,
+} from './support/package.ts';
+import { fromCommonJs, importing, typed } from './support/package-types.ts';
 
-const checkout = fileURLToPath(new URL('..', import.meta.url));
-const folder = await mkdtemp(join(tmpdir(), 'baton-package-'));
-const project = join(folder, 'unrelated');
-const installed = join(project, 'node_modules', 'baton');
-const baton = join(project, 'node_modules', '.bin', 'baton');
-
-/** What came with the package alone. */
 let alone: readonly string[] = [];
 let kilobytes = 0;
-const here = {
-  cwd: project,
-  extendEnv: false,
-  // The command's first line asks for the `node` of PATH.
-  env: { ...outsideNpm, BATON_LOG: 'warn', PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
-};
 
 test.before('pack and install', async (t) => {
   t.timeout(300_000);
-  await mkdir(project);
-  await writeFile(join(project, 'package.json'), '{"name": "unrelated", "private": true, "type": "module"}');
-  const packed = await execa({ ...here, cwd: checkout })`npm pack --json --pack-destination ${folder}`;
-  const files = [...packed.stdout.matchAll(/"path": "([^"]+)"/g)].map(([, path]) => path!);
-  t.deepEqual(
-    files
-      .filter((path) => !/^(dist|docs)\/|^(LICENSE|README\.md|SECURITY\.md|package\.json)$/.test(path))
-      .sort(),
-    [
-      'infra/systemd/baton-delivery@.service',
-      'infra/systemd/baton-head-local.conf',
-      'infra/systemd/baton-head.service',
-      'infra/systemd/baton-head.socket',
-      'infra/systemd/baton.tmpfiles',
-      'infra/systemd/remote-delivery.conf',
-      'shared/wire/PROTOCOL.md',
-      'test/delivery/python_delivery.py',
-    ],
-  );
-  const tarball = join(folder, `baton-${version}.tgz`);
-  await execa(here)`npm install --no-audit --no-fund --prefer-offline ${tarball}`;
-  alone = (await execa(here)`npm ls --all --parseable`).stdout.split('\n').slice(1);
-  kilobytes = Number((await execa('du', ['-sk', join(project, 'node_modules')])).stdout.split('\t')[0]);
-  await execa(
-    here,
-  )`npm install --no-audit --no-fund --prefer-offline express@5 fastify@5 @types/node@24 esbuild@0.28 typescript-5@npm:typescript@5.9`;
+  ({ alone, kilobytes } = await packAndInstall(t));
 });
 
-test.after.always('clean up', async () => {
-  await rm(folder, { recursive: true, force: true });
-});
-
-/** Starts a program of the project, which ends with the test, and reads the line of JSON that says it is ready. */
-async function start(t: ExecutionContext, file: string, ...args: string[]) {
-  const child = execa(file, args, { ...here, reject: false, buffer: false, timeout: 60_000 });
-  t.teardown(async () => {
-    child.kill('SIGKILL');
-    await child;
-  });
-  child.stderr.on('data', (bytes: Buffer) => t.log(bytes.toString()));
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  return { child, ready: JSON.parse(String(line)) as Record<string, string> };
-}
-
-const startHead = (t: ExecutionContext, name: string) => {
-  const socket = join(folder, `${name}.sock`);
-  return start(t, baton, 'head', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '2');
-};
-
-/** GET / from one of this host's addresses, on a connection of its own. */
-async function ask(listen: string, path: string, localAddress: string) {
-  const request = get({ ...parseHostPort(listen)!, path, localAddress, agent: false });
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  const { localPort } = response.socket;
-  return { status: response.statusCode, localPort, body: (await json(response)) as Record<string, unknown> };
-}
+test.after.always('clean up', remove);
 
 test('what is installed is what a production server loads: few packages, and small', (t) => {
   t.true(alone.length > 1 && alone.length <= 25, alone.join('\n'));
@@ -262,38 +202,12 @@ test('Express and Fastify serve what a head hands over before its TLS handshake,
 });
 
 test('the types stand up to a strict compiler that checks them too', async (t) => {
-  await writeFile(
-    join(project, 'typed.ts'),
-    `import { createServer } from 'node:http';
-     import { BatonError, type ConnectionInfo, connectionInfo, type Receiver, receiveConnections } from 'baton/delivery';
-     import { type Head, startHead } from 'baton/head';
-
-     const server = createServer((request, response) => {
-       const info: ConnectionInfo | undefined = connectionInfo(request.socket);
-       response.end(info?.id);
-     });
-     const receiver: Receiver = receiveConnections(server, { head: '/run/head.sock', credits: 5, direct: null });
-     receiver.ready.catch((error: unknown) => error instanceof BatonError && error.code === 'NOT_RUNNING');
-     const head: Head = await startHead({ listen: '127.0.0.1:0' });
-     const inUse: number | undefined = head.status().deliveries[0]?.inUse;
-     console.log(inUse);
-     // @ts-expect-error: a number
-     receiveConnections(server, { credits: 'five' });
-     // @ts-expect-error: not a code
-     if (new BatonError('USAGE').code === 'NONE') await receiver.close(1000);`,
-  );
+  await writeFile(join(project, 'typed.ts'), typed);
   const tsc = join(checkout, 'node_modules', '.bin', 'tsc');
   const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--types', 'node'];
   const { stdout } = await execa(tsc, [...options, 'typed.ts'], { ...here, reject: false });
   t.is(stdout, '');
 });
-
-const importing = `import { createServer } from 'node:http';
-  import { type Receiver, receiveConnections } from 'baton/delivery';
-  const receiver: Receiver = receiveConnections(createServer(), { credits: 5 });
-  // @ts-expect-error: a number
-  receiveConnections(createServer(), { credits: 'five' });
-  export default receiver;`;
 
 /** TypeScript 7 knows `node10` no more. */
 const five = join(project, 'node_modules', 'typescript-5', 'bin', 'tsc');
@@ -306,17 +220,7 @@ for (const [compiler, file, code, ...options] of [
   [seven, 'm.ts', importing, '--module', 'esnext', '--moduleResolution', 'bundler'],
   [seven, 'm.ts', importing, '--module', 'node16'],
   [seven, 'm.cts', importing, '--module', 'node20'],
-  [
-    seven,
-    'm.cts',
-    `export async function credits(): Promise<number> {
-       const { receiveConnections } = await import('baton/delivery');
-       // @ts-expect-error: a number
-       return receiveConnections(null as never, { credits: 'five' }).credits;
-     }`,
-    '--module',
-    'node16',
-  ],
+  [seven, 'm.cts', fromCommonJs, '--module', 'node16'],
 ] as const) {
   const release = compiler === five ? 5 : 7;
   test.serial(`types resolve for ${file} under ${options.join(' ')} of TypeScript ${release}`, async (t) => {

@@ -82,10 +82,8 @@ export class LocalHandoff implements Rules {
         return undefined;
       case 'fail':
         tally.failures++;
-        return undefined;
-      default:
-        return undefined;
     }
+    return undefined;
   }
 
   #accept({ subject, details, thread }: Step): string | undefined {

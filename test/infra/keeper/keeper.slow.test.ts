@@ -1,54 +1,13 @@
 /** A head that dies under its keeper, in every way that comes to mind, and a keeper that dies over its head. */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { getStatus } from '../../../infra/admin-client.ts';
-import { parseHostPort } from '../../../shared/units.ts';
-import { type KeptHead, startKeeper } from '../../support/keeper.ts';
+import { startKeeper } from '../../support/keeper.ts';
+import { addDelivery, childOf, foldersOf, isRefused, isRunning, kill } from '../../support/kept.ts';
 import { failed, visit, visitSteadily } from '../../support/load.ts';
-import { open, sendOn } from '../../support/raw-client.ts';
-import { spawnBaton } from '../../support/spawn.ts';
 import { until } from '../../support/until.ts';
-
-const addDelivery = (t: ExecutionContext, kept: KeptHead, name: string) =>
-  spawnBaton(t, 'delivery', '--name', name, '--head', kept.socket);
-
-const kill = (pid: number, signal: NodeJS.Signals = 'SIGKILL'): void => void process.kill(pid, signal);
-
-const isRunning = (pid: number): boolean => existsSync(`/proc/${pid}`);
-
-/** Whether anybody listens there. */
-function isRefused(address: string): Promise<boolean> {
-  const { host, port } = parseHostPort(address)!;
-  return new Promise((resolve) => {
-    const socket = connect(port, host, () => {
-      resolve(false);
-      socket.destroy();
-    });
-    socket.on('error', () => resolve(true));
-  });
-}
-
-/** Half a request is under inspection. */
-const untilHeld = (admin: string) =>
-  until(
-    'it is held',
-    () => getStatus(admin),
-    ({ open }) => open === 1,
-  );
-
-const untilLogged = (kept: Pick<KeptHead, 'log'>, what: string, words: string) =>
-  until(
-    what,
-    () => kept.log(),
-    (log) => log.includes(words),
-  );
-
-/** The folder of its socket. */
-const foldersOf = ({ pid }: KeptHead): string[] =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith(`baton-keeper-${pid}-`));
 
 test.serial('heads that are killed one after the other cost nobody who was not accepted yet', async (t) => {
   const kept = await startKeeper(t);
@@ -120,16 +79,6 @@ test.serial(
   },
 );
 
-/** The only child that a keeper has (proc_pid_task(5), children). */
-function childOf(pid: number): number | undefined {
-  try {
-    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
-    return child ? Number(child) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 test.serial('a head that could never start ends its keeper with its own words and exit code', async (t) => {
   for (const [options, code, words] of [
     [['--policy', 'none'], 2, /--policy: the policies are/],
@@ -167,151 +116,6 @@ test.serial(
     await kept.untilReady(2);
     kept.signal('SIGTERM');
     t.is(await kept.ended, 0);
-  },
-);
-
-test.serial('a keeper that is told to stop has its head drain, in whatever state both are', async (t) => {
-  const config = join(tmpdir(), `baton-kept-${process.pid}.json`);
-  writeFileSync(config, '{}');
-  // While the head starts.
-  const early = await startKeeper(t);
-  await until(
-    'a head starts',
-    () => childOf(early.pid),
-    (found) => found !== undefined,
-  );
-  early.signal('SIGTERM');
-  t.true(
-    [0, 1, 'SIGTERM'].includes(await early.ended),
-    'a head that does not listen to signals yet has nothing to drain',
-  );
-  t.is(childOf(early.pid), undefined);
-  // While a request is under way.
-  const kept = await startKeeper(t, ['--config', config]);
-  const { listen, pid } = await kept.untilReady(1);
-  await addDelivery(t, kept, 'd1');
-  const client = await open(listen);
-  client.write('GET /bytes/10 HTTP/1.1\r\nHost: a\r\n');
-  await untilHeld(kept.heads[0]!.admin);
-  kept.signal('SIGALRM');
-  await untilLogged(kept, 'nobody else can come', 'the head stops');
-  t.is((await sendOn(client, 'Connection: close\r\n\r\n', { timeoutMs: 30_000 })).status, 200);
-  t.is(await kept.ended, 0);
-  t.false(isRunning(pid));
-  t.true(await isRefused(listen));
-  // While it waits before it starts the next one.
-  const later = await startKeeper(t, ['--config', config]);
-  const second = await later.untilReady(1);
-  writeFileSync(config, '[]');
-  kill(second.pid);
-  await until(
-    'it waits',
-    () => later.log(),
-    (log) => /starts in [48]00 ms/.test(log),
-    60_000,
-  );
-  later.signal('SIGTERM');
-  t.true([0, 2].includes((await later.ended) as number));
-  t.true(await isRefused(second.listen));
-});
-
-test.serial(
-  'signals: twice ends at once, SIGHUP reads again, and a head that is told itself ends both',
-  async (t) => {
-    const config = join(tmpdir(), `baton-kept-${process.pid}.json`);
-    writeFileSync(config, '{}');
-    const kept = await startKeeper(t, ['--config', config]);
-    const { admin, listen, pid } = await kept.untilReady(1);
-    writeFileSync(config, '{"policy": "weighted", "stopTimeout": "60s"}');
-    kept.signal('SIGHUP');
-    await until(
-      'it is in force',
-      () => getStatus(admin),
-      ({ policy }) => policy === 'weighted',
-    );
-    const client = await open(listen);
-    client.on('error', () => {});
-    client.write('GET / HT');
-    await untilHeld(admin);
-    kept.signal('SIGTERM');
-    await untilLogged(kept, 'the head stops', 'the head stops');
-    kept.signal('SIGINT');
-    t.is(await kept.ended, 1);
-    t.false(isRunning(pid));
-    const other = await startKeeper(t);
-    kill((await other.untilReady(1)).pid, 'SIGTERM');
-    t.is(await other.ended, 0);
-  },
-);
-
-test.serial(
-  'a keeper that is killed takes no head along, and the next keeper takes no address away',
-  async (t) => {
-    // While the head starts.
-    const early = await startKeeper(t);
-    const pid = await until(
-      'a head starts',
-      () => childOf(early.pid),
-      (found) => found !== undefined,
-    );
-    early.signal('SIGKILL');
-    t.is(await early.ended, 'SIGKILL');
-    const alone = await early.untilReady(1);
-    t.is(alone.pid, pid!);
-    await addDelivery(t, early, 'd1');
-    t.is((await visit(alone.listen, '/bytes/10')).status, 200);
-    kill(alone.pid, 'SIGTERM');
-    await until(
-      'it has ended',
-      () => isRunning(alone.pid),
-      (is) => !is,
-    );
-    t.true(await isRefused(alone.listen));
-    // While the head serves.
-    const kept = await startKeeper(t);
-    const { listen, pid: head } = await kept.untilReady(1);
-    await addDelivery(t, kept, 'd1');
-    kept.signal('SIGKILL');
-    await kept.ended;
-    await until(
-      'it says so',
-      () => kept.log(),
-      (log) => log.includes('nobody starts another one'),
-      30_000,
-    );
-    t.is((await visit(listen, '/bytes/10')).status, 200);
-    t.is(foldersOf(kept).length, 1);
-    const next = await startKeeper(t, ['--listen', listen]);
-    t.is(await next.ended, 1);
-    await until('it says why', next.log, (log) => log.includes('already taken by another program'));
-    t.deepEqual(foldersOf(kept), [], 'what the dead one has left is cleared away');
-    t.is((await visit(listen, '/bytes/10')).status, 200);
-    kill(head, 'SIGTERM');
-    await until(
-      'it has ended',
-      () => isRunning(head),
-      (is) => !is,
-    );
-    // While it waits before it starts the next one.
-    const config = join(tmpdir(), `baton-kept-${process.pid}.json`);
-    writeFileSync(config, '{}');
-    const later = await startKeeper(t, ['--config', config]);
-    const second = await later.untilReady(1);
-    writeFileSync(config, '[]');
-    kill(second.pid);
-    await until(
-      'it waits',
-      () => later.log(),
-      (log) => /starts in 400 ms/.test(log),
-      60_000,
-    );
-    later.signal('SIGKILL');
-    await later.ended;
-    await until(
-      'nobody listens',
-      () => isRefused(second.listen),
-      (is) => is,
-    );
   },
 );
 

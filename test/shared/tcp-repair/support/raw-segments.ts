@@ -1,4 +1,6 @@
 /** TCP segments as they stand on the wire: options made, and what came read. RFC 9293, 7323, 2018. */
+export const [FIN, SYN, RST, PSH, ACK, URG, ECE, CWR] = [1, 2, 4, 8, 16, 32, 64, 128] as const;
+
 const [END, NOP, MSS, SCALE, SACK_OK, SACK, TIMESTAMPS] = [0, 1, 2, 3, 4, 5, 8] as const;
 
 export interface WrittenOptions {

@@ -140,9 +140,13 @@ function fail(problem: string): void {
 process.on('uncaughtException', (error) => fail(`a head threw: ${error.stack}`));
 
 async function end(): Promise<void> {
-  await rm(directory, { recursive: true, force: true });
-  await rm(path, { force: true });
-  process.exit();
+  try {
+    // A head that is being started may make its socket meanwhile.
+    await rm(directory, { recursive: true, force: true, maxRetries: 10 });
+    await rm(path, { force: true });
+  } finally {
+    process.exit();
+  }
 }
 
 const path = process.argv[2]!;

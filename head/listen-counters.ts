@@ -1,5 +1,5 @@
-/** What the kernel counts for all listeners of the host, from /proc/net/netstat (net/ipv4/proc.c). */
-import { readFileSync } from 'node:fs';
+/** What the kernel counts for all listeners of the host. */
+import { readTcpExt } from '../shared/sys/netstat.ts';
 
 export interface ListenCounters {
   /** Connections refused because an accept queue was full (TcpExtListenOverflows). */
@@ -10,19 +10,6 @@ export interface ListenCounters {
 
 /** Totals since the network namespace was made; null where the kernel does not show them. */
 export function readListenCounters(): ListenCounters {
-  let text: string;
-  try {
-    text = readFileSync('/proc/net/netstat', 'utf8');
-  } catch {
-    return { overflows: null, drops: null };
-  }
-  const [names, values] = text
-    .split('\n')
-    .filter((line) => line.startsWith('TcpExt:'))
-    .map((line) => line.split(' '));
-  const value = (name: string): number | null => {
-    const index = names?.indexOf(name) ?? -1;
-    return index < 0 ? null : Number(values?.[index]);
-  };
-  return { overflows: value('ListenOverflows'), drops: value('ListenDrops') };
+  const { ListenOverflows, ListenDrops } = readTcpExt(['ListenOverflows', 'ListenDrops']);
+  return { overflows: ListenOverflows, drops: ListenDrops };
 }

@@ -89,6 +89,13 @@ const costs: readonly Cost[] = [
     whom: isNobodys,
   },
   {
+    row: 'README, Limits: of a crowd that no accept queue holds the kernel resets some, by its SYN cookies',
+    of: ({ kind }) => kind === 'cookiesFailed',
+    fails: ['reset'],
+    during: 'whole',
+    whom: (visit) => isNobodys(visit) && visit.asked.turn === 0,
+  },
+  {
     row: 'README, Limits: on SIGTERM a client that has not sent a byte for a second is closed',
     of: (fault) => isHead(fault) && fault.kind === 'stop',
     fails: BROKEN_OFF,
@@ -214,7 +221,10 @@ function nobodyCould(
   deliveries: readonly string[],
 ): boolean {
   const away = happened.filter(
-    (fault) => fault.kind !== 'mode' && overlaps(from, to, fault.from, fault.mended + BACK_AFTER_MS),
+    (fault) =>
+      fault.kind !== 'mode' &&
+      fault.kind !== 'cookiesFailed' &&
+      overlaps(from, to, fault.from, fault.mended + BACK_AFTER_MS),
   );
   // Nobody hears a remote delivery when the head's cable is down.
   const isCut = away.some(({ kind, target }) => kind.startsWith('link') && target === 'head');

@@ -7,7 +7,9 @@ import { runTool } from '../processes/tool.ts';
 import type { Entry } from './schedule.ts';
 
 /** What happened, and when: milliseconds since 1970. */
-export interface Happened extends Entry {
+export interface Happened extends Omit<Entry, 'kind'> {
+  /** `cookiesFailed` nobody has done: the kernel has refused connections whose SYN it had answered by a cookie. */
+  readonly kind: Entry['kind'] | 'cookiesFailed';
   /** It was begun, and had come about; it was to be mended, and was. */
   readonly from: number;
   readonly begun: number;

@@ -6,6 +6,7 @@ import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { BatonError } from '../../shared/errors.ts';
+import { readTcpExt } from '../../shared/sys/netstat.ts';
 import type { Lab } from '../lab/lab.ts';
 import { startLoopbackLab } from '../lab/loopback.ts';
 import { type NetnsLab, startNetnsLab } from '../lab/netns.ts';
@@ -106,7 +107,10 @@ async function runIn(
       );
     const began = Date.now();
     const over = new AbortController();
-    const watching = watchCounters(lab, over.signal, problems);
+    const watching = [
+      watchCounters(lab, over.signal, problems),
+      watchCookies(lab, over.signal, (failed) => happened.push(failed)),
+    ];
     /** What is busy until when: a head that takes its time to stop is not killed by the next fault. */
     const mended = new Map<string, Promise<void>>();
     await Promise.all(
@@ -129,7 +133,7 @@ async function runIn(
     );
     await pause(began + schedule.durationMs - Date.now(), signal);
     over.abort();
-    await watching;
+    await Promise.all(watching);
     await Promise.all([...world.clients.values()].map(endClient));
     if (netns) await needCards(netns);
     problems.push(...(await left(lab)));
@@ -174,6 +178,26 @@ async function watchCounters(lab: Lab, over: AbortSignal, problems: string[]): P
         `at ${sample.at}: ${sample.accepted} accepted, ${sample.uncounted} of them not counted as anything`,
       );
     await pause(500, over);
+  }
+}
+
+/** Tells when the kernel has found cookies wrong. What it does while there is no head is seen with the next one. */
+async function watchCookies(lab: Lab, over: AbortSignal, tell: (failed: Happened) => void): Promise<void> {
+  const read = () => readTcpExt(['SyncookiesFailed'], lab.head.pid).SyncookiesFailed ?? undefined;
+  let count = read();
+  let from = Date.now();
+  while (!over.aborted) {
+    await pause(500, over);
+    const next = read();
+    if (next === undefined) continue;
+    const now = Date.now();
+    if (count !== undefined && next > count)
+      tell({
+        ...{ kind: 'cookiesFailed', target: 'head', at: 0, lasts: 0, pid: 0 },
+        ...{ from, begun: now, until: now, mended: now },
+      });
+    count = next;
+    from = now;
   }
 }
 

@@ -52,6 +52,15 @@ const one = (result: string, by: number[], more: Partial<Ended> = {}, ask: Parti
   served: by.map((pid) => served('a', pid)),
 });
 
+test('who is reset because of a cookie had not been accepted, and is new', (t) => {
+  const failed = fault('cookiesFailed', 'head', 0);
+  t.deepEqual(check(one('reset', []), failed).violations, []);
+  t.is(check(one('reset', []), { ...failed, from: 2500, mended: 3000 }).violations.length, 1, 'later');
+  t.is(check(one('reset', [], {}, { turn: 1 }), failed).violations.length, 1, 'a second request');
+  t.is(check(one('reset', [D1]), failed).violations.length, 1, 'served by somebody');
+  t.is(check(one('closed_early', []), failed).violations.length, 1, 'by somebody who listens');
+});
+
 test('a visit that was served once, by who answered it, is right', (t) => {
   const { violations, succeeded } = check(one('ok', [D1], { by: D1 }));
   t.deepEqual(violations, []);

@@ -5,13 +5,14 @@ import { formatHostPort } from '../../shared/units.ts';
 import { assembleLab } from './assemble.ts';
 import { CONTROL_PORT, localDeliveries, PORT, remoteDelivery } from './deliveries.ts';
 import type { Lab, LabOptions } from './lab.ts';
-import { headHostOf } from './netns/head-host.ts';
+import { headHostOf, type NetnsHeadHost } from './netns/head-host.ts';
 import { untilOneHasIt } from './netns/keepalived.ts';
 import { buildNetwork, type NetnsHost, type Network } from './netns/network.ts';
 import { labTopology } from './netns/topology.ts';
 
 export interface NetnsLab extends Lab {
   readonly network: Network;
+  readonly headHosts?: readonly NetnsHeadHost[];
 }
 
 /** What is dropped for a moment when the address comes to the other head (`--hold-unknown`). */
@@ -71,5 +72,5 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
     },
     options,
   );
-  return { ...lab, network, ...(count > 1 && { headHosts }) };
+  return { ...lab, network, ...(count > 1 ? { headHosts } : {}) } as NetnsLab;
 }

@@ -60,6 +60,17 @@ export async function startKeepalived(
   };
 }
 
+/** The same for a lab that stays when this process ends: it is a daemon, and ends with the lab's namespaces. */
+export async function startKeepalivedDaemon(
+  host: NetnsHost,
+  { directory, topology: { vip } }: Network,
+  admin: string,
+): Promise<void> {
+  const folder = writeConfig(host, directory, vip, admin, 1);
+  const file = (name: string) => join(folder, name);
+  await host.run(['keepalived', '--vrrp', '-f', file('conf'), '-p', file('pid'), '-r', file('vrrp.pid')]);
+}
+
 function writeConfig(
   host: NetnsHost,
   directory: string,

@@ -51,8 +51,8 @@ const LOOK_EVERY_MS = 50;
 export const placesOf = ({ heads, headHosts }: Lab): Place[] =>
   heads.map((head, index) => ({ head, host: headHosts![index]! }));
 
-/** Waits until exactly one has the address, and both are ready to have it; answers that one and the other. */
-export async function untilWhole(places: readonly Place[]): Promise<{ active: Place; standby: Place }> {
+/** Waits until exactly one has the address, and both are ready to have it. */
+export async function untilWhole(places: readonly Place[]): Promise<void> {
   const until = performance.now() + WITHIN_MS;
   let seen = '';
   while (performance.now() < until) {
@@ -62,9 +62,7 @@ export async function untilWhole(places: readonly Place[]): Promise<{ active: Pl
         ready: (await askReady(head.admin)).ready,
       })),
     );
-    const [active, ...more] = places.filter((_, index) => states[index]!.has);
-    if (active && more.length === 0 && states.every(({ ready }) => ready))
-      return { active, standby: places.find((place) => place !== active)! };
+    if (states.filter(({ has }) => has).length === 1 && states.every(({ ready }) => ready)) return;
     seen = JSON.stringify(states);
     await delay(LOOK_EVERY_MS);
   }

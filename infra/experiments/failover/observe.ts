@@ -32,7 +32,7 @@ export interface Seen {
 }
 
 /** Until all streams are open: a process starts, and they come one a millisecond. */
-const startMs = ({ streams }: Plan) => 2500 + 4 * streams;
+const startMs = ({ streams }: Plan) => 4000 + 6 * streams;
 
 const program = fileURLToPath(new URL(`./client-main${extname(import.meta.url)}`, import.meta.url));
 
@@ -47,13 +47,13 @@ export async function observe(
   plan: Plan,
   signal: AbortSignal,
 ): Promise<Seen | undefined> {
-  const { active } = await untilWhole(places);
+  await untilWhole(places);
   const startAt = Date.now() + startMs(plan);
   const durationMs = plan.beforeMs + plan.awayMs + plan.afterMs;
   const { address, streams, everyMs } = plan;
   const orders: Orders = { host: address, streams, everyMs, startAt, durationMs };
   const [times, text, visits] = await Promise.all([
-    breakAndMend(places, active, fault, startAt, plan, signal).catch((error: unknown) => ({ error })),
+    breakAndMend(places, fault, startAt, plan, signal).catch((error: unknown) => ({ error })),
     lab.client.run([process.execPath, program, JSON.stringify(orders)], { signal }),
     visitFrom(lab.client, {
       urls: [`http://${address}/bytes/1000`],
@@ -74,7 +74,6 @@ export async function observe(
 /** Ends the fault also when the run is ended early, so that what follows finds the lab whole. */
 async function breakAndMend(
   places: readonly Place[],
-  active: Place,
   fault: HeadFault,
   startAt: number,
   { beforeMs, awayMs }: Plan,
@@ -82,6 +81,8 @@ async function breakAndMend(
 ): Promise<Pick<Seen, 'faultMs' | 'backMs' | 'readyMs'>> {
   const until = (at: number) => delay(Math.max(0, at - Date.now()), undefined, { signal }).catch(() => {});
   await until(startAt + beforeMs);
+  const has = await Promise.all(places.map(({ host }) => host.hasAddress()));
+  const active = places[Math.max(0, has.indexOf(true))]!;
   const faultMs = Date.now() - startAt;
   await fault.begin(active);
   await until(startAt + beforeMs + awayMs);

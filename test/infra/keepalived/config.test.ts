@@ -33,5 +33,6 @@ test('no word is left to be replaced', (t) => {
 test('a head that comes back takes nothing away, and one that is not ready gives way', (t) => {
   t.regex(config, /^\tstate BACKUP\n\tpriority 100\n/m);
   t.regex(config, /^\tweight -50$/m);
+  t.regex(config, /^\tinit_fail$/m);
   t.notRegex(config, /^\s*(nopreempt|use_vmac)/m);
 });

@@ -44,6 +44,7 @@ test.before('pack and install', async (t) => {
       .filter((path) => !/^(dist|docs)\/|^(LICENSE|README\.md|SECURITY\.md|package\.json)$/.test(path))
       .sort(),
     [
+      'infra/keepalived/baton.conf',
       'infra/systemd/baton-delivery@.service',
       'infra/systemd/baton-head-local.conf',
       'infra/systemd/baton-head.service',

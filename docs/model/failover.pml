@@ -54,8 +54,8 @@ byte entry[2];
 bool live[3];
 byte mine = 1;
 /* How often the address moves and heads are killed, at most. */
-byte moves = 2;
-byte kills = 2;
+byte moves = 4;
+byte kills = 3;
 
 inline hear(h, number, over) {
 	if
@@ -88,10 +88,16 @@ inline register(d, h) {
 #endif
 }
 
-proctype Delivery(byte d; byte mover) {
+/* Its word is on its way as soon as it has the connection. */
+inline adopt(d, mover) {
+	live[d + 1] = true;
+	entry[mover] = d + 1;
 #ifndef NO_TELL_ALL
-	atomic { tell(d, 1 - mover, false) };
+	tell(d, 1 - mover, false)
 #endif
+}
+
+proctype Delivery(byte d) {
 end:	do
 	/* It notices that its client is gone. */
 	:: atomic { live[d + 1] && mine > d + 1 -> live[d + 1] = false; tell(d, A, true) }; atomic { tell(d, B, true) }
@@ -109,18 +115,21 @@ end:	do
 #ifdef NO_STANDBY
 	:: atomic { holder == h && runs[h] && !holds[h] && late(h) -> holds[h] = HELD }
 #endif
-	/* What was on its way has come. */
-	:: atomic { holder == h && holds[h] && !late(h) -> holds[h] = false }
+	/* What was on its way has come, and all that were expected have told what they have. */
+	:: atomic { holder == h && holds[h] && !late(h) && ready(h) -> holds[h] = false }
 	od
 }
 
+#define mayMove(h) (holder != h && ready(h) && !(mine == 2 && entry[h] == 1 && late(h)))
+
 inline move(h) {
-	moves > 0 && holder != h && ready(h) && !(mine == 2 && entry[h] == 1 && late(h)) ->
-	moves--; holds[1 - h] = HELD_BEFORE; holder = h
+	moves > 0 && mayMove(h) -> moves--; holds[1 - h] = HELD_BEFORE; holder = h
 }
 
+/* With its host: what it knew is gone, and the address goes to the other one. */
 inline kill(h) {
-	kills > 0 && runs[h] -> kills--; runs[h] = false; entry[h] = 0; isNew[h] = true; isNew[2 + h] = true
+	kills > 0 && runs[h] && (holder != h || mayMove(1 - h)) ->
+	kills--; runs[h] = false; entry[h] = 0; isNew[h] = true; isNew[2 + h] = true; holder = 1 - h
 }
 
 /* What was said to the one before is nobody's. */
@@ -142,10 +151,10 @@ end:	do
 active proctype Client() {
 	byte at;
 	atomic {
-		entry[A] = 1;
-		live[1] = true;
 		holds[B] = HELD_BEFORE;
-		run Delivery(0, A);
+		adopt(0, A);
+		run Delivery(0);
+		run Delivery(1);
 		run Head(A);
 		run Head(B);
 		run World()
@@ -159,6 +168,6 @@ end:	do
 		at = 0 }
 	/* It uses its port again, when the word of the old connection has come; the head that has the address moves the new one. */
 	:: atomic { mine == 1 && ready(holder) && !late(A) && !late(B) ->
-		mine = 2; live[2] = true; entry[holder] = 2; run Delivery(1, holder) }
+		mine = 2; adopt(1, holder) }
 	od
 }

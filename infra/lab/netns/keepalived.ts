@@ -85,12 +85,16 @@ function writeConfig(
   const command = [...baton, 'status', '--ready', '--admin-socket', admin].map((word) => `'${word}'`);
   writeFileSync(check, `#!/bin/sh\nexec ${command.join(' ')}\n`);
   chmodSync(check, 0o700);
+  const steering = join(folder, 'steering');
+  writeFileSync(steering, '#!/bin/sh\ntc filter show dev eth0 ingress | grep -q baton_steer\n');
+  chmodSync(steering, 0o700);
   const text = keepalivedConfig({
     name: host.name,
     interface: 'eth0',
     vip: `${vip.v4}/32`,
     more: [`${vip.v6}/128`],
     check,
+    steering,
     advertSeconds,
   });
   writeFileSync(join(folder, 'conf'), text);

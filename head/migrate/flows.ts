@@ -45,6 +45,8 @@ export class Flows {
     string,
     { readonly key: Buffer; readonly mac: string; readonly id: number }
   >();
+  /** MAC addresses of hosts whose deliveries are to claim these. */
+  readonly #unheard = new Set<string>();
   /** By MAC address: the unclaimed flows of a host. By name: those of a delivery whose link has ended. */
   readonly #orphansOfHost = new Map<string, Orphans>();
   readonly #orphansOfOwner = new Map<string, Orphans>();
@@ -78,14 +80,15 @@ export class Flows {
     return this.#book.count + this.#unclaimed.size;
   }
 
-  /** Hosts whose deliveries have not said yet what they have of what was found at the start. */
-  get unclaimedHosts(): number {
-    return new Set([...this.#unclaimed.values()].map(({ mac }) => mac)).size;
+  /** Hosts that flows were found to be steered to at the start, and of whose deliveries none has come yet. */
+  get unheardHosts(): number {
+    return this.#unheard.size;
   }
 
   /** Its deliveries are expected to claim what is steered to this host. */
   #expect(mac: string): void {
     if (this.#orphansOfHost.has(mac)) return;
+    this.#unheard.add(mac);
     const keys = () => [...this.#unclaimed.values()].filter((one) => one.mac === mac).map(({ key }) => key);
     this.#orphansOfHost.set(mac, {
       until: performance.now() + this.#claimWithinMs,
@@ -166,6 +169,7 @@ export class Flows {
     const ending = new Set(this.#ending.map(({ flow }) => flow));
     for (const flow of this.#book.ofOwner(owner))
       if (!held.has(flow.id) && !ending.has(flow)) this.#drop(flow);
+    this.#unheard.delete(hop.mac);
     this.announce(owner, ids, keys, hop);
     const orphans = this.#orphansOfHost.get(hop.mac);
     if (!orphans) return;
@@ -241,6 +245,7 @@ export class Flows {
           // Another may have come in its place meanwhile.
           if (isOver && all.get(name) === orphans) {
             all.delete(name);
+            this.#unheard.delete(name);
             for (const key of orphans.keys()) orphans.drop(key);
           }
         });

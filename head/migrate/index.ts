@@ -123,7 +123,7 @@ export class RemoteSide {
       readyWithinMs: settings.readyWithin,
       pingEveryMs: () => registry.pingEveryMs,
       deliveries: () => deliveries,
-      unclaimedHosts: () => flows.unclaimedHosts,
+      unheardHosts: () => flows.unheardHosts,
       log,
     });
     let registrations = 0;

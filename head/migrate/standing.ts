@@ -38,8 +38,8 @@ export interface StandingParts {
   /** Between two pings. */
   readonly pingEveryMs: () => number;
   readonly deliveries: () => Iterable<{ readonly hasTold: boolean; readonly heardAt: number }>;
-  /** Hosts that flows of before are steered to, and of which nobody has claimed any. */
-  readonly unclaimedHosts: () => number;
+  /** Hosts that flows of before are steered to, and of whose deliveries none has come yet. */
+  readonly unheardHosts: () => number;
   readonly log: Logger;
 }
 
@@ -117,16 +117,16 @@ export class Standing {
   /** In words for a person; undefined once all that is expected has been told, or the time for it has passed. */
   whyNotReady(): string | undefined {
     if (this.#isReady) return undefined;
-    const { expected, readyWithinMs, deliveries, unclaimedHosts, log } = this.#parts;
+    const { expected, readyWithinMs, deliveries, unheardHosts, log } = this.#parts;
     const told = [...deliveries()].filter(({ hasTold }) => hasTold).length;
-    const hosts = unclaimedHosts();
+    const hosts = unheardHosts();
     const isLate = performance.now() - this.#startedAt > readyWithinMs;
     if ((told < expected || hosts > 0) && !isLate) {
       if (told < expected) return `${told} of ${expected} deliveries of other hosts have told what they have`;
-      return `connections at ${hosts} other ${hosts === 1 ? 'host' : 'hosts'} have not been claimed yet`;
+      return `no delivery of ${hosts === 1 ? 'a host' : `${hosts} hosts`} that has connections has come yet`;
     }
     this.#isReady = true;
-    const outcome = { deliveries: told, expected, unclaimedHosts: hosts };
+    const outcome = { deliveries: told, expected, unheardHosts: hosts };
     if (isLate) log.warn(outcome, 'it is ready without those that have not come in time');
     else log.info(outcome, 'what deliveries of other hosts have is known');
     return undefined;

@@ -10,7 +10,7 @@ export interface SteeringOptions {
   readonly name?: string;
 }
 
-export interface ForwardOptions {
+interface ForwardOptions {
   /** For a while the program looks whether the head has a newer connection with these ends, whose SYN it may have missed. */
   readonly isOld?: boolean;
   /** The number of its migration: it is kept in the table, for the next head. */

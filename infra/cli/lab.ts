@@ -14,7 +14,7 @@ interface OnFlags {
   readonly on: LabKind;
 }
 
-type UpFlags = OnFlags & { readonly deliveries?: number; readonly rtt?: number };
+type UpFlags = OnFlags & { readonly deliveries?: number; readonly heads?: 1 | 2; readonly rtt?: number };
 
 /** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab up` and `down` */
 export function labCommand(): Command {
@@ -84,15 +84,21 @@ const upCommand = () =>
       whole('--deliveries', 1, SLOTS, ', as many as a head takes'),
     )
     .option(
+      '--heads <N>',
+      'hosts of heads, 1 or 2: two share the address, and keepalived moves it (default: 1)',
+      whole('--heads', 1, 2) as (text: string) => 1 | 2,
+    )
+    .option(
       '--rtt <DURATION>',
       "the round trip of the client's cable (default: none to speak of)",
       duration('--rtt', 0, 10_000),
     )
     .action(async (_, command: Command) => {
-      const { on, deliveries, rtt } = command.optsWithGlobals<UpFlags>();
+      const { on, deliveries, heads, rtt } = command.optsWithGlobals<UpFlags>();
       if (!on.up) throw cannot('up', on);
       const wanted: WantedHosts = {
         ...(deliveries === undefined ? {} : { deliveries }),
+        ...(heads === undefined ? {} : { heads }),
         ...(rtt === undefined ? {} : { rttMs: rtt }),
       };
       process.stdout.write(`${await on.up(wanted)}\n`);

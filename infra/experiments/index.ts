@@ -11,6 +11,7 @@ const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
   storm: async () => (await import('./storm.ts')).storm,
   session: async () => (await import('./session.ts')).session,
   failure: async () => (await import('./failure.ts')).failure,
+  failover: async () => (await import('./failover.ts')).failover,
   'long-lived': async () => (await import('./long-lived.ts')).longLived,
   'split-hello': async () => (await import('./split-hello.ts')).splitHello,
   clients: async () => (await import('./clients.ts')).clients,

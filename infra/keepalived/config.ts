@@ -11,6 +11,8 @@ export interface KeepalivedConfig {
   readonly more?: readonly string[];
   /** The command that says whether the head is ready. */
   readonly check: string;
+  /** The command that says whether the steering program is at the card. */
+  readonly steering?: string;
   /** Seconds between two adverts; a head that is not heard for three of them has lost the address. */
   readonly advertSeconds?: number;
   /** The same for both heads, and for nobody else on the segment: 1 to 255. */
@@ -25,6 +27,7 @@ export function keepalivedConfig({
   vip,
   more = [],
   check,
+  steering = `/bin/sh -c 'tc filter show dev ${card} ingress | grep -q baton_steer'`,
   advertSeconds = 1,
   router = 77,
 }: KeepalivedConfig): string {
@@ -34,6 +37,7 @@ export function keepalivedConfig({
     INTERFACE: card,
     VIP: vip,
     CHECK: check,
+    STEERING: steering,
     ADVERT: String(advertSeconds),
     ROUTER: String(router),
     EXCLUDED: excluded === '' ? '' : `\tvirtual_ipaddress_excluded {\n${excluded}\t}`,

@@ -55,6 +55,20 @@ export interface LabHead {
   resume(): Promise<void>;
 }
 
+/** The host of one of two heads that share an address. */
+export interface HeadHost {
+  /** The shared address is there. */
+  hasAddress(): Promise<boolean>;
+  setCable(isIn: boolean): Promise<void>;
+  /** What moves the address stands still; its kernel does not. */
+  freeze(): Promise<void>;
+  resume(): Promise<void>;
+  /** It loses its power: its cable is dead, and all that ran on it has ended, its head too. */
+  lose(head: LabHead): Promise<void>;
+  /** It has its power back: nothing is left of before, and its head starts. */
+  boot(head: LabHead): Promise<void>;
+}
+
 /** How a head is started again. */
 interface HeadAgain {
   /** So long after its predecessor has ended, milliseconds. Default 0. */
@@ -85,6 +99,8 @@ export interface Lab {
   /** The first of them, or the only one. */
   readonly head: LabHead;
   readonly heads: readonly LabHead[];
+  /** Of each, where there are two. */
+  readonly headHosts?: readonly HeadHost[];
   readonly deliveries: readonly LabDelivery[];
   readonly client: Host;
   /** Of a lab that speaks TLS: a file with the certificate of its servers, on the client's host, which is to trust it. */

@@ -5,14 +5,14 @@ import { formatHostPort } from '../../shared/units.ts';
 import { assembleLab } from './assemble.ts';
 import { CONTROL_PORT, localDeliveries, PORT, remoteDelivery } from './deliveries.ts';
 import type { Lab, LabOptions } from './lab.ts';
-import { type Keepalived, startKeepalived, untilOneHasIt } from './netns/keepalived.ts';
+import { headHostOf, type NetnsHeadHost } from './netns/head-host.ts';
+import { untilOneHasIt } from './netns/keepalived.ts';
 import { buildNetwork, type NetnsHost, type Network } from './netns/network.ts';
 import { labTopology } from './netns/topology.ts';
 
 export interface NetnsLab extends Lab {
   readonly network: Network;
-  /** Beside each head, where there are two. */
-  readonly keepalived: readonly Keepalived[];
+  readonly headHosts?: readonly NetnsHeadHost[];
 }
 
 /** What is dropped for a moment when the address comes to the other head (`--hold-unknown`). */
@@ -43,7 +43,9 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
     ],
   });
   const [first, ...others] = hosts;
-  const keepalived: Keepalived[] = [];
+  const headHosts = hosts.map((host) =>
+    headHostOf(network, host, join(network.directory, `${host.name}.admin.sock`)),
+  );
   const meet = { controls: hosts.map(controlOf), secret, vips: `${vip.v4},${vip.v6}` };
   const lab = await assembleLab(
     {
@@ -59,18 +61,16 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
       directory: network.directory,
       ...(count > 1 && {
         async share() {
-          // One after the other: the first to come has it.
-          for (const host of hosts) {
-            const admin = join(network.directory, `${host.name}.admin.sock`);
-            keepalived.push(await startKeepalived(host, network, admin));
-            await untilOneHasIt(keepalived);
+          for (const [index, host] of headHosts.entries()) {
+            await host.start();
+            await untilOneHasIt(headHosts.slice(0, index + 1));
           }
-          return async () => void (await Promise.all(keepalived.map((one) => one.stop())));
+          return async () => void (await Promise.all(headHosts.map((host) => host.stop())));
         },
       }),
       remove: () => network.remove(),
     },
     options,
   );
-  return { ...lab, network, keepalived };
+  return { ...lab, network, ...(count > 1 ? { headHosts } : {}) } as NetnsLab;
 }

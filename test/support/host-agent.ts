@@ -32,6 +32,12 @@ const calls = {
   hold: (flow: Flow, forMs?: number) => steering!.hold(keyOf(flow), forMs),
   forward: (flow: Flow, hop: NextHop) => steering!.forward(keyOf(flow), hop),
   forget: (flow: Flow) => steering!.forget(keyOf(flow)),
+  holdUnknown: (host: string, port: number, forMs: number) =>
+    steering!.holdUnknown({
+      server: { host, port },
+      untilNanos: process.hrtime.bigint() + BigInt(Math.round(forMs * 1e6)),
+    }),
+  unknownHeld: () => steering!.unknownHeld,
   list: () => steering!.list(),
   count: () => steering!.count(),
   detach: () => steering!.detach(),

@@ -11,6 +11,7 @@ const packages = {
   cc: 'gcc',
   nginx: 'nginx-light',
   haproxy: 'haproxy',
+  keepalived: 'keepalived',
   tc: 'iproute2',
   nft: 'nftables',
   tcpdump: 'tcpdump',

@@ -43,6 +43,7 @@ export async function packAndInstall(t: ExecutionContext): Promise<Installed> {
       .filter((path) => !/^(dist|docs)\/|^(LICENSE|README\.md|SECURITY\.md|package\.json)$/.test(path))
       .sort(),
     [
+      'infra/keepalived/baton.conf',
       'infra/systemd/baton-delivery@.service',
       'infra/systemd/baton-head-local.conf',
       'infra/systemd/baton-head.service',

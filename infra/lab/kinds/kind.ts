@@ -28,6 +28,8 @@ export interface LabKind {
 export interface WantedHosts {
   /** Hosts for deliveries. */
   readonly deliveries?: number;
+  /** Two share an address, and keepalived moves it. Default 1. */
+  readonly heads?: 1 | 2;
   /** The round trip of the client's cable. */
   readonly rttMs?: number;
 }

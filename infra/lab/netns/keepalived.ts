@@ -5,23 +5,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../../../shared/errors.ts';
 import { keepalivedConfig } from '../../keepalived/config.ts';
 import { missingTool } from '../../processes/tool.ts';
-import type { Service } from '../lab.ts';
+import type { HeadHost, Service } from '../lab.ts';
 import { baton, startService } from '../service.ts';
-import { ip } from './command.ts';
 import type { NetnsHost, Network } from './network.ts';
 
 /** Three of them are how long nobody has the address when a host has gone. */
-export const ADVERT_SECONDS = 0.1;
+const ADVERT_SECONDS = 0.1;
 /** For one of them to have the address, milliseconds. */
 const SETTLED_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 20;
 
-export interface Keepalived extends Service {
-  /** The shared address is on this host. */
-  hasAddress(): Promise<boolean>;
-  /** As after a boot: what a keepalived that was killed has left is removed. */
-  clear(): Promise<void>;
-}
+export type Keepalived = Omit<Service, 'ready' | 'pid'>;
 
 /** Starts it on a host whose head is asked at `admin`. It stays a standby when another has the address. */
 export async function startKeepalived(
@@ -51,31 +45,30 @@ export async function startKeepalived(
     file('vrrp.pid'),
   ]);
   /** Its two processes. */
-  const signal = (name: string) =>
-    host.run([
-      'sh',
-      '-c',
-      `kill -${name} $(cat "$1" "$2") 2>/dev/null || true`,
-      'sh',
-      file('pid'),
-      file('vrrp.pid'),
-    ]);
+  const signal = async (name: string) => {
+    const all = `kill -${name} $(cat "$1" "$2") 2>/dev/null || true`;
+    await host.run(['sh', '-c', all, 'sh', file('pid'), file('vrrp.pid')]);
+  };
   return {
-    ready: service.ready,
-    pid: service.pid,
     stop: service.stop,
     async kill() {
       await signal('KILL');
       await service.kill();
     },
-    freeze: async () => void (await signal('STOP')),
-    resume: async () => void (await signal('CONT')),
-    hasAddress: async () => (await ip(['addr show dev eth0'], host.namespace)).includes(` ${vip.v4}/`),
-    async clear() {
-      for (const address of [`${vip.v4}/32`, `${vip.v6}/128`])
-        await ip([`addr del ${address} dev eth0`], host.namespace).catch(() => {});
-    },
+    freeze: () => signal('STOP'),
+    resume: () => signal('CONT'),
   };
+}
+
+/** The same for a lab that stays when this process ends: it is a daemon, and ends with the lab's namespaces. */
+export async function startKeepalivedDaemon(
+  host: NetnsHost,
+  { directory, topology: { vip } }: Network,
+  admin: string,
+): Promise<void> {
+  const folder = writeConfig(host, directory, vip, admin, 1);
+  const file = (name: string) => join(folder, name);
+  await host.run(['keepalived', '--vrrp', '-f', file('conf'), '-p', file('pid'), '-r', file('vrrp.pid')]);
 }
 
 function writeConfig(
@@ -92,12 +85,16 @@ function writeConfig(
   const command = [...baton, 'status', '--ready', '--admin-socket', admin].map((word) => `'${word}'`);
   writeFileSync(check, `#!/bin/sh\nexec ${command.join(' ')}\n`);
   chmodSync(check, 0o700);
+  const steering = join(folder, 'steering');
+  writeFileSync(steering, '#!/bin/sh\ntc filter show dev eth0 ingress | grep -q baton_steer\n');
+  chmodSync(steering, 0o700);
   const text = keepalivedConfig({
     name: host.name,
     interface: 'eth0',
     vip: `${vip.v4}/32`,
     more: [`${vip.v6}/128`],
     check,
+    steering,
     advertSeconds,
   });
   writeFileSync(join(folder, 'conf'), text);
@@ -105,10 +102,10 @@ function writeConfig(
 }
 
 /** For who comes first to have the address. Throws LAB_FAILED. */
-export async function untilOneHasIt(all: readonly Pick<Keepalived, 'hasAddress'>[]): Promise<number> {
+export async function untilOneHasIt(all: readonly HeadHost[]): Promise<number> {
   const until = performance.now() + SETTLED_WITHIN_MS;
   while (performance.now() < until) {
-    const has = await Promise.all(all.map((one) => one.hasAddress()));
+    const has: readonly boolean[] = await Promise.all(all.map((one) => one.hasAddress()));
     if (has.filter(Boolean).length === 1) return has.indexOf(true);
     await delay(LOOK_EVERY_MS);
   }

@@ -46,6 +46,8 @@ class Connections {
 export interface VagrantHosts {
   readonly client: VagrantHost;
   readonly head: VagrantHost;
+  /** Of two heads the second, which has no part in experiments. */
+  readonly spare: VagrantHost | undefined;
   /** d1, d2, ... */
   readonly deliveries: readonly VagrantHost[];
   readonly all: readonly VagrantHost[];
@@ -64,7 +66,8 @@ export async function openHosts(deliveries = 1): Promise<VagrantHosts> {
     const fix = `BATON_DELIVERIES=${Math.max(2, deliveries)} baton lab up --on vagrant`;
     throw new BatonError('LAB_FAILED', { problem: `${problem}; run: ${fix}` });
   }
-  const machines = ['client', 'head', ...known];
+  const spares = config.machines.filter((name) => name === 'head2');
+  const machines = ['client', 'head', ...spares, ...known];
   const connections = await Connections.open();
   try {
     // All of them, also when one fails: what is still connecting could not be closed.
@@ -80,7 +83,8 @@ export async function openHosts(deliveries = 1): Promise<VagrantHosts> {
       return outcome.value;
     });
     const [client, head, ...rest] = all;
-    return { client: client!, head: head!, deliveries: rest, all, close: () => connections.close() };
+    const [spare] = rest.splice(0, spares.length);
+    return { client: client!, head: head!, spare, deliveries: rest, all, close: () => connections.close() };
   } catch (error) {
     await connections.close();
     throw error;
@@ -88,8 +92,9 @@ export async function openHosts(deliveries = 1): Promise<VagrantHosts> {
 }
 
 /** The services that every boot starts run again, the head's first. Settles when they are ready. */
-export async function restoreServices({ client, head, deliveries }: VagrantHosts): Promise<void> {
-  await Promise.all([head, client].map((host) => host.services('restore')));
+export async function restoreServices({ client, head, spare, deliveries }: VagrantHosts): Promise<void> {
+  const first = [head, client, ...(spare ? [spare] : [])];
+  await Promise.all(first.map((host) => host.services('restore')));
   await Promise.all(deliveries.map((host) => host.services('restore')));
 }
 

@@ -5,8 +5,11 @@ import { openHosts, restoreServices, type VagrantHosts } from './hosts.ts';
 import { forgetSshConfig, vagrant } from './machines.ts';
 
 /** Starts the machines, makes those that there are not, and sees to it that they run what is checked out here. */
-export async function up({ deliveries, rttMs }: WantedHosts): Promise<string> {
-  await vagrant(['up'], deliveries === undefined ? {} : { BATON_DELIVERIES: String(deliveries) });
+export async function up({ deliveries, rttMs, heads }: WantedHosts): Promise<string> {
+  await vagrant(['up'], {
+    ...(deliveries === undefined ? {} : { BATON_DELIVERIES: String(deliveries) }),
+    ...(heads === undefined ? {} : { BATON_HEADS: String(heads) }),
+  });
   const hosts = await openHosts(deliveries);
   try {
     await restoreServices(hosts);

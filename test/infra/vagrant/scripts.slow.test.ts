@@ -71,6 +71,7 @@ needing('vagrant', test.serial)('the Vagrantfile is valid, with every variable t
   t.is(plain.exitCode, 0, plain.stderr);
   const all = await vagrant({
     BATON_DELIVERIES: '5',
+    BATON_HEADS: '2',
     BATON_BOX: 'some/box',
     BATON_MEMORY: '1024',
     BATON_CPUS: '2',
@@ -86,6 +87,7 @@ needing('vagrant', test.serial)('the Vagrantfile is valid, with every variable t
 needing('vagrant', test.serial)('a variable that makes no sense is told by its name', async (t) => {
   for (const [name, value] of [
     ['BATON_DELIVERIES', '0'],
+    ['BATON_HEADS', '3'],
     ['BATON_MEMORY', 'much'],
     ['BATON_NETWORK', '10.77'],
   ] as const) {
@@ -119,6 +121,21 @@ async function namesOf(checkout: string) {
     machines: all(/^define (.*)$/gm),
   };
 }
+
+needing('ruby')('two heads are two machines, and all are told of both', async (t) => {
+  const place = mkdtempSync(join(tmpdir(), 'baton-test-'));
+  t.teardown(async () => rmSync(place, { recursive: true }));
+  for (const name of ['Vagrantfile', 'package-lock.json']) cpSync(join(root, name), join(place, name));
+  const { stdout } = await execa('ruby', ['-e', recorder, join(place, 'Vagrantfile')], {
+    env: { BATON_HEADS: '2', BATON_DELIVERIES: '1' },
+  });
+  t.deepEqual(
+    [...stdout.matchAll(/^define (.*)$/gm)].map(([, name]) => name),
+    ['client', 'head', 'head2', 'delivery1'],
+  );
+  const told = [...stdout.matchAll(/"BATON_HEADS"\s*=>\s*"([^"]*)"/g)].map(([, heads]) => heads);
+  t.deepEqual(told, Array(4).fill('10.77.0.2 10.77.0.4'));
+});
 
 needing('ruby')(
   'checkouts on one machine have networks and machines of their own, of the same addresses',

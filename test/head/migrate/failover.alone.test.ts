@@ -1,0 +1,78 @@
+/**
+ * The head that has the shared address is lost, and comes back: with a real keepalived, no connection that had moved is reset.
+ * With more, and more often:
+ *
+ *     BATON_FAILOVER=1000,200,20 npx ava test/head/migrate/failover.alone.test.ts      (streams, visits a second, rounds)
+ */
+import test from 'ava';
+import { type HeadFault, headFaults, placesOf } from '../../../infra/experiments/failover/faults.ts';
+import { observe, type Plan } from '../../../infra/experiments/failover/observe.ts';
+import { type NetnsLab, startNetnsLab } from '../../../infra/lab/netns.ts';
+import { asRoot } from '../../support/netns.ts';
+
+const [streams = 100, rate = 50, rounds = 3] = (process.env.BATON_FAILOVER ?? '')
+  .split(',')
+  .map(Number)
+  .filter(Boolean);
+
+/** Three adverts, the skew that RFC 5798 adds (section 6.1: for a priority of 100 it is 0.6 of one), and the timer's own. */
+const NOBODY_MS = 3 * 100 + 61 + 40;
+/** What a client sends meanwhile its kernel repeats after 0.2 s, 0.6 s (RFC 6298, tcp_rto_min): the last within that time. */
+const REPEATED_MS = 400;
+/** What a machine takes on which everything is at once; others' work, too, where it is not alone. */
+const MACHINE_MS = Number(process.env.BATON_FAILOVER_SLACK_MS ?? 600);
+
+let lab: NetnsLab | undefined;
+test.after.always('the lab is gone', async () => await lab?.stop());
+
+const labTest = asRoot(['keepalived'], test.serial);
+
+labTest('two heads', async (t) => {
+  lab = await startNetnsLab({
+    mode: 'handoff',
+    deliveries: 2,
+    heads: 2,
+    deliveryArguments: ['--credits', '10000'],
+  });
+  t.is(lab.heads.length, 2);
+});
+
+const plan = (): Plan => ({
+  address: lab!.head.listen,
+  streams,
+  // A packet of somebody's each millisecond, however many there are.
+  everyMs: Math.max(100, streams),
+  rate,
+  beforeMs: 1000,
+  awayMs: 4000,
+  afterMs: 4000,
+  visitTimeoutMs: 10_000,
+});
+
+async function run(fault: HeadFault) {
+  const seen = await observe(lab!, placesOf(lab!), fault, plan(), new AbortController().signal);
+  const { streams: found, visits, backMs, readyMs } = seen!;
+  const said = `${fault.name}: ${found.open} streams, ${found.lost.length} lost, longest stall ${found.longestMs.toFixed(0)} ms; ${visits.failed} of ${visits.visits} visits failed (${JSON.stringify(visits.failures)}), longest ${(visits.latency.max / 1000).toFixed(0)} ms; ready ${(readyMs - backMs).toFixed(0)} ms after its return`;
+  return { found, visits, said };
+}
+
+labTest(`a host that is lost and comes back, ${rounds} times`, async (t) => {
+  for (let round = 0; round < rounds; round++) {
+    const { found, said } = await run(headFaults.find(({ name }) => name === 'host lost')!);
+    t.log(said);
+    t.is(found.open, streams, said);
+    t.is(found.lost.length, 0, `${said}; ${JSON.stringify(found.lost.slice(0, 3))}`);
+    t.is(found.unanswered, 0, said);
+    t.true(found.longestMs < NOBODY_MS + REPEATED_MS + MACHINE_MS, said);
+  }
+});
+
+for (const fault of headFaults.filter(({ name }) => name !== 'host lost')) {
+  labTest(`${fault.name}, and its return`, async (t) => {
+    const { found, said } = await run(fault);
+    t.log(said);
+    t.is(found.open, streams, said);
+    t.is(found.lost.length, 0, `${said}; ${JSON.stringify(found.lost.slice(0, 3))}`);
+    t.is(found.unanswered, 0, said);
+  });
+}

@@ -1,0 +1,55 @@
+import test from 'ava';
+import { Ids } from '../../../head/migrate/ids.ts';
+
+const NOON = Date.UTC(2026, 10, 28, 12);
+
+test('numbers go up, within a second, from one to the next, and when the clock goes back', (t) => {
+  let now = NOON;
+  const ids = new Ids(() => now, 7);
+  const given = [ids.next(), ids.next()];
+  now += 1000;
+  given.push(ids.next());
+  now -= 60_000;
+  given.push(ids.next(), ids.next());
+  t.deepEqual(
+    given.toSorted((a, b) => a - b),
+    given,
+  );
+  t.is(new Set(given).size, given.length);
+  t.true(given.every(Number.isSafeInteger));
+});
+
+test('what another head has numbered is below what is numbered after it was heard of', (t) => {
+  const late = new Ids(() => NOON + 5000, 1);
+  const early = new Ids(() => NOON, 2);
+  const other = late.next();
+  t.true(early.next() < other);
+  early.heard(other);
+  t.true(early.next() > other);
+});
+
+test('a head that has not heard of another is right as long as its clock is', (t) => {
+  const before = new Ids(() => NOON, 4_000_000).next();
+  t.true(new Ids(() => NOON + 1000, 0).next() > before);
+});
+
+test('nobody can use the numbers up by saying a high one', (t) => {
+  const ids = new Ids(() => NOON, 0);
+  ids.heard(Number.MAX_SAFE_INTEGER);
+  ids.heard(2 ** 52 + 2 ** 51);
+  t.true(ids.next() < 2 ** 49);
+});
+
+test('two heads that came to the same numbers go apart', (t) => {
+  const [one, other] = [new Ids(() => NOON, 5), new Ids(() => NOON, 5)];
+  t.is(one.next(), other.next());
+  const last = one.next();
+  one.collided();
+  t.true(one.next() > last);
+  t.not(one.next(), other.next());
+});
+
+test('numbers are exact for as long as anybody plans', (t) => {
+  const ids = new Ids(() => Date.UTC(2058, 0), 2 ** 22);
+  t.true(Number.isSafeInteger(ids.next()));
+});

@@ -1,50 +1,10 @@
-/** Experiments on the netns lab, whose answers are known beforehand. */
-import { cpus, loadavg } from 'node:os';
+/** Experiments on the netns lab that count round trips and whom a queue takes, whose answers are known beforehand. */
 import test from 'ava';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
-import type { Experiment } from '../../../infra/experiments/kit/experiment.ts';
-import { runExperiment } from '../../../infra/experiments/kit/run.ts';
 import { secureVisit } from '../../../infra/experiments/secure-visit.ts';
-import { ALLOWED_MICROS, selfcheck } from '../../../infra/experiments/selfcheck.ts';
 import { storm } from '../../../infra/experiments/storm.ts';
-import { netns } from '../../../infra/lab/kinds/netns.ts';
-import type { Report } from '../../../infra/report/schema.ts';
-import { createProgress } from '../../../infra/terminal/progress.ts';
 import { asRoot } from '../../support/netns.ts';
-
-const runQuick = (experiment: Experiment): Promise<Report> =>
-  runExperiment(experiment, {
-    on: netns,
-    quick: true,
-    signal: new AbortController().signal,
-    progress: createProgress({ write: () => {} }),
-  });
-
-/** `+0.123 ms` of a table -> microseconds. */
-const microsOf = (cell: string) => Math.abs(Number.parseFloat(cell.replace('−', '-'))) * 1000;
-
-/** Processes that want to run, over the last minute: beyond the number of cores some always wait. */
-const isBusy = () => loadavg()[0]! > 1.5 * cpus().length;
-
-asRoot(['tcpdump'], test.serial)("the generator's times are those of the packets, to 0.2 ms", async (t) => {
-  const tried: string[] = [];
-  for (let attempt = 0; attempt < 4; attempt++) {
-    const { tables } = await runQuick(selfcheck);
-    // Plain visits, and those over TLS.
-    t.deepEqual(
-      tables.map(({ rows }) => rows.map((row) => row[1])),
-      [Array(2).fill('300'), Array(4).fill('300')],
-    );
-    const rows = tables.flatMap((table) => table.rows);
-    const [p50s, p99s] = [4, 7].map((column) => rows.map((row) => microsOf(row[column]!)));
-    tried.push(`p50 ${p50s}, p99 ${p99s}`);
-    t.log(tried.at(-1));
-    if (Math.max(...p50s!, ...p99s!) <= ALLOWED_MICROS) return void t.pass();
-    // Where others take the processors the slowest hundredth says nothing.
-    if (isBusy() && attempt > 1) return void t.true(Math.max(...p50s!) <= ALLOWED_MICROS);
-  }
-  t.fail(tried.join('; '));
-});
+import { isBusy, runQuick } from '../../support/run-quick.ts';
 
 asRoot([], test.serial)(
   'a crowd fills the accept queue of a head that is stopped; the rest ask again',

@@ -1,7 +1,7 @@
 /**
  * Searches the highest rate that holds: doubles it until one does not (or halves it until one does), then halves what lies
  * between. A machine has other work, which makes visits late now and then and never early: so one clear run says that a rate
- * holds, and two that it does not. It knows nothing of servers and of clocks, so that it is tried on queues whose limit is known
+ * holds, and three that it does not. It knows nothing of servers and of clocks, so that it is tried on queues whose limit is known
  * by theory.
  */
 import type { Goal } from './goal.ts';
@@ -50,6 +50,8 @@ export interface Found {
 /** Runs at one rate, at most; and how often the generator may be the reason. */
 const REPEATS = 5;
 const BUSY = 2;
+/** Runs that clearly do not hold, until it is believed. */
+const FAILS = 3;
 /** Visits on the wrong side that may be expected in a run, at least, so that their absence means something. */
 const EXPECTED = 2;
 /** A run is at most so many times as long as was asked for, where few visits come. */
@@ -150,10 +152,9 @@ class Searching {
   #together(alone: readonly Verdict[], readings: readonly Reading[]): Verdict {
     const holds = alone.filter((one) => one === 'holds').length;
     const fails = alone.filter((one) => one === 'fails').length;
-    if (holds > fails) return 'holds';
-    if (fails > holds + 1) return 'fails';
-    const all = judge(readings, this.#options.goal);
-    return readings.length > 2 && holds === fails ? all : 'unclear';
+    if (holds > 0) return 'holds';
+    if (fails >= FAILS) return 'fails';
+    return readings.length > 2 && fails === 0 ? judge(readings, this.#options.goal) : 'unclear';
   }
 
   /** One that cannot be told from the limit. What is as bad where far fewer come is no matter of how many come. */

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Transport } from '../../shared/status.ts';
-import { getStatus, setDrain, setMode } from '../admin-client.ts';
+import { getStatus, setDrain, setMode, upgradeHead } from '../admin-client.ts';
+import { adoptService } from './adopted.ts';
 import { type LabCertificate, placeCertificate } from './certificates.ts';
 import type { Host, Lab, LabDelivery, LabOptions, Service } from './lab.ts';
 
@@ -14,6 +15,8 @@ export interface Site {
   readonly deliveries: readonly (Placed & { readonly name: string; readonly transport: Transport })[];
   /** A folder for files that all of its hosts see, and only this user; it goes with `remove`. */
   readonly directory?: string;
+  /** Its services are still these when a head has been replaced by another process. */
+  readonly follows?: boolean;
   /** Removes what they were in; they have ended. */
   remove(): Promise<void>;
 }
@@ -71,6 +74,13 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
       if (outcome.status === 'rejected') throw outcome.reason;
       return outcome.value;
     });
+    const end = async (how: 'stop' | 'kill') => {
+      await head![how]();
+      running.delete(head!);
+    };
+    const startAgain = async (more: readonly string[] = []) => {
+      head = await start(site.head, 'head', ...headArguments, ...more, '--listen', listen);
+    };
     return {
       on: site.on,
       client: site.client,
@@ -88,10 +98,18 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         setMode: (mode) => setMode(admin, mode),
         drain: (delivery, on) => setDrain(admin, delivery, on),
         async restart(how, { awayMs = 0, more = [] } = {}) {
-          await head![how]();
-          running.delete(head!);
+          await end(how);
           await delay(awayMs);
-          head = await start(site.head, 'head', ...headArguments, ...more, '--listen', listen);
+          await startAgain(more);
+        },
+        end,
+        start: () => startAgain(),
+        async upgrade() {
+          const { pid } = await upgradeHead(admin);
+          running.delete(head!);
+          // Where the service is somebody else's, it is known there who it is now.
+          head = site.follows ? { ...head!, pid } : adoptService(pid, head!.ready);
+          running.add(head);
         },
       },
       deliveries,

@@ -7,6 +7,7 @@ import { CONTROL_PORT, localDeliveries, PORT, remoteDelivery } from './deliverie
 import type { Lab, LabOptions } from './lab.ts';
 import { buildNetwork, type Network } from './netns/network.ts';
 import { labTopology } from './netns/topology.ts';
+import { wantedOf } from './wanted.ts';
 
 export interface NetnsLab extends Lab {
   readonly network: Network;
@@ -17,6 +18,7 @@ export interface NetnsLab extends Lab {
  * on hosts of their own, and connections move to them.
  */
 export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
+  const wanted = wantedOf('d', options.deliveries);
   const network = await buildNetwork(labTopology(options.deliveries, options.links));
   const { vip } = network.topology;
   const head = network.host('head');
@@ -37,7 +39,7 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
       deliveries: [
         ...network.hosts
           .filter(({ spec }) => spec.vip === 'silent')
-          .map((host) => remoteDelivery(host, meet)),
+          .map((host, index) => remoteDelivery(host, wanted[index]!, meet)),
         ...localDeliveries(head, socket, options.local ?? 0),
       ],
       directory: network.directory,

@@ -50,6 +50,7 @@ const catalogue = {
     exit: 2,
     text: 'cannot read the configuration file {file}: {problem}',
   },
+  LAB_FILE: { fault: 'user', retry: false, exit: 2, text: '{where}: {problem}' },
   NOTHING_TO_RELOAD: {
     fault: 'user',
     retry: false,

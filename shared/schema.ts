@@ -237,11 +237,9 @@ export const array = <T>(of: Schema<T>): List<T> =>
   new List<T>(
     (value) => {
       if (!Array.isArray(value)) return new Wrong('expected a list');
-      for (const [index, one] of value.entries()) {
-        const read = of.read(one);
-        if (read instanceof Wrong) return read.under(index);
-      }
-      return value as T[];
+      const all: (T | Wrong)[] = value.map((one) => of.read(one));
+      const at = all.findIndex((one) => one instanceof Wrong);
+      return at < 0 ? (all as T[]) : (all[at] as Wrong).under(at);
     },
     { type: 'array', items: of.json },
   );
@@ -249,6 +247,16 @@ export const array = <T>(of: Schema<T>): List<T> =>
 export const object = <const S extends Shape>(shape: S): Fielded<S> => new Fielded(shape, false);
 /** Keys that it does not know are wrong. */
 export const strictObject = <const S extends Shape>(shape: S): Fielded<S> => new Fielded(shape, true);
+
+/** Any keys: as if each were one that is known. */
+export const record = <T>(of: Schema<T>): Schema<Readonly<Record<string, T>>> =>
+  new Schema(
+    (value) => {
+      const shape = Object.fromEntries(Object.keys(isMap(value) ? value : {}).map((key) => [key, of]));
+      return readFields(shape, true, value) as Record<string, T> | Wrong;
+    },
+    { type: 'object', additionalProperties: of.json },
+  );
 
 type Member<K extends string> = Fielded<Shape & Readonly<Record<K, Schema<string>>>>;
 

@@ -2,12 +2,14 @@
  * What people write behind options, read and checked. Each function answers a parser for the option that it names; what it
  * refuses is one line that says what to give.
  */
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { Option } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { formatDuration, type HostPort, parseDuration, parseHostPort } from '../../shared/units.ts';
 import { labKinds } from '../lab/kinds/index.ts';
 import type { LabKind } from '../lab/kinds/kind.ts';
+import { type Distribution, LIFETIME, parseDistribution, REQUESTS } from '../visits/distribution.ts';
 
 type Parser<T> = (text: string) => T;
 
@@ -46,6 +48,46 @@ export const duration = (
     return millis === undefined ? undefined : within(millis, leastMs, mostMs);
   });
 };
+
+/** Requests of a visit: the same for all, or what they are drawn from. */
+export const requests = (option: string): Parser<Distribution> =>
+  parser(
+    option,
+    `give a whole number from 1 to ${REQUESTS.most}, or uniform:1-9, geometric:3, exponential:3, file:FILE with such a number a line`,
+    (text) =>
+      parseDistribution(text, {
+        ...REQUESTS,
+        read: (written) =>
+          /^\d+(\.\d+)?$/.test(written) ? wholeUnlessMean(text, Number(written)) : undefined,
+        readFile: (file) => readDrawn(option, file),
+      }),
+  );
+
+/** A mean need not be whole. */
+const wholeUnlessMean = (text: string, value: number) =>
+  /^(geometric|exponential):/.test(text.trim()) || Number.isInteger(value) ? value : undefined;
+
+/** How long a visitor stays; bare numbers are seconds. */
+export const lifetime = (option: string): Parser<Distribution> =>
+  parser(
+    option,
+    `give a duration up to ${formatDuration(LIFETIME.most)}, or uniform:1s-9s, exponential:5s, file:FILE with a duration a line`,
+    (text) =>
+      parseDistribution(text, {
+        ...LIFETIME,
+        read: (written) => parseDuration(/^[\d.]+$/.test(written) ? `${written}s` : written),
+        readFile: (file) => readDrawn(option, file),
+      }),
+  );
+
+function readDrawn(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const problem = `cannot read it: ${(error as Error).message}`;
+    throw new BatonError('BAD_OPTION', { option, problem, value: JSON.stringify(file) }, error);
+  }
+}
 
 /** -> milliseconds since 1970 */
 export const instant = (option: string): Parser<number> =>

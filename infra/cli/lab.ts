@@ -7,14 +7,19 @@ import { labKinds } from '../lab/kinds/index.ts';
 import type { LabKind, WantedHosts } from '../lab/kinds/kind.ts';
 import { fitTable, formatTable } from '../terminal/table.ts';
 import { terminalWidth } from '../terminal/width.ts';
-import { duration, onLab, whole } from './arguments.ts';
+import { choice, duration, onLab, whole } from './arguments.ts';
 import type { LabFlags } from './lab-run.ts';
 
 interface OnFlags {
   readonly on: LabKind;
 }
 
-type UpFlags = OnFlags & { readonly deliveries?: number; readonly heads?: 1 | 2; readonly rtt?: number };
+type UpFlags = OnFlags & {
+  readonly deliveries?: number;
+  readonly heads?: 1 | 2;
+  readonly rtt?: number;
+  readonly file?: string;
+};
 
 /** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab up` and `down` */
 export function labCommand(): Command {
@@ -37,6 +42,7 @@ export function labCommand(): Command {
     .addCommand(listCommand())
     .addCommand(allCommand())
     .addCommand(schemaCommand())
+    .addCommand(runCommand())
     .addCommand(upCommand())
     .addCommand(downCommand());
 }
@@ -64,12 +70,32 @@ const allCommand = () =>
 
 const schemaCommand = () =>
   new Command('schema')
-    .summary('the JSON Schema of a report')
-    .description('Prints the JSON Schema of a report.')
-    .action(async () => {
-      const { reportJsonSchema } = await import('../report/schema.ts');
-      process.stdout.write(`${JSON.stringify(reportJsonSchema(), undefined, 2)}\n`);
+    .summary('the JSON Schema of a report, or of a lab in a file')
+    .description('Prints the JSON Schema of a report, or of a lab in a file.')
+    .addOption(choice('--of <WHAT>', 'what it describes', ['report', 'file']).default('report'))
+    .action(async ({ of }: { of: 'report' | 'file' }) => {
+      const schema =
+        of === 'report'
+          ? (await import('../report/schema.ts')).reportJsonSchema()
+          : (await import('../lab/file/schema.ts')).labFileJsonSchema();
+      process.stdout.write(`${JSON.stringify(schema, undefined, 2)}\n`);
     });
+
+const runCommand = () =>
+  new Command('run')
+    .summary('run an experiment of your own: a lab in a file')
+    .description(
+      'Runs an experiment of your own, which is a lab in a file (docs/lab-file.md), and writes a report of it as of any other.',
+    )
+    .configureHelp(showing('--on', '--out', '--quick', '--trace'))
+    .argument('<FILE>', 'the lab, in YAML')
+    .action(async (file: string, _, command: Command) => {
+      const { runFile } = await import('./lab-file.ts');
+      await runFile(file, command.optsWithGlobals<LabFlags>(), onIsGiven(command));
+    });
+
+/** Then it has the last word over the file. */
+const onIsGiven = (command: Command) => command.getOptionValueSourceWithGlobals('on') === 'cli';
 
 const upCommand = () =>
   new Command('up')
@@ -78,6 +104,10 @@ const upCommand = () =>
       'Makes client, head and delivery hosts that stay, with the address that they share: as network namespaces (--on netns, root), or as virtual machines, which experiments use until they are taken down (--on vagrant).',
     )
     .configureHelp(showing('--on'))
+    .option(
+      '--file <FILE>',
+      'a lab in YAML, whose processes run until Ctrl-C, and to which happens what it says',
+    )
     .option(
       '--deliveries <N>',
       `delivery hosts, at most ${SLOTS} (default: 2)`,
@@ -94,7 +124,16 @@ const upCommand = () =>
       duration('--rtt', 0, 10_000),
     )
     .action(async (_, command: Command) => {
-      const { on, deliveries, heads, rtt } = command.optsWithGlobals<UpFlags>();
+      const { on, deliveries, heads, rtt, file } = command.optsWithGlobals<UpFlags>();
+      if (file !== undefined) {
+        if (deliveries !== undefined || heads !== undefined || rtt !== undefined)
+          throw new BatonError('USAGE', {
+            problem:
+              'the file of --file says which heads, deliveries and cables there are; leave out --heads, --deliveries and --rtt',
+          });
+        const { upFile } = await import('./lab-file.ts');
+        return await upFile(file, on, onIsGiven(command));
+      }
       if (!on.up) throw cannot('up', on);
       const wanted: WantedHosts = {
         ...(deliveries === undefined ? {} : { deliveries }),

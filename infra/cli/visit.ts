@@ -3,11 +3,13 @@ import { BatonError } from '../../shared/errors.ts';
 import { formatCounts } from '../terminal/figures.ts';
 import { formatLeft } from '../terminal/progress.ts';
 import { type ArrivalKind, arrivalKinds } from '../visits/arrivals.ts';
+import { type Distribution, fixed } from '../visits/distribution.ts';
 import { explain } from '../visits/failures.ts';
-import type { VisitProgress } from '../visits/run.ts';
+import type { VisitOptions, VisitProgress } from '../visits/options.ts';
+import type { VisitResult } from '../visits/result.ts';
 import { parseThreshold } from '../visits/threshold.ts';
 import { type TlsVersion, tlsVersions } from '../visits/tls-versions.ts';
-import { choice, duration, instant, number, whole } from './arguments.ts';
+import { choice, duration, instant, lifetime, number, requests, whole } from './arguments.ts';
 import { readCertificates } from './certificates.ts';
 import { needFile, save } from './save.ts';
 
@@ -26,7 +28,11 @@ interface VisitFlags {
   readonly rate: number;
   readonly duration: number;
   readonly warmUp: number;
-  readonly requestsPerVisit: number;
+  readonly requestsPerVisit: Distribution;
+  readonly lifetime?: Distribution;
+  readonly procs: number;
+  readonly find: readonly string[];
+  readonly findWithin: number;
   readonly messages?: number;
   readonly http2?: true;
   readonly tls?: TlsVersion;
@@ -66,7 +72,19 @@ export function visitCommand(): Command {
         .argParser(seconds('--duration', 50)),
     )
     .option('--warm-up <DURATION>', 'visit this long before measuring', seconds('--warm-up', 0), 0)
-    .option('--requests-per-visit <N>', 'on one connection', whole('--requests-per-visit', 1, 10_000), 1)
+    .addOption(
+      new Option(
+        '--requests-per-visit <N>',
+        'on one connection: 3, uniform:1-9, geometric:3, exponential:3 or file:FILE, with a number a line',
+      )
+        .default(fixed(1), '1')
+        .argParser(requests('--requests-per-visit')),
+    )
+    .option(
+      '--lifetime <DURATION>',
+      'how long a visitor stays, its requests spread over that: 5s, uniform:1s-9s, exponential:5s or file:FILE',
+      lifetime('--lifetime'),
+    )
     .option(
       '--messages <N>',
       'on one WebSocket, each sent when the one before has come back',
@@ -86,6 +104,7 @@ export function visitCommand(): Command {
         .default(10_000, '10s')
         .argParser(seconds('--timeout', 10)),
     )
+    .option('--procs <N>', 'processes that visit together, each its share', whole('--procs', 1, 64), 1)
     .option('--max-in-flight <N>', 'visits going on at once', whole('--max-in-flight', 1, 60_000), 4000)
     .option('--start-at <TIME>', 'wait until then: 2026-11-25T08:00:00.500Z', instant('--start-at'))
     .option('--samples', 'keep every visit in the JSON')
@@ -102,51 +121,53 @@ export function visitCommand(): Command {
         .default([], 'none')
         .argParser((text: string, before: readonly string[]) => [...before, text]),
     )
+    .addOption(
+      new Option(
+        '--find <LIMIT>',
+        "search the highest rate that holds it, from --rate on, in runs of --duration each: 'p99<50ms,failed<1%'",
+      )
+        .default([], 'none')
+        .argParser((text: string, before: readonly string[]) => [...before, text]),
+    )
+    .addOption(
+      new Option('--find-within <DURATION>', 'how long a search may take')
+        .default(300_000, '5m')
+        .argParser(seconds('--find-within', 1000)),
+    )
     .action(visit);
 }
 
 async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> {
-  const [{ runFirst }, { formatHgrm }, { runVisits }, { summarise }] = await Promise.all([
-    import('../../shared/sys/realtime.ts'),
+  const [{ formatHgrm }, { openGenerators }, { summarise }] = await Promise.all([
     import('../visits/histogram.ts'),
-    import('../visits/run.ts'),
+    import('../visits/generators.ts'),
     import('../visits/summary.ts'),
   ]);
   const thresholds = flags.failIf.map(parseThreshold);
   refuseContradictions(urls, flags);
-  const ca = flags.ca === undefined ? undefined : await readCertificates(flags.ca);
+  const options = await optionsOf(urls, flags);
   const samples = flags.samples ? Math.ceil((flags.rate * flags.duration) / 1000) : 0;
   await needFile('--json', flags.json, RESULT_BYTES + samples * SAMPLE_BYTES);
   await needFile('--hgrm', flags.hgrm, RESULT_BYTES);
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  const result = await runVisits({
-    urls,
-    rate: flags.rate,
-    durationMs: flags.duration,
-    warmUpMs: flags.warmUp,
-    requestsPerVisit: flags.requestsPerVisit,
-    messagesPerVisit: flags.messages ?? 1,
-    http2: flags.http2 ?? false,
-    tls: {
-      ca,
-      insecure: flags.insecure ?? false,
-      resume: flags.resume ?? false,
-      version: flags.tls,
-    },
-    arrivals: flags.arrivals,
-    seed: flags.seed,
-    timeoutMs: flags.timeout,
-    maxInFlight: flags.maxInFlight,
-    startAt: flags.startAt,
-    samples: flags.samples ?? false,
-    // A crowd would keep a processor for as long as it takes to start it.
-    realtime: flags.arrivals !== 'burst' && runFirst(PRIORITY),
-    signal: stop.signal,
-    onProgress: flags.json !== '-' && process.stderr.isTTY ? showProgress : undefined,
-  });
-  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  const generators = await openGenerators(flags.procs, PRIORITY);
+  let result: VisitResult;
+  try {
+    if (flags.find.length > 0) {
+      const { find } = await import('./visit-find.ts');
+      return await find(flags, options, generators, stop.signal);
+    }
+    result = await generators.run({
+      ...options,
+      signal: stop.signal,
+      onProgress: flags.json !== '-' && process.stderr.isTTY ? showProgress : undefined,
+    });
+  } finally {
+    await generators.close();
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
   if (process.stderr.isTTY && flags.json !== '-') process.stderr.write('\r\x1b[K');
   const json = `${JSON.stringify(result)}\n`;
   if (flags.json === '-') {
@@ -168,7 +189,44 @@ async function visit(urls: readonly string[], flags: VisitFlags): Promise<void> 
   }
 }
 
-function refuseContradictions(urls: readonly string[], { http2, messages, ca, insecure }: VisitFlags): void {
+async function optionsOf(urls: readonly string[], flags: VisitFlags): Promise<VisitOptions> {
+  const ca = flags.ca === undefined ? undefined : await readCertificates(flags.ca);
+  const { requestsPerVisit } = flags;
+  return {
+    urls,
+    rate: flags.rate,
+    durationMs: flags.duration,
+    warmUpMs: flags.warmUp,
+    requestsPerVisit: requestsPerVisit.kind === 'fixed' ? requestsPerVisit.value : requestsPerVisit,
+    lifetime: flags.lifetime,
+    messagesPerVisit: flags.messages ?? 1,
+    http2: flags.http2 ?? false,
+    tls: {
+      ca,
+      insecure: flags.insecure ?? false,
+      resume: flags.resume ?? false,
+      version: flags.tls,
+    },
+    arrivals: flags.arrivals,
+    seed: flags.seed,
+    timeoutMs: flags.timeout,
+    maxInFlight: Math.ceil(flags.maxInFlight / flags.procs),
+    startAt: flags.startAt,
+    samples: flags.samples ?? false,
+    // A crowd would keep a processor for as long as it takes to start it.
+    realtime: flags.arrivals !== 'burst',
+  };
+}
+
+function refuseContradictions(urls: readonly string[], flags: VisitFlags): void {
+  const { http2, messages, ca, insecure, find, failIf, startAt, samples, hgrm } = flags;
+  const others = {
+    '--fail-if': failIf.length > 0,
+    '--start-at': startAt,
+    '--samples': samples,
+    '--hgrm': hgrm,
+  };
+  const other = Object.entries(others).find(([, given]) => given)?.[0];
   const talks = urls.some((url) => /^wss?:/i.test(url));
   const problem =
     ca !== undefined && insecure
@@ -177,7 +235,9 @@ function refuseContradictions(urls: readonly string[], { http2, messages, ca, in
         ? 'a WebSocket is asked for with HTTP/1.1; leave out --http2, or the ws URLs'
         : messages !== undefined && !talks
           ? '--messages is of WebSockets; give a ws or wss URL'
-          : undefined;
+          : find.length > 0 && other !== undefined
+            ? `--find makes many runs, and ${other} is of one; leave one of them out`
+            : undefined;
   if (problem !== undefined) throw new BatonError('USAGE', { problem });
 }
 

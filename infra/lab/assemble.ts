@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Transport } from '../../shared/status.ts';
-import { getStatus, setDrain, setMode } from '../admin-client.ts';
+import { getStatus, setDrain, setMode, upgradeHead } from '../admin-client.ts';
+import { adoptService } from './adopted.ts';
 import { type LabCertificate, placeCertificate } from './certificates.ts';
 import type { Host, Lab, LabDelivery, LabHead, LabOptions, Service } from './lab.ts';
 
@@ -17,6 +18,8 @@ export interface Site {
   readonly directory?: string;
   /** All are there: what moves the heads' address can begin. What ends it is called before they are stopped. */
   share?(): Promise<() => Promise<void>>;
+  /** Its services are still these when a head has been replaced by another process. */
+  readonly follows?: boolean;
   /** Removes what they were in; they have ended. */
   remove(): Promise<void>;
 }
@@ -94,6 +97,13 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
     ];
     let service = await start(place, 'head', ...args);
     const { listen, admin } = headReady.parse(service.ready);
+    const end = async (how: 'stop' | 'kill') => {
+      await service[how]();
+      running.delete(service);
+    };
+    const startAgain = async (more: readonly string[] = []) => {
+      service = await start(place, 'head', ...args, ...more, '--listen', listen);
+    };
     return {
       service: () => service,
       lab: {
@@ -104,19 +114,24 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         },
         freeze: () => service.freeze(),
         resume: () => service.resume(),
-        async kill() {
-          await service.kill();
-          running.delete(service);
-        },
+        kill: () => end('kill'),
         admin,
         status: () => getStatus(admin),
         setMode: (mode) => setMode(admin, mode),
         drain: (delivery, on) => setDrain(admin, delivery, on),
         async restart(how, { awayMs = 0, more = [] } = {}) {
-          await service[how]();
-          running.delete(service);
+          await end(how);
           await delay(awayMs);
-          service = await start(place, 'head', ...args, ...more, '--listen', listen);
+          await startAgain(more);
+        },
+        end,
+        start: () => startAgain(),
+        async upgrade() {
+          const { pid } = await upgradeHead(admin);
+          running.delete(service);
+          // Where the service is somebody else's, it is known there who it is now.
+          service = site.follows ? { ...service, pid } : adoptService(pid, service.ready);
+          running.add(service);
         },
       },
     };

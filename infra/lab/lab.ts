@@ -1,6 +1,7 @@
 /** A lab: a running head with its deliveries and a place for clients, wherever those are. */
 import type { HeadStatus, Mode, Transport } from '../../shared/status.ts';
-import type { Link } from './delay/wire.ts';
+import type { Cable } from './delay/wire.ts';
+import type { Wanted } from './wanted.ts';
 
 export interface HostRunOptions {
   readonly signal?: AbortSignal | undefined;
@@ -18,10 +19,10 @@ export interface Host {
   /** Starts a command as a service and waits for its line of JSON that says it is ready. */
   start(command: readonly string[]): Promise<Service>;
   /**
-   * What its cable does from now on, both ways. Throws LAB_FAILED where there is no cable, or one that was not given a
+   * What its cable does from now on, both ways or each way. Throws LAB_FAILED where there is no cable, or one that was not given a
    * link when the lab was started (`{}` is one that does nothing yet).
    */
-  setLink(link: Link): Promise<void>;
+  setLink(link: Cable): Promise<void>;
 }
 
 export interface Service {
@@ -53,6 +54,12 @@ export interface LabHead {
   kill(): Promise<void>;
   freeze(): Promise<void>;
   resume(): Promise<void>;
+  /** Ends its process, and nothing follows. Settles when it is gone. */
+  end(how: 'stop' | 'kill'): Promise<void>;
+  /** Starts it after `end`, at the same address. Settles when it is ready. */
+  start(): Promise<void>;
+  /** Has it replaced by a new process. Settles when that has taken over. */
+  upgrade(): Promise<void>;
 }
 
 /** The host of one of two heads that share an address. */
@@ -113,12 +120,12 @@ export interface LabOptions {
   readonly mode: Mode;
   /** Two share an address, and keepalived moves it; for the kinds of lab that can. Default 1. */
   readonly heads?: 1 | 2;
-  /** `d1`, `d2`, ...: on hosts of their own where the lab has hosts. */
-  readonly deliveries: number;
+  /** `d1`, `d2`, ..., or by these names: on hosts of their own where the lab has hosts. */
+  readonly deliveries: Wanted;
   /** Further ones on the head's own host, `l1`, `l2`, ...; default 0. */
-  readonly local?: number;
-  /** What the cables of `client`, `head`, `d1`, ... do, both ways; for labs whose hosts have cables. */
-  readonly links?: Readonly<Record<string, Link>>;
+  readonly local?: Wanted;
+  /** What the cables of `client`, `head`, `d1`, ... do; for labs whose hosts have cables. */
+  readonly links?: Readonly<Record<string, Cable>>;
   /**
    * Its deliveries speak HTTPS and HTTP/2 as well, each on its one port, and resume one another's sessions; `everywhere`: its
    * head has their certificate too, and speaks TLS with whom it answers itself.

@@ -5,6 +5,7 @@ import { BatonError } from '../../shared/errors.ts';
 import { assembleLab } from './assemble.ts';
 import type { Host, Lab, LabOptions } from './lab.ts';
 import { baton, runToEnd, startService } from './service.ts';
+import { wantedOf } from './wanted.ts';
 
 const host: Host = {
   name: 'loopback',
@@ -23,17 +24,17 @@ export async function startLoopbackLab(options: LabOptions): Promise<Lab> {
   // mkdtemp makes the directory 0700: only this user may reach the sockets in it.
   const directory = await mkdtemp(join(tmpdir(), 'baton-lab-'));
   const socket = join(directory, 'head.sock');
-  const names = [...numbered('d', options.deliveries), ...numbered('l', options.local ?? 0)];
+  const wanted = [...wantedOf('d', options.deliveries), ...wantedOf('l', options.local ?? 0)];
   return assembleLab(
     {
       on: 'loopback',
       client: host,
       heads: [{ host, arguments: ['--listen', '127.0.0.1:0', '--socket', socket] }],
-      deliveries: names.map((name) => ({
+      deliveries: wanted.map(({ name, arguments: more = [] }) => ({
         name,
         transport: 'fd',
         host,
-        arguments: ['--name', name, '--head', socket, '--direct', '127.0.0.1:0'],
+        arguments: ['--name', name, '--head', socket, '--direct', '127.0.0.1:0', ...more],
       })),
       directory,
       remove: () => rm(directory, { recursive: true, force: true }),
@@ -41,7 +42,3 @@ export async function startLoopbackLab(options: LabOptions): Promise<Lab> {
     options,
   );
 }
-
-/** `d1`, `d2`, ... */
-export const numbered = (letter: string, count: number): string[] =>
-  Array.from({ length: count }, (_, index) => `${letter}${index + 1}`);

@@ -9,6 +9,7 @@ import { headHostOf, type NetnsHeadHost } from './netns/head-host.ts';
 import { untilOneHasIt } from './netns/keepalived.ts';
 import { buildNetwork, type NetnsHost, type Network } from './netns/network.ts';
 import { labTopology } from './netns/topology.ts';
+import { wantedOf } from './wanted.ts';
 
 export interface NetnsLab extends Lab {
   readonly network: Network;
@@ -25,6 +26,7 @@ const HOLD_UNKNOWN = '3s';
  */
 export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
   const { heads: count = 1 } = options;
+  const wanted = wantedOf('d', options.deliveries);
   const network = await buildNetwork(labTopology(options.deliveries, options.links, count));
   const { vip } = network.topology;
   const hosts = network.hosts.filter(({ spec }) => spec.vip === 'answers' || spec.vip === 'moves');
@@ -34,7 +36,7 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
   const socketOf = ({ name }: NetnsHost) => join(network.directory, `${name}.sock`);
   const isShared = count > 1 ? ['--hold-unknown', HOLD_UNKNOWN, '--interface', 'eth0'] : [];
   // Two find out which deliveries they have to hear before either is ready.
-  const expected = count > 1 ? ['--expect', String(options.deliveries)] : [];
+  const expected = count > 1 ? ['--expect', String(wanted.length)] : [];
   const place = (host: NetnsHost) => ({
     host,
     arguments: [
@@ -55,7 +57,7 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
       deliveries: [
         ...network.hosts
           .filter(({ spec }) => spec.vip === 'silent')
-          .map((host) => remoteDelivery(host, meet)),
+          .map((host, index) => remoteDelivery(host, wanted[index]!, meet)),
         ...localDeliveries(first!, socketOf(first!), options.local ?? 0),
       ],
       directory: network.directory,

@@ -4,6 +4,7 @@ import { CONTROL_PORT, localDeliveries, PORT, remoteDelivery } from './deliverie
 import type { Lab, LabOptions } from './lab.ts';
 import type { VagrantHost } from './vagrant/host.ts';
 import { openHosts, restoreServices } from './vagrant/hosts.ts';
+import { wantedOf } from './wanted.ts';
 
 const SECRET = '/etc/baton/secret';
 const SOCKET = '/run/baton/head.sock';
@@ -13,14 +14,15 @@ const SOCKET = '/run/baton/head.sock';
  * is stopped, and then again as after a boot. What is checked out here is what runs there.
  */
 export async function startVagrantLab(options: LabOptions): Promise<Lab> {
-  const hosts = await openHosts(options.deliveries);
+  const wanted = wantedOf('d', options.deliveries);
+  const hosts = await openHosts(wanted.length);
   const { client, head } = hosts;
   // Those that are not wanted stand still meanwhile, or they would register with the head as after a boot.
-  const deliveries = hosts.deliveries.slice(0, options.deliveries);
+  const deliveries = hosts.deliveries.slice(0, wanted.length);
   const control = formatHostPort({ host: head.address, port: CONTROL_PORT });
   const prepare = async (host: VagrantHost) => {
     await host.services('clear');
-    const link = options.links?.[host.name];
+    const link = options.links?.[wanted[deliveries.indexOf(host)]?.name ?? host.name];
     if (link) await host.setLink(link);
   };
   try {
@@ -32,6 +34,7 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
   return assembleLab(
     {
       on: 'vagrant',
+      follows: true,
       client,
       heads: [
         {
@@ -43,8 +46,8 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
         },
       ],
       deliveries: [
-        ...deliveries.map((host) =>
-          remoteDelivery(host, { controls: [control], secret: SECRET, vips: host.vip }),
+        ...deliveries.map((host, index) =>
+          remoteDelivery(host, wanted[index]!, { controls: [control], secret: SECRET, vips: host.vip }),
         ),
         ...localDeliveries(head, SOCKET, options.local ?? 0),
       ],

@@ -1,10 +1,12 @@
 import { BatonError, errorCatalogue } from '../../shared/errors.ts';
+import type { Distribution } from '../visits/distribution.ts';
+import type { VisitOptions } from '../visits/options.ts';
 import { type VisitResult, visitResultSchema } from '../visits/result.ts';
-import type { VisitOptions } from '../visits/run.ts';
 import type { TlsOptions } from '../visits/secure.ts';
 import type { Host } from './lab.ts';
 
-export interface VisitFromOptions extends Omit<VisitOptions, 'onProgress' | 'tls'> {
+export interface VisitFromOptions
+  extends Omit<VisitOptions, 'onProgress' | 'onVisit' | 'slow' | 'share' | 'realtime' | 'tls'> {
   readonly tls?: Omit<TlsOptions, 'ca'> & {
     /** Of certificates, on that host. */
     readonly caFile?: string;
@@ -23,7 +25,8 @@ export async function visitFrom(host: Host, options: VisitFromOptions): Promise<
     ['--warm-up', `${options.warmUpMs ?? 0}ms`],
     ['--arrivals', options.arrivals],
     ['--seed', options.seed],
-    ['--requests-per-visit', options.requestsPerVisit],
+    ['--requests-per-visit', asText(options.requestsPerVisit)],
+    ['--lifetime', asText(options.lifetime)],
     ['--messages', options.messagesPerVisit],
     ['--tls', tls.version],
     ['--ca', tls.caFile],
@@ -56,3 +59,6 @@ export async function visitFrom(host: Host, options: VisitFromOptions): Promise<
     );
   }
 }
+
+const asText = (drawn: number | Distribution | undefined): string | undefined =>
+  typeof drawn === 'object' ? drawn.text : drawn?.toString();

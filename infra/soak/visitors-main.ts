@@ -7,7 +7,8 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import type { Histogram } from 'hdr-histogram-js';
 import { createHistogram, encodeHistogram } from '../visits/histogram.ts';
-import { type EndedVisit, runVisits } from '../visits/run.ts';
+import type { EndedVisit } from '../visits/options.ts';
+import { runVisits } from '../visits/run.ts';
 import type { VisitKind } from './kinds.ts';
 
 export interface VisitorsPlan {

@@ -42,3 +42,20 @@ export function pacerFor(kind: ArrivalKind, rate: number, seed: number): Pacer {
       return burstArrivals(rate);
   }
 }
+
+/**
+ * Of several generators that share arrivals, those of one: every so-many-th, so that all of theirs together are what one would
+ * have made, to the microsecond.
+ */
+export function shareOf(pacer: Pacer, { index, of }: { readonly index: number; readonly of: number }): Pacer {
+  if (of === 1) return pacer;
+  const skip = (count: number) => {
+    for (let skipped = 0; skipped < count; skipped++) pacer();
+  };
+  skip(index);
+  return () => {
+    const at = pacer();
+    skip(of - 1);
+    return at;
+  };
+}

@@ -59,7 +59,16 @@ export const visitResultSchema = z.object({
   warmUpMs: z
     .number()
     .describe('visited at the same rate before the measurement, and not part of any figure'),
-  requestsPerVisit: count,
+  requestsPerVisit: z
+    .number()
+    .min(0)
+    .describe('the mean that was asked for, where it is not the same for all'),
+  visitors: z
+    .object({ requests: z.string(), lifetime: z.string() })
+    .optional()
+    .describe(
+      'how they differ, as it was asked for; absent where they do not. A visitor that stays pauses between requests, which is in no figure',
+    ),
   timeoutMs: z.number().describe('of a whole visit, from its intended start'),
   startedAt: z.string().describe('when the measurement began, ISO 8601'),
   complete: z.boolean().describe('false when the run was interrupted'),
@@ -119,16 +128,23 @@ export const visitResultSchema = z.object({
     })
     .optional()
     .describe('absent without WebSockets'),
-  lateness: z.object({
-    lateAfterMicros: micros.describe('a visit begun later than this is counted as late'),
-    late: count,
-    p50: micros,
-    p99: micros,
-    max: micros,
-  }),
+  lateness: z
+    .object({
+      lateAfterMicros: micros.describe('a visit begun later than this is counted as late'),
+      late: count,
+      p50: micros,
+      p99: micros,
+      max: micros,
+    })
+    .describe('of several processes: the worst of them'),
   generator: z.object({
     cpuMicros: micros.describe('of the generating process during the measurement'),
     cpuShare: z.number().describe('of one core'),
+    processes: z
+      .int()
+      .min(1)
+      .default(1)
+      .describe('that visited together; the figures of this part are their sums'),
     realtime: z
       .boolean()
       .describe('it ran before everything else (SCHED_FIFO), so that a busy machine did not delay its clock'),

@@ -1,67 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { realtimeMicros } from '../../shared/sys/stamped.ts';
 import { createAlarm } from './alarm.ts';
-import { type ArrivalKind, pacerFor } from './arrivals.ts';
+import { pacerFor, shareOf } from './arrivals.ts';
 import { Clients, now } from './clients.ts';
 import { withoutCredentials } from './credentials.ts';
+import { draws, fixed, LIFETIME, meanOf, REQUESTS } from './distribution.ts';
+import type { VisitOptions } from './options.ts';
 import type { VisitResult } from './result.ts';
-import { Security, type TlsOptions } from './secure.ts';
+import { Security } from './secure.ts';
 import { speech } from './speech.ts';
 import { Tally } from './tally.ts';
 import { Redirects, resolveTarget, type Target } from './target.ts';
 import { Visit, type VisitPlan } from './visit.ts';
-
-export interface VisitOptions {
-  /** http, https, ws and wss URLs, visited in turns. */
-  readonly urls: readonly string[];
-  /** Visits per second. */
-  readonly rate: number;
-  /** How long visits are begun; those going on at the end are waited for, up to their time limit. */
-  readonly durationMs: number;
-  /** Visits at the same rate before the measurement, outside every figure. Default 0. */
-  readonly warmUpMs?: number;
-  readonly arrivals?: ArrivalKind;
-  /** Of Poisson arrivals. Default 1. */
-  readonly seed?: number;
-  /** Default 1. */
-  readonly requestsPerVisit?: number;
-  /** On each WebSocket, one after the other. Default 1. */
-  readonly messagesPerVisit?: number;
-  /** Over TLS where the server chooses it, which is a failure where it does not; without TLS with prior knowledge. Default false. */
-  readonly http2?: boolean;
-  readonly tls?: TlsOptions;
-  /** When to begin, milliseconds since 1970; default now. For generators that begin together, or beside something else. */
-  readonly startAt?: number | undefined;
-  /** Of a whole visit, from its intended start. Default 10 s, kept to within 20 ms. */
-  readonly timeoutMs?: number;
-  /** The most visits going on at once; one that is due above it fails as `over_cap`. Default 4000. */
-  readonly maxInFlight?: number;
-  /** Keep every visit's start and total in the result. */
-  readonly samples?: boolean;
-  /** Each measured visit when it is over. */
-  readonly onVisit?: ((visit: EndedVisit) => void) | undefined;
-  /** Whether this process runs at real-time priority, for the result to say. Default false. */
-  readonly realtime?: boolean;
-  /** Ends the run early; what was measured until then is the result, marked incomplete. */
-  readonly signal?: AbortSignal | undefined;
-  /** Four times a second. */
-  readonly onProgress?: ((progress: VisitProgress) => void) | undefined;
-}
-
-/** Moments in microseconds of `now()`. */
-export interface EndedVisit {
-  readonly intended: number;
-  readonly done: number;
-  /** Undefined when it succeeded. */
-  readonly failure: string | undefined;
-}
-
-export interface VisitProgress {
-  readonly elapsedMs: number;
-  readonly totalMs: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly inFlight: number;
-}
 
 /** Visits begun in one turn of the event loop, so that a late generator still reads answers between them. */
 const BURST_MAX = 32;
@@ -74,12 +24,19 @@ const SWEEP_MS = 20;
  */
 export async function runVisits(options: VisitOptions): Promise<VisitResult> {
   const targets = await Promise.all(options.urls.map(resolveTarget));
-  const wait = (options.startAt ?? 0) - Date.now();
+  const converse = await speech(options.http2 ?? false, targets);
+  const wait = (options.startAt ?? 0) - EARLY_MS - Date.now();
   // An abort is the run's to see.
   if (wait > 0) await delay(wait, undefined, { signal: options.signal }).catch(() => {});
-  const run = new Run(options, targets, await speech(options.http2 ?? false, targets));
-  return run.finished;
+  return new Run(options, targets, converse).finished;
 }
+
+/** A run that waits for its moment is there by then: a timer of Node's may be some milliseconds late. */
+const EARLY_MS = 10;
+
+/** A moment of now(), to the microsecond: several generators that begin together keep the order of their visits. */
+const startOf = ({ startAt = 0 }: VisitOptions): number =>
+  Math.round(now() + Math.max(0, startAt * 1000 - realtimeMicros()));
 
 class Run {
   readonly finished: Promise<VisitResult>;
@@ -90,12 +47,13 @@ class Run {
   readonly #cap: number;
   readonly #tally: Tally;
   readonly #pacer: () => number;
+  readonly #step: number;
   readonly #alarm = createAlarm(() => this.#beginDue());
   readonly #timers: NodeJS.Timeout[] = [];
   /** In the order of their intended starts, which is also the order of their time limits. */
   readonly #inFlight = new Set<Visit>();
   /** Moments in microseconds of now(), whole ones: sums with fractions round, and a visit at the very end would count or not. */
-  readonly #start = Math.round(now());
+  readonly #start: number;
   readonly #origin: number;
   readonly #end: number;
   readonly #startedAt: string;
@@ -105,7 +63,11 @@ class Run {
   #ready: Visit | undefined;
   #readying: NodeJS.Timeout | undefined;
   #next: number;
-  #turn = 0;
+  /** Of the visit that is made ready next, among those of all generators. */
+  #number: number;
+  /** Of those measured that are over: how many failed or took long; and the same with those that go on, when it was told last. */
+  #slow = 0;
+  #toldSlow = 0;
   #allBegun = false;
   #aborted = false;
   #over = false;
@@ -116,13 +78,19 @@ class Run {
 
   constructor(options: VisitOptions, targets: readonly Target[], converse: VisitPlan['converse']) {
     const warmUp = (options.warmUpMs ?? 0) * 1000;
+    const { seed = 1, requestsPerVisit = 1, lifetime, share = { index: 0, of: 1 } } = options;
+    const requests = typeof requestsPerVisit === 'number' ? fixed(requestsPerVisit) : requestsPerVisit;
     this.#options = options;
+    this.#start = startOf(options);
+    this.#number = share.index;
+    this.#step = share.of;
     this.#targets = targets;
     this.#timeout = (options.timeoutMs ?? 10_000) * 1000;
     this.#cap = options.maxInFlight ?? 4000;
     this.#tally = new Tally(options.samples ?? false);
     this.#plan = {
-      requestsPerVisit: options.requestsPerVisit ?? 1,
+      requests: draws(requests, REQUESTS, seed, 1),
+      lifetime: lifetime && draws(lifetime, LIFETIME, seed, 2),
       redirects: new Redirects(),
       messagesPerVisit: options.messagesPerVisit ?? 1,
       clients: new Clients(),
@@ -133,11 +101,11 @@ class Run {
       onDone: (visit) => this.#ended(visit),
     };
     if (targets.some(({ secure }) => secure)) this.#plan.security.prepare();
-    this.#pacer = pacerFor(options.arrivals ?? 'constant', options.rate, options.seed ?? 1);
+    this.#pacer = shareOf(pacerFor(options.arrivals ?? 'constant', options.rate, seed), share);
     this.#origin = this.#start + warmUp;
     this.#lastBegun = this.#origin;
     this.#end = this.#origin + options.durationMs * 1000;
-    this.#startedAt = new Date(Date.now() + warmUp / 1000).toISOString();
+    this.#startedAt = new Date(Date.now() + (this.#origin - now()) / 1000).toISOString();
     this.#next = this.#start + this.#pacer();
     this.finished = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -183,13 +151,13 @@ class Run {
   }
 
   #makeReady(): Visit {
-    const visit = new Visit(this.#plan, this.#nextTarget());
-    this.#turn++;
+    const visit = new Visit(this.#plan, this.#nextTarget(), this.#number);
+    this.#number += this.#step;
     return visit;
   }
 
   #nextTarget(): Target {
-    return this.#targets[this.#turn % this.#targets.length]!;
+    return this.#targets[this.#number % this.#targets.length]!;
   }
 
   #beginOne(intended: number, late: number): void {
@@ -205,7 +173,8 @@ class Run {
     if (refusal !== undefined) {
       if (!measured) return;
       this.#tally.fail(refusal, intended - this.#origin, late);
-      this.#options.onVisit?.({ intended, done: intended + late, failure: refusal });
+      this.#slow++;
+      this.#options.onVisit?.({ intended, done: intended + late, paused: 0, failure: refusal });
       return;
     }
     const visit = this.#ready ?? this.#makeReady();
@@ -219,6 +188,7 @@ class Run {
     this.#inFlight.delete(visit);
     if (visit.intended >= this.#origin) {
       this.#tally.ended(visit, this.#origin);
+      if (this.#isSlow(visit)) this.#slow++;
       this.#options.onVisit?.(visit);
     }
     if (this.#allBegun) this.#finishIfOver();
@@ -232,9 +202,28 @@ class Run {
     this.#swept = at;
     const limit = at - this.#timeout;
     for (const visit of this.#inFlight) {
-      if (visit.intended > limit) return;
-      visit.timeOut();
+      if (visit.intended > limit) break;
+      if (visit.waited(at) > this.#timeout) visit.timeOut();
     }
+    this.#tellSlow(at);
+  }
+
+  #isSlow({ done, intended, paused, failure }: Visit): boolean {
+    if (failure !== undefined) return failure !== 'interrupted';
+    return done - intended - paused > (this.#options.slow?.afterMs ?? 0) * 1000;
+  }
+
+  #tellSlow(at: number): void {
+    const { slow } = this.#options;
+    if (!slow || this.#aborted) return;
+    let count = this.#slow;
+    for (const visit of this.#inFlight) {
+      if (at - visit.intended <= slow.afterMs * 1000) break;
+      if (visit.intended >= this.#origin && visit.waited(at) > slow.afterMs * 1000) count++;
+    }
+    if (count <= this.#toldSlow) return;
+    this.#toldSlow = count;
+    slow.onCount(count);
   }
 
   #report(): void {
@@ -272,16 +261,26 @@ class Run {
     const cpu = this.#cpuBefore ? process.cpuUsage(this.#cpuBefore) : { user: 0, system: 0 };
     // When every visit began in time this is the offered rate; when beginning them took longer, it is less.
     const planned = this.#aborted ? wall : options.durationMs * 1000;
+    const { requestsPerVisit = 1, lifetime, share } = options;
+    const drawn = typeof requestsPerVisit !== 'number';
     const took = Math.max(planned, this.#lastBegun - this.#origin);
     return {
       urls: options.urls.map(withoutCredentials),
       arrivals: options.arrivals ?? 'constant',
       seed: options.seed ?? 1,
-      offeredRate: options.rate,
+      offeredRate: options.rate / (share?.of ?? 1),
       achievedRate: took > 0 ? (this.#measuredVisits * 1e6) / took : 0,
       durationMs: options.durationMs,
       warmUpMs: options.warmUpMs ?? 0,
-      requestsPerVisit: this.#plan.requestsPerVisit,
+      requestsPerVisit: drawn ? meanOf(requestsPerVisit) : requestsPerVisit,
+      ...(drawn || lifetime
+        ? {
+            visitors: {
+              requests: drawn ? requestsPerVisit.text : String(requestsPerVisit),
+              lifetime: lifetime?.text ?? 'none',
+            },
+          }
+        : {}),
       timeoutMs: this.#timeout / 1000,
       startedAt: this.#startedAt,
       complete: !this.#aborted,

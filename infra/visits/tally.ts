@@ -82,7 +82,7 @@ export class Tally {
       return;
     }
     if (visit.status !== 0) add(this.#statuses, String(visit.status));
-    const total = visit.done - visit.intended;
+    const total = visit.done - visit.intended - visit.paused;
     if (visit.failure !== undefined) {
       this.fail(visit.failure, visit.intended - origin, total, visit);
       return;
@@ -96,7 +96,7 @@ export class Tally {
     record(this.#phases.secure, visit.secured - visit.connected);
     record(this.#phases.firstByte, visit.firstByte - visit.secured);
     record(this.#phases.lastByte, visit.lastByte - visit.firstByte);
-    record(this.#phases.moreRequests, visit.done - visit.lastByte);
+    record(this.#phases.moreRequests, visit.done - visit.lastByte - visit.paused);
     if (visit.handshakes?.every(({ resumed }) => resumed)) this.#tls.resumedVisits++;
     if (visit.ownSecure === 0 && visit.ownFirstByte === 0) return;
     this.#work ??= { secure: createHistogram(), firstByte: createHistogram() };
@@ -179,6 +179,7 @@ export class Tally {
           ? { work: { secure: spread(this.#work.secure), firstByte: spread(this.#work.firstByte) } }
           : {}),
         cpuShare: wallMicros > 0 ? cpuMicros / wallMicros : 0,
+        processes: 1,
         keptUp: warnings.length === 0,
         warnings,
       },

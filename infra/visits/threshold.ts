@@ -9,6 +9,24 @@ export interface Threshold {
   check(result: VisitResult): string | undefined;
 }
 
+/** What a person writes of a figure, read: `p99<50ms`. */
+export interface Condition {
+  readonly text: string;
+  /** As it is written: `p99`, `failures`, `connect.p99`. */
+  readonly name: string;
+  readonly above: boolean;
+  readonly figure: Figure;
+}
+
+interface Figure {
+  /** Microseconds, visits, per cent or visits a second. */
+  readonly limit: number;
+  /** Per cent of all visits. */
+  readonly share?: boolean;
+  read(result: VisitResult): number | undefined;
+  show(value: number): string;
+}
+
 /** What a person writes, and the figure's name in a result. */
 const percentiles = {
   mean: 'mean',
@@ -33,21 +51,25 @@ const places = [
 const help = `a limit reads FIGURE>VALUE or FIGURE<VALUE: mean, p50, p90, p99, p99.9, max (or e.g. connect.p99; of ${places.join(', ')}) with a duration, failures or late with a number or a percentage, rate with a number`;
 
 /** Throws BAD_OPTION for what it cannot read. */
-export function parseThreshold(text: string): Threshold {
+export function parseCondition(option: string, text: string): Condition {
   const match = /^\s*([A-Za-z0-9.]+)\s*([<>])\s*(.+?)\s*$/.exec(text);
   const figure = match && figureFor(match[1]!, match[3]!);
-  if (!match || !figure) {
-    throw new BatonError('BAD_OPTION', { option: '--fail-if', problem: help, value: text });
-  }
-  const above = match[2] === '>';
+  if (!match || !figure) throw new BatonError('BAD_OPTION', { option, problem: help, value: text });
+  return { text: text.trim(), name: match[1]!, above: match[2] === '>', figure };
+}
+
+/** Of `--fail-if`. Throws BAD_OPTION for what it cannot read. */
+export function parseThreshold(text: string): Threshold {
+  const condition = parseCondition('--fail-if', text);
+  const { name, above, figure } = condition;
   return {
-    text: text.trim(),
+    text: condition.text,
     check(result) {
       const value = figure.read(result);
       if (value === undefined)
-        return `no visit succeeded that has this figure, so "${text.trim()}" cannot be answered`;
+        return `no visit succeeded that has this figure, so "${condition.text}" cannot be answered`;
       const crossed = above ? value > figure.limit : value < figure.limit;
-      return crossed ? `${match[1]} is ${figure.show(value)}, against the limit ${text.trim()}` : undefined;
+      return crossed ? `${name} is ${figure.show(value)}, against the limit ${condition.text}` : undefined;
     },
   };
 }
@@ -57,14 +79,9 @@ function measureAt({ latency, messages, phases }: VisitResult, where: (typeof pl
   return where === 'message' ? messages?.roundTrip : phases[where];
 }
 
-interface Figure {
-  readonly limit: number;
-  read(result: VisitResult): number | undefined;
-  show(value: number): string;
-}
-
 function figureFor(name: string, value: string): Figure | undefined {
-  if (name === 'failures') return share(value, (result) => [result.failed, result.visits]);
+  if (name === 'failures' || name === 'failed')
+    return share(value, (result) => [result.failed, result.visits]);
   if (name === 'late') return share(value, (result) => [result.lateness.late, result.visits]);
   if (name === 'rate') {
     return /^\d+(\.\d+)?$/.test(value)
@@ -100,6 +117,7 @@ function share(value: string, of: (result: VisitResult) => [number, number]): Fi
   const percent = match[2] === '%';
   return {
     limit: Number(match[1]),
+    share: percent,
     read: (result) => {
       const [part, whole] = of(result);
       if (!percent) return part;

@@ -4,6 +4,7 @@ import { now } from './clients.ts';
 import type { Answer, Conversation, Converse, Listener, Made } from './conversation.ts';
 import { failureOf } from './failures.ts';
 import type { LinePlan } from './line.ts';
+import { Pauses } from './pauses.ts';
 import type { Secured } from './secure.ts';
 import { endpointsOf, type Redirects, type Target } from './target.ts';
 
@@ -12,7 +13,10 @@ const REDIRECTS_MAX = 20;
 
 /** What all visits of a run share. */
 export interface VisitPlan extends LinePlan {
-  readonly requestsPerVisit: number;
+  /** How many requests the visit of this number makes. */
+  readonly requests: (number: number) => number;
+  /** How long it stays, milliseconds; undefined: it leaves with its last answer. */
+  readonly lifetime: ((number: number) => number) | undefined;
   /** On a WebSocket. */
   readonly messagesPerVisit: number;
   readonly redirects: Redirects;
@@ -62,6 +66,8 @@ export class Visit implements Listener {
   /** This process's own part of `secured` and of `firstByte`, microseconds; known of TLS, HTTP/2 and WebSocket. */
   ownSecure = 0;
   ownFirstByte = 0;
+  /** What it waits by itself is in no phase and not in its total. */
+  readonly #pauses = new Pauses();
 
   readonly #plan: VisitPlan;
   /** Connections that are being closed. */
@@ -71,10 +77,16 @@ export class Visit implements Listener {
   /** Answers to the request proper that were read whole; redirects are not among them. */
   #answers = 0;
 
+  readonly #requests: number;
+  /** Microseconds. */
+  readonly #stay: number;
+
   /** It is made ready, so that it can begin at once: a client's own work before the first packet is not the server's. */
-  constructor(plan: VisitPlan, target: Target) {
+  constructor(plan: VisitPlan, target: Target, number: number) {
     this.#plan = plan;
     this.#target = target;
+    this.#requests = plan.requests(number);
+    this.#stay = (plan.lifetime?.(number) ?? 0) * 1000;
     this.#conversation = this.#prepare();
   }
 
@@ -97,9 +109,20 @@ export class Visit implements Listener {
     this.#finish(this.#conversation?.lateFailure ?? 'timeout');
   }
 
+  /** How long it has waited for others so far, microseconds. */
+  waited(at: number): number {
+    const until = this.done !== 0 ? this.done : (this.#pauses.since ?? at);
+    return until - this.intended - this.paused;
+  }
+
+  get paused(): number {
+    return this.#pauses.total;
+  }
+
   /** Ends the visit from outside. */
   abandon(failure: string): void {
-    this.#finish(failure);
+    if (this.done !== 0 && this.#pauses.on) this.#depart();
+    else this.#finish(failure);
   }
 
   #connect(conversation: Conversation): void {
@@ -144,15 +167,30 @@ export class Visit implements Listener {
   }
 
   onFailure(name: string): void {
-    this.#finish(name);
+    if (!this.#pauses.on) this.#finish(name);
+    // Nothing is going on on it: a visitor who stays has gone then, and another goes on elsewhere when it is time.
+    else if (this.done !== 0) this.#depart();
+    else if (this.#target.websocket) this.#finish(name);
+    else this.#leaveThisOne();
   }
 
-  #goOnElsewhere(): void {
+  /** Waits until it is time for the `index`-th of `of` things that are spread over its stay, if it is not yet. */
+  #whenTime(index: number, of: number, at: number, go: () => void): void {
+    const wait = this.#stay === 0 ? 0 : this.begun + (this.#stay * index) / of - now();
+    if (wait < 1000) go();
+    else this.#pauses.begin(at, wait, true, go);
+  }
+
+  #leaveThisOne(): void {
     this.#leaving++;
     this.#leave(() => {
       this.#leaving--;
       this.#tellIfDone();
     });
+  }
+
+  #goOnElsewhere(): void {
+    this.#leaveThisOne();
     this.#conversation = this.#prepare();
     this.#connect(this.#conversation);
   }
@@ -171,6 +209,8 @@ export class Visit implements Listener {
 
   /** `at`: when its last byte came. */
   onAnswer(answer: Answer, at: number): void {
+    // To nothing: it has ended.
+    if (this.#pauses.on) return this.onFailure('closed_early');
     const { status, location, bodyBytes, keepAlive } = answer;
     this.status = status;
     this.bytes += bodyBytes;
@@ -186,14 +226,26 @@ export class Visit implements Listener {
   #goOn(keepAlive: boolean, at: number): void {
     this.#answers++;
     if (this.#answers === 1) this.lastByte = at;
-    if (this.#answers === this.#plan.requestsPerVisit) {
-      this.#finish(undefined, at);
-    } else if (keepAlive) {
-      this.#ask();
-    } else {
+    if (this.#answers === this.#requests) return this.#stayOn(at, keepAlive);
+    this.#whenTime(this.#answers, this.#requests, at, () => {
       // The server will not take another request here, so the visitor goes on as any client does: on a new connection.
-      this.#goOnElsewhere();
-    }
+      if (keepAlive && this.#conversation) this.#ask();
+      else this.#goOnElsewhere();
+    });
+  }
+
+  /** All is answered; one that stays keeps its connection until its time is over, or the server does not keep it. */
+  #stayOn(at: number, connected: boolean): void {
+    const left = this.#stay === 0 ? 0 : this.begun + this.#stay - now();
+    if (!connected || left < 1000) return this.#finish(undefined, at);
+    this.done = at;
+    this.#pauses.begin(at, left, false, () => this.#leaveThisOne());
+  }
+
+  /** The end of one that is done and has stayed. */
+  #depart(): void {
+    this.#pauses.end();
+    this.#leaveThisOne();
   }
 
   #upgraded(status: number, at: number): void {
@@ -206,8 +258,9 @@ export class Visit implements Listener {
   onMessage(micros: number, at: number): void {
     this.messages++;
     this.#plan.onMessage(this, micros);
-    if (this.messages === this.#plan.messagesPerVisit) this.#finish(undefined, at);
-    else this.#conversation!.say();
+    const { messagesPerVisit } = this.#plan;
+    if (this.messages === messagesPerVisit) this.#stayOn(at, true);
+    else this.#whenTime(this.messages, messagesPerVisit, at, () => this.#conversation!.say());
   }
 
   #follow(status: number, location: string | undefined, at: number): void {
@@ -235,12 +288,9 @@ export class Visit implements Listener {
     this.failure = failure;
     // One that fails while it is made ready fails when it is its time.
     if (this.begun === 0) return;
+    this.#pauses.end(at);
     this.done = at;
-    this.#leaving++;
-    this.#leave(() => {
-      this.#leaving--;
-      this.#tellIfDone();
-    });
+    this.#leaveThisOne();
   }
 
   /** When nothing of its connections is left. */

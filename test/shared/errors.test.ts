@@ -14,6 +14,7 @@ const pinned: Record<
   UNKNOWN_DELIVERY: [1, 'user', false, 'name', 'known'],
   UNKNOWN_EXPERIMENT: [2, 'user', false, 'name', 'known'],
   CONFIG_UNREADABLE: [2, 'user', false, 'file', 'problem'],
+  LAB_FILE: [2, 'user', false, 'where', 'problem'],
   NOTHING_TO_RELOAD: [1, 'user', false],
   PORT_IN_USE: [1, 'user', true, 'address', 'option'],
   ADDRESS_UNAVAILABLE: [1, 'user', false, 'address', 'problem', 'option'],

@@ -10,6 +10,8 @@ export interface Experiment {
   readonly question: string;
   /** How long it takes on the netns lab, about, in seconds. */
   readonly seconds: { readonly full: number; readonly quick: number };
+  /** What runs it. Default: `baton lab NAME`. */
+  readonly command?: string;
   run(context: ExperimentContext): Promise<Findings>;
 }
 

@@ -47,7 +47,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions)
       experiment: experiment.name,
       title: experiment.title,
       question: experiment.question,
-      command: `baton lab ${experiment.name} --on ${on.name}${options.quick ? ' --quick' : ''}`,
+      command: `${experiment.command ?? `baton lab ${experiment.name}`} --on ${on.name}${options.quick ? ' --quick' : ''}`,
       startedAt: new Date(began).toISOString(),
       seconds: (Date.now() - began) / 1000,
       complete: !options.signal.aborted,

@@ -4,7 +4,7 @@
  *
  *     node infra/lab/delay/main.ts NEAR FAR LINK
  *
- * LINK is a file with what the link does (see encodeLink); whoever writes it changes the link at once.
+ * LINK is a file with what the link does (see encodeCable); whoever writes it changes the link at once.
  *
  * Measured on a 2-core machine with others at work, 10 ms at 5,000 packets a second: 0.03 ms late at p50, 0.15 at p99.
  */
@@ -25,10 +25,11 @@ const LATENESS_MAX_MICROS = 100;
 const BURST = 16;
 
 const [near, far, file] = process.argv.slice(2) as [string, string, string];
-const link = new Float64Array(mapFile(file, LINK_BYTES).view.buffer);
+const link = mapFile(file, 2 * LINK_BYTES).view.buffer;
+const direction = (index: number) => new Float64Array(link, index * LINK_BYTES, LINK_BYTES / 8);
 const taps = [openTap(near), openTap(far)] as const;
 /** wires[i] leads from taps[i] to the other one. */
-const wires = [createWire(link, 1), createWire(link, 2)] as const;
+const wires = [createWire(direction(0), 1), createWire(direction(1), 2)] as const;
 
 sharpenTimers();
 const realtime = becomeRealtime(PRIORITY);

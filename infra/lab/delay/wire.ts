@@ -8,6 +8,8 @@ import { allocate, type Memory } from '../../../shared/sys/memory.ts';
 export interface Link {
   /** One way, so that a round trip takes twice as long. */
   readonly delayMs?: number;
+  /** What the delay of a frame is longer or shorter by at most, at random; none overtakes another for it. */
+  readonly jitterMs?: number;
   /** Bits on the wire, counted with 24 bytes a frame that the card adds (IEEE 802.3: preamble, checksum, gap). */
   readonly rateMbit?: number;
   /** The share of the frames that is lost, at random. */
@@ -18,11 +20,30 @@ export interface Link {
   readonly reorderPercent?: number;
 }
 
-/** Where a wire finds what its link does at this moment: five 64-bit floats, 0 for what it does not do. */
-export const LINK_BYTES = 40;
+/** A link, both ways alike; or one that does something else to what leaves its host than to what comes there. */
+export type Cable = Link | { readonly out: Link; readonly in: Link };
+
+export const directionsOf = (cable: Cable): { readonly out: Link; readonly in: Link } =>
+  'out' in cable ? cable : { out: cable, in: cable };
+
+/** Where a wire finds what its link does at this moment: six 64-bit floats, 0 for what it does not do. */
+export const LINK_BYTES = 48;
 export const encodeLink = (link: Link): Float64Array => {
   const { delayMs = 0, rateMbit = 0, lossPercent = 0, duplicatePercent = 0, reorderPercent = 0 } = link;
-  return Float64Array.of(delayMs, rateMbit, lossPercent, duplicatePercent, reorderPercent);
+  return Float64Array.of(
+    delayMs,
+    rateMbit,
+    lossPercent,
+    duplicatePercent,
+    reorderPercent,
+    link.jitterMs ?? 0,
+  );
+};
+
+/** Both directions, one after the other: what comes to the host, and what leaves it. */
+export const encodeCable = (cable: Cable): Float64Array => {
+  const directions = directionsOf(cable);
+  return Float64Array.of(...encodeLink(directions.in), ...encodeLink(directions.out));
 };
 
 /** The largest frame: an MTU of 1500 with Ethernet's header and a VLAN tag. */
@@ -84,9 +105,8 @@ export function createWire(link: Float64Array, seed: number, slots: number = DEF
       return count === slots ? -1 : places[slotAt(count)]! * FRAME_MAX;
     },
     enter(length, nowMicros) {
-      const [delayMs, rateMbit, lossPercent, duplicatePercent, reorderPercent] = link as unknown as [
-        ...[number, number, number, number, number],
-      ];
+      const [delayMs, rateMbit, lossPercent, duplicatePercent, reorderPercent, jitterMs] =
+        link as unknown as [...[number, number, number, number, number, number]];
       if (chance(lossPercent)) return false;
       if (sentMicros < nowMicros) sentMicros = nowMicros;
       if (rateMbit > 0) {
@@ -94,7 +114,8 @@ export function createWire(link: Float64Array, seed: number, slots: number = DEF
         sentMicros += ((length + FRAMING_BYTES) * 8) / rateMbit;
       }
       // A delay that has become shorter must not let a frame overtake another.
-      lastDue = Math.max(lastDue, sentMicros + delayMs * 1000);
+      const jitter = jitterMs > 0 ? (2 * random() - 1) * jitterMs : 0;
+      lastDue = Math.max(lastDue, sentMicros + Math.max(0, delayMs + jitter) * 1000);
       const place = places[slotAt(count)]!;
       add(length);
       if (count < slots && chance(duplicatePercent)) {

@@ -6,7 +6,7 @@ import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BatonError } from '../../../shared/errors.ts';
-import { encodeLink, type Link } from '../delay/wire.ts';
+import { type Cable, encodeCable, type Link } from '../delay/wire.ts';
 import { run } from './command.ts';
 
 const delayLine = fileURLToPath(new URL(`../delay/main${extname(import.meta.url)}`, import.meta.url));
@@ -37,10 +37,11 @@ export async function hasNetem(namespace: string): Promise<boolean> {
 
 /** For one direction (tc-netem(8)). Its own limit of 1000 packets would drop what a long delay holds. */
 export function netemArguments(link: Link): string[] {
-  const { delayMs, rateMbit, lossPercent, duplicatePercent, reorderPercent } = link;
+  const { delayMs, jitterMs, rateMbit, lossPercent, duplicatePercent, reorderPercent } = link;
   return [
     ...['netem', 'limit', '16384'],
-    ...(delayMs === undefined ? [] : ['delay', `${delayMs}ms`]),
+    ...(delayMs === undefined && jitterMs === undefined ? [] : ['delay', `${delayMs ?? 0}ms`]),
+    ...(jitterMs === undefined ? [] : [`${jitterMs}ms`]),
     ...(rateMbit === undefined ? [] : ['rate', `${rateMbit}mbit`]),
     ...(lossPercent === undefined ? [] : ['loss', `${lossPercent}%`]),
     ...(duplicatePercent === undefined ? [] : ['duplicate', `${duplicatePercent}%`]),
@@ -50,8 +51,8 @@ export function netemArguments(link: Link): string[] {
 }
 
 /** What a delay line does from now on. In place: the line has the file mapped. */
-export const writeLinkFile = (file: string, link: Link): void =>
-  writeFileSync(file, encodeLink(link), { flag: 'r+' });
+export const writeLinkFile = (file: string, cable: Cable): void =>
+  writeFileSync(file, encodeCable(cable), { flag: 'r+' });
 
 /**
  * Makes the cards `near` and `far` in the namespace, with a link between them that does what `file` says (made here). It
@@ -61,10 +62,10 @@ export async function startDelayLine(
   namespace: string,
   near: string,
   far: string,
-  link: Link,
+  cable: Cable,
   file: string,
 ): Promise<void> {
-  writeFileSync(file, encodeLink(link));
+  writeFileSync(file, encodeCable(cable));
   const command = [process.execPath, ...steady, delayLine, near, far, file];
   const child = spawn('ip', ['netns', 'exec', namespace, ...command], {
     detached: true,

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../../../shared/errors.ts';
-import type { Link } from '../delay/wire.ts';
+import { type Cable, directionsOf, type Link } from '../delay/wire.ts';
 import type { Host } from '../lab.ts';
 import { baton, runToEnd, startService } from '../service.ts';
 import { ip, run, sysctl } from './command.ts';
@@ -126,13 +126,20 @@ async function buildHost(
     ],
     namespace,
   );
-  if (link && netem) await applyNetem(link, [bridge, port], [namespace, 'eth0']);
+  if (link && netem) await applyCable(link, [bridge, port], [namespace, 'eth0']);
 }
 
-async function applyNetem(link: Link, ...ends: readonly [namespace: string, dev: string][]): Promise<void> {
-  for (const [namespace, dev] of ends)
-    await run(['tc', '-n', namespace, 'qdisc', 'replace', 'dev', dev, 'root', ...netemArguments(link)]);
+type End = readonly [namespace: string, dev: string];
+
+/** What leaves the bridge's end comes to the host. */
+async function applyCable(cable: Cable, bridge: End, host: End): Promise<void> {
+  const directions = directionsOf(cable);
+  await applyNetem(directions.in, bridge);
+  await applyNetem(directions.out, host);
 }
+
+const applyNetem = (link: Link, [namespace, dev]: End) =>
+  run(['tc', '-n', namespace, 'qdisc', 'replace', 'dev', dev, 'root', ...netemArguments(link)]);
 
 const namespaceOf = (record: LabRecord, host: string) => `${record.name}-${host}`;
 /** The card that a host's cable has at the bridge. */
@@ -154,7 +161,7 @@ function createHost(record: LabRecord, bridge: string, spec: LabHost, netem: boo
         const problem = `the cable of ${spec.name} was built as a plain one; give it a link when the lab is started`;
         throw new BatonError('LAB_FAILED', { problem });
       }
-      if (netem) await applyNetem(link, [bridge, portOf(spec.name)], [namespace, 'eth0']);
+      if (netem) await applyCable(link, [bridge, portOf(spec.name)], [namespace, 'eth0']);
       else writeLinkFile(linkFile(record, spec.name), link);
     },
     async setCable(isIn) {

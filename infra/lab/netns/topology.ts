@@ -1,5 +1,6 @@
 /** The netns lab's hosts and addresses: data, which network.ts builds. */
-import type { Link } from '../delay/wire.ts';
+import type { Cable } from '../delay/wire.ts';
+import { namesOf, type Wanted } from '../wanted.ts';
 
 export interface LabHost {
   /** At most 10 characters: network cards are called after it (IFNAMSIZ is 16). */
@@ -14,7 +15,7 @@ export interface LabHost {
    */
   readonly vip: 'answers' | 'moves' | 'silent' | 'none';
   /** What its cable does to what passes, both ways; nothing when it is left out. */
-  readonly link?: Link | undefined;
+  readonly link?: Cable | undefined;
 }
 
 export interface Topology {
@@ -24,10 +25,10 @@ export interface Topology {
 }
 
 /** By host name: `client`, `head`, `head2`, `d1`, `d2`, ... */
-export type Links = Readonly<Record<string, Link>>;
+export type Links = Readonly<Record<string, Cable>>;
 
 /** All on one segment; d1 is 10.77.0.11 and fd77::11. Each lab is a world of its own, so they all look like this. */
-export function labTopology(deliveries: number, links: Links = {}, heads: 1 | 2 = 1): Topology {
+export function labTopology(deliveries: Wanted, links: Links = {}, heads: 1 | 2 = 1): Topology {
   const host = (name: string, number: number, vip: LabHost['vip']): LabHost => ({
     name,
     addresses: [`10.77.0.${number}/24`, `fd77::${number}/64`],
@@ -40,7 +41,7 @@ export function labTopology(deliveries: number, links: Links = {}, heads: 1 | 2 
     hosts: [
       host('client', 1, 'none'),
       ...(heads === 1 ? [host('head', 2, 'answers')] : [host('head', 2, 'moves'), host('head2', 3, 'moves')]),
-      ...Array.from({ length: deliveries }, (_, i) => host(`d${i + 1}`, 11 + i, 'silent')),
+      ...namesOf(deliveries).map((name, index) => host(name, 11 + index, 'silent')),
     ],
   };
 }

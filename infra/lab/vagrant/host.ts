@@ -2,6 +2,7 @@
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { BatonError } from '../../../shared/errors.ts';
+import { directionsOf } from '../delay/wire.ts';
 import type { Host, Service } from '../lab.ts';
 import { netemArguments } from '../netns/link.ts';
 import { baton, nameOf } from '../service.ts';
@@ -41,11 +42,10 @@ export async function createHost(connection: Connection, admin?: string): Promis
           "the head's cable cannot be changed in this lab, as its card steers what comes in; change those of the others";
         throw new BatonError('LAB_FAILED', { problem });
       }
-      const nothing = Object.keys(link).length === 0;
-      await connection.run(
-        [script('cable'), ...(nothing ? [] : netemArguments(link))],
-        'setting what the cable does',
-      );
+      const directions = directionsOf(link);
+      const nothing = [directions.out, directions.in].every((each) => Object.keys(each).length === 0);
+      const both = [...netemArguments(directions.out), '--', ...netemArguments(directions.in)];
+      await connection.run([script('cable'), ...(nothing ? [] : both)], 'setting what the cable does');
     },
     async services(what) {
       await connection.run([script('service'), what], `${what} of the services`);

@@ -56,7 +56,14 @@ function visits(text: () => string): Report['cases'][number]['rounds'][number]['
     failedAfter: spread,
     phases: Object.fromEntries(phaseNames.map((name) => [name, measure])) as never,
     lateness: { lateAfterMicros: 1, late: 0, p50: 1, p99: 1, max: 1 },
-    generator: { cpuMicros: 1, cpuShare: 0.1, realtime: false, keptUp: true, warnings: [text()] },
+    generator: {
+      cpuMicros: 1,
+      processes: 1,
+      cpuShare: 0.1,
+      realtime: false,
+      keptUp: true,
+      warnings: [text()],
+    },
   };
 }
 

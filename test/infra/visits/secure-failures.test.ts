@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { explain } from '../../../infra/visits/failures.ts';
-import { runVisits, type VisitOptions } from '../../../infra/visits/run.ts';
+import type { VisitOptions } from '../../../infra/visits/options.ts';
+import { runVisits } from '../../../infra/visits/run.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen, serveBetween, serveTcp } from '../../support/tls-servers.ts';
 

@@ -5,8 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
+import type { VisitOptions } from '../../../infra/visits/options.ts';
 import { phaseNames, visitResultSchema } from '../../../infra/visits/result.ts';
-import { runVisits, type VisitOptions } from '../../../infra/visits/run.ts';
+import { runVisits } from '../../../infra/visits/run.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen, serveBetween, serveTcp } from '../../support/tls-servers.ts';
 

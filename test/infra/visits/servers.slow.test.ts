@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { runVisits, type VisitOptions } from '../../../infra/visits/run.ts';
+import type { VisitOptions } from '../../../infra/visits/options.ts';
+import { runVisits } from '../../../infra/visits/run.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { needing } from '../../support/needs.ts';
 

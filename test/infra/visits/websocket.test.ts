@@ -4,8 +4,9 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { Server, Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { VisitOptions } from '../../../infra/visits/options.ts';
 import { phaseNames } from '../../../infra/visits/result.ts';
-import { runVisits, type VisitOptions } from '../../../infra/visits/run.ts';
+import { runVisits } from '../../../infra/visits/run.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen, serveTcp } from '../../support/tls-servers.ts';
 

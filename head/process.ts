@@ -140,7 +140,7 @@ export class HeadProcess implements Head {
     return {
       status: () => this.status(),
       setMode: (mode: Mode) => this.setMode(mode),
-      drain: (name: string, on: boolean) => this.drain(name, on),
+      drain: (name: string, on: boolean, move?: boolean) => this.drain(name, on, move),
       reload: () => this.reload(),
       metrics: this.#metrics,
       upgrade: () => this.upgrade(),
@@ -492,8 +492,8 @@ export class HeadProcess implements Head {
     this.#log.info({ mode }, 'mode switched');
   }
 
-  drain(name: string, on: boolean): void {
-    this.#registry.drain(name, on);
+  drain(name: string, on: boolean, move?: boolean): boolean {
+    return this.#registry.drain(name, on, move);
   }
 
   status(): HeadStatus {

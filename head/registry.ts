@@ -174,7 +174,10 @@ export class Registry {
       heard: () => {
         delivery.lastHeard = performance.now();
       },
-      pong: (count) => scoreboard.setDirectOpen(slot, count),
+      pong: (count, left) => {
+        delivery.left = left;
+        scoreboard.setDirectOpen(slot, count);
+      },
       // What a delivery that was dropped still says counts for nothing: its slot may be another's.
       ended: (count) => {
         if (delivery.state === 'down') return;
@@ -289,9 +292,9 @@ export class Registry {
 
   /**
    * An operator's wish: give it nothing more, or again. It holds for the name, whoever has it and however often it comes
-   * and goes. Throws UNKNOWN_DELIVERY.
+   * and goes. `move`: what it has goes to others, as long as this registration lasts; whether it can. Throws UNKNOWN_DELIVERY.
    */
-  drain(name: string, on: boolean): void {
+  drain(name: string, on: boolean, move = false): boolean {
     const delivery = this.#slots.find((one) => one?.introduction.name === name);
     if (!delivery && !this.#parts.drained.has(name)) {
       const registered = this.#slots.filter((one) => one !== undefined && one.state !== 'down');
@@ -299,7 +302,10 @@ export class Registry {
       throw new BatonError('UNKNOWN_DELIVERY', { name, known });
     }
     this.#parts.drained.set(name, on);
-    if (delivery && delivery.state !== 'down' && !delivery.leaving) this.#setDraining(delivery, on);
+    if (!delivery || delivery.state === 'down') return false;
+    if (!delivery.leaving) this.#setDraining(delivery, on);
+    delivery.registrant.move?.(on && move);
+    return delivery.registrant.move !== undefined;
   }
 
   #setDraining(delivery: Delivery, on: boolean): void {

@@ -59,6 +59,9 @@ const handoffSteps = [
   'answer',
   'fail',
   'close',
+  // What a delivery has given back: it is the head's, or stays with the delivery.
+  'regain',
+  'decline',
   // From one head to its successor, which begins with it before the other leaves it.
   'succeed',
   'pass',
@@ -72,6 +75,8 @@ const handoffSteps = [
   'ended',
   'leave',
   'serve',
+  'give',
+  'stay',
   'finish',
 ] as const;
 

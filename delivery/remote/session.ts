@@ -44,6 +44,8 @@ export async function openRemoteSession(
 }
 
 class RemoteSession implements Session {
+  /** A connection that moved here cannot be given back. */
+  readonly waysBack = [];
   readonly #adoptedFlows: AdoptedFlows;
   readonly #events: SessionEvents;
   readonly #adoptions: Adoptions;

@@ -119,8 +119,12 @@ export class WorkerLoop {
       desk: this.#desk,
       reader: this.#reader,
       counters: this.#counters,
+      connections: this.#connections,
+      scoreboard: this.#scoreboard,
       clock: this.#clock,
       tuning,
+      headBytesMax: settings.headBytesMax,
+      mayRegain: () => !this.#passing.isFrozen && this.#stopBy === Number.POSITIVE_INFINITY,
       tell,
     });
     this.#listeners = settings.listeners.map(

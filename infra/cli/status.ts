@@ -74,7 +74,7 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
   ];
   const rows = deliveries.map((delivery) => [
     delivery.name,
-    delivery.state,
+    delivery.left ? `${delivery.state}, ${leftOf(delivery.left)}` : delivery.state,
     delivery.transport,
     delivery.direct ?? '-',
     ...(areNamed ? [namesOf(delivery)] : []),
@@ -90,6 +90,10 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
     ),
   ];
 }
+
+/** What a delivery still has that gives its connections back. */
+const leftOf = ({ busy, stays }: NonNullable<DeliveryStatus['left']>): string =>
+  `${busy} busy, ${stays} cannot move`;
 
 /** The first, and how many more. */
 function namesOf({ serves }: DeliveryStatus): string {

@@ -91,6 +91,7 @@ test('a hello is refused for each value that is out of its bounds, which is name
     ],
     active: [-1, 2 ** 32, 0.5],
     directTls: ['no', true, null],
+    moves: ['no', true, null],
     serves: [
       [],
       null,

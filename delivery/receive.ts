@@ -192,13 +192,9 @@ class Receiving implements Receiver {
   async #takeLeave(returned: AbortSignal): Promise<void> {
     // What is answered in the same breath as the server is closed is answered as it would be without a head.
     if (this.#serverCloses) await nextTurn();
+    const isLeaving = (socket: Socket) => this.#serverCloses || this.#isOurs(socket);
     if (this.#options.move) this.#mover.start();
-    const farewell = sayFarewell(
-      this.#server,
-      (socket) =>
-        (this.#serverCloses || this.#isOurs(socket)) &&
-        (this.#mover.isDeclined || !this.#mover.spares(socket)),
-    );
+    let farewell = sayFarewell(this.#server, (socket) => isLeaving(socket) && !this.#mover.spares(socket));
     const back = new Promise<void>((resolve) => returned.addEventListener('abort', () => resolve()));
     void back.then(() => {
       farewell.end();
@@ -206,6 +202,12 @@ class Receiving implements Receiver {
     });
     const { promise: late } = this.#late;
     await this.#registration.leave(late, () => this.#untilMoved(returned));
+    if (this.#mover.isOn && !returned.aborted) {
+      this.#mover.stop();
+      farewell.end();
+      // What is in the middle of its answer is told as well.
+      farewell = sayFarewell(this.#server, isLeaving);
+    }
     if (this.#connections.count > 0 && !returned.aborted) {
       const empty = new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
       await Promise.race([empty, late, back]);

@@ -22,6 +22,10 @@ export interface Kept {
 export async function keepAlive(address: string): Promise<Kept> {
   const socket = await open(address);
   let text = Buffer.alloc(0);
+  /** Joined when all that is waited for may be there. */
+  let parts: Buffer[] = [];
+  let size = 0;
+  let needed = 0;
   let waiting: { take(): boolean; fail(error: Error): void } | undefined;
   let ended: string | undefined;
   const over = (how: string) => {
@@ -30,21 +34,33 @@ export async function keepAlive(address: string): Promise<Kept> {
     waiting = undefined;
   };
   socket.on('data', (part: Buffer) => {
-    text = Buffer.concat([text, part]);
-    if (waiting?.take()) waiting = undefined;
+    parts.push(part);
+    size += part.length;
+    if (size >= needed && waiting?.take()) waiting = undefined;
   });
   socket.on('error', (error: NodeJS.ErrnoException) => over(error.code ?? error.message));
   socket.on('end', () => over('FIN'));
   socket.on('close', () => over('closed'));
 
+  function join(): Buffer {
+    text = Buffer.concat([text, ...parts]);
+    parts = [];
+    size = text.length;
+    return text;
+  }
   function take(): Answer | undefined {
+    join();
+    needed = 0;
     const end = text.indexOf('\r\n\r\n');
     if (end < 0) return undefined;
     const headers = text.subarray(0, end).toString('latin1');
     const length = Number(/content-length: (\d+)/i.exec(headers)?.[1] ?? 0);
-    if (text.length < end + 4 + length) return undefined;
+    needed = end + 4 + length;
+    if (text.length < needed) return undefined;
+    needed = 0;
     const body = text.subarray(end + 4, end + 4 + length).toString('latin1');
     text = text.subarray(end + 4 + length);
+    size = text.length;
     return { status: Number(headers.slice(9, 12)), headers, body };
   }
   const kept: Kept = {
@@ -70,7 +86,7 @@ export async function keepAlive(address: string): Promise<Kept> {
       return (JSON.parse((await kept.ask('/whoami')).body) as { delivery: string }).delivery;
     },
     get unasked() {
-      return text.toString('latin1');
+      return join().toString('latin1');
     },
     get ended() {
       return ended;

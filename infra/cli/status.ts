@@ -46,7 +46,7 @@ export function render(status: HeadStatus, before?: HeadStatus, width = Infinity
   const drops = status.listeners.reduce((sum, listener) => sum + listener.drops, 0);
   const lines = [
     `head ${status.listen}  mode ${status.mode}  policy ${status.policy}  up ${status.uptimeSeconds.toFixed(0)} s  pid ${status.pid}`,
-    `accepted ${status.accepted}${rate}, open ${status.open}, lingering ${status.lingering}, ` +
+    `accepted ${status.accepted}${rate}, ${status.givenBack > 0 ? `given back ${status.givenBack}, ` : ''}open ${status.open}, lingering ${status.lingering}, ` +
       `queued ${queues(status)} of ${status.workers} x ${status.backlog}, ` +
       `turned away ${drops}`,
     ...Object.entries(status.outcomes).flatMap(([mode, outcomes]) => list(mode, outcomes)),

@@ -67,28 +67,43 @@ const untilEmpty = (name: string): Promise<unknown> =>
     (count) => count === 0,
   );
 
-test.serial('a request of which a part has come is answered where it has begun, and so are those behind it', async (t) => {
-  const client = await onD1();
-  const other = await onD1();
-  client.socket.write('GET /who');
-  other.socket.write('POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab');
-  await until('it has come', () => other.unasked, (text) => text.includes('200 OK'));
-  await drainByMoving(cluster.admin, 'd1');
-  const status = await cluster.untilStatus('two are left', ({ deliveries }) =>
-    deliveries.some(({ name, left }) => name === 'd1' && left?.busy === 2),
-  );
-  t.is(status.deliveries.find(({ name }) => name === 'd1')!.left!.stays, 0);
-  client.socket.write('ami HTTP/1.1\r\nHost: a\r\n\r\nGET /whoami HTTP/1.1\r\nHost: a\r\n\r\n');
-  const text = await until('two answers', () => client.unasked, (all) => all.split('"delivery"').length === 3);
-  t.is(text.split('"delivery":"d1"').length, 3);
-  other.socket.write('cde');
-  await until('the rest', () => other.unasked, (all) => all.endsWith('abcde'));
-  await untilEmpty('d1');
-  t.is(client.ended ?? other.ended, undefined);
-  client.socket.destroy();
-  other.socket.destroy();
-  await cluster.drain('d1', false);
-});
+test.serial(
+  'a request of which a part has come is answered where it has begun, and so are those behind it',
+  async (t) => {
+    const client = await onD1();
+    const other = await onD1();
+    client.socket.write('GET /who');
+    other.socket.write('POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab');
+    await until(
+      'it has come',
+      () => other.unasked,
+      (text) => text.includes('200 OK'),
+    );
+    await drainByMoving(cluster.admin, 'd1');
+    const status = await cluster.untilStatus('two are left', ({ deliveries }) =>
+      deliveries.some(({ name, left }) => name === 'd1' && left?.busy === 2),
+    );
+    t.is(status.deliveries.find(({ name }) => name === 'd1')!.left!.stays, 0);
+    client.socket.write('ami HTTP/1.1\r\nHost: a\r\n\r\nGET /whoami HTTP/1.1\r\nHost: a\r\n\r\n');
+    const text = await until(
+      'two answers',
+      () => client.unasked,
+      (all) => all.split('"delivery"').length === 3,
+    );
+    t.is(text.split('"delivery":"d1"').length, 3);
+    other.socket.write('cde');
+    await until(
+      'the rest',
+      () => other.unasked,
+      (all) => all.endsWith('abcde'),
+    );
+    await untilEmpty('d1');
+    t.is(client.ended ?? other.ended, undefined);
+    client.socket.destroy();
+    other.socket.destroy();
+    await cluster.drain('d1', false);
+  },
+);
 
 test.serial('what is in the middle of an answer moves when that has ended', async (t) => {
   const client = await onD1();
@@ -206,7 +221,10 @@ test.serial('what an earlier head had handed over moves as well', async (t) => {
   const client = await onD1();
   await cluster.head.kill();
   await cluster.restartHead();
-  await cluster.untilStatus('all are back', ({ deliveries }) => deliveries.filter(({ state }) => state === 'up').length >= 3);
+  await cluster.untilStatus(
+    'all are back',
+    ({ deliveries }) => deliveries.filter(({ state }) => state === 'up').length >= 3,
+  );
   // It is between two requests for less than the 5 s that a server keeps it.
   t.is(await client.who(), 'd1');
   t.true(await drainByMoving(cluster.admin, 'd1'));

@@ -10,8 +10,8 @@ import { STATE_MAX } from '../shared/wire/way-back.ts';
 import { AdoptedSocket } from './adopt.ts';
 import { apart, type Log } from './apart.ts';
 import type { Arrival, Connections } from './connections.ts';
-import { hold, isAtRest } from './held.ts';
-import { isHttp1, socketsBetweenRequests, speaksHttp2, speaksTls } from './http-connections.ts';
+import { type Held, hold, isAtRest } from './held.ts';
+import { answerOn, isHttp1, socketsBetweenRequests, speaksHttp2, speaksTls } from './http-connections.ts';
 import { traceGive, traceStay } from './steps.ts';
 import type { DeliveryWayBack } from './way-back.ts';
 
@@ -19,7 +19,7 @@ const LOOK_EVERY_MS = 50;
 /** Where nobody can take one, the others wait for so long before they are offered, and for twice as long each time. */
 const REST_MS = 50;
 const REST_MAX_MS = 2000;
-/** A client that is never between two requests is told to go by its next answer after so long. */
+/** A client that is never between two requests (it pipelines) is told to go by its next answer after so long. */
 const BUSY_MS = 2000;
 const FINISHED = 'http.server.response.finish';
 
@@ -37,10 +37,20 @@ export interface MoverParts {
   readonly log: Log;
 }
 
+interface Candidate {
+  readonly socket: AdoptedSocket;
+  readonly arrival: Arrival;
+  /** When it was looked at. */
+  readonly bytesRead: number;
+}
+
 export class Mover {
   readonly #parts: MoverParts;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
+  #more: NodeJS.Immediate | undefined;
+  /** Those that could move when it was looked last, and have not been given. */
+  #queue: Candidate[] = [];
   #startedAt = 0;
   #turn = 0;
   #restMs = 0;
@@ -79,7 +89,8 @@ export class Mover {
   /** It is to move, and not to be told to go elsewhere: it can, and there is hope that its time comes. */
   spares(socket: Socket): boolean {
     if (!this.isOn || this.#parts.waysBack().length === 0 || !this.#canMove(socket)) return false;
-    return !isHttp1(socket) || performance.now() - this.#startedAt < BUSY_MS;
+    // With an answer on its way when the next request comes it has no boundary.
+    return !isHttp1(socket) || !answerOn(socket) || performance.now() - this.#startedAt < BUSY_MS;
   }
 
   /** How many there are that would move, but for what they are in the middle of; and how many stay. */
@@ -113,21 +124,69 @@ export class Mover {
   #look(): void {
     clearImmediate(this.#immediate);
     this.#immediate = undefined;
-    if (!this.isOn || performance.now() < this.#restUntil) return;
+    this.#queue = [];
+    if (!this.#mayGive) return;
     const idle = socketsBetweenRequests(this.#parts.server);
-    this.#parts.connections.each((socket, arrival) => apart(() => this.#try(socket, arrival, idle)));
+    this.#parts.connections.each((socket, arrival) => {
+      if (!isHttp1(socket) || idle.has(socket))
+        this.#queue.push({ socket, arrival, bytesRead: socket.bytesRead });
+    });
+    this.#giveQueued();
   }
 
-  #try(socket: AdoptedSocket, arrival: Arrival, idle: ReadonlySet<Socket>): void {
-    if (!this.isOn || performance.now() < this.#restUntil || !isAtRest(socket)) return;
+  get #mayGive(): boolean {
+    return this.isOn && performance.now() >= this.#restUntil;
+  }
+
+  /** As many as there is room for on their way; each word that comes back makes room for more. */
+  readonly #giveQueued = (): void => {
+    this.#more = undefined;
+    let isRoom = true;
+    while (isRoom && this.#mayGive) {
+      const next = this.#queue.pop();
+      if (!next) return;
+      apart(() => {
+        if (this.#give(next) !== 'full') return;
+        isRoom = false;
+        this.#queue.push(next);
+      });
+    }
+  };
+
+  #give({ socket, arrival, bytesRead }: Candidate): 'full' | undefined {
+    const ways = this.#parts.waysBack();
+    if (ways.length === 0 || !isAtRest(socket)) return undefined;
     let state: Uint8Array | undefined;
     if (isHttp1(socket)) {
-      if (!idle.has(socket)) return;
+      // It was between two requests, and nothing has come since.
+      if (socket.bytesRead !== bytesRead || answerOn(socket)) return undefined;
     } else {
       state = this.#stateOf(socket);
-      if (!state) return;
+      if (!state) return undefined;
     }
-    this.#give(socket, arrival, state);
+    // Asking may have changed it.
+    const held = hold(socket);
+    if (!held) return undefined;
+    const at = trace?.now();
+    // Of what an earlier head had handed over any worker of this one knows as much.
+    const way = arrival.wayBack ?? ways[++this.#turn % ways.length]!;
+    const isGiven = way.give(held.fd, state, (isMoved) => this.#settle(held, isMoved, socket, arrival));
+    if (isGiven && at !== undefined) traceGive(at, arrival);
+    if (isGiven) return undefined;
+    held.release();
+    return 'full';
+  }
+
+  #settle(held: Held, isMoved: boolean, socket: Socket, arrival: Arrival): void {
+    if (isMoved) {
+      this.#restMs = 0;
+      this.#more ??= setImmediate(this.#giveQueued);
+      return apart(held.letGo);
+    }
+    this.#restMs = Math.min(Math.max(this.#restMs * 2, REST_MS), REST_MAX_MS);
+    this.#restUntil = performance.now() + this.#restMs;
+    if (trace && !socket.destroyed) traceStay(arrival);
+    apart(held.release);
   }
 
   #stateOf(socket: AdoptedSocket): Uint8Array | undefined {
@@ -144,26 +203,5 @@ export class Mover {
       );
     this.#hasToldOfSize = true;
     return undefined;
-  }
-
-  #give(socket: AdoptedSocket, arrival: Arrival, state: Uint8Array | undefined): void {
-    const ways = this.#parts.waysBack();
-    const held = ways.length > 0 ? hold(socket) : undefined;
-    if (!held) return;
-    const at = trace?.now();
-    // Of what an earlier head had handed over any worker of this one knows as much.
-    const way = arrival.wayBack ?? ways[++this.#turn % ways.length]!;
-    const isGiven = way.give(held.fd, state, (isMoved) => {
-      if (isMoved) {
-        this.#restMs = 0;
-        return apart(held.letGo);
-      }
-      this.#restMs = Math.min(Math.max(this.#restMs * 2, REST_MS), REST_MAX_MS);
-      this.#restUntil = performance.now() + this.#restMs;
-      if (trace && !socket.destroyed) traceStay(arrival);
-      apart(held.release);
-    });
-    if (isGiven && at !== undefined) traceGive(at, arrival);
-    if (!isGiven) held.release();
   }
 }

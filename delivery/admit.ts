@@ -4,7 +4,7 @@
  * in every supported release of Node.
  */
 import { channel } from 'node:diagnostics_channel';
-import { type BlockList, isIP, type Server } from 'node:net';
+import { type BlockList, isIP, type Server, type Socket } from 'node:net';
 import { Server as HttpServer } from '../shared/node-http.ts';
 import { closeFd, endConnection } from '../shared/sys/sockets.ts';
 import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint } from './adopt.ts';
@@ -37,11 +37,13 @@ export class Admission {
   readonly #server: NetServer;
   readonly #connections: Connections;
   readonly #log: Log;
+  readonly #onMoved: ((socket: Socket) => void) | undefined;
 
-  constructor(server: Server, connections: Connections, log: Log) {
+  constructor(server: Server, connections: Connections, log: Log, onMoved?: (socket: Socket) => void) {
     this.#server = server as NetServer;
     this.#connections = connections;
     this.#log = log;
+    this.#onMoved = onMoved;
   }
 
   /** Connections that the server has accepted itself. */
@@ -100,7 +102,8 @@ export class Admission {
     this.#connections.add(socket, handle, arrival);
     this.#count(socket);
     try {
-      server.emit('connection', socket);
+      if (arrival.state === undefined) server.emit('connection', socket);
+      else this.#emitMoved(socket);
       if (accepted.hasSubscribers) accepted.publish({ socket });
     } catch (error) {
       // Nobody would ever hear that its client has gone.
@@ -109,6 +112,14 @@ export class Admission {
     } finally {
       socket.give(input);
     }
+  }
+
+  /** It is none that begins with a request. */
+  #emitMoved(socket: AdoptedSocket): void {
+    if (this.#onMoved) return this.#onMoved(socket);
+    const listeners = this.#server.listeners('connection').filter((listener) => listener !== serveHttp);
+    for (const listener of listeners) listener.call(this.#server, socket);
+    if (isForgotten(socket)) socket.destroy();
   }
 
   /** What reads by its handle, a TLSSocket or an HTTP/2 session, waits for the socket's `close`. */

@@ -97,6 +97,8 @@ export class AdoptedSocket extends Socket {
   ahead = 0;
   /** What is to come of these in a moment. Not private: it is asked for while the socket is being made. */
   withheld: Buffer | undefined = undefined;
+  /** It is held still (held.ts), and somebody else may have its connection. */
+  isHeld = false;
   readonly #handle: AdoptedHandle;
   #hasEnded = false;
 
@@ -174,7 +176,7 @@ export class AdoptedSocket extends Socket {
   }
 
   /** The application has given a copy of it to another process, which goes on with it when this one closes its own. */
-  get #isShared(): boolean {
+  get isShared(): boolean {
     const { server } = this as { server?: { _usingWorkers?: boolean } | null };
     if (server?._usingWorkers) return true;
     return Object.getOwnPropertySymbols(this).some(({ description }) => description === 'kIsUsedAsStdio');
@@ -183,10 +185,12 @@ export class AdoptedSocket extends Socket {
   /** The client hears of it now, and not when the last copy of the fd is closed: a head that is stopped has one. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const handle = handleOf(this);
-    if (handle && handle.fd >= 0 && !this.#hasEnded && !this.#isShared) {
+    if (handle && handle.fd >= 0 && !this.#hasEnded && !this.isShared && !this.isHeld) {
       if ((this as { resetAndClosing?: boolean }).resetAndClosing) resetConnection(handle.fd);
       else endConnection(handle.fd);
     }
+    // To reset it would leave an option on what another may have.
+    if (this.isHeld) (this as { resetAndClosing?: boolean }).resetAndClosing = false;
     super._destroy(error, callback);
     // What has been moved to another thread (postMessage takes the handle, then destroys the socket) is never closed here.
     if (!handle) setImmediate(() => this.#handle.fd < 0 && this.#handle.over());

@@ -8,9 +8,11 @@
  * takes 7 to 35 ms; with the array 1 ms.)
  */
 import { Socket } from 'node:net';
+import { Packr } from 'msgpackr';
 import type { Transport } from '../shared/status.ts';
 import type { AdoptedHandle, AdoptedSocket, Holder } from './adopt.ts';
 import { apart } from './apart.ts';
+import type { DeliveryWayBack } from './way-back.ts';
 
 export interface ConnectionInfo {
   /** Unique among all connections of the head, its earlier runs included. */
@@ -18,6 +20,8 @@ export interface ConnectionInfo {
   readonly transport: Transport;
   /** The name under which this delivery is registered. */
   readonly delivery: string;
+  /** What the application that had it before has said of it (`onMove`); undefined where there was none. */
+  readonly state?: unknown;
 }
 
 /** How a connection came, and whom to tell that it has ended. */
@@ -25,6 +29,10 @@ export interface Arrival {
   /** Unique among all connections of the head. */
   readonly id: string;
   readonly transport: Transport;
+  /** Where it is given back, if it can be there. */
+  readonly wayBack?: DeliveryWayBack | undefined;
+  /** What came with it, as MessagePack. */
+  readonly state?: Uint8Array | undefined;
   /** It has been closed. False when what it came by is gone, and somebody else must be told. */
   closed(): boolean;
 }
@@ -73,6 +81,11 @@ export class Connections {
     this.#onClosed(arrival);
   }
 
+  /** Calls `use` with each that the server has: they may leave meanwhile. */
+  each(use: (socket: AdoptedSocket, arrival: Arrival) => void): void {
+    for (const { socket, arrival } of [...this.#open]) use(socket, arrival);
+  }
+
   destroyAll(): void {
     // A copy: each that is closed leaves its place.
     for (const place of [...this.#open]) apart(() => place.destroy());
@@ -90,7 +103,7 @@ export class Connections {
 }
 
 class Place implements Holder {
-  readonly #socket: AdoptedSocket;
+  readonly socket: AdoptedSocket;
   readonly #handle: AdoptedHandle;
   readonly arrival: Arrival;
   readonly among: Connections;
@@ -103,7 +116,7 @@ class Place implements Holder {
     among: Connections,
     index: number,
   ) {
-    this.#socket = socket;
+    this.socket = socket;
     this.#handle = handle;
     this.arrival = arrival;
     this.among = among;
@@ -116,12 +129,12 @@ class Place implements Holder {
 
   /** With the handle, where the application has taken that from the socket. */
   destroy(): void {
-    const isWhole = this.#socket.ownsHandle;
+    const isWhole = this.socket.ownsHandle;
     try {
-      this.#socket.destroy();
+      this.socket.destroy();
     } finally {
       // Whatever the application has made of that method.
-      Socket.prototype.destroy.call(this.#socket);
+      Socket.prototype.destroy.call(this.socket);
       if (!isWhole) this.#handle.close();
     }
   }
@@ -135,9 +148,12 @@ class Place implements Holder {
 export function connectionInfo(socket: object): ConnectionInfo | undefined {
   const place = placeOf(socket);
   if (!place) return undefined;
-  const { id, transport } = place.arrival;
-  return { id, transport, delivery: place.among.delivery };
+  const { id, transport, state } = place.arrival;
+  const info = { id, transport, delivery: place.among.delivery };
+  return state === undefined ? info : { ...info, state: packr.unpack(state) };
 }
+
+const packr = new Packr({ useRecords: false });
 
 interface MaybeWrapping {
   [PLACE]?: Place | undefined;

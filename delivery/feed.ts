@@ -71,10 +71,13 @@ export class Feed {
     this.#sources.delete(take);
   }
 
-  /** Connections that are this process's own from now on; `arrivalOf` is asked once for each. `serve` must follow. */
-  add(fds: readonly number[], arrivalOf: (index: number) => Arrival): void {
+  /**
+   * Connections that are this process's own from now on; `arrivalOf` is asked once for each. `serve` must follow. `areRequests`:
+   * what they begin with is for the server to read.
+   */
+  add(fds: readonly number[], arrivalOf: (index: number) => Arrival, areRequests = true): void {
     this.#connections.expect(fds.length);
-    const mayReadAhead = this.#open && this.#admission.mayReadAhead;
+    const mayReadAhead = areRequests && this.#open && this.#admission.mayReadAhead;
     if (mayReadAhead)
       this.#readAhead.read(fds, (fd, input, index) => this.#push(fd, input, arrivalOf(index)));
     else for (let at = 0; at < fds.length; at++) this.#push(fds[at]!, EAGAIN, arrivalOf(at));

@@ -7,7 +7,7 @@ import { trustedSocketPath } from '../shared/paths.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { UNIX_PATH_BYTES } from '../shared/sys/unix-sockets.ts';
 import { formatHostPort, type HostPort, parseHostPort } from '../shared/units.ts';
-import { type Introduction, versionFor } from '../shared/wire/control.ts';
+import { type Introduction, type Moves, versionFor } from '../shared/wire/control.ts';
 import { readSecret } from '../shared/wire/remote/secret.ts';
 import type { Log } from './apart.ts';
 import { AdoptedFlows } from './remote/adopted-flows.ts';
@@ -27,6 +27,7 @@ export interface HeadAddress {
     active: number,
     events: SessionEvents,
     stop: AbortSignal,
+    moves?: Moves,
   ): Promise<Session>;
 }
 
@@ -110,8 +111,9 @@ function localHead(path: string): HeadAddress {
   return {
     name: path,
     isFar: false,
-    async open(introduction, active, events, stop) {
-      const hello = { ...introduction, type: 'hello', version: versionFor(introduction), active } as const;
+    async open(introduction, active, events, stop, moves) {
+      const version = versionFor(introduction);
+      const hello = { ...introduction, type: 'hello', version, active, ...(moves && { moves }) } as const;
       try {
         return await openSession(path, hello, events, stop);
       } catch (error) {

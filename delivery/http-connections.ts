@@ -73,6 +73,29 @@ export const sessionsOf = (server: Server): ServerHttp2Session[] =>
 export const answerOn = (socket: Socket): ServerResponse | undefined =>
   (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 
+/** lib/_http_server.js, of a connection that an HTTP/1 server has. */
+interface Spoken {
+  readonly parser?: object | null;
+  /** It has more answers to give than can be written. */
+  readonly _paused?: boolean;
+}
+
+/** Of a server's, and not upgraded since. */
+export const isHttp1 = (socket: Socket): boolean => !!(socket as Spoken).parser;
+
+/**
+ * Those on which nothing has begun that has not ended: no part of a request has come, and all answers are written. A connection
+ * that has never said a word counts as busy to Node, whose clock runs for its first request.
+ */
+export function socketsBetweenRequests(server: Server): ReadonlySet<Socket> {
+  const silent = socketsOf(server).filter((socket) => socket.bytesRead === 0);
+  return new Set(
+    [...idleSocketsOf(server), ...silent].filter(
+      (socket) => !(socket as Spoken)._paused && !answerOn(socket),
+    ),
+  );
+}
+
 /** Negative when it has none. */
 export const fdOf = (handled: Socket | Server): number =>
   (handled as { _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1;

@@ -3,4 +3,5 @@ import '../shared/need-node.ts';
 
 export { BatonError } from '../shared/errors.ts';
 export { type ConnectionInfo, connectionInfo } from './connections.ts';
-export { type ReceiveOptions, type Receiver, receiveConnections } from './receive.ts';
+export { receiveConnections } from './receive.ts';
+export type { ReceiveOptions, Receiver } from './receive-options.ts';

@@ -13,21 +13,23 @@ import { closeFd, write } from '../shared/sys/sockets.ts';
 import { closeKept, keepForThread } from '../shared/sys/thread-end.ts';
 import {
   CONNECTIONS,
-  LANE_MESSAGE_MAX,
   laneMessage,
   RETURNED,
   readLane,
+  readStated,
+  STATED,
   TAKEN,
   writeEnded,
   writeRange,
 } from '../shared/wire/lane.ts';
+import { GIVEN_MESSAGE_MAX, STATE_MAX } from '../shared/wire/way-back.ts';
 import type { Arrival } from './connections.ts';
 import type { Feed } from './feed.ts';
 import { LaneSteps } from './steps.ts';
 
 export interface DeliveryLaneEvents {
-  /** Whom to tell of a connection's end, and how it is called: its id is unique within the lane. */
-  arrivalOf(id: number): Arrival;
+  /** Whom to tell of a connection's end, and how it is called: its id is unique within the lane. `state`: what came with it. */
+  arrivalOf(id: number, state: Uint8Array | undefined): Arrival;
   /** Few credits are left as the head sees it, which has not heard of `unreported` connections that have ended. */
   isShort(unreported: number): boolean;
   /** The lane has ended, or what came over it made no sense (`problem`). */
@@ -40,13 +42,15 @@ const MESSAGES_A_TURN = 16;
 const REPORT_ENDED_MS = 20;
 const REPORT_ENDED_AT = 64;
 
-const messenger = createFdMessenger(LANE_MESSAGE_MAX);
+const messenger = createFdMessenger(GIVEN_MESSAGE_MAX);
 const outbox = allocate(4096);
 
 /** Connections that have come and were not taken yet: the head does not read, or those before them are enough for now. */
 interface Held {
   first: number;
   fds: readonly number[];
+  /** Of one that comes alone. */
+  readonly state?: Uint8Array | undefined;
 }
 
 export class DeliveryLane {
@@ -88,6 +92,13 @@ export class DeliveryLane {
       if (n === ECONNRESET) continue;
       if (n <= 0) return this.#end(n === 0 ? undefined : errnoName(n));
       const fds = [...messenger.fds.subarray(0, messenger.received)];
+      // Longer than any other.
+      const stated =
+        n > 3 && messenger.bytes[1] === STATED ? readStated(messenger.bytes, n, STATE_MAX) : undefined;
+      if (stated && fds.length <= 1) {
+        this.#onConnections(stated.id, 1, fds, stated.state);
+        continue;
+      }
       if (
         !readLane(messenger.bytes, n) ||
         laneMessage.kind !== CONNECTIONS ||
@@ -100,10 +111,10 @@ export class DeliveryLane {
     }
   }
 
-  #onConnections(first: number, count: number, fds: number[]): void {
+  #onConnections(first: number, count: number, fds: number[], state?: Uint8Array): void {
     // The kernel drops the fds that this process may not open (MSG_CTRUNC); the head has its copies of them.
     if (fds.length < count) this.#refused.push([(first + fds.length) >>> 0, count - fds.length]);
-    if (fds.length > 0) this.#held.push({ first, fds });
+    if (fds.length > 0) this.#held.push({ first, fds, state });
     this.#sendHeld();
   }
 
@@ -127,7 +138,7 @@ export class DeliveryLane {
         held.fds = held.fds.slice(fds.length);
       }
       if (sent === 'never') fds.forEach(closeFd);
-      else this.#pass(first, fds);
+      else this.#pass(first, fds, held.state);
     }
     for (let range = this.#refused[0]; range; range = this.#refused[0]) {
       const at = this.#steps?.now();
@@ -140,8 +151,8 @@ export class DeliveryLane {
     return this.#open;
   }
 
-  #pass(first: number, fds: readonly number[]): void {
-    this.#feed.add(fds, (at) => this.#events.arrivalOf((first + at) >>> 0));
+  #pass(first: number, fds: readonly number[], state: Uint8Array | undefined): void {
+    this.#feed.add(fds, (at) => this.#events.arrivalOf((first + at) >>> 0, state), state === undefined);
     if (this.#ended > 0 && this.#events.isShort(this.#ended)) this.#reportSoon();
   }
 

@@ -3,7 +3,7 @@ import type { Server, Socket } from 'node:net';
 import { Metrics } from '../shared/metrics.ts';
 import { addProcessMetrics } from '../shared/process-metrics.ts';
 import { connectionInfo } from './connections.ts';
-import type { Receiver } from './receive.ts';
+import type { Receiver } from './receive-options.ts';
 
 /** How connections come: by fd, by migration, or to the direct address. */
 const ways = ['fd', 'migrate', 'direct'] as const;

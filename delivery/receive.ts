@@ -5,79 +5,28 @@
  */
 import type { Server, Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import { createLogger, type Logger } from '../shared/log.ts';
+import { createLogger } from '../shared/log.ts';
 import type { Introduction } from '../shared/wire/control.ts';
 import { Admission } from './admit.ts';
 import { apart, carefully, type Log } from './apart.ts';
 import { type Arrival, Connections, connectionInfo } from './connections.ts';
-import { sayFarewell } from './farewell.ts';
+import { type Farewell, sayFarewell } from './farewell.ts';
 import { Feed } from './feed.ts';
 import { findHeads } from './head-address.ts';
 import { trackConnections } from './http-connections.ts';
 import { directAddress, introduce } from './introduce.ts';
+import { Mover } from './mover.ts';
+import type { ReceiveOptions, Receiver } from './receive-options.ts';
 import { Registrations } from './registrations.ts';
 import { followServer, type ServerLife } from './server-life.ts';
 import { shareTickets } from './tickets.ts';
-
-export interface ReceiveOptions {
-  /**
-   * The head's Unix socket; by default the one that `baton head` uses by default. Or HOST:PORT of a head on another host,
-   * its --control: then `secret` and `vip` are needed, and CAP_NET_ADMIN. Several of these as a list: heads that stand in
-   * for each other, each of which gives connections and is told of those that the others gave.
-   */
-  readonly head?: string | readonly string[] | undefined;
-  /** A file with the secret of the head on another host, readable by its owner alone. */
-  readonly secret?: string | undefined;
-  /** Addresses that clients connect to, and that this host has as well (on `lo`); several as `A,B`. */
-  readonly vip?: string | undefined;
-  /** Unique under the head: 1 to 64 letters, digits, ".", "_", "-". Default: one made up. */
-  readonly name?: string | undefined;
-  /** Connections that it holds at once, 1 to 1,000,000. Default: what the limit on open files allows, at most 10,000. */
-  readonly credits?: number | undefined;
-  /** Its share under policies that know weights, 1 to 1000. Default 1. */
-  readonly weight?: number | undefined;
-  /**
-   * HOST:PORT at which clients reach the server without the head, for 307 and 201; null: nowhere. Default: the
-   * server's own address while it is listening, unless that is a wildcard.
-   */
-  readonly direct?: string | null | undefined;
-  /**
-   * A file with a secret, readable by its owner alone, that deliveries of the same site (the same `serves`) share: a client
-   * resumes its TLS session on whichever it lands. For a server that speaks TLS.
-   */
-  readonly ticketSecret?: string | undefined;
-  /**
-   * The names of servers that it serves, by the server name of TLS as by Host: `shop.example`, `*.img.example` for all names
-   * that end so, `*`. A head gives it connections for these alone, and to nobody else who serves them less specifically.
-   * Default: every name.
-   */
-  readonly serves?: readonly string[] | undefined;
-  /** A line that it throws for is lost, and nothing else is. */
-  readonly log?: Logger | undefined;
-}
-
-export interface Receiver {
-  readonly name: string;
-  /** Connections that were handed over and are open. */
-  readonly connections: number;
-  /** Connections that it holds at once. */
-  readonly credits: number;
-  /** Whether a head, any of them, has it now. */
-  readonly registered: boolean;
-  /** Resolves when a head has welcomed this delivery for the first time; rejects when it refuses it for good. */
-  readonly ready: Promise<void>;
-  /**
-   * Takes leave: the head gives nothing more, requests in progress end, and their answers say `Connection: close`; idle
-   * connections are closed, and after `withinMs` (default 10,000) whatever is left is closed too. Resolves when the head
-   * knows and no connection is left. The server itself is not closed. Called again it may shorten the time.
-   */
-  close(withinMs?: number): Promise<void>;
-}
 
 /** With fewer credits left the head hears of each connection's end at once. */
 const FEW_CREDITS = 64;
 /** Sockets that were destroyed say so within a turn of the event loop, milliseconds. */
 const DESTROYED_WITHIN_MS = 100;
+/** How often it is looked whether all have moved, milliseconds. */
+const MOVED_LOOK_MS = 20;
 /** The longest that a timer can wait, milliseconds. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -99,6 +48,9 @@ class Receiving implements Receiver {
   readonly #feed: Feed;
   readonly #registration: Registrations;
   readonly #life: ServerLife;
+  readonly #mover: Mover;
+  /** Of those that cannot move, while an operator has the others moved. */
+  #farewell: Farewell | undefined;
   /** It takes leave because the server closes: so do the clients that came to the server itself. */
   #serverCloses = false;
   #leaving: Promise<void> | undefined;
@@ -120,7 +72,7 @@ class Receiving implements Receiver {
       shareTickets(server, options.ticketSecret, this.#introduction.serves ?? []);
     this.name = this.#introduction.name;
     this.#connections = new Connections(this.name, (arrival) => this.#onClosed(arrival));
-    const admission = new Admission(server, this.#connections, this.#log);
+    const admission = new Admission(server, this.#connections, this.#log, options.onMoved);
     this.#feed = new Feed(admission, this.#connections);
     this.#registration = new Registrations({
       heads: findHeads(options, this.#log),
@@ -131,7 +83,17 @@ class Receiving implements Receiver {
         feed: this.#feed,
         isShort: (unreported) => this.#isShort(unreported),
         countDirect: (answer) => answer(admission.direct),
+        onMove: (on) => this.#onMoveWish(on),
+        countLeft: () => (this.#mover.isOn ? this.#mover.left() : undefined),
       },
+      moves: options.onMove ? 'state' : 'plain',
+    });
+    this.#mover = new Mover({
+      server,
+      connections: this.#connections,
+      waysBack: () => this.#registration.waysBack,
+      onMove: options.onMove,
+      log: this.#log,
     });
     trackConnections(server);
     this.#life = followServer(server, {
@@ -230,11 +192,22 @@ class Receiving implements Receiver {
   async #takeLeave(returned: AbortSignal): Promise<void> {
     // What is answered in the same breath as the server is closed is answered as it would be without a head.
     if (this.#serverCloses) await nextTurn();
-    const farewell = sayFarewell(this.#server, (socket) => this.#serverCloses || this.#isOurs(socket));
+    const isLeaving = (socket: Socket) => this.#serverCloses || this.#isOurs(socket);
+    if (this.#options.move) this.#mover.start();
+    let farewell = sayFarewell(this.#server, (socket) => isLeaving(socket) && !this.#mover.spares(socket));
     const back = new Promise<void>((resolve) => returned.addEventListener('abort', () => resolve()));
-    void back.then(() => farewell.end());
+    void back.then(() => {
+      farewell.end();
+      this.#mover.stop();
+    });
     const { promise: late } = this.#late;
-    await this.#registration.leave(late);
+    await this.#registration.leave(late, () => this.#untilMoved(returned));
+    if (this.#mover.isOn && !returned.aborted) {
+      this.#mover.stop();
+      farewell.end();
+      // What is in the middle of its answer is told as well.
+      farewell = sayFarewell(this.#server, isLeaving);
+    }
     if (this.#connections.count > 0 && !returned.aborted) {
       const empty = new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
       await Promise.race([empty, late, back]);
@@ -244,6 +217,27 @@ class Receiving implements Receiver {
       }
     }
     farewell.end();
+    this.#mover.stop();
+  }
+
+  /** Nothing is left that could move, or nobody can have it. */
+  async #untilMoved(returned: AbortSignal): Promise<void> {
+    while (this.#mover.isOn && !this.#mover.isDeclined && this.#registration.waysBack.length > 0) {
+      if (this.#mover.left().busy === 0 || returned.aborted) return;
+      await delay(MOVED_LOOK_MS);
+    }
+  }
+
+  /** An operator's. */
+  #onMoveWish(on: boolean): void {
+    this.#farewell?.end();
+    this.#farewell = undefined;
+    if (!on) return this.#leaving ? undefined : this.#mover.stop();
+    this.#mover.start();
+    this.#farewell = sayFarewell(
+      this.#server,
+      (socket) => this.#isOurs(socket) && !this.#mover.spares(socket),
+    );
   }
 
   #isOurs(socket: Socket): boolean {

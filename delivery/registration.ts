@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError, errorCatalogue } from '../shared/errors.ts';
 import { SystemError } from '../shared/sys/libc.ts';
-import type { Introduction } from '../shared/wire/control.ts';
+import type { Introduction, Moves } from '../shared/wire/control.ts';
 import type { Log } from './apart.ts';
 import type { HeadAddress } from './head-address.ts';
 import type { Session, SessionEvents } from './session.ts';
@@ -20,7 +20,7 @@ const EAGER_MS = 60_000;
 const FAR_RETRY_MS = 1000;
 /** As long as a timer can wait, milliseconds. */
 const FOREVER_MS = 2 ** 31 - 1;
-/** A head that is stopped is not waited for, milliseconds. */
+/** For an answer of a head that one leaves, milliseconds. */
 const LEAVE_WITHIN_MS = 5000;
 
 export interface RegistrationParts {
@@ -32,7 +32,9 @@ export interface RegistrationParts {
   mayGiveUp(): boolean;
   /** Connections that it holds. */
   countActive(): number;
-  readonly events: Pick<SessionEvents, 'feed' | 'isShort' | 'countDirect'>;
+  /** What of its connections it can give back. */
+  readonly moves: Moves;
+  readonly events: Omit<SessionEvents, 'onEnd'>;
 }
 
 export class Registration {
@@ -81,6 +83,11 @@ export class Registration {
     return this.#session !== undefined;
   }
 
+  /** Of the head that has it now. */
+  get waysBack(): Session['waysBack'] {
+    return this.#session?.waysBack ?? [];
+  }
+
   start(): void {
     if (this.#stop) return;
     const stop = new AbortController();
@@ -124,20 +131,21 @@ export class Registration {
     else this.#unreported++;
   }
 
-  /** Nothing more is given; resolves when the head knows, or without it when `late` does or it does not answer. */
-  async leave(late: Promise<unknown>): Promise<void> {
+  /**
+   * Nothing more is given; resolves when the head knows, or without it when `late` does or it does not answer. `meanwhile` is what
+   * takes a head, and is done when nothing more comes.
+   */
+  async leave(late: Promise<unknown>, meanwhile: () => Promise<void>): Promise<void> {
     const searching = this.#searching;
     const stop = this.#stop;
     const session = this.#session;
     const anchor = this.#anchor?.ref();
     this.#stop = undefined;
     if (stop) {
-      const answered = new AbortController();
-      const bound = delay(LEAVE_WITHIN_MS, undefined, { signal: answered.signal }).catch(() => {});
-      await Promise.race([session?.drain(), late, bound]);
+      await soon(session?.drain(), late);
       stop.abort();
-      await Promise.race([session?.leave(), late, bound]);
-      answered.abort();
+      if (this.#session) await Promise.race([meanwhile(), late]);
+      await soon(session?.leave(), late);
       session?.close();
     }
     await searching;
@@ -185,6 +193,7 @@ export class Registration {
         },
       },
       stop,
+      this.#parts.moves,
     );
     if (stop.aborted) return session.close();
     this.#session = session;
@@ -215,6 +224,14 @@ export class Registration {
     clearInterval(this.#anchor);
     this.#welcomed.reject(error);
   }
+}
+
+/** A head that is stopped is not waited for. */
+async function soon(answer: Promise<unknown> | undefined, late: Promise<unknown>): Promise<void> {
+  const answered = new AbortController();
+  const bound = delay(LEAVE_WITHIN_MS, undefined, { signal: answered.signal }).catch(() => {});
+  await Promise.race([answer, late, bound]);
+  answered.abort();
 }
 
 const isRefusal = (error: unknown): error is BatonError =>

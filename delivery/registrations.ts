@@ -72,8 +72,13 @@ export class Registrations {
     for (const one of this.#all) one.formerEnded();
   }
 
-  /** Nothing more is given by any of them. */
-  async leave(late: Promise<unknown>): Promise<void> {
-    await Promise.all(this.#all.map((one) => one.leave(late)));
+  /** Where connections may go back to. */
+  get waysBack(): Registration['waysBack'] {
+    return this.#all.flatMap(({ waysBack }) => waysBack);
+  }
+
+  /** Nothing more is given by any of them; before they let it go what can move has until `moved`. */
+  async leave(late: Promise<unknown>, moved: () => Promise<void>): Promise<void> {
+    await Promise.all(this.#all.map((one) => one.leave(late, moved)));
   }
 }

@@ -17,12 +17,14 @@ import { listenQueue } from '../shared/sys/sockets.ts';
 import { traceTo } from '../shared/trace.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { apart } from './apart.ts';
+import { connectionInfo } from './connections.ts';
 import { sayFarewell } from './farewell.ts';
 import { fdOf, socketsOf } from './http-connections.ts';
 import { uniqueName } from './introduce.ts';
 import { labApp } from './lab-app.ts';
-import { echoWebSockets } from './lab-websockets.ts';
-import { type Receiver, receiveConnections } from './receive.ts';
+import { type EchoedWebSockets, echoWebSockets } from './lab-websockets.ts';
+import { receiveConnections } from './receive.ts';
+import type { Receiver } from './receive-options.ts';
 
 /**
  * After the head has been told, clients that it had sent to the direct address may still be on their way: as long as
@@ -77,6 +79,9 @@ export async function startDelivery(
       weight: settings.weight,
       ticketSecret: settings.ticketSecret,
       serves: settings.serves === undefined ? undefined : splitNames(settings.serves),
+      move: settings.move === 'on',
+      onMove: made.moving?.onMove,
+      onMoved: made.moving?.onMoved,
       ...directOf(settings, direct),
       log,
     });
@@ -99,6 +104,7 @@ export async function startDelivery(
     ready: receiver.ready,
     reload: () => made.reload !== undefined && reload(made.reload, settings, log),
     stop() {
+      if (settings.move === 'on') made.moving?.sayGoodbye();
       stopping ??= stop(server, receiver, destroyAll, settings).finally(() => metrics?.close());
       return stopping;
     },
@@ -107,6 +113,8 @@ export async function startDelivery(
 
 interface Made {
   readonly server: Server;
+  /** For what is not HTTP/1.1 any more. */
+  readonly moving?: Pick<EchoedWebSockets, 'onMove' | 'onMoved' | 'sayGoodbye'>;
   /** Reads its certificate again. Throws CERTIFICATE_UNUSABLE, with nothing changed. */
   readonly reload?: () => void;
   /** Ends what the server has no list of. */
@@ -148,6 +156,7 @@ async function makeServer(settings: DeliverySettings, name: string): Promise<Mad
   const websockets = echoWebSockets(made.server, app);
   return {
     ...made,
+    moving: websockets,
     destroyAll() {
       made.destroyAll();
       websockets.destroyAll();
@@ -236,7 +245,8 @@ async function stop(
   { drainTimeout }: DeliverySettings,
 ): Promise<void> {
   const until = performance.now() + drainTimeout;
-  const farewell = sayFarewell(server, () => true);
+  // The receiver does so of its own.
+  const farewell = sayFarewell(server, (socket) => connectionInfo(socket) === undefined);
   await Promise.all([receiver.close(drainTimeout), delay(Math.min(DIRECT_GRACE_MS, drainTimeout))]);
   await acceptQueued(server, until);
   // Not the HTTP server's own: that closes at once what is idle, and with it requests that are on their way.

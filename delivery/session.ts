@@ -21,6 +21,7 @@ import type { Arrival } from './connections.ts';
 import type { Feed } from './feed.ts';
 import { DeliveryLane } from './lane.ts';
 import { traceFinish, traceJoin } from './steps.ts';
+import { DeliveryWayBack } from './way-back.ts';
 
 /** How long a head may take to answer hello, milliseconds. */
 const WELCOME_WITHIN_MS = 5000;
@@ -34,6 +35,10 @@ export interface SessionEvents {
   isShort(unreported: number): boolean;
   /** Calls back with the number of connections that came to the direct address. */
   countDirect(answer: (count: number) => void): void;
+  /** An operator wants this delivery's connections to move, or no more of them. */
+  onMove(on: boolean): void;
+  /** While they do: those that have not. */
+  countLeft(): { busy: number; stays: number } | undefined;
   /**
    * The head has gone, has dropped this delivery, or `close` was called; every lane is closed. `hasSuccessor`: another head
    * listens there already.
@@ -42,6 +47,8 @@ export interface SessionEvents {
 }
 
 export interface Session {
+  /** Over which connections can be given back; none where they cannot. */
+  readonly waysBack: readonly DeliveryWayBack[];
   /** Asks to be given nothing more; resolves when nothing is on its way, or the session has ended. */
   drain(): Promise<void>;
   /** `count` connections of an earlier session have ended. */
@@ -77,8 +84,8 @@ export async function openSession(
     throw error;
   }
   const { message, fds } = welcome;
-  if (message.type === 'welcome' && fds.length === message.lanes)
-    return new Registered(fd, message.session, fds, events);
+  if (message.type === 'welcome' && fds.length === message.lanes * (message.moves ? 2 : 1))
+    return new Registered(fd, message.session, fds.slice(0, message.lanes), fds.slice(message.lanes), events);
   fds.forEach(closeFd);
   closeFd(fd);
   if (message.type === 'refused') throw refused(message);
@@ -128,6 +135,7 @@ function receiveWelcome(fd: number, stop: AbortSignal): Promise<{ message: FromH
 class Registered implements Session {
   /** The head's name for it. */
   readonly id: string;
+  readonly waysBack: readonly DeliveryWayBack[];
   readonly #lanes: DeliveryLane[];
   readonly #channel: Channel;
   readonly #events: SessionEvents;
@@ -136,9 +144,11 @@ class Registered implements Session {
   #lanesLeft: number;
   readonly #left = Promise.withResolvers<void>();
   #leaving = false;
+  /** An operator wishes so. */
+  #isMoving = false;
   #open = true;
 
-  constructor(fd: number, id: string, lanes: number[], events: SessionEvents) {
+  constructor(fd: number, id: string, lanes: number[], waysBack: number[], events: SessionEvents) {
     this.id = id;
     this.#events = events;
     this.#lanesLeft = lanes.length;
@@ -151,12 +161,14 @@ class Registered implements Session {
     this.#lanes = lanes.map(
       (lane, index) =>
         new DeliveryLane(lane, events.feed, {
-          arrivalOf: (id) => new FdArrival(this, index, id),
+          arrivalOf: (id, state) =>
+            state ? new StatedArrival(this, index, id, state) : new FdArrival(this, index, id),
           isShort: (unreported) => events.isShort(unreported),
           // The control channel says why; a lane alone ends only when the head is in trouble.
           onEnd: (problem) => (problem ? this.#end(problem) : this.#laneEnded()),
         }),
     );
+    this.waysBack = waysBack.map((end) => new DeliveryWayBack(end));
   }
 
   /**
@@ -169,6 +181,11 @@ class Registered implements Session {
     return true;
   }
 
+  /** Undefined when the session has ended. */
+  wayBackOf(index: number): DeliveryWayBack | undefined {
+    return this.#open ? this.waysBack[index] : undefined;
+  }
+
   #onMessage(bytes: Buffer): void {
     let message: FromHead;
     try {
@@ -178,7 +195,13 @@ class Registered implements Session {
     }
     switch (message.type) {
       case 'ping':
-        return this.#events.countDirect((direct) => this.#channel.send({ type: 'pong', direct }));
+        return this.#events.countDirect((direct) => {
+          const left = this.#events.countLeft();
+          this.#channel.send({ type: 'pong', direct, ...(left && { left }) });
+        });
+      case 'move':
+        this.#isMoving = message.on;
+        return this.#events.onMove(message.on);
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
@@ -226,8 +249,10 @@ class Registered implements Session {
     if (!this.#open) return;
     this.#open = false;
     for (const lane of this.#lanes) lane.close();
+    for (const way of this.waysBack) way.finish();
     this.#channel.close();
     this.#settleDrain();
+    if (this.#isMoving) this.#events.onMove(false);
     this.#left.resolve();
     this.#events.onEnd(reason, hasSuccessor);
   }
@@ -249,6 +274,11 @@ class FdArrival implements Arrival {
     return `${this.#session.id}-${this.#lane}-${this.#number}`;
   }
 
+  /** The worker that has handed it over has heard by then that it was taken. */
+  get wayBack(): DeliveryWayBack | undefined {
+    return this.#session.wayBackOf(this.#lane);
+  }
+
   get transport(): 'fd' {
     return 'fd';
   }
@@ -256,5 +286,15 @@ class FdArrival implements Arrival {
   closed(): boolean {
     if (trace) traceFinish(this.id);
     return this.#session.connectionEnded(this.#lane);
+  }
+}
+
+/** One that came with what its application needs to go on with it. */
+class StatedArrival extends FdArrival {
+  readonly state: Uint8Array;
+
+  constructor(session: Registered, lane: number, number: number, state: Uint8Array) {
+    super(session, lane, number);
+    this.state = state;
   }
 }

@@ -57,6 +57,16 @@ export function traceServe({ transport, id }: Arrival): void {
   trace?.say(transport === 'fd' ? `a${id}` : `m${Number.parseInt(id, 36)}`, 'serve');
 }
 
+/** It was given back then, and is held. */
+export function traceGive(at: bigint, { id }: Arrival): void {
+  trace?.sayAt(at, [[`a${id}`, 'give']]);
+}
+
+/** It was given back, and goes on here. */
+export function traceStay({ id }: Arrival): void {
+  trace?.say(`a${id}`, 'stay');
+}
+
 /** It is closed. */
 export function traceFinish(id: string): void {
   trace?.say(`a${id}`, 'finish');

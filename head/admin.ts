@@ -9,7 +9,7 @@
  *     POST /upgrade                 starts a successor; answers when it has taken over
  *     GET  /take-over               of a successor, with Upgrade: see take-over/predecessor.ts
  *     POST /reload                  reads the configuration again: Reloaded
- *     POST /deliveries/NAME/drain   give it nothing more;  .../undrain: again
+ *     POST /deliveries/NAME/drain   give it nothing more;  .../drain?move: and have others get what it has;  .../undrain: again
  */
 
 import { once } from 'node:events';
@@ -31,8 +31,8 @@ export interface Administered {
   status(): HeadStatus;
   ready(): Readiness;
   setMode(mode: Mode): void;
-  /** Throws UNKNOWN_DELIVERY. */
-  drain(name: string, on: boolean): void;
+  /** Throws UNKNOWN_DELIVERY. `move`: it gives its connections back; the answer is whether it can. */
+  drain(name: string, on: boolean, move: boolean): boolean;
   /** Rejects with a BatonError. */
   reload(): Promise<Reloaded>;
   readonly metrics: Metrics;
@@ -213,8 +213,9 @@ async function answer(head: Administered, request: IncomingMessage): Promise<Ans
   }
   if (delivery) {
     const name = decodeName(delivery[1]!);
-    head.drain(name, delivery[2] === 'drain');
-    return json({ delivery: name, draining: delivery[2] === 'drain' });
+    const move = (request.url ?? '').endsWith('?move');
+    const moves = head.drain(name, delivery[2] === 'drain', move) && move;
+    return json({ delivery: name, draining: delivery[2] === 'drain', moves });
   }
   return json({ error: { code: 'USAGE', message: `there is no ${route}` } }, 404);
 }

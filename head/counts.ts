@@ -7,6 +7,8 @@ import { type Total, totals, type WorkerCounters } from './scoreboard.ts';
 /** Each connection is counted under one of these, once. */
 const ends: readonly Total[] = [...modeOutcomes.map(({ total }) => total), ...inspectionFailures];
 
+const comes = (name: Total): boolean => name === 'accepted' || name === 'given_back';
+
 /** All workers' totals at one moment. `open` is here what has no outcome yet; `lingering`, what has one and is still held. */
 export interface Snapshot {
   readonly totals: Readonly<Record<Total, number>>;
@@ -19,24 +21,29 @@ export interface Snapshot {
  */
 export function takeSnapshot(rows: readonly WorkerCounters[]): Snapshot {
   const sum = (name: Total): number => rows.reduce((so, row) => so + row.get(name), 0);
-  const all = Object.fromEntries(totals.map((name) => [name, name === 'accepted' ? 0 : sum(name)])) as Record<
+  const all = Object.fromEntries(totals.map((name) => [name, comes(name) ? 0 : sum(name)])) as Record<
     Total,
     number
   >;
   // After the outcomes: what was accepted meanwhile is open at the most.
   all.accepted = sum('accepted');
+  all.given_back = sum('given_back');
   const held = all.open;
-  all.open = all.accepted - ends.reduce((so, name) => so + all[name], 0);
+  all.open = all.accepted + all.given_back - ends.reduce((so, name) => so + all[name], 0);
   return { totals: all, lingering: Math.max(0, held - all.open) };
 }
 
-/** What became of connections, as a status tells it: accepted = open + the sum of all outcomes. */
+/** What became of connections, as a status tells it. */
 export function countsOf({
   totals: of,
   lingering,
-}: Snapshot): Pick<HeadStatus, 'accepted' | 'open' | 'lingering' | 'outcomes' | 'inspectionFailures'> {
+}: Snapshot): Pick<
+  HeadStatus,
+  'accepted' | 'givenBack' | 'open' | 'lingering' | 'outcomes' | 'inspectionFailures'
+> {
   return {
     accepted: of.accepted,
+    givenBack: of.given_back,
     open: of.open,
     lingering,
     outcomes: Object.fromEntries(

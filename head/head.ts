@@ -19,7 +19,7 @@ export interface Head {
   reload(): Promise<Reloaded>;
   status(): HeadStatus;
   setMode(mode: Mode): void;
-  drain(name: string, on: boolean): void;
+  drain(name: string, on: boolean, move?: boolean): boolean;
   /**
    * Starts a successor and resolves with its pid when that has taken over; this head ends then. Throws TAKE_OVER_FAILED and
    * TAKE_OVER_REFUSED, and goes on.

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { BatonError } from '../shared/errors.ts';
 import { type Logger, levelOf, Sparingly } from '../shared/log.ts';
+import { MAX_FDS } from '../shared/sys/pass-fds.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { seqpacketPair } from '../shared/sys/unix-sockets.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
@@ -31,6 +32,8 @@ export class LocalDelivery {
   readonly #onKnown: () => void;
   #hello: Hello | undefined;
   #registration: Registration | undefined;
+  /** The delivery's ends of the ways back, until it has them. */
+  readonly #waysBack: number[] = [];
   /** Connections that its hello called active and that have not ended. */
   #active = 0;
   #gone = false;
@@ -101,6 +104,7 @@ export class LocalDelivery {
 
   #registrant(hello: Hello): Registrant {
     const laneEnds: number[] = [];
+    const { moves } = hello;
     const self = this;
     return {
       introduction: hello,
@@ -110,13 +114,21 @@ export class LocalDelivery {
       get isWaiting() {
         return !self.#gone;
       },
-      makeLanes: (workers) =>
-        makePairs(workers).map(([headEnd, deliveryEnd]): LaneSpec => {
+      makeLanes: (workers) => {
+        const hasWaysBack = moves !== undefined && 2 * workers <= MAX_FDS;
+        const pairs = makePairs(hasWaysBack ? 2 * workers : workers);
+        return pairs.slice(0, workers).map(([headEnd, deliveryEnd], worker): LaneSpec => {
           laneEnds.push(deliveryEnd);
-          return { transport: 'fd', ends: { head: headEnd, delivery: deliveryEnd } };
-        }),
+          const lane = { transport: 'fd', ends: { head: headEnd, delivery: deliveryEnd } } as const;
+          if (!hasWaysBack) return lane;
+          const [end, itsEnd] = pairs[workers + worker]!;
+          this.#waysBack.push(itsEnd);
+          return { ...lane, back: { end, takesState: moves === 'state' } };
+        });
+      },
       welcome: () => this.#welcome(hello.version, laneEnds),
       ping: () => void this.#channel.send({ type: 'ping' }),
+      move: moves && ((on) => void this.#channel.send({ type: 'move', on })),
       drained: () => void this.#channel.send({ type: 'drained' }),
       dismiss: (reason, successor) => {
         this.#channel.send({ type: 'dismissed', reason, ...(successor && { successor }) });
@@ -129,7 +141,15 @@ export class LocalDelivery {
   #welcome(version: number, laneEnds: readonly number[]): boolean {
     const session = randomBytes(4).toString('hex');
     const lanes = laneEnds.length;
-    return this.#channel.send({ type: 'welcome', version, session, lanes }, laneEnds);
+    const waysBack = this.#waysBack.splice(0);
+    const moves = waysBack.length > 0 && { moves: true as const };
+    const sent = this.#channel.send({ type: 'welcome', version, session, lanes, ...moves }, [
+      ...laneEnds,
+      ...waysBack,
+    ]);
+    // The delivery's alone: what was said on them before they end must reach it.
+    waysBack.forEach(closeFd);
+    return sent;
   }
 
   #hear(message: FromDelivery): void {
@@ -138,7 +158,7 @@ export class LocalDelivery {
     member.heard();
     switch (message.type) {
       case 'pong':
-        return member.pong(message.direct);
+        return member.pong(message.direct, message.left);
       case 'ended':
         if (message.count > this.#active)
           throw new BatonError('PROTOCOL', { problem: 'more ended than active' });
@@ -162,6 +182,7 @@ export class LocalDelivery {
     if (this.#gone) return;
     this.#gone = true;
     clearTimeout(this.#timer);
+    this.#waysBack.splice(0).forEach(closeFd);
     this.#onKnown();
     this.#registration?.end(reason);
   }

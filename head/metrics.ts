@@ -35,6 +35,11 @@ function addConnections(metrics: Metrics, source: MetricsSource): void {
   metrics.counter('baton_connections_accepted_total', 'Connections accepted', (set) =>
     set(source.total('accepted')),
   );
+  metrics.counter(
+    'baton_connections_given_back_total',
+    'Connections that deliveries have given back, each to come to an outcome once more',
+    (set) => set(source.total('given_back')),
+  );
   metrics.gauge(
     'baton_connections_open',
     'Connections of which it is not decided yet what becomes of them',

@@ -99,7 +99,7 @@ export function createParts(
       status: () => hub.status(),
       ready: () => hub.ready(),
       setMode: (mode) => hub.setMode(mode),
-      drain: (name, on) => hub.drain(name, on),
+      drain: (name, on, move) => hub.drain(name, on, move),
       reload: () => hub.reload(),
       metrics,
       upgrade: () => hub.upgrade(),

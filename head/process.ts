@@ -195,8 +195,8 @@ export class HeadProcess implements Head, Hub {
     this.#log.info({ mode }, 'mode switched');
   }
 
-  drain(name: string, on: boolean): void {
-    this.#parts.registry.drain(name, on);
+  drain(name: string, on: boolean, move?: boolean): boolean {
+    return this.#parts.registry.drain(name, on, move);
   }
 
   upgrade(): Promise<number> {

@@ -18,6 +18,8 @@ export const inspectionFailures = [
   'crowded',
   /** The client closed or reset before anything could be done for it. */
   'client_gone',
+  /** Given back with what an application knows of it, and nobody was left who could go on with that. */
+  'unplaced',
   /** Still unserved when the head stopped. */
   'stopped',
 ] as const;

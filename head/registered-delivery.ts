@@ -2,7 +2,7 @@
 import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
 import type { Introduction } from '../shared/wire/control.ts';
 import { Liveness } from './liveness.ts';
-import type { Registrant } from './registrant.ts';
+import type { Left, Registrant } from './registrant.ts';
 import type { RegistryTimes } from './rounds.ts';
 import type { PerDelivery, Scoreboard, WorkerCounters } from './scoreboard.ts';
 
@@ -15,6 +15,8 @@ export interface RegisteredDelivery {
   leaving: boolean;
   readonly liveness: Liveness;
   lastHeard: number;
+  /** It gives back what can move, and what it still has; undefined while nobody wants it to. */
+  left?: Left | undefined;
   /** When it went, while it is down; milliseconds of performance.now(). */
   downSince: number;
   /** Workers that have not answered the last `join`, `leave` or `quiesce` yet. */
@@ -50,7 +52,7 @@ export const sumFor = (rows: readonly WorkerCounters[], slot: number, name: PerD
   rows.reduce((sum, row) => sum + row.getFor(slot, name), 0);
 
 export function statusOf(
-  { slot, state, introduction, registrant: { transport } }: RegisteredDelivery,
+  { slot, state, introduction, left, registrant: { transport } }: RegisteredDelivery,
   rows: readonly WorkerCounters[],
   scoreboard: Scoreboard,
 ): DeliveryStatus {
@@ -70,5 +72,6 @@ export function statusOf(
     returned: sumFor(rows, slot, 'returned'),
     redirected: sumFor(rows, slot, 'redirected'),
     created: sumFor(rows, slot, 'created'),
+    left: left ?? null,
   };
 }

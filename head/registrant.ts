@@ -19,6 +19,8 @@ export interface Registrant {
   welcome(): boolean;
   ping(): void;
   drained(): void;
+  /** It gives back what can move, from now on or no more; undefined for one that can not. */
+  readonly move: ((on: boolean) => void) | undefined;
   /**
    * It is dropped. What is on its way to it is settled with the workers before this returns. `successor`: another head waits
    * where this one was.
@@ -26,12 +28,18 @@ export interface Registrant {
   dismiss(reason: string, successor: boolean): void;
 }
 
+/** What a delivery that gives its connections back still has: in the middle of a request, and such as cannot move. */
+export interface Left {
+  readonly busy: number;
+  readonly stays: number;
+}
+
 /** What its registrant tells of a registered delivery. */
 export interface Registration {
   readonly slot: number;
   /** It was heard. */
   heard(): void;
-  pong(direct: number): void;
+  pong(direct: number, left?: Left): void;
   /** `count` connections have ended that no worker counts: those of earlier registrations, or all of a remote one. */
   ended(count: number): void;
   /** `count` connections have come to it by another head. They take credits, as many as they are. */

@@ -115,7 +115,10 @@ export class Registry {
       heard: () => {
         delivery.lastHeard = performance.now();
       },
-      pong: (count) => scoreboard.setDirectOpen(slot, count),
+      pong: (count, left) => {
+        delivery.left = left;
+        scoreboard.setDirectOpen(slot, count);
+      },
       // What a delivery that was dropped still says counts for nothing: its slot may be another's.
       ended: (count) => {
         if (delivery.state === 'down') return;
@@ -227,14 +230,17 @@ export class Registry {
 
   /**
    * An operator's wish: give it nothing more, or again. It holds for the name, whoever has it and however often it comes
-   * and goes. Throws UNKNOWN_DELIVERY.
+   * and goes. `move`: what it has goes to others, as long as this registration lasts; whether it can. Throws UNKNOWN_DELIVERY.
    */
-  drain(name: string, on: boolean): void {
+  drain(name: string, on: boolean, move = false): boolean {
     const delivery = this.#slots.of(name);
     if (!delivery && !this.#parts.drained.has(name))
       throw new BatonError('UNKNOWN_DELIVERY', { name, known: this.names.join(', ') || 'none' });
     this.#parts.drained.set(name, on);
-    if (delivery && delivery.state !== 'down' && !delivery.leaving) this.#setDraining(delivery, on);
+    if (!delivery || delivery.state === 'down') return false;
+    if (!delivery.leaving) this.#setDraining(delivery, on);
+    delivery.registrant.move?.(on && move);
+    return delivery.registrant.move !== undefined;
   }
 
   #setDraining(delivery: Delivery, on: boolean): void {

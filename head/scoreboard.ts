@@ -18,6 +18,8 @@ export const DRAINING = 2;
 /** A worker's totals. The names are also those of the metrics. */
 const counters = [
   'accepted',
+  /** Served, and the head's again: they come to an outcome once more. */
+  'given_back',
   /** Connections that the worker holds now; falls as well as rises. */
   'open',
   'accept_failures',

@@ -56,10 +56,21 @@ export interface PassedConnection {
   readonly rest?: Uint8Array | undefined;
 }
 
+/** How connections come back from a delivery. */
+export interface WayBackSpec {
+  readonly end: number;
+  /** It takes connections that come with a state. */
+  readonly takesState: boolean;
+}
+
 /** How one worker's connections reach a delivery. */
 export type LaneSpec =
-  /** Over a lane, both of whose ends are the worker's from now on. */
-  | { readonly transport: 'fd'; readonly ends: { readonly head: number; readonly delivery: number } }
+  /** Over a lane, both of whose ends are the worker's from now on, and so is its end of the way back. */
+  | {
+      readonly transport: 'fd';
+      readonly ends: { readonly head: number; readonly delivery: number };
+      readonly back?: WayBackSpec | undefined;
+    }
   /** Through the main thread. `registration` tells this registration from others that had the slot before. */
   | { readonly transport: 'migrate'; readonly registration: number };
 

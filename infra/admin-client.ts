@@ -45,6 +45,12 @@ export async function setDrain(admin: string, name: string, on: boolean): Promis
   await call(admin, 'POST', `/deliveries/${encodeURIComponent(name)}/${on ? 'drain' : 'undrain'}`);
 }
 
+/** As `setDrain`, and what it has goes to others; false when it cannot give anything back. */
+export async function drainByMoving(admin: string, name: string): Promise<boolean> {
+  const text = await call(admin, 'POST', `/deliveries/${encodeURIComponent(name)}/drain?move`);
+  return (JSON.parse(text) as { moves?: boolean }).moves === true;
+}
+
 /** Has the head start a successor; resolves when that has taken over. Throws what the head says where none has. */
 export async function upgradeHead(admin: string): Promise<{ predecessor: number; pid: number }> {
   const text = await call(admin, 'POST', '/upgrade', undefined, UPGRADE_WITHIN_MS);

@@ -208,6 +208,13 @@ export const deliverySchema = z
       .optional()
       .describe('where Prometheus finds /metrics over TCP, HOST:PORT; for nothing else (default: nowhere)'),
     drainTimeout: duration('10s', 0, 3_600_000).describe('on SIGTERM: time for requests in progress to end'),
+    move: z
+      .enum(['on', 'off'])
+      .meta({ placeholder: 'on|off', shown: 'off' })
+      .default('off')
+      .describe(
+        'on SIGTERM, on: its connections go to other deliveries of the same head, between two requests, instead of being closed',
+      ),
     trace: traced,
   })
   .meta({ title: 'baton delivery' });

@@ -32,6 +32,11 @@ export interface DeliveryStatus {
   readonly returned: number;
   readonly redirected: number;
   readonly created: number;
+  /**
+   * While it gives its connections back: those that it still has, in the middle of a request, and such as cannot move; null when it
+   * does not.
+   */
+  readonly left: { readonly busy: number; readonly stays: number } | null;
 }
 
 /** A connection that another host has, and whose packets this one sends on. */
@@ -102,7 +107,9 @@ export interface HeadStatus {
   readonly cpu: { readonly userMicros: number; readonly systemMicros: number };
   /** Connections accepted since start. */
   readonly accepted: number;
-  /** Connections of which it is not decided yet what becomes of them: accepted = open + the sum of all outcomes. */
+  /** Connections that deliveries have given back; each comes to an outcome once more. */
+  readonly givenBack: number;
+  /** Connections of which it is not decided yet what becomes of them: accepted + givenBack = open + the sum of all outcomes. */
   readonly open: number;
   /** Connections that have their answer and are held until their client has read it. */
   readonly lingering: number;

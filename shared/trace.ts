@@ -60,6 +60,9 @@ const handoffSteps = [
   'answer',
   'fail',
   'close',
+  // What a delivery has given back: it is the head's, or stays with the delivery.
+  'regain',
+  'decline',
   // From one head to its successor, which begins with it before the other leaves it.
   'succeed',
   'pass',
@@ -73,6 +76,8 @@ const handoffSteps = [
   'ended',
   'leave',
   'serve',
+  'give',
+  'stay',
   'finish',
 ] as const;
 

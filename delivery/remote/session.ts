@@ -49,6 +49,8 @@ export async function openRemoteSession(
 
 class RemoteSession implements Session {
   readonly #head: RemoteHead;
+  /** A connection that moved here cannot be given back. */
+  readonly waysBack = [];
   readonly #adoptedFlows: AdoptedFlows;
   readonly #events: SessionEvents;
   readonly #adoptions: Adoptions;

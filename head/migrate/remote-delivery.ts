@@ -201,6 +201,7 @@ export class RemoteDelivery implements LinkHandlers {
         return this.#send({ type: 'welcome', version: hello.version });
       },
       ping: () => void this.#send({ type: 'ping' }),
+      move: undefined,
       drained: () => void this.#send({ type: 'drained' }),
       dismiss: (reason, successor) => {
         this.#finish();

@@ -25,6 +25,9 @@ export const POSTPONED = 5;
 /** The TLS thread speaks with its client (see terminated.ts). */
 export const TERMINATED = 6;
 
+/** In the place of `attempts`, and above: of a connection that was given back. */
+export const GIVEN_BACK = 128;
+
 /** What an epoll tag names; the rest of a tag is a lane's slot or a connection's generation. */
 export const TAG_CONNECTION = 0;
 export const TAG_LANE = 1;
@@ -96,6 +99,14 @@ export class Connections {
     steps?.succeed(fd, hasOutcome);
     if (!hasOutcome) this.#row.add('accepted');
     this.#begin(fd, mode, acceptedAt, addressHash);
+  }
+
+  /** One that a delivery had, and has given back: its outcome is counted, and it comes to another. */
+  regain(fd: number, mode: number, now: number, addressHash: number, slot: number): void {
+    steps?.regain(fd, slot);
+    this.#row.add('given_back');
+    this.#begin(fd, mode, now, addressHash);
+    this.attempts[fd] = GIVEN_BACK;
   }
 
   state(fd: number): number {

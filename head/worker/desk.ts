@@ -75,11 +75,16 @@ export class WorkerDesk implements Desk {
     const slot = mayTry ? this.#router.pickLane(fd, found, from) : NOBODY;
     if (slot === NOBODY) return false;
     this.#connections.unwatch(fd);
+    this.place(fd, slot);
+    return true;
+  }
+
+  /** Puts it on a lane; the credit for it has been taken. */
+  place(fd: number, slot: number, state?: Uint8Array): void {
     this.#connections.setState(fd, UNTAKEN);
     // An untaken connection is in no queue, so the queues' clock is free to say since when it waits.
     this.#connections.links.since[fd] = this.#clock.now;
-    this.#router.lanes[slot]!.push(fd);
-    return true;
+    this.#router.lanes[slot]!.push(fd, state);
   }
 
   postpone(fd: number, found: Found, from: number): boolean {

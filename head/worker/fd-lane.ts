@@ -14,13 +14,14 @@ import { closeFd, endReading, receive, setSendBuffer } from '../../shared/sys/so
 import {
   CONNECTIONS,
   ENDED,
-  LANE_MESSAGE_MAX,
   laneMessage,
   RETURNED,
   readLane,
   TAKEN,
   writeRange,
+  writeStated,
 } from '../../shared/wire/lane.ts';
+import { GIVEN_MESSAGE_MAX } from '../../shared/wire/way-back.ts';
 import type { Lane } from './lane.ts';
 import { type LaneSteps, steps } from './steps.ts';
 
@@ -62,6 +63,8 @@ export class FdLane implements Lane {
   readonly #ring = new Int32Array(WINDOW).fill(SETTLED);
   /** Ids as plain counters; they go over the wire modulo 2^32. */
   #next = 0;
+  /** Of those that are to be sent with a state, by id. */
+  readonly #states = new Map<number, Uint8Array>();
   #sent = 0;
   #oldest = 0;
   #untaken = 0;
@@ -77,7 +80,7 @@ export class FdLane implements Lane {
     this.#deliveryEnd = deliveryEnd;
     this.#events = events;
     this.#steps = steps?.lane(slot, deliveryEnd);
-    messenger ??= createFdMessenger(LANE_MESSAGE_MAX);
+    messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX);
     setSendBuffer(headEnd, SEND_BUFFER);
   }
 
@@ -102,8 +105,9 @@ export class FdLane implements Lane {
     return this.#untaken > this.#next - this.#sent;
   }
 
-  push(fd: number): void {
+  push(fd: number, state?: Uint8Array): void {
     this.#steps?.offer(fd, this.#next);
+    if (state) this.#states.set(this.#next, state);
     this.#ring[this.#next % WINDOW] = fd;
     this.#next++;
     this.#untaken++;
@@ -124,13 +128,21 @@ export class FdLane implements Lane {
     this.#gathersSince = Number.NaN;
     const { fds, bytes } = messenger!;
     while (this.#sent !== this.#next) {
-      const count = Math.min(this.#next - this.#sent, MAX_FDS);
+      const state = this.#states.size > 0 ? this.#states.get(this.#sent) : undefined;
+      const count = state ? 1 : Math.min(this.#next - this.#sent, MAX_FDS, this.#untilState());
       for (let i = 0; i < count; i++) fds[i] = this.#ring[(this.#sent + i) % WINDOW]!;
-      const length = writeRange(bytes, CONNECTIONS, this.#sent % 2 ** 32, count);
+      const first = this.#sent % 2 ** 32;
+      const length = state ? writeStated(bytes, first, state) : writeRange(bytes, CONNECTIONS, first, count);
       // No room (EAGAIN, ENOBUFS) or too many fds on their way (ETOOMANYREFS): the next tick tries again.
       if (messenger!.send(this.watchedFd, length, count) < 0) return;
       this.#sent += count;
+      if (state) this.#states.delete(this.#sent - 1);
     }
+  }
+
+  /** How many come before the next that has one. */
+  #untilState(): number {
+    return this.#states.size === 0 ? Number.POSITIVE_INFINITY : Math.min(...this.#states.keys()) - this.#sent;
   }
 
   read(): number {

@@ -14,8 +14,8 @@ export interface Lane {
   readonly isBlocked: boolean;
   /** The delivery has not seen to all that it was sent: more would only wait behind that. */
   readonly isBusy: boolean;
-  /** Puts a connection on the lane; `flush` sends it. Only when not full. */
-  push(fd: number): void;
+  /** Puts a connection on the lane; `flush` sends it. Only when not full. `state`: to one that `takesState`. */
+  push(fd: number, state?: Uint8Array): void;
   flush(): void;
   /** As `flush`, but while the delivery is busy they may wait for more (at `now`, milliseconds). */
   gather(now: number): void;

@@ -4,10 +4,10 @@
  */
 import { type Epoll, READABLE } from '../../shared/sys/epoll.ts';
 import { ENDED } from '../../shared/wire/lane.ts';
-import { SLOTS, type WorkerCounters } from '../scoreboard.ts';
+import { type Scoreboard, SLOTS, type WorkerCounters } from '../scoreboard.ts';
 import type { FromWorker, LaneSpec, ToWorker, Tuning } from '../worker-messages.ts';
 import type { Clock } from './clock.ts';
-import { makeTag, TAG_LANE } from './connections.ts';
+import { type Connections, makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
 import { FdLane } from './fd-lane.ts';
 import type { Lane } from './lane.ts';
@@ -15,6 +15,7 @@ import { RemoteLane } from './migrate-lane.ts';
 import type { RequestReader } from './reader.ts';
 import type { Router } from './router.ts';
 import { steps } from './steps.ts';
+import { WaysBack } from './ways-back.ts';
 
 export interface LanesParts {
   readonly epoll: Epoll;
@@ -22,8 +23,13 @@ export interface LanesParts {
   readonly desk: WorkerDesk;
   readonly reader: RequestReader;
   readonly counters: WorkerCounters;
+  readonly connections: Connections;
+  readonly scoreboard: Scoreboard;
   readonly clock: Clock;
   readonly tuning: Pick<Tuning, 'stallTimeoutMs'>;
+  readonly headBytesMax: number;
+  /** What deliveries give back is the head's again: it is not about to stop. */
+  readonly mayRegain: () => boolean;
   readonly tell: (message: FromWorker) => void;
 }
 
@@ -31,6 +37,7 @@ export class Lanes {
   readonly #parts: LanesParts;
   readonly #router: Router;
   readonly #desk: WorkerDesk;
+  readonly #waysBack: WaysBack;
   /** Slots that the main thread wants to hear of when nothing is on its way to them. */
   readonly #quiescing = new Set<number>();
   /** Slots that were reported as broken, and must not be again. */
@@ -45,6 +52,7 @@ export class Lanes {
     this.#parts = parts;
     this.#router = parts.router;
     this.#desk = parts.desk;
+    this.#waysBack = new WaysBack({ ...parts, headBytes: parts.headBytesMax });
   }
 
   join(member: ToWorker & { type: 'join' }): void {
@@ -57,8 +65,12 @@ export class Lanes {
 
   #makeLane(slot: number, spec: LaneSpec): Lane {
     if (spec.transport === 'migrate') return new RemoteLane(slot, spec.registration, this.#parts.tell);
+    if (spec.back) this.#waysBack.join(slot, spec.back);
     const lane = new FdLane(slot, spec.ends.head, spec.ends.delivery, {
-      onTaken: (at, fd) => this.#desk.taken(at, fd),
+      onTaken: (at, fd) => {
+        this.#waysBack.taken(fd);
+        this.#desk.taken(at, fd);
+      },
       onReturned: (at, fd) => {
         this.#router.returned(at);
         this.#handAgain(at, fd);
@@ -87,10 +99,12 @@ export class Lanes {
     const lane = this.#router.leave(slot);
     let moved = 0;
     this.#quiescing.delete(slot);
+    this.#waysBack.refuse(slot);
     lane?.close((fd) => {
       moved++;
       this.#handAgain(slot, fd);
     });
+    this.#waysBack.leave(slot);
     this.#parts.counters.setFor(slot, 'untaken', 0);
     this.#parts.tell({ type: 'left', slot, moved });
   }
@@ -105,8 +119,10 @@ export class Lanes {
     this.#noStallBefore = now + this.#parts.tuning.stallTimeoutMs;
   }
 
-  /** A lane has something to say. */
-  read(slot: number): void {
+  /** A lane has something to say, or from SLOTS on the way back that belongs to it. */
+  read(at: number): void {
+    if (at >= SLOTS) return this.#readBack(at - SLOTS);
+    const slot = at;
     const lane = this.#router.lanes[slot];
     if (!lane || this.#reported.has(slot)) return;
     try {
@@ -119,10 +135,23 @@ export class Lanes {
     }
   }
 
+  #readBack(slot: number): void {
+    const lane = this.#router.lanes[slot];
+    if (!lane || this.#reported.has(slot)) return;
+    try {
+      // What was said on the lane comes first: that a connection is taken, before it comes back.
+      while (lane.read() !== 0) this.#progressAt[slot] = this.#parts.clock.now;
+      this.#waysBack.read(slot);
+    } catch (error) {
+      this.#report(lane, { type: 'broken', slot, problem: (error as Error).message });
+    }
+  }
+
   /** The main thread will answer with `leave`; until then nothing of the lane is to be looked at. */
   #report(lane: Lane, message: FromWorker): void {
     this.#reported.add(lane.slot);
     if (lane.watchedFd >= 0) this.#parts.epoll.remove(lane.watchedFd);
+    this.#waysBack.ignore(lane.slot);
     this.#parts.tell(message);
   }
 
@@ -150,12 +179,13 @@ export class Lanes {
   #handAgain(slot: number, fd: number): void {
     this.#desk.takeBack(slot);
     if (this.#whenReturned) return this.#whenReturned(fd);
-    this.#parts.reader.again(fd, slot);
+    if (this.#waysBack.has(fd)) this.#waysBack.again(fd, slot);
+    else this.#parts.reader.again(fd, slot);
   }
 
   /** Reports what is due; the milliseconds until more may be. */
   tick(now: number): number {
-    let next = Number.POSITIVE_INFINITY;
+    let next = this.#waysBack.tick();
     for (const lane of this.#router.open) {
       if (lane.isBlocked) next = 1;
       if (lane.untaken > 0 && lane.isWatched && !this.#reported.has(lane.slot)) {
@@ -189,6 +219,10 @@ export class Lanes {
 
   /** Closes all lanes. */
   close(): void {
-    for (const lane of this.#router.open) lane.stop((fd) => this.#desk.abandon(fd, 'stopped'));
+    for (const lane of this.#router.open) {
+      this.#waysBack.refuse(lane.slot);
+      lane.stop((fd) => this.#desk.abandon(fd, 'stopped'));
+      this.#waysBack.leave(lane.slot);
+    }
   }
 }

@@ -79,6 +79,7 @@ export class WorkerLoop {
       accept: () => this.#accept(),
       tune: (next: Tuning) => this.#tune(next),
       stop: (withinMs: number) => this.#stop(withinMs),
+      isStopping: () => this.#stopBy < Number.POSITIVE_INFINITY,
     };
     const parts = createParts(settings, hub, tell);
     this.#tuning = parts.tuning;

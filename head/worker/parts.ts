@@ -23,6 +23,8 @@ const EVENTS = 512;
 
 /** What the loop does for its parts. */
 export interface Hub extends Pick<OrdersParts, 'accept' | 'tune' | 'stop'> {
+  /** It has been told to. */
+  readonly isStopping: () => boolean;
   /** A connection was accepted. */
   readonly open: (fd: number, addressHash: number) => void;
   /** Ends the connection that can best be spared; false when there is none. */
@@ -87,7 +89,20 @@ export function createParts(
   });
   const reader = new RequestReader({ connections, desk, calls, clock, tuning, headBytesMax });
   const terminated = new TerminatedReader(connections, desk, terminator, tuning);
-  const lanes = new Lanes({ epoll, router, desk, reader, counters, clock, tuning, tell });
+  const lanes = new Lanes({
+    epoll,
+    router,
+    desk,
+    reader,
+    counters,
+    connections,
+    scoreboard,
+    clock,
+    tuning,
+    headBytesMax,
+    mayRegain: () => !passing.isFrozen && !hub.isStopping(),
+    tell,
+  });
   const listeners: readonly Listener[] = settings.listeners.map(
     (listener, index) =>
       new Listener({

@@ -66,6 +66,7 @@ export class Router {
   readonly #origins: (Origins | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #nameHash = new Uint32Array(SLOTS);
   readonly #names = new ServedNames();
+  readonly #serves: (string | undefined)[] = new Array(SLOTS).fill(undefined);
   #turn = 0;
   readonly #candidates: Candidates = { slots: new Int32Array(SLOTS), count: 0 };
   /** By slot: how long it is passed over, and until when. Milliseconds; 0 when it is not. */
@@ -94,6 +95,8 @@ export class Router {
     this.#origins[slot] = direct === null ? undefined : originsOf(direct, directTls);
     this.#nameHash[slot] = hashBytes(bytes, 0, bytes.length);
     this.#names.join(slot, serves);
+    // Kept when it leaves: what it gives back may come later.
+    this.#serves[slot] = serves?.toSorted().join();
     this.open.push(lane);
   }
 
@@ -121,14 +124,25 @@ export class Router {
    * included.
    */
   pickLane(fd: number, found: Found, avoid: number): number {
-    const slot = this.#pickLaneAmong(fd, found, avoid, SLOW_MS);
-    return slot === NOBODY ? this.#pickLaneAmong(fd, found, avoid, Number.POSITIVE_INFINITY) : slot;
+    const slots = this.#slotsFor(found);
+    const slot = this.#pickLaneAmong(slots, fd, found, avoid, SLOW_MS);
+    return slot === NOBODY ? this.#pickLaneAmong(slots, fd, found, avoid, Number.POSITIVE_INFINITY) : slot;
   }
 
-  #pickLaneAmong(fd: number, found: Found, avoid: number, slowMs: number): number {
+  /** As `pickLane`, for a connection that `slot` has had: of this host, of those that serve the same names, and `suits`. */
+  pickOther(fd: number, found: Found, slot: number, suits: (slot: number) => boolean): number {
+    const serves = this.#serves[slot];
+    const slots = this.#names.everyone.filter(
+      (other) => this.lanes[other]!.watchedFd >= 0 && this.#serves[other] === serves && suits(other),
+    );
+    const chosen = this.#pickLaneAmong(slots, fd, found, slot, SLOW_MS);
+    return chosen === NOBODY ? this.#pickLaneAmong(slots, fd, found, slot, Number.POSITIVE_INFINITY) : chosen;
+  }
+
+  #pickLaneAmong(slots: readonly number[], fd: number, found: Found, avoid: number, slowMs: number): number {
     const candidates = this.#candidates;
     candidates.count = 0;
-    for (const slot of this.#slotsFor(found)) {
+    for (const slot of slots) {
       const lane = this.lanes[slot]!;
       if (slot === avoid || lane.isFull || !this.#isFree(slot)) continue;
       if (this.waited(lane) > slowMs) continue;

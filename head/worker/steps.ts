@@ -35,6 +35,25 @@ class WorkerSteps {
     this.#trace.say(name, 'succeed', hasOutcome ? 'counted' : 'open');
   }
 
+  /** A delivery has given it back, and is told that it is the head's. */
+  regain(fd: number, slot: number): void {
+    const name = `c${socketCookie(fd)}`;
+    this.#names.set(fd, name);
+    this.#trace.say(name, 'regain', slot);
+  }
+
+  /** A delivery has given it back, and is told that it keeps it. */
+  decline(fd: number, slot: number): void {
+    let name: string;
+    try {
+      name = `c${socketCookie(fd)}`;
+    } catch {
+      // What is no socket has no name.
+      return;
+    }
+    this.#trace.say(name, 'decline', slot);
+  }
+
   /** It is its successor's. */
   pass(fd: number): void {
     this.#trace.say(this.nameOf(fd), 'pass');
@@ -77,8 +96,8 @@ class WorkerSteps {
   counts(row: WorkerCounters): void {
     const outcomes = modeOutcomes.reduce((sum, { total }) => sum + row.get(total), 0);
     const failures = inspectionFailures.reduce((sum, name) => sum + row.get(name), 0);
-    const counts = [row.get('accepted'), row.get('open'), outcomes, failures, row.get('late_messages')];
-    this.#trace.say('-', 'counts', ...counts);
+    const came = row.get('accepted') + row.get('given_back');
+    this.#trace.say('-', 'counts', came, row.get('open'), outcomes, failures, row.get('late_messages'));
   }
 
   lane(slot: number, deliveryEnd: number): LaneSteps {

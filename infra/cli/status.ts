@@ -54,7 +54,7 @@ export function render(status: HeadStatus, before?: HeadStatus, width = Infinity
   const drops = status.listeners.reduce((sum, listener) => sum + listener.drops, 0);
   const lines = [
     `head ${status.listen}  mode ${status.mode}  policy ${status.policy}  up ${status.uptimeSeconds.toFixed(0)} s  pid ${status.pid}`,
-    `accepted ${status.accepted}${rate}, open ${status.open}, lingering ${status.lingering}, ` +
+    `accepted ${status.accepted}${rate}, ${status.givenBack > 0 ? `given back ${status.givenBack}, ` : ''}open ${status.open}, lingering ${status.lingering}, ` +
       `queued ${queues(status)} of ${status.workers} x ${status.backlog}, ` +
       `turned away ${drops}`,
     ...Object.entries(status.outcomes).flatMap(([mode, outcomes]) => list(mode, outcomes)),
@@ -82,7 +82,7 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
   ];
   const rows = deliveries.map((delivery) => [
     delivery.name,
-    delivery.state,
+    delivery.left ? `${delivery.state}, ${leftOf(delivery.left)}` : delivery.state,
     delivery.transport,
     delivery.direct ?? '-',
     ...(areNamed ? [namesOf(delivery)] : []),
@@ -98,6 +98,10 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
     ),
   ];
 }
+
+/** What a delivery still has that gives its connections back. */
+const leftOf = ({ busy, stays }: NonNullable<DeliveryStatus['left']>): string =>
+  `${busy} busy, ${stays} cannot move`;
 
 /** The first, and how many more. */
 function namesOf({ serves }: DeliveryStatus): string {

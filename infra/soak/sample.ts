@@ -17,7 +17,7 @@ export interface HeadSample {
   /** Held by deliveries or on their way to them. */
   readonly inUse: number;
   readonly accepted: number;
-  /** accepted - open - all outcomes: 0 when the counters are even. */
+  /** accepted + given back - open - all outcomes: 0 when the counters are even. */
   readonly uncounted: number;
   readonly cpuMicros: number;
 }
@@ -38,7 +38,7 @@ export async function sampleHead(lab: Lab): Promise<HeadSample> {
     flows: migration?.flows.count ?? 0,
     inUse: deliveries.reduce((sum, each) => sum + (each.state === 'down' ? 0 : each.inUse), 0),
     accepted,
-    uncounted: accepted - open - countOutcomes(status),
+    uncounted: accepted + status.givenBack - open - countOutcomes(status),
     cpuMicros: cpu.userMicros + cpu.systemMicros,
   };
 }

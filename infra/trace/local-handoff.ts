@@ -3,9 +3,11 @@
  * leaves before a choice, a connection that waits, one that moves to another host) has states of its own here.
  */
 import type { Fates } from './fates.ts';
+import { decline, regain } from './given-back.ts';
 import {
   advance,
   type Connection,
+  endOf,
   hasSpoken,
   headSteps,
   type Lane,
@@ -51,6 +53,8 @@ export class LocalHandoff implements Rules {
     if (transition === 'accept') return this.#accept(step);
     if (transition === 'succeed') return this.#succeed(step);
     const now = this.connections.get(subject);
+    if (transition === 'decline') return decline(step, now, this.#fates);
+    if (transition === 'regain') return this.#regain(step, now);
     const former = this.#former.get(subject);
     const isFormer = former?.owner === thread && now?.owner !== thread;
     const connection = isFormer ? former : now;
@@ -91,6 +95,13 @@ export class LocalHandoff implements Rules {
     this.connections.set(subject, { name: subject, ends: details[0]!, owner: thread, state: 'TO_PLACE' });
     this.#tallyOf(thread).accepted++;
     return undefined;
+  }
+
+  #regain(step: Step, before: Connection | undefined): string | undefined {
+    const { connection, problem } = regain(step, before, this.#fates);
+    this.connections.set(step.subject, connection);
+    this.#tallyOf(step.thread).accepted++;
+    return problem;
   }
 
   /** Nobody is asked whether the one before knows of it: that one may be dead, and writes on nothing that it has passed. */
@@ -278,22 +289,10 @@ export class LocalHandoff implements Rules {
         if (isPassed) problems.push(`${name}: it was passed on, and nobody has got it`);
     for (const lane of this.#lanes.values()) {
       if (this.#fates.of(lane.head) === 'ended')
-        for (const problem of this.#endOf(lane)) problems.push(`${lane.name}: ${problem}`);
+        for (const problem of endOf(lane)) problems.push(`${lane.name}: ${problem}`);
     }
     for (const [thread, { hasCounts }] of this.#tallies)
       if (this.#fates.of(thread) === 'ended' && !hasCounts) problems.push(`${thread.name}: has no accounts`);
-    return problems;
-  }
-
-  /** What was said of it in time has been heard. */
-  #endOf({ phase, offers, saidEnded, heardEnded }: Lane): string[] {
-    if (phase !== 'emptied') return [`its head has ended, and it is ${phase}`];
-    const problems: string[] = [];
-    for (const [number, offer] of offers) {
-      if (!offer.isSettled) problems.push(`${number} was never settled`);
-    }
-    if (saidEnded > heardEnded)
-      problems.push(`${saidEnded} have ended, and the head has heard of ${heardEnded}`);
     return problems;
   }
 }

@@ -38,7 +38,7 @@ export const headSteps: Readonly<
 };
 
 /** At a delivery: of `copy`, `serves` and `speaker`; OFFERED also while it is on its way, or in its hands untaken. */
-type AtDelivery = 'OFFERED' | 'TAKEN' | 'SERVED' | 'FINISHED' | 'RETURNED' | 'DROPPED';
+type AtDelivery = 'OFFERED' | 'TAKEN' | 'SERVED' | 'GIVEN' | 'FINISHED' | 'RETURNED' | 'DROPPED';
 
 const deliverySteps: Readonly<
   Partial<Record<Transition, readonly [from: readonly AtDelivery[], to: AtDelivery]>>
@@ -47,7 +47,9 @@ const deliverySteps: Readonly<
   drop: [['OFFERED'], 'DROPPED'],
   return: [['OFFERED'], 'RETURNED'],
   serve: [['TAKEN'], 'SERVED'],
-  finish: [['TAKEN', 'SERVED'], 'FINISHED'],
+  give: [['SERVED'], 'GIVEN'],
+  stay: [['GIVEN'], 'SERVED'],
+  finish: [['TAKEN', 'SERVED', 'GIVEN'], 'FINISHED'],
 };
 
 export interface Connection {
@@ -67,6 +69,8 @@ export interface Offer {
   at: AtDelivery;
   /** The head has heard what became of it, or has taken it back. */
   isSettled: boolean;
+  /** It was given back, and the head has it since. */
+  isMoved?: true;
 }
 
 export interface Lane {
@@ -91,12 +95,26 @@ export interface Tally {
   hasCounts: boolean;
 }
 
-export const hasSpoken = ({ at }: Offer): boolean => at === 'TAKEN' || at === 'SERVED' || at === 'FINISHED';
+export const hasSpoken = ({ at }: Offer): boolean =>
+  at === 'TAKEN' || at === 'SERVED' || at === 'GIVEN' || at === 'FINISHED';
 
 /** What of it is not allowed. */
 export function advance(offer: Offer, transition: Transition): string | undefined {
   const [from, to] = deliverySteps[transition]!;
   if (!from.includes(offer.at)) return `the delivery's is ${offer.at}`;
+  if (transition === 'stay' && offer.isMoved) return 'it was moved';
   offer.at = to;
   return undefined;
+}
+
+/** What was said of it in time has been heard. */
+export function endOf({ phase, offers, saidEnded, heardEnded }: Lane): string[] {
+  if (phase !== 'emptied') return [`its head has ended, and it is ${phase}`];
+  const problems: string[] = [];
+  for (const [number, offer] of offers) {
+    if (!offer.isSettled) problems.push(`${number} was never settled`);
+  }
+  if (saidEnded > heardEnded)
+    problems.push(`${saidEnded} have ended, and the head has heard of ${heardEnded}`);
+  return problems;
 }

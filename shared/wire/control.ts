@@ -52,13 +52,26 @@ const hello = introduction.extend({
   version: z.int(),
   /** Connections handed to it earlier (by a head that has gone) that it still holds. */
   active: count,
+  /**
+   * It can give connections back; `state`: and take those that another's application has a state of. Who does not know the key
+   * is not asked, and does not answer it.
+   */
+  moves: z.enum(['plain', 'state']).optional(),
 });
+export type Moves = NonNullable<z.infer<typeof hello>['moves']>;
 
 const fromDelivery = z.discriminatedUnion('type', [
   hello,
   z.object({ type: z.literal('draining') }),
-  /** `direct`: connections that it holds now and that came to its direct address. */
-  z.object({ type: z.literal('pong'), direct: count }),
+  /**
+   * `direct`: connections that it holds now and that came to its direct address. `left`, while it gives its connections back:
+   * those in the middle of a request, and those that stay.
+   */
+  z.object({
+    type: z.literal('pong'),
+    direct: count,
+    left: z.object({ busy: count, stays: count }).optional(),
+  }),
   /** `count` of the connections that its hello called active have ended. */
   z.object({ type: z.literal('ended'), count }),
 ]);
@@ -70,6 +83,13 @@ const fromHead = z.discriminatedUnion('type', [
     version: z.int(),
     session: z.string().max(32),
     lanes: z.int().min(1).max(LANES_MAX),
+    /** As many ways back follow the lanes. */
+    moves: z.custom<true>((value) => value === true, 'expected true').optional(),
+  }),
+  /** Give back what can move, now and as soon as it can; or no more of it. */
+  z.object({
+    type: z.literal('move'),
+    on: z.custom<boolean>((value) => typeof value === 'boolean', 'expected a boolean'),
   }),
   z.object({ type: z.literal('refused'), code: z.string().max(64), reason: z.string().max(1024) }),
   z.object({ type: z.literal('ping') }),

@@ -13,7 +13,10 @@ export const RETURNED = 3;
 /** Delivery to head: `count` connections that I had taken have ended. `first` is absent. */
 export const ENDED = 4;
 
-/** No lane message is longer: an array of three integers of at most 5 bytes, with room to grow. */
+/** Head to delivery, with one fd: as CONNECTIONS, with what its application needs to go on with it (bin) where the count is. */
+export const STATED = 5;
+
+/** No lane message but STATED is longer: an array of three integers of at most 5 bytes, with room to grow. */
 export const LANE_MESSAGE_MAX = 64;
 
 /** `[kind, first, count]`; its length in bytes. */
@@ -30,8 +33,8 @@ export function writeEnded(into: Uint8Array, count: number): number {
   return writeUint(into, 2, count);
 }
 
-/** MessagePack's shortest form of an unsigned integer below 2^32. */
-function writeUint(into: Uint8Array, at: number, value: number): number {
+/** MessagePack's shortest form of an unsigned integer below 2^32; where it ends. */
+export function writeUint(into: Uint8Array, at: number, value: number): number {
   if (value < 0x80) {
     into[at] = value;
     return at + 1;
@@ -49,6 +52,9 @@ export const laneMessage = { kind: 0, first: 0, count: 0 };
 
 let position = 0;
 
+/** Where the last read has ended. */
+export { position as readPosition };
+
 /** Reads one lane message into `laneMessage`; false for anything that is not exactly one. */
 export function readLane(from: Uint8Array, length: number): boolean {
   if (length < 3 || length > LANE_MESSAGE_MAX) return false;
@@ -62,7 +68,7 @@ export function readLane(from: Uint8Array, length: number): boolean {
 }
 
 /** The number of elements; negative for what is no array. */
-function readArrayHeader(from: Uint8Array, length: number): number {
+export function readArrayHeader(from: Uint8Array, length: number): number {
   const head = from[0]!;
   const width = head === 0xdc ? 2 : head === 0xdd ? 4 : 0;
   position = 1;
@@ -70,7 +76,7 @@ function readArrayHeader(from: Uint8Array, length: number): number {
 }
 
 /** Any of MessagePack's integers; -1 for what is none, and for one below 0 or above 2^32 - 1. */
-function readUint(from: Uint8Array, length: number): number {
+export function readUint(from: Uint8Array, length: number): number {
   if (position >= length) return -1;
   const head = from[position++]!;
   if (head < 0x80) return head;
@@ -87,4 +93,44 @@ function readBytes(from: Uint8Array, length: number, width: number): number {
   let value = 0;
   for (const end = position + width; position < end; position++) value = value * 256 + from[position]!;
   return value;
+}
+
+/** A copy of MessagePack's bin of at most `most` bytes; undefined for what is none. */
+export function readBin(from: Uint8Array, length: number, most: number): Uint8Array | undefined {
+  const head = position < length ? from[position++]! : 0;
+  if (head < 0xc4 || head > 0xc6) return undefined;
+  const size = readBytes(from, length, 1 << (head - 0xc4));
+  if (size < 0 || size > most || position + size > length) return undefined;
+  const start = position;
+  position += size;
+  return Uint8Array.prototype.slice.call(from, start, position);
+}
+
+/** `[STATED, id, state]`; its length in bytes. */
+export function writeStated(into: Uint8Array, id: number, state: Uint8Array): number {
+  into[0] = 0x93;
+  into[1] = STATED;
+  return writeBin(into, writeUint(into, 2, id >>> 0), state);
+}
+
+/** Undefined for anything that is not exactly one. */
+export function readStated(
+  from: Uint8Array,
+  length: number,
+  most: number,
+): { readonly id: number; readonly state: Uint8Array } | undefined {
+  if (length < 4 || readArrayHeader(from, length) !== 3 || readUint(from, length) !== STATED)
+    return undefined;
+  const id = readUint(from, length);
+  const state = id < 0 ? undefined : readBin(from, length, most);
+  return state && position === length ? { id, state } : undefined;
+}
+
+/** MessagePack's bin 16. */
+export function writeBin(into: Uint8Array, at: number, bytes: Uint8Array): number {
+  into[at] = 0xc5;
+  into[at + 1] = bytes.length >>> 8;
+  into[at + 2] = bytes.length & 0xff;
+  into.set(bytes, at + 3);
+  return at + 3 + bytes.length;
 }

@@ -8,8 +8,10 @@ import { json, text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
+import { drainByMoving } from '../../infra/admin-client.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { keepAlive } from '../support/keep-alive.ts';
 import { needing } from '../support/needs.ts';
 
 const program = fileURLToPath(new URL('python_delivery.py', import.meta.url));
@@ -159,3 +161,25 @@ pythonTest('a name that is taken is refused with a reason', async (t) => {
   t.is(second.exitCode, 1);
   t.regex(second.stderr, /^not welcomed: a delivery called "py" \(pid \d+\) is already registered/);
 });
+
+pythonTest(
+  'one that knows nothing of moving keeps what it has, and gets what others give back',
+  async (t) => {
+    const cluster = await startCluster(t, ['--workers', '1'], ['d1']);
+    await cluster.drain('d1', true);
+    await startPython(t, cluster);
+    const client = await keepAlive(cluster.listen);
+    t.teardown(() => void client.socket.destroy());
+    t.is(await client.who(), 'py');
+    await cluster.drain('d1', false);
+    t.false(await drainByMoving(cluster.admin, 'py'));
+    t.is(await client.who(), 'py');
+    const other = await keepAlive(cluster.listen);
+    t.teardown(() => void other.socket.destroy());
+    t.is(await other.who(), 'd1');
+    await cluster.drain('py', false);
+    t.true(await drainByMoving(cluster.admin, 'd1'));
+    await cluster.untilStatus('it has given it back', ({ givenBack }) => givenBack === 1);
+    t.is(await other.who(), 'py');
+  },
+);

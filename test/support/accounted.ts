@@ -16,7 +16,7 @@ export async function assertAllAccountedFor(
   );
   t.is(
     ends.reduce((sum, count) => sum + count, 0),
-    status.accepted,
+    status.accepted + status.givenBack,
     'all accepted connections are accounted for',
   );
 }

@@ -13,9 +13,10 @@ import {
   type Hello,
 } from '../../shared/wire/control.ts';
 import { laneMessage, readLane, writeRange } from '../../shared/wire/lane.ts';
+import { readWord } from '../../shared/wire/way-back.ts';
 import { until } from './until.ts';
 
-const messenger = createFdMessenger(16_384);
+const messenger = createFdMessenger(65_536);
 
 interface Offered {
   readonly first: number;
@@ -28,6 +29,10 @@ export interface Rogue {
   /** As laneSend, a well-formed message. */
   say(kind: number, first: number, count: number): number;
   controlSend(bytes: Uint8Array): number;
+  /** Gives a connection back, with any bytes for it: the result of sendmsg, or -errno. For one that `moves`. */
+  give(bytes: Uint8Array, fds: readonly number[]): number;
+  /** The next word on its way back; undefined at its end. */
+  word(): Promise<{ readonly isMoved: boolean; readonly number: number } | undefined>;
   /** The next connections that the head offers; rejects when there are none for so long, milliseconds. */
   offered(withinMs?: number): Promise<Offered>;
   /** The next control message; undefined when the head has closed the channel. Pings are answered without being asked. */
@@ -75,6 +80,15 @@ export async function startRogue(path: string, hello: Partial<Hello> = {}): Prom
       return sendOn(lanes[0]!, bytes.subarray(0, writeRange(bytes, kind, first, count)));
     },
     controlSend,
+    give: (bytes, fds) => sendOn(lanes[1]!, bytes, fds),
+    async word() {
+      const packet = (await until(
+        'a word',
+        () => receiveOn(lanes[1]!),
+        (answer) => answer !== undefined,
+      ))!;
+      return readWord(packet.bytes, packet.bytes.length);
+    },
     async offered(withinMs) {
       const packet = (await until(
         'an offer',

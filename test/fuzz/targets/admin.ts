@@ -29,6 +29,7 @@ const door = new AdminDoor(
       if (!draining.has(name))
         throw new BatonError('UNKNOWN_DELIVERY', { name, known: [...draining.keys()].join(', ') });
       draining.set(name, on);
+      return true;
     },
     reload: async () => ({ changed: [], restart: [] }),
     metrics,

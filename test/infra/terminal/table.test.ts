@@ -17,6 +17,7 @@ const status: HeadStatus = {
   backlog: 4096,
   uptimeSeconds: 1e7,
   cpu: { userMicros: 1, systemMicros: 1 },
+  givenBack: 0,
   accepted: big,
   open: 100_000,
   lingering: 100_000,
@@ -77,6 +78,7 @@ const status: HeadStatus = {
     returned: big,
     redirected: big,
     created: big,
+    left: name === 'd1' ? { busy: big, stays: big } : null,
   })),
 };
 

@@ -32,6 +32,29 @@ export const goodSteps: readonly string[] = [
   `${D1}.0 aa-0-0 finish`,
   `${D1}.0 l10 ended 1`,
   `${HEAD}.1 l10 hearEnded 1`,
+  // Given back: nobody can have it, then somebody can.
+  `${HEAD}.1 c10 accept ${ends(10)} 0`,
+  `${HEAD}.1 c10 offer l10 7`,
+  `${D1}.0 l10 take 7 c10`,
+  `${D1}.0 aa-0-7 serve`,
+  `${HEAD}.1 c10 hearTaken l10 7`,
+  `${HEAD}.1 c10 close`,
+  `${D1}.0 aa-0-7 give`,
+  `${HEAD}.1 c10 decline 0`,
+  `${D1}.0 aa-0-7 stay`,
+  `${D1}.0 aa-0-7 give`,
+  `${HEAD}.1 c10 regain 0`,
+  `${HEAD}.1 c10 offer l20 7`,
+  `${D2}.0 l20 take 7 c10`,
+  `${D2}.0 bb-0-7 serve`,
+  `${HEAD}.1 c10 hearTaken l20 7`,
+  `${HEAD}.1 c10 close`,
+  `${D1}.0 aa-0-7 finish`,
+  `${D1}.0 l10 ended 1`,
+  `${HEAD}.1 l10 hearEnded 1`,
+  `${D2}.0 bb-0-7 finish`,
+  `${D2}.0 l20 ended 1`,
+  `${HEAD}.1 l20 hearEnded 1`,
   // Returned, waits, and is another's.
   `${HEAD}.1 c2 accept ${ends(2)} 0`,
   `${HEAD}.1 c2 offer l10 1`,
@@ -126,12 +149,12 @@ export const goodSteps: readonly string[] = [
   `${HEAD}.1 l20 hearEnded 2`,
   `${HEAD}.1 l20 emptied`,
   `${HEAD}.0 s1 vacated 0`,
-  `${HEAD}.1 - counts 9 0 8 1 0`,
+  `${HEAD}.1 - counts 11 0 10 1 0`,
   `${D1}.0 - end`,
   `${D2}.0 - end`,
   `${HEAD}.1 - end`,
   `${HEAD}.0 - end`,
-].map((step) => step.replace(/ (\w\w-\d+-\d+) (serve|finish)$/, ' a$1 $2'));
+].map((step) => step.replace(/ (\w\w-\d+-\d+) (serve|give|stay|finish)$/, ' a$1 $2'));
 
 /** Lines as processes write them; the n-th at n. */
 export const traceOf = (steps: readonly string[]): string =>

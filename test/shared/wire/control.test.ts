@@ -43,6 +43,8 @@ test('every message of a delivery is read as it was written', (t) => {
   const messages: FromDelivery[] = [
     hello,
     { ...hello, direct: null, active: 7 },
+    { ...hello, moves: 'state' },
+    { type: 'pong', direct: 1, left: { busy: 2, stays: 0 } },
     { type: 'draining' },
     { type: 'pong', direct: 0 },
     { type: 'pong', direct: 0xffffffff },
@@ -58,6 +60,8 @@ test('every message of a head is read as it was written', (t) => {
     { type: 'ping' },
     { type: 'drained' },
     { type: 'dismissed', reason: '' },
+    { type: 'move', on: false },
+    { type: 'welcome', version: 2, session: 'a', lanes: 2, moves: true },
   ];
   for (const message of messages) t.deepEqual(decodeFromHead(encodeControl(message)), message);
 });
@@ -91,6 +95,7 @@ test('a hello is refused for each value that is out of its bounds, which is name
     ],
     active: [-1, 2 ** 32, 0.5],
     directTls: ['no', true, null],
+    moves: ['no', true, null],
     serves: [
       [],
       null,
@@ -113,7 +118,7 @@ test('a hello is refused for each value that is out of its bounds, which is name
       Array.from({ length: 40 }, (_, i) => `${'a.'.repeat(120)}${i}`),
     ],
   };
-  const optional = new Set(['serves', 'directTls']);
+  const optional = new Set(['serves', 'directTls', 'moves']);
   for (const [key, values] of Object.entries(bad)) {
     for (const value of optional.has(key) ? values : [...values, undefined]) {
       const text = problem(decodeFromDelivery, plain.pack({ ...hello, [key]: value }));

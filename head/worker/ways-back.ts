@@ -1,0 +1,182 @@
+/**
+ * Connections that deliveries give back, in one worker: who gets them instead. A delivery that has given one back says and reads
+ * nothing on it until it hears a word: *moved*, and it is the head's, as one that was just accepted; *kept*, and it goes on with
+ * it. Who is to have it is chosen first, and offered it only when *moved* has left: until then nothing has happened.
+ */
+import { hashBytes } from '../../shared/fnv.ts';
+import { modes } from '../../shared/status.ts';
+import { peerEndpoint } from '../../shared/sys/endpoints.ts';
+import { type Epoll, READABLE } from '../../shared/sys/epoll.ts';
+import { EAGAIN } from '../../shared/sys/libc.ts';
+import { allocate, type Memory } from '../../shared/sys/memory.ts';
+import { closeFd, peek, setNonBlocking } from '../../shared/sys/sockets.ts';
+import { createFound, type Found } from '../found.ts';
+import { NOBODY } from '../modes/mode.ts';
+import { OTHER } from '../refusals.ts';
+import { type Scoreboard, SLOTS } from '../scoreboard.ts';
+import type { WayBackSpec } from '../worker-messages.ts';
+import type { Clock } from './clock.ts';
+import { type Connections, GIVEN_BACK, makeTag, READING, TAG_LANE } from './connections.ts';
+import type { WorkerDesk } from './desk.ts';
+import { inspect } from './inspect/index.ts';
+import { COMPLETE } from './inspect/kind.ts';
+import type { RequestReader } from './reader.ts';
+import type { Router } from './router.ts';
+import { steps } from './steps.ts';
+import { type GivenBack, WayBack } from './way-back.ts';
+
+/** Others get their turn after so many. */
+const A_TURN = 64;
+/** So many may return it, or die with it untaken, before it is dealt with as one that nobody has had. */
+const MAX_ATTEMPTS = 3;
+/** It was handed over, whatever the mode is. */
+const MODE = modes.indexOf('handoff');
+
+export interface WaysBackParts {
+  readonly epoll: Epoll;
+  readonly connections: Connections;
+  readonly scoreboard: Scoreboard;
+  readonly router: Router;
+  readonly desk: WorkerDesk;
+  readonly reader: RequestReader;
+  readonly clock: Clock;
+  /** The longest request head that is looked at. */
+  readonly headBytes: number;
+  /** This worker may have connections back: it is not about to stop. */
+  readonly mayRegain: () => boolean;
+}
+
+export class WaysBack {
+  readonly #parts: WaysBackParts;
+  readonly #ways = new Map<number, WayBack>();
+  /** By fd, of those that are on a lane. */
+  readonly #states = new Map<number, Uint8Array>();
+  readonly #found = createFound();
+  readonly #nothing: Found = { ...createFound(), speaks: OTHER };
+  #memory: Memory | undefined;
+
+  constructor(parts: WaysBackParts) {
+    this.#parts = parts;
+  }
+
+  join(slot: number, { end, takesState }: WayBackSpec): void {
+    this.#ways.set(slot, new WayBack(slot, end, takesState));
+    this.#parts.epoll.add(end, READABLE, makeTag(TAG_LANE, slot + SLOTS));
+  }
+
+  /** The delivery gives something back; what it has said on its lane before has been read. Throws a RangeError for nonsense. */
+  read(slot: number): void {
+    const way = this.#ways.get(slot);
+    for (let i = 0; way && i < A_TURN; i++) {
+      const given = way.read();
+      if (given === undefined) return;
+      // Its lane ends as well, and says what that means.
+      if (given === 'end') return this.ignore(slot);
+      this.#decide(way, given);
+    }
+  }
+
+  /** It is let go before long: nothing of it is looked at until then. */
+  ignore(slot: number): void {
+    const way = this.#ways.get(slot);
+    if (way?.isWatched) this.#parts.epoll.remove(way.fd);
+    if (way) way.isWatched = false;
+  }
+
+  #decide(way: WayBack, { fd, number, state }: GivenBack): void {
+    const { connections, clock, desk } = this.#parts;
+    const found = this.#parts.mayRegain() ? this.#look(fd) : undefined;
+    const slot = found ? this.#choose(fd, found, way.slot, state) : NOBODY;
+    if (slot !== NOBODY && way.move(number)) {
+      connections.regain(fd, MODE, clock.now, connections.addressHash[fd]!, way.slot);
+      if (state) this.#states.set(fd, state);
+      return desk.place(fd, slot, state);
+    }
+    if (slot !== NOBODY) this.#parts.scoreboard.giveCredits(slot, 1);
+    steps?.decline(fd, way.slot);
+    closeFd(fd);
+    way.keep(number);
+  }
+
+  /** What is to be known of it; undefined for what is over, or no connection. */
+  #look(fd: number): Found | undefined {
+    const peer = peerEndpoint(fd);
+    if (typeof peer === 'number') return undefined;
+    const { connections, headBytes, router } = this.#parts;
+    connections.addressHash[fd] = hashBytes(peer.address, 0, peer.address.length);
+    this.#memory ??= allocate(headBytes);
+    const n = peek(fd, this.#memory, 0, router.looksInside ? headBytes : 1);
+    // Its client has ended it, which its delivery is to find.
+    if (n <= 0 && n !== EAGAIN) return undefined;
+    // Not every delivery leaves it so.
+    setNonBlocking(fd);
+    if (n < 0 || !router.looksInside) return this.#nothing;
+    return inspect(this.#found, this.#memory.bytes, n, headBytes) === COMPLETE ? this.#found : this.#nothing;
+  }
+
+  #choose(fd: number, found: Found, from: number, state: Uint8Array | undefined): number {
+    const suits = (slot: number) => state === undefined || this.#ways.get(slot)?.takesState === true;
+    return this.#parts.router.pickOther(fd, found, from, suits);
+  }
+
+  /** Whether it was given back, and is on a lane. */
+  has(fd: number): boolean {
+    return this.#parts.connections.attempts[fd]! >= GIVEN_BACK;
+  }
+
+  /**
+   * Whoever was to have it next, in the slot `from`, has not taken it. Another one, or the one that gave it; nobody: then it is
+   * like one whose client has just come.
+   */
+  again(fd: number, from: number): void {
+    const { connections, desk, reader, clock } = this.#parts;
+    const state = this.#states.get(fd);
+    const found = this.#look(fd);
+    if (!found) return this.#end(fd, 'client_gone');
+    const mayTry = ++connections.attempts[fd]! < GIVEN_BACK + MAX_ATTEMPTS;
+    const slot = mayTry ? this.#choose(fd, found, from, state) : NOBODY;
+    if (slot !== NOBODY) return desk.place(fd, slot, state);
+    if (state) return this.#end(fd, 'unplaced');
+    connections.attempts[fd] = 1;
+    connections.setState(fd, READING);
+    reader.resume(fd, clock.now);
+  }
+
+  #end(fd: number, why: 'client_gone' | 'unplaced'): void {
+    this.#states.delete(fd);
+    this.#parts.desk.abandon(fd, why);
+  }
+
+  /** A delivery has it. */
+  taken(fd: number): void {
+    if (this.#states.size > 0) this.#states.delete(fd);
+  }
+
+  /** Milliseconds until words are to be sent that found no room. */
+  tick(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const way of this.#ways.values()) {
+      way.flush();
+      if (way.isBlocked) next = 1;
+    }
+    return next;
+  }
+
+  /** The delivery is let go: it can give nothing more. */
+  refuse(slot: number): void {
+    this.#ways.get(slot)?.refuse();
+  }
+
+  /** What it had given in time is dealt with, as before. */
+  leave(slot: number): void {
+    const way = this.#ways.get(slot);
+    if (!way) return;
+    this.#ways.delete(slot);
+    try {
+      for (let given = way.read(); given && given !== 'end'; given = way.read()) this.#decide(way, given);
+    } catch {
+      // What it has given behind nonsense stays its own: it hears no word of it.
+    }
+    way.close();
+  }
+}

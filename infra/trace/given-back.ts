@@ -1,0 +1,42 @@
+/** Holds what deliveries give back against docs/model/move.pml: the head has it from *moved* on, and until then the one who gave it. */
+import type { Fates } from './fates.ts';
+import type { Connection, Offer } from './local-states.ts';
+import type { Step } from './steps.ts';
+
+/** What of it is not allowed; the connection as it is from then on. */
+export interface Regained {
+  readonly connection: Connection;
+  readonly problem: string | undefined;
+}
+
+/** `before`: as it was at the head that has handed it over last. */
+export function regain({ subject, thread }: Step, before: Connection | undefined, fates: Fates): Regained {
+  const connection: Connection = {
+    name: subject,
+    ends: before?.ends ?? '-',
+    owner: thread,
+    state: 'TO_PLACE',
+  };
+  if (!before) return { connection, problem: 'nobody has accepted it' };
+  const { offer, owner, state } = before;
+  const isOver = state === 'CLOSED' || fates.of(owner) === 'killed';
+  if (!isOver || !offer) return { connection, problem: `the head's is ${state}` };
+  const problem = whyNotGiven(offer, fates);
+  offer.isMoved = true;
+  return { connection, problem };
+}
+
+export function decline({ thread }: Step, before: Connection | undefined, fates: Fates): string | undefined {
+  if (!before?.offer) return 'no delivery has it';
+  const { owner, state, offer } = before;
+  if (fates.of(owner) === 'killed') return undefined;
+  // By any worker of its head.
+  if (thread.pid !== owner.pid) return `it is with ${owner.name}`;
+  return state === 'CLOSED' ? whyNotGiven(offer, fates) : `the head's is ${state}`;
+}
+
+/** Its application may have closed what was given. */
+function whyNotGiven({ at, lane: { delivery } }: Offer, fates: Fates): string | undefined {
+  if (at === 'GIVEN' || at === 'FINISHED' || !delivery || fates.of(delivery) === 'killed') return undefined;
+  return `${delivery.name} has not given it: there it is ${at}`;
+}

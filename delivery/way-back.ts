@@ -8,8 +8,13 @@ import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
 import { receive } from '../shared/sys/sockets.ts';
 import { closeKept, keepForThread } from '../shared/sys/thread-end.ts';
-import { GIVEN_MAX, GIVEN_MESSAGE_MAX, readWord, WORD_MAX, writeGiven } from '../shared/wire/way-back.ts';
+import { GIVEN_MESSAGE_MAX, readWord, WORD_MAX, writeGiven } from '../shared/wire/way-back.ts';
 
+/**
+ * Given and without a word, at most: so many words find room on their way, where a queue has the 10 messages that a kernel gives
+ * it at least (net.unix.max_dgram_qlen). A head that cannot say *moved* has to say *kept*.
+ */
+const WINDOW = 8;
 /** Words read before others get their turn. */
 const WORDS_A_TURN = 256;
 
@@ -37,7 +42,7 @@ export class DeliveryWayBack {
 
   /** `fd` must be held still; it stays the caller's. False, with nothing done, where it cannot leave now. */
   give(fd: number, state: Uint8Array | undefined, settle: Settle): boolean {
-    if (this.#state !== 'open' || this.#given.size >= GIVEN_MAX) return false;
+    if (this.#state !== 'open' || this.#given.size >= WINDOW) return false;
     messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX);
     const number = this.#next;
     messenger.fds[0] = fd;

@@ -118,10 +118,10 @@ function migrationLines({
   isActive,
   unknownHeld,
 }: MigrationStatus): readonly string[] {
-  const standby = isActive ? '' : '; another head has the address';
-  const held = unknownHeld > 0 ? `; ${unknownHeld} packets of unknown connections held` : '';
   return [
-    `other hosts at ${control}: ${flows.count} of ${flows.capacity} connections steered on ${card}, ${moving} moving${standby}${held}`,
+    `other hosts at ${control}: ${flows.count} of ${flows.capacity} connections steered on ${card}, ${moving} moving`,
+    ...(isActive ? [] : ['the address is elsewhere: a standby']),
+    ...(unknownHeld > 0 ? [`held ${unknownHeld} packets of unknown connections`] : []),
     ...list('moved', outcomes),
   ];
 }

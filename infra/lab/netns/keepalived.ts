@@ -28,9 +28,9 @@ export async function startKeepalived(
   const file = (name: string) => join(folder, name);
   const needed = await host.run(['sh', '-c', 'command -v keepalived >/dev/null || echo missing']);
   if (needed !== '') throw missingTool('keepalived', 'keepalived');
-  // The shell becomes keepalived, so that signals reach it; each state that it says is a line of a service.
+  // The shell becomes keepalived, so that signals reach it; what it says when it is ready becomes the line of a service.
   const script = `exec keepalived --dont-fork --vrrp --log-console --no-syslog --dont-respawn -f "$1" -p "$2" -r "$3" \\
-    > >(sed -u -n 's/.*Entering \\([A-Z]*\\) STATE.*/{"state":"\\1"}/p') 2>&1`;
+    > >(sed -u -n 's/.*Startup complete.*/{"ready":"keepalived"}/p') 2>&1`;
   const service = await startService([
     'ip',
     'netns',

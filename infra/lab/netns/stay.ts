@@ -50,7 +50,7 @@ function sharedLines(network: Network): string[] {
   const controls = sharing.map(({ address }) => `--head ${address}:${CONTROL_PORT}`);
   if (sharing.length === 0) return [];
   return [
-    'keepalived has the shared addresses at one of the heads; start the heads and a delivery:',
+    'keepalived runs on both hosts, and gives the shared addresses to a head that is there; start the heads and a delivery:',
     `  openssl rand -hex 32 > ${secret} && chmod 600 ${secret}`,
     ...sharing.map(
       ({ namespace, name, address }) =>

@@ -28,11 +28,12 @@ needing('clang', other ? (name, body) => test.skip(`${name} ${hint}`, body) : te
 
 test('each use of a map gets its fd, and nothing else changes', (t) => {
   const object = readSteeringObject();
-  const linked = linkMaps(object, { flows: 77, fragments: 78 });
+  const fds: Record<string, number> = { flows: 77, fragments: 78, unknown: 79 };
+  const linked = linkMaps(object, fds);
   for (const { at, map } of object.mapUses) {
     t.is(object.code[at], 0x18);
     t.is(linked[at + 1]! >> 4, 1);
-    t.is(linked.readInt32LE(at + 4), map === 'flows' ? 77 : 78);
+    t.is(linked.readInt32LE(at + 4), fds[map]!);
     linked[at + 1]! &= 0x0f;
     linked.writeInt32LE(0, at + 4);
   }

@@ -27,6 +27,13 @@ export interface Head {
   upgrade(): Promise<number>;
   /** A successor has taken over. */
   readonly isHandedOver: boolean;
+  /**
+   * Resolves with the pid of the successor when that has all and nothing is under way here any more: a process that is nothing
+   * else may end at once.
+   */
+  readonly left: Promise<number>;
+  /** Every worker's loop turns: to be asked a second or so apart by whoever is to tell that this head is not frozen. */
+  isTurning(): boolean;
   /** Stops accepting, passes on what is queued, closes. Resolves within the stop timeout and about a second. */
   stop(): Promise<void>;
   /** Resolves when it has stopped; rejects when a worker has failed. */

@@ -12,6 +12,7 @@ import { closeFd, listen, listenQueue } from '../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
 import { AdminDoor } from './admin.ts';
+import { Ahead } from './ahead.ts';
 import { countsOf } from './counts.ts';
 import { Drained } from './drained.ts';
 import { Figures } from './figures.ts';
@@ -21,7 +22,9 @@ import { checkSettings, connectionsWithin, type Limits, limitsOf } from './limit
 import { LocalDeliveries } from './local-deliveries.ts';
 import { createMetrics } from './metrics.ts';
 import { checkRemote, openRemote, type RemoteSide } from './migrate/index.ts';
+import { Pulse } from './pulse.ts';
 import { Registry, type RegistryTimes } from './registry.ts';
+import { rehearseRegistration } from './rehearsal.ts';
 import { changesTo, Reloads } from './reload.ts';
 import { createScoreboardMemory, Scoreboard, WorkerCounters } from './scoreboard.ts';
 import { SocketWatch } from './socket-watch.ts';
@@ -89,8 +92,10 @@ export class HeadProcess implements Head {
   #metricsServer: MetricsServer | undefined;
   readonly #socketWatch: SocketWatch;
   readonly #figures: Figures;
+  readonly #pulse: Pulse;
   readonly #drained: Drained;
   readonly #registry: Registry;
+  readonly #ahead = new Ahead();
   #remote: RemoteSide | undefined;
   #tls: TlsSide | undefined;
   #workers: Workers | undefined;
@@ -101,6 +106,7 @@ export class HeadProcess implements Head {
   /** When all was handed over to this head. */
   #handedAt = 0;
   #tuned: (() => void) | undefined;
+  readonly #left = Promise.withResolvers<number>();
   #lettingGo: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -126,6 +132,7 @@ export class HeadProcess implements Head {
       (_, worker) => new WorkerCounters(this.#memory, worker),
     );
     this.#figures = new Figures(this.#rows);
+    this.#pulse = new Pulse(this.#rows, (worker) => this.#workers?.runs(worker) ?? false, log);
     this.#drained = new Drained(this.socket, log);
     this.#registry = this.#openRegistry();
     this.#localDeliveries = new LocalDeliveries({ path: this.socket, group, registry: this.#registry, log });
@@ -219,8 +226,10 @@ export class HeadProcess implements Head {
     const { fds, bound } = await inherited.open('worker', (given) => this.#openListeners(given));
     this.#listeners = fds;
     this.listen = formatHostPort(bound);
+    await this.#ahead.open(this.#settings, bound.host, inherited);
     this.#workers = await this.#startWorkers();
     this.#workers.tellAll({ type: 'tls-names', names: this.#tls?.names });
+    if (this.#takeOver) await rehearseRegistration(this.#settings);
   }
 
   async #open(handed: Handed | undefined): Promise<void> {
@@ -232,9 +241,9 @@ export class HeadProcess implements Head {
       this.#expected = Expected.of(handed.deliveries, this.#settings, () => this.#accept());
       this.#adopt(handed.connections);
     }
-    await this.#admin.open();
-    // A delivery can be welcomed: every worker is there to be told of it.
+    // A delivery can be welcomed: every worker is there to be told of it. Visitors wait for it, and for nothing else.
     if (handed) this.#localDeliveries.open();
+    await this.#admin.open();
     await this.#takeOver?.rest((connections) => this.#adopt(connections));
     await this.#openMetrics();
     await this.#openRemote();
@@ -246,16 +255,21 @@ export class HeadProcess implements Head {
   async #openMetrics(): Promise<void> {
     const { metrics } = this.#settings;
     if (metrics === undefined) return;
-    this.#metricsServer = await this.#inherited.open('metrics', ([fd]) =>
-      startMetricsServer(parseHostPort(metrics)!, this.#metrics, fd),
-    );
+    const address = parseHostPort(metrics)!;
+    this.#metricsServer = await startMetricsServer(address, this.#metrics, this.#ahead.take('metrics'));
   }
 
   async #openRemote(): Promise<void> {
-    if (this.#settings.control === undefined) return;
-    const { host } = parseHostPort(this.listen)!;
-    this.#remote = await this.#inherited.open('control', ([fd]) =>
-      openRemote(this.#settings, host, this.#registry, this.#tell, this.#log, fd),
+    const prepared = this.#ahead.takeRemote();
+    if (!prepared) return;
+    const listener = this.#ahead.take('control');
+    this.#remote = await openRemote(
+      this.#settings,
+      prepared,
+      this.#registry,
+      this.#tell,
+      this.#log,
+      listener,
     );
   }
 
@@ -408,6 +422,7 @@ export class HeadProcess implements Head {
   async #cleanUp(): Promise<void> {
     this.#giveBackPaths();
     this.#inherited.closeRest();
+    await this.#ahead.close();
     if (this.#isHead) {
       await this.#letGo();
       await this.#remote?.close();
@@ -445,7 +460,7 @@ export class HeadProcess implements Head {
         this.#localDeliveries.open();
       },
       depart: () => this.#depart(),
-      release: () => void this.#release(),
+      release: (successor) => void this.#release(successor),
     };
   }
 
@@ -478,9 +493,19 @@ export class HeadProcess implements Head {
   }
 
   /** What the TLS thread has goes on; all else is the successor's. */
-  async #release(): Promise<void> {
+  async #release(successor: number): Promise<void> {
     await this.#admin.answered();
     this.#workers!.tellAll({ type: 'release', withinMs: this.#settings.stopTimeout });
+    await this.#workers!.stopped;
+    this.#left.resolve(successor);
+  }
+
+  isTurning(): boolean {
+    return this.#pulse.isThere();
+  }
+
+  get left(): Promise<number> {
+    return this.#left.promise;
   }
 
   get isHandedOver(): boolean {

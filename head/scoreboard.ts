@@ -50,7 +50,9 @@ const DIRECT_OPEN = 4;
 const at = (slot: number, field: number): number => 16 + slot * SLOT_FIELDS + field;
 
 const LATENCY_SUM = latencyBounds.length + 1;
-const rowSize = totals.length + SLOTS * perDelivery.length + LATENCY_SUM + 1;
+/** Behind the latencies. */
+const BEATS = LATENCY_SUM + 1;
+const rowSize = totals.length + SLOTS * perDelivery.length + BEATS + 1;
 const latencyAt = totals.length + SLOTS * perDelivery.length;
 
 const totalIndex = Object.fromEntries(totals.map((name, i) => [name, i])) as Record<Total, number>;
@@ -203,6 +205,16 @@ export class WorkerCounters {
       counts: this.#values.subarray(latencyAt, latencyAt + LATENCY_SUM),
       sum: this.#values[latencyAt + LATENCY_SUM]!,
     };
+  }
+
+  /** Its loop has turned. */
+  beat(): void {
+    this.#values[latencyAt + BEATS]!++;
+  }
+
+  /** How often its loop has turned. */
+  get beats(): number {
+    return this.#values[latencyAt + BEATS]!;
   }
 
   /** For a slot that passes to a delivery of another name. */

@@ -36,6 +36,10 @@ export class Workers {
   /** Resolves when all have ended, and rejects then with what the first that failed threw. */
   readonly ended: Promise<void>;
   readonly #threads: WorkerThread[];
+  /** Resolves when none of them holds anything; their threads end, which takes tens of milliseconds each. */
+  readonly stopped: Promise<void>;
+  readonly #allStopped = Promise.withResolvers<void>();
+  readonly #running: Set<number>;
   /** Workers that accept no more. */
   #closed = 0;
   #round = 0;
@@ -50,6 +54,8 @@ export class Workers {
 
   private constructor(threads: WorkerThread[], { stopWithinMs }: WorkersParts) {
     this.#threads = threads;
+    this.#running = new Set(threads.keys());
+    this.stopped = this.#allStopped.promise;
     const failed = threads.map(async ({ ended }) => {
       try {
         await ended;
@@ -70,6 +76,7 @@ export class Workers {
     for (const [index, thread] of threads.entries()) {
       thread.onMessage = (message) => {
         if (message.type === 'closed') workers.#closed++;
+        if (message.type === 'stopped') workers.#stopped(index);
         workers.#gathered(message);
         parts.onMessage(index, message);
       };
@@ -82,6 +89,16 @@ export class Workers {
       throw error;
     }
     return workers;
+  }
+
+  #stopped(worker: number): void {
+    this.#running.delete(worker);
+    if (this.#running.size === 0) this.#allStopped.resolve();
+  }
+
+  /** It has not stopped. */
+  runs(worker: number): boolean {
+    return this.#running.has(worker);
   }
 
   /** All have accepted what was queued, and have closed their listeners. */

@@ -58,7 +58,7 @@ export class Flows {
   readonly #orphansOfOwner = new Map<string, Orphans>();
   /** In the order in which they end. */
   readonly #ending: { readonly flow: Flow; readonly at: number }[] = [];
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   readonly #conntrack: Conntrack | undefined = openConntrack();
   #isTracked = false;
   #askedConntrackAt = Number.NEGATIVE_INFINITY;
@@ -66,8 +66,12 @@ export class Flows {
   constructor(steering: Steering, claimWithinMs = CLAIM_WITHIN_MS) {
     this.#steering = steering;
     this.#claimWithinMs = claimWithinMs;
+  }
+
+  /** What is in the table is this head's from here on: no other one is at it any more. */
+  begin(): this {
     const frozen: Buffer[] = [];
-    steering.walk(({ action, mac }, key) => {
+    this.#steering.walk(({ action, mac }, key) => {
       const own = Buffer.from(key);
       // An earlier head died while it moved them, and their sockets with it.
       if (action === 'forward') this.#unclaimed.set(nameOf(own), { key: own, mac: mac! });
@@ -78,6 +82,7 @@ export class Flows {
     this.#tidy(performance.now());
     this.#timer = setInterval(() => this.#tidy(performance.now()), TIDY_EVERY_MS);
     this.#timer.unref();
+    return this;
   }
 
   get count(): number {

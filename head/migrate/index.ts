@@ -19,7 +19,7 @@ import { cardOf } from './default-interface.ts';
 import { Flows } from './flows.ts';
 import { Measures } from './measures.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
-import { rehearse } from './warm-up.ts';
+import { rehearse, rehearseLink } from './warm-up.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;
@@ -33,21 +33,52 @@ export function checkRemote({ control, secret }: HeadSettings): void {
   readSecret(secret);
 }
 
+/** What steers, before anything is moved by it. */
+export interface PreparedRemote {
+  readonly steering: Steering;
+  /** Not begun. */
+  readonly flows: Flows;
+  readonly nextId: () => number;
+  readonly secret: Buffer;
+  /** It is not needed. What another head has at work goes on. */
+  discard(): Promise<void>;
+}
+
 /** Undefined for a head that has deliveries on its own host only. Throws a BatonError that says what this host lacks. */
-export async function openRemote(
-  { control, secret, interface: card, flows, adoptTimeout }: HeadSettings,
+export async function prepareRemote(
+  { control, secret: file, interface: card, flows: capacity, adoptTimeout }: HeadSettings,
   listenHost: string,
+): Promise<PreparedRemote | undefined> {
+  if (control === undefined || file === undefined) return undefined;
+  const secret = readSecret(file);
+  needRepair();
+  const steering = await attachSteering(card ?? cardOf(listenHost), { capacity });
+  const flows = new Flows(steering);
+  // Above what earlier heads have used, but for one chance in a million: their flows are still known by their ids.
+  let last = randomInt(2 ** 20) * 2 ** 32;
+  const nextId = () => ++last;
+  rehearse({ steering, flows, adoptTimeoutMs: adoptTimeout, nextId });
+  await rehearseLink(secret);
+  const discard = async () => {
+    flows.close();
+    if (steering.adopted) steering.close();
+    else await steering.detach();
+  };
+  return { steering, flows, nextId, secret, discard };
+}
+
+/** `inherited`: a socket that listens at `--control` already. Throws a BatonError. */
+export async function openRemote(
+  { control, adoptTimeout }: HeadSettings,
+  prepared: PreparedRemote,
   registry: Registry,
   tell: (worker: number, message: ToWorker) => void,
   log: Logger,
-  inherited?: number,
-): Promise<RemoteSide | undefined> {
-  if (control === undefined || secret === undefined) return undefined;
+  inherited: number | undefined,
+): Promise<RemoteSide> {
   return await RemoteSide.open({
-    control: parseHostPort(control)!,
-    secretFile: secret,
-    interface: card ?? cardOf(listenHost),
-    capacity: flows,
+    ...prepared,
+    control: parseHostPort(control!)!,
     adoptTimeoutMs: adoptTimeout,
     registry,
     tell,
@@ -60,11 +91,10 @@ interface RemoteParts {
   readonly control: HostPort;
   /** A socket that listens there already. */
   readonly inherited: number | undefined;
-  readonly secretFile: string;
-  /** The card that clients' packets come through. */
-  readonly interface: string;
-  /** Flows at once. */
-  readonly capacity: number;
+  readonly secret: Buffer;
+  readonly steering: Steering;
+  readonly flows: Flows;
+  readonly nextId: () => number;
   readonly adoptTimeoutMs: number;
   readonly registry: Registry;
   readonly tell: (worker: number, message: ToWorker) => void;
@@ -100,16 +130,10 @@ export class RemoteSide {
 
   /** Throws a BatonError that says what this host lacks. */
   static async open(parts: RemoteParts): Promise<RemoteSide> {
-    const { registry, tell, log, adoptTimeoutMs } = parts;
-    const secret = readSecret(parts.secretFile);
-    needRepair();
-    const steering = await attachSteering(parts.interface, { capacity: parts.capacity });
-    const flows = new Flows(steering);
+    const { registry, tell, log, adoptTimeoutMs, secret, steering, nextId } = parts;
+    const flows = parts.flows.begin();
     const measures = new Measures();
-    // Above what earlier heads have used, but for one chance in a million: their flows are still known by their ids.
-    let last = randomInt(2 ** 20) * 2 ** 32;
-    const migration = { steering, flows, measures, adoptTimeoutMs, nextId: () => ++last };
-    rehearse(migration);
+    const migration = { steering, flows, measures, adoptTimeoutMs, nextId };
     const deliveries = new Set<RemoteDelivery>();
     let registrations = 0;
     try {
@@ -135,7 +159,10 @@ export class RemoteSide {
       );
       const { adopted, capacity } = steering;
       const control = formatHostPort(links.address);
-      log.info({ control, interface: parts.interface, adopted, flows: flows.count, capacity }, 'steering');
+      log.info(
+        { control, interface: steering.interface.name, adopted, flows: flows.count, capacity },
+        'steering',
+      );
       const stopGuarding = guard(steering, log, {
         onNeighbour(address, mac) {
           for (const delivery of deliveries) delivery.neighbourIs(address, readMac(Buffer.from(mac), 0));

@@ -211,6 +211,7 @@ export class WorkerLoop {
       this.#lanes.stoodStill(now);
     }
     this.#clock.now = now;
+    this.#counters.beat();
   }
 
   /** Does what this wake-up has begun: reads heads, acts on them, answers. */

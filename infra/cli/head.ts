@@ -5,6 +5,8 @@ import { policies } from '../../head/choose/index.ts';
 import type { Head } from '../../head/head.ts';
 import { headSchema } from '../../shared/config.ts';
 import { createLogger } from '../../shared/log.ts';
+import { endProcess } from '../../shared/sys/end-process.ts';
+import { trace } from '../../shared/trace.ts';
 import { takeGivenSockets } from '../supervision/given.ts';
 import { watchKeeper } from '../supervision/keeper-watch.ts';
 import { Keeping } from '../supervision/keeping.ts';
@@ -69,15 +71,27 @@ export function headCommand(): Command {
         },
         takeOver,
       );
-      watchOver(serviceManager);
+      // One that has a successor does not speak for it.
+      watchOver(serviceManager, () => !head.isHandedOver && head.isTurning());
       if (keeper) watchKeeper(Number(keeper), log);
       // Visitors wait for a successor's deliveries just now, and it has taken nothing yet that a collection could learn from.
       if (takeOver) setTimeout(keepHeapSmall, HEAP_LATER_MS).unref();
       else keepHeapSmall();
+      void head.left.then(leaveAtOnce);
       await head.ended;
       // What is left here, a metrics client that keeps its connection, say, is nobody's reason to stay.
       if (head.isHandedOver) process.exit(0);
     });
+}
+
+/**
+ * To end threads and to tidy up takes a head 20 ms of CPU for each worker, which its successor wants just now. What traces say of
+ * a thread's end takes the long way.
+ */
+function leaveAtOnce(successor: number): void {
+  // One that somebody has started by hand could not tell whoever keeps this head.
+  serviceManager?.say(`MAINPID=${successor}`);
+  if (!trace) endProcess(0);
 }
 
 /** A successor looks at its heap so long after it has taken over, milliseconds. */

@@ -10,6 +10,7 @@ import { closeFd } from '../../shared/sys/sockets.ts';
 import type { GivenSocket } from '../supervision/given.ts';
 import { type Mail, Mailbox } from './mailbox.ts';
 import { Patience } from './patience.ts';
+import { Vigil } from './vigil.ts';
 
 /** A head that is not ready after so long, milliseconds, will not be. */
 const READY_WITHIN_MS = 60_000;
@@ -22,6 +23,8 @@ export interface KeeperParts {
   readonly command: readonly string[];
   /** Sockets that the keeper itself was given for its heads. */
   readonly given: readonly GivenSocket[];
+  /** A head that does not say for so long that it turns is ended, and the next one starts; milliseconds, 0: none is. */
+  readonly watchdogMs: number;
   /** The first head is ready. */
   readonly onReady: () => void;
   readonly log: Logger;
@@ -43,6 +46,7 @@ export class Keeper {
   /** By name. */
   readonly #kept = new Map<string, number>();
   readonly #patience = new Patience();
+  readonly #vigil: Vigil | undefined;
   readonly #end: (code: number) => void;
   #head: Running | undefined;
   #wasReady = false;
@@ -53,6 +57,12 @@ export class Keeper {
   constructor(parts: KeeperParts) {
     this.#parts = parts;
     this.#mailbox = new Mailbox((mail) => this.#onMail(mail));
+    if (parts.watchdogMs > 0)
+      this.#vigil = new Vigil(
+        parts.watchdogMs,
+        () => this.#mailbox.read(),
+        () => this.#onSilence(),
+      );
     const { promise, resolve } = Promise.withResolvers<number>();
     this.ended = promise;
     this.#end = resolve;
@@ -61,7 +71,7 @@ export class Keeper {
   /** Starts a head: the first, and each that follows one that has died. */
   start(): void {
     if (this.#isStopping) return;
-    const { command, given } = this.#parts;
+    const { command, given, watchdogMs } = this.#parts;
     const sockets = [...given.map(({ name, fd }) => [name, fd] as const), ...this.#kept];
     const { LISTEN_PID: _, WATCHDOG_USEC: __, WATCHDOG_PID: ___, ...env } = process.env;
     const child = spawn(command[0]!, command.slice(1), {
@@ -71,6 +81,7 @@ export class Keeper {
       env: {
         ...env,
         NOTIFY_SOCKET: this.#mailbox.path,
+        ...(watchdogMs > 0 && { WATCHDOG_USEC: String(watchdogMs * 1000) }),
         BATON_KEEPER_PID: String(process.pid),
         LISTEN_FDS: String(sockets.length),
         LISTEN_FDNAMES: sockets.map(([name]) => name).join(':'),
@@ -101,7 +112,8 @@ export class Keeper {
     // A file name for several, which no head says.
     more.forEach(closeFd);
     const mainPid = Number(words.get('MAINPID') ?? Number.NaN);
-    if (Number.isSafeInteger(mainPid)) this.#follow(mainPid);
+    if (Number.isSafeInteger(mainPid)) this.#follow(mainPid, words.get('READY') === '1');
+    if (words.get('WATCHDOG') === '1') this.#vigil?.heard();
     if (words.get('READY') === '1') this.#ready();
     if (words.get('STOPPING') === '1' && this.#head) this.#head.isStopping = true;
   }
@@ -122,6 +134,7 @@ export class Keeper {
     if (!this.#head || this.#head.readyAt !== undefined) return;
     clearTimeout(this.#timer);
     this.#head.readyAt = performance.now();
+    this.#vigil?.begin();
     const { pid } = this.#head;
     if (this.#wasReady) this.#parts.log.info({ headPid: pid, kept: this.#kept.size }, 'another head goes on');
     else this.#parts.onReady();
@@ -129,7 +142,7 @@ export class Keeper {
   }
 
   /** Another process is the head from here on: the successor in an upgrade, which is no child of ours. */
-  #follow(pid: number): void {
+  #follow(pid: number, saysSoItself: boolean): void {
     if (!this.#head || this.#head.pid === pid || pid <= 1) return;
     const head: Running = { pid, readyAt: performance.now(), isStopping: false };
     this.#stopWatching();
@@ -139,6 +152,9 @@ export class Keeper {
       return this.#parts.log.warn({ headPid: pid }, `it cannot be followed: ${(error as Error).message}`);
     }
     clearTimeout(this.#timer);
+    // One that was started by hand says nothing here, and is watched from its first word on, should there be one.
+    if (saysSoItself) this.#vigil?.begin();
+    else this.#vigil?.end();
     this.#head = head;
     this.#wasReady = true;
     this.#parts.log.info({ headPid: pid }, 'the head has a successor');
@@ -156,6 +172,7 @@ export class Keeper {
     this.#mailbox.read();
     if (this.#head !== head) return;
     clearTimeout(this.#timer);
+    this.#vigil?.end();
     this.#head = undefined;
     const { pid: headPid, readyAt, isStopping } = head;
     const { log } = this.#parts;
@@ -177,6 +194,17 @@ export class Keeper {
     log.error({ headPid, kept: this.#kept.size }, `the head has died (${how}); the next one starts ${when}`);
     if (waitMs === 0) this.start();
     else this.#timer = setTimeout(() => this.start(), waitMs);
+  }
+
+  /** It may be stopped, and then no other signal reaches it. */
+  #onSilence(): void {
+    if (!this.#head) return;
+    const seconds = this.#parts.watchdogMs / 1000;
+    this.#parts.log.error(
+      { headPid: this.#head.pid },
+      `the head stands still: not a word of it for ${seconds} s, so that it is killed`,
+    );
+    this.signal('SIGKILL');
   }
 
   /** Passes a signal on to the head. */

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { execa } from 'execa';
 import { WebSocket } from 'ws';
 import { askToTakeOver } from '../../head/take-over/successor.ts';
@@ -13,38 +13,11 @@ import { getStatus, upgradeHead } from '../../infra/admin-client.ts';
 import { baton } from '../../infra/lab/service.ts';
 import { allocate } from '../../shared/sys/memory.ts';
 import { closeFd, isListening, write } from '../../shared/sys/sockets.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
 import { failed, visit, visitSteadily } from '../support/load.ts';
 import { open } from '../support/raw-client.ts';
 import { askRaw, question, RogueSuccessor } from '../support/rogue-successor.ts';
+import { gone, startReplaceable as start, takeOver } from '../support/take-over.ts';
 import { until } from '../support/until.ts';
-
-const isThere = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-/** Whoever is the head at the test's end, and was not started by the cluster, ends with the test. */
-async function start(
-  t: ExecutionContext,
-  args: string[] = ['--workers', '1'],
-  names?: string[],
-): Promise<Cluster> {
-  const cluster = await startCluster(t, args, names);
-  const { pid: first } = await cluster.status();
-  t.teardown(async () => {
-    const pid = await getStatus(cluster.admin).then(
-      (status) => status.pid,
-      () => first,
-    );
-    if (pid !== first) process.kill(pid, 'SIGKILL');
-  });
-  return cluster;
-}
 
 /** False when nothing more comes. */
 function hears(socket: Socket): Promise<boolean> {
@@ -52,44 +25,6 @@ function hears(socket: Socket): Promise<boolean> {
   const [onData, onEnd] = [() => resolve(true), () => resolve(false)];
   socket.on('data', onData).on('close', onEnd).on('error', onEnd);
   return promise.finally(() => socket.off('data', onData).off('close', onEnd).off('error', onEnd));
-}
-
-const gone = (pid: number) =>
-  until(
-    `process ${pid} ends`,
-    () => isThere(pid),
-    (there) => !there,
-  );
-
-/** Starts a successor by hand; resolves with its exit status once it has ended, or with undefined when it is the head. */
-async function takeOver(cluster: Cluster, ...args: string[]) {
-  const child = execa(
-    baton[0]!,
-    [
-      ...baton.slice(1),
-      'head',
-      '--take-over',
-      '--listen',
-      cluster.listen,
-      '--socket',
-      cluster.socket,
-      ...args,
-    ],
-    { reject: false, stdout: 'ignore', stdin: 'ignore' },
-  );
-  const ended = child.then(({ exitCode, stderr }) => ({ exitCode, stderr }));
-  const taken = until(
-    'it is the head',
-    () =>
-      getStatus(cluster.admin).then(
-        ({ pid }) => pid,
-        () => 0,
-      ),
-    (pid) => pid === child.pid,
-    30_000,
-  );
-  taken.catch(() => {});
-  return { pid: child.pid!, ended, taken, kill: (signal: NodeJS.Signals) => child.kill(signal) };
 }
 
 test('visits, keep-alive connections, WebSockets and half-sent heads through ten upgrades, with 1, 4 and 2 workers', async (t) => {

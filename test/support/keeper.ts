@@ -33,11 +33,26 @@ export interface KeptHead {
 export async function startKeeper(
   t: Scope,
   options: readonly string[] = [],
-  { env = {}, command = baton }: { env?: Record<string, string>; command?: readonly string[] } = {},
+  {
+    env = {},
+    command = baton,
+    keeper = [],
+  }: { env?: Record<string, string>; command?: readonly string[]; keeper?: readonly string[] } = {},
 ): Promise<KeptHead> {
   const folder = await mkdtemp(join(tmpdir(), 'baton-kept-'));
   const socket = join(folder, 'head.sock');
-  const args = ['keeper', '--', '--listen', '127.0.0.1:0', '--socket', socket, '--workers', '2', ...options];
+  const args = [
+    'keeper',
+    ...keeper,
+    '--',
+    '--listen',
+    '127.0.0.1:0',
+    '--socket',
+    socket,
+    '--workers',
+    '2',
+    ...options,
+  ];
   const child = spawn(command[0]!, [...command.slice(1), ...args], {
     env: { ...process.env, ...env },
     detached: true,

@@ -109,13 +109,10 @@ test('a manager keeps what a head listens with: no more, nothing twice, and noth
 
 test('the watchdog is told at half of its time, where it is ours and asks for something sensible', async (t) => {
   const { promise, resolve } = Promise.withResolvers<string>();
-  watchOver(
-    { say: resolve },
-    {
-      env: { WATCHDOG_USEC: '200000', WATCHDOG_PID: '10' },
-      pid: 10,
-    },
-  );
+  watchOver({ say: resolve }, () => true, {
+    env: { WATCHDOG_USEC: '200000', WATCHDOG_PID: '10' },
+    pid: 10,
+  });
   // The interval keeps nobody alive.
   const alive = setTimeout(() => {}, 60_000);
   t.is(await promise, 'WATCHDOG=1');
@@ -128,5 +125,6 @@ test('the watchdog is told at half of its time, where it is ours and asks for so
     { WATCHDOG_USEC: 'x' },
     { WATCHDOG_USEC: '-5' },
   ];
-  for (const env of others) watchOver(never, { env, pid: 10 });
+  watchOver(never, () => false, { env: { WATCHDOG_USEC: '200000' }, pid: 10 });
+  for (const env of others) watchOver(never, () => true, { env, pid: 10 });
 });

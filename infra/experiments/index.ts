@@ -13,6 +13,7 @@ const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
   failure: async () => (await import('./failure.ts')).failure,
   'long-lived': async () => (await import('./long-lived.ts')).longLived,
   'split-hello': async () => (await import('./split-hello.ts')).splitHello,
+  upgrade: async () => (await import('./upgrade.ts')).upgrade,
   clients: async () => (await import('./clients.ts')).clients,
   selfcheck: async () => (await import('./selfcheck.ts')).selfcheck,
 };

@@ -5,6 +5,7 @@ import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode } from '../admin-client.ts';
 import { type LabCertificate, placeCertificate } from './certificates.ts';
 import type { Host, Lab, LabDelivery, LabOptions, Service } from './lab.ts';
+import { upgradeFrom } from './upgrade.ts';
 
 /** Where a lab's processes go, and how each is told to meet the others. */
 export interface Site {
@@ -87,6 +88,7 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         status: () => getStatus(admin),
         setMode: (mode) => setMode(admin, mode),
         drain: (delivery, on) => setDrain(admin, delivery, on),
+        upgrade,
         async restart(how, { awayMs = 0, more = [] } = {}) {
           await head![how]();
           running.delete(head!);
@@ -97,6 +99,15 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
       deliveries,
       stop,
     };
+    async function upgrade(more: readonly string[] = []) {
+      const predecessor = head!;
+      const found = await upgradeFrom(predecessor, () =>
+        start(site.head, 'head', ...headArguments, ...more, '--listen', listen, '--take-over'),
+      );
+      head = found.successor;
+      running.delete(predecessor);
+      return found.figures;
+    }
   } catch (error) {
     await stop();
     throw error;

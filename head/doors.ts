@@ -9,6 +9,7 @@ import { type MetricsServer, startMetricsServer } from '../shared/metrics-server
 import { adminPathFor, defaultSocketPath } from '../shared/paths.ts';
 import { parseHostPort } from '../shared/units.ts';
 import { AdminDoor, type Administered } from './admin.ts';
+import { Ahead } from './ahead.ts';
 import type { Inherited, InheritedSocket } from './inherited.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
 import { openRemote, type RemoteSide } from './migrate/index.ts';
@@ -41,6 +42,7 @@ export class Doors {
   remote: RemoteSide | undefined;
   readonly #parts: DoorsParts;
   readonly #watch: SocketWatch;
+  readonly #ahead = new Ahead();
   #metrics: MetricsServer | undefined;
 
   constructor(parts: DoorsParts) {
@@ -61,21 +63,27 @@ export class Doors {
       for (const door of [this.deliveries, this.admin]) if (!door.isThere) await door.listenAgain();
   }
 
+  /** What can fail of the others, before anybody is let in there. `listenHost`: where visitors come to. */
+  async openAhead(listenHost: string): Promise<void> {
+    const { settings, inherited } = this.#parts;
+    await this.#ahead.open(settings, listenHost, inherited);
+  }
+
   async openMetrics(): Promise<void> {
-    const { settings, inherited, metrics } = this.#parts;
+    const { settings, metrics } = this.#parts;
     if (settings.metrics === undefined) return;
     const address = parseHostPort(settings.metrics)!;
-    this.#metrics = await inherited.open('metrics', ([fd]) => startMetricsServer(address, metrics, fd));
+    this.#metrics = await startMetricsServer(address, metrics, this.#ahead.take('metrics'));
   }
 
   /** `listen`: where visitors come to. */
   async openRemote(listen: string): Promise<void> {
-    const { settings, inherited, registry, tell, log } = this.#parts;
-    if (settings.control === undefined) return;
+    const { settings, registry, tell, log } = this.#parts;
+    const prepared = this.#ahead.takeRemote();
+    if (!prepared) return;
+    const listener = this.#ahead.take('control');
     const at = parseHostPort(listen)!;
-    this.remote = await inherited.open('control', ([fd]) =>
-      openRemote(settings, at, registry, tell, log, fd),
-    );
+    this.remote = await openRemote(settings, at, prepared, registry, tell, log, listener);
   }
 
   /** From here on a path that somebody removes is made again. */
@@ -104,6 +112,11 @@ export class Doors {
     this.#watch.stop();
     this.deliveries.stopListening(keepsFiles);
     this.admin.stopListening(keepsFiles);
+  }
+
+  /** Lets go of what was opened ahead and is not needed. */
+  async closeAhead(): Promise<void> {
+    await this.#ahead.close();
   }
 
   async closeMetrics(): Promise<void> {

@@ -2,6 +2,7 @@
 import type { HeadSettings } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import { type HeadStatus, type Mode, modes, type Readiness, type Reloaded } from '../shared/status.ts';
+import { parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
 import { adminOf, socketOf } from './doors.ts';
 import type { Head } from './head.ts';
@@ -9,6 +10,7 @@ import type { Inherited, InheritedSocket } from './inherited.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
 import { checkRemote } from './migrate/index.ts';
 import { createParts, type HeadParts, type Hub, timesOf } from './parts.ts';
+import { rehearseRegistration } from './rehearsal.ts';
 import { type Applied, Reloads } from './reload.ts';
 import type { Handed, TakeOver } from './take-over/successor.ts';
 import { readConfiguredCertificates, TlsSide } from './tls/index.ts';
@@ -116,12 +118,14 @@ export class HeadProcess implements Head, Hub {
     checkRemote(this.settings);
     this.#openTls(readConfiguredCertificates(this.settings));
     await this.#parts.listeners.bind(this.settings, this.#inherited);
+    await this.#parts.doors.openAhead(parseHostPort(this.listen)!.host);
     this.workers = await Workers.start({
       settings: workerSettings(this.settings, this.#limits, this.#parts.memory, this.#parts.listeners.fds),
       onMessage: (worker, message) => this.#onWorker(worker, message),
       stopWithinMs: () => this.settings.stopTimeout,
     });
     this.workers.tellAll({ type: 'tls-names', names: this.#tls?.names });
+    if (this.#takeOver) await rehearseRegistration(this.settings);
   }
 
   async #open(handed: Handed | undefined): Promise<void> {
@@ -294,6 +298,7 @@ export class HeadProcess implements Head, Hub {
     this.#parts.opening.close();
     this.#parts.doors.giveBackPaths(!this.#isHead);
     this.#inherited.closeRest();
+    await this.#parts.doors.closeAhead();
     if (this.#isHead) {
       await this.#letGo();
       await this.#parts.doors.remote?.close();

@@ -190,9 +190,9 @@ export class Registry {
     trace?.say(`s${slot}`, 'vacated', this.#parts.scoreboard.inUse(slot));
   }
 
-  #leaveWorkers(delivery: Delivery): void {
+  #leaveWorkers(delivery: Delivery, successor = false): void {
     delivery.awaited = this.#workers;
-    this.#tellAll({ type: 'leave', slot: delivery.slot });
+    this.#tellAll({ type: 'leave', slot: delivery.slot, successor });
   }
 
   /** Lets a delivery go: nothing more is given to it, and what it had not taken goes to others. */
@@ -200,10 +200,11 @@ export class Registry {
     if (delivery.state === 'down') return;
     delivery.state = 'down';
     delivery.downSince = performance.now();
-    this.#parts.scoreboard.setState(delivery.slot, DOWN);
+    // It is there for whom the TLS thread still speaks with: such a client is sent to its direct address.
+    if (!successor) this.#parts.scoreboard.setState(delivery.slot, DOWN);
     // First of all what it had goes to others.
     delivery.registrant.dismiss(reason, successor);
-    this.#leaveWorkers(delivery);
+    this.#leaveWorkers(delivery, successor);
     const { name, pid } = delivery.introduction;
     this.#parts.log.info({ delivery: name, deliveryPid: pid, reason }, 'delivery left');
   }

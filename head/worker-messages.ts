@@ -92,8 +92,11 @@ export type ToWorker =
     }
   /** What became of a connection that was to `migrate`; after `taken` its fd stands for nothing any more. */
   | { readonly type: 'settled'; readonly slot: number; readonly fd: number; readonly how: Settlement }
-  /** Close its lane and give what it had not taken to others; answer `left`. */
-  | { readonly type: 'leave'; readonly slot: number }
+  /**
+   * Close its lane and give what it had not taken to others; answer `left`. `successor`: it has gone to another head, and
+   * clients may be sent to it.
+   */
+  | { readonly type: 'leave'; readonly slot: number; readonly successor: boolean }
   /** It is given nothing more: answer `quiet` once it has taken all that was on its way. */
   | { readonly type: 'quiesce'; readonly slot: number }
   /** The head has certificates for these names, and one for who names none; undefined: it has none any more. */

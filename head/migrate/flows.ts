@@ -52,7 +52,7 @@ export class Flows {
   readonly #orphansOfOwner = new Map<string, Orphans>();
   /** In the order in which they end. */
   readonly #ending: { readonly flow: Flow; readonly at: number }[] = [];
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   readonly #conntrack: Conntrack | undefined = openConntrack();
   #isTracked = false;
   #askedConntrackAt = Number.NEGATIVE_INFINITY;
@@ -61,10 +61,14 @@ export class Flows {
     this.#steering = steering;
     this.#claimWithinMs = claimWithinMs;
     this.#ids = ids;
+  }
+
+  /** What is in the table is this head's from here on: no other one is at it any more. */
+  begin(): this {
     const frozen: Buffer[] = [];
-    steering.walk(({ action, mac, id = 0 }, key) => {
+    this.#steering.walk(({ action, mac, id = 0 }, key) => {
       const own = Buffer.from(key);
-      ids.heard(id);
+      this.#ids.heard(id);
       // An earlier head died while it moved them, and their sockets with it.
       if (action === 'forward') this.#unclaimed.set(nameOf(own), { key: own, mac: mac!, id });
       else frozen.push(own);
@@ -74,6 +78,7 @@ export class Flows {
     this.#tidy(performance.now());
     this.#timer = setInterval(() => this.#tidy(performance.now()), TIDY_EVERY_MS);
     this.#timer.unref();
+    return this;
   }
 
   get count(): number {

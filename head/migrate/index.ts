@@ -20,7 +20,7 @@ import { Ids } from './ids.ts';
 import { Measures } from './measures.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import { Standing } from './standing.ts';
-import { rehearse } from './warm-up.ts';
+import { rehearse, rehearseLink } from './warm-up.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;
@@ -34,21 +34,51 @@ export function checkRemote({ control, secret }: HeadSettings): void {
   readSecret(secret);
 }
 
+/** What steers, before anything is moved by it. */
+export interface PreparedRemote {
+  readonly steering: Steering;
+  /** Not begun. */
+  readonly flows: Flows;
+  readonly ids: Ids;
+  readonly secret: Buffer;
+  /** It is not needed. What another head has at work goes on. */
+  discard(): Promise<void>;
+}
+
 /** Undefined for a head that has deliveries on its own host only. Throws a BatonError that says what this host lacks. */
+export async function prepareRemote(
+  { control, secret: file, interface: card, flows: capacity, adoptTimeout }: HeadSettings,
+  listenHost: string,
+): Promise<PreparedRemote | undefined> {
+  if (control === undefined || file === undefined) return undefined;
+  const secret = readSecret(file);
+  needRepair();
+  const steering = await attachSteering(card ?? cardOf(listenHost), { capacity });
+  const ids = new Ids();
+  const flows = new Flows(steering, undefined, ids);
+  rehearse({ steering, flows, adoptTimeoutMs: adoptTimeout, ids });
+  await rehearseLink(secret);
+  const discard = async () => {
+    flows.close();
+    if (steering.adopted) steering.close();
+    else await steering.detach();
+  };
+  return { steering, flows, ids, secret, discard };
+}
+
+/** `listen`: where clients connect; `inherited`: a socket that listens at `--control` already. Throws a BatonError. */
 export async function openRemote(
   settings: HeadSettings,
   listen: HostPort,
+  prepared: PreparedRemote,
   registry: Registry,
   tell: (worker: number, message: ToWorker) => void,
   log: Logger,
-  inherited?: number,
-): Promise<RemoteSide | undefined> {
-  const { control, secret } = settings;
-  if (control === undefined || secret === undefined) return undefined;
+  inherited: number | undefined,
+): Promise<RemoteSide> {
   return await RemoteSide.open({
-    control: parseHostPort(control)!,
-    secretFile: secret,
-    interface: settings.interface ?? cardOf(listen.host),
+    ...prepared,
+    control: parseHostPort(settings.control!)!,
     settings,
     listen,
     registry,
@@ -62,9 +92,10 @@ interface RemoteParts {
   readonly control: HostPort;
   /** A socket that listens there already. */
   readonly inherited: number | undefined;
-  readonly secretFile: string;
-  /** The card that clients' packets come through. */
-  readonly interface: string;
+  readonly secret: Buffer;
+  readonly steering: Steering;
+  readonly flows: Flows;
+  readonly ids: Ids;
   readonly settings: HeadSettings;
   /** Where clients connect. */
   readonly listen: HostPort;
@@ -105,15 +136,10 @@ export class RemoteSide {
 
   /** Throws a BatonError that says what this host lacks. */
   static async open(parts: RemoteParts): Promise<RemoteSide> {
-    const { registry, tell, log, settings } = parts;
-    const secret = readSecret(parts.secretFile);
-    needRepair();
-    const steering = await attachSteering(parts.interface, { capacity: settings.flows });
-    const ids = new Ids();
-    const flows = new Flows(steering, undefined, ids);
+    const { registry, tell, log, settings, secret, steering, ids } = parts;
+    const flows = parts.flows.begin();
     const measures = new Measures();
     const migration = { steering, flows, measures, adoptTimeoutMs: settings.adoptTimeout, ids };
-    rehearse(migration);
     const deliveries = new Set<RemoteDelivery>();
     const standing = new Standing({
       steering,
@@ -153,7 +179,10 @@ export class RemoteSide {
       );
       const { adopted, capacity } = steering;
       const control = formatHostPort(links.address);
-      log.info({ control, interface: parts.interface, adopted, flows: flows.count, capacity }, 'steering');
+      log.info(
+        { control, interface: steering.interface.name, adopted, flows: flows.count, capacity },
+        'steering',
+      );
       const stopGuarding = guard(steering, log, {
         onNeighbour(address, mac) {
           for (const delivery of deliveries)

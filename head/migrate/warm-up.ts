@@ -5,11 +5,34 @@
  */
 import { rehearseOverLoopback } from '../../shared/tcp-repair/loopback.ts';
 import { encodeFrame, FrameReader } from '../../shared/wire/remote/frames.ts';
-import type { Link } from '../../shared/wire/remote/link.ts';
+import { connectLink, type Link, listenForLinks } from '../../shared/wire/remote/link.ts';
 import { checkFromRemote, type FromRemote } from '../../shared/wire/remote/messages.ts';
 import { Measures } from './measures.ts';
 import { Migrations } from './migrations.ts';
 import type { MigrationParts } from './moving.ts';
+
+/** A link that is made takes milliseconds. */
+const REHEARSAL_WITHIN_MS = 1000;
+
+/** A link of this process with itself: what speaks TLS is loaded with the first. Whatever hinders it is no reason not to start. */
+export async function rehearseLink(secret: Buffer): Promise<void> {
+  const options = { secret, idleMs: REHEARSAL_WITHIN_MS };
+  const ends: Link[] = [];
+  const silent = { onMessage: () => {}, onEnd: () => {} };
+  try {
+    const server = await listenForLinks({ host: '127.0.0.1', port: 0 }, 'a rehearsal', options, {
+      onLink(link) {
+        ends.push(link);
+        return silent;
+      },
+      onRefused: () => {},
+    });
+    ends.push(await connectLink(server.address, options, silent).finally(() => void server.close()));
+  } catch {
+    // There is no loopback here, say.
+  }
+  for (const link of ends) link.close();
+}
 
 const NOWHERE = { mac: '00:00:00:00:00:00', ifindex: 0, sourceMac: '00:00:00:00:00:00' };
 

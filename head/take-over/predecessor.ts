@@ -12,10 +12,10 @@ import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
 import { closeFd, duplicateFd } from '../../shared/sys/sockets.ts';
 import { peerCredentials, seqpacketPair } from '../../shared/sys/unix-sockets.ts';
 import {
+  commonTakeOverVersion,
   decodeFromSuccessor,
   type FromSuccessor,
   PASSED_AT_ONCE,
-  TAKE_OVER_VERSIONS,
 } from '../../shared/wire/take-over.ts';
 import type { InheritedSocket } from '../inherited.ts';
 import type { PassedConnection } from '../worker-messages.ts';
@@ -111,7 +111,7 @@ export class Succession {
       const own = process.getuid!();
       if (uid !== own) throw refusal(`user ${uid} asks, and it is a head of user ${own}`);
       this.#checkFree(pid);
-      const version = commonVersion(versions);
+      const version = commonTakeOverVersion(versions);
       const end = answerWithPipe(socket, version);
       this.#pipe = new Pipe(end, 'successor', decodeFromSuccessor);
       this.#handing = this.#handOver(this.#pipe, pid);
@@ -155,8 +155,10 @@ export class Succession {
     }
     pipe.close();
     const figures = { successor: pid, connections: count + rest.length };
+    const warmedMs = Math.round(frozen - since);
     const stoodMs = Math.round(confirmed - frozen);
-    this.#log.info({ ...figures, stoodMs }, 'the successor has taken over');
+    const restMs = Math.round(performance.now() - confirmed);
+    this.#log.info({ ...figures, warmedMs, stoodMs, restMs }, 'the successor has taken over');
     this.#upgrade?.outcome.resolve(pid);
     void this.#head.release(pid);
   }
@@ -234,19 +236,6 @@ function expect({ message, fds }: Awaited<ReturnType<Pipe<FromSuccessor>['next']
   if (message.type === type) return;
   throw failure(
     message.type === 'failed' ? message.reason : `the successor said ${message.type} where ${type} was due`,
-  );
-}
-
-/** The highest version that both speak. */
-function commonVersion(upgrade: string): number {
-  const offered = [...upgrade.matchAll(/(?:^|,)\s*baton-take-over\/(\d{1,9})\s*(?=,|$)/g)].map(([, n]) =>
-    Number(n),
-  );
-  const common = TAKE_OVER_VERSIONS.filter((version) => offered.includes(version));
-  if (common.length > 0) return Math.max(...common);
-  const known = TAKE_OVER_VERSIONS.join(', ');
-  throw refusal(
-    `it speaks version ${known} of the take-over, and not ${offered.join(', ') || 'what was asked for'}`,
   );
 }
 

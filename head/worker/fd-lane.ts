@@ -11,6 +11,7 @@ import { EAGAIN, EINTR, errnoName } from '../../shared/sys/libc.ts';
 import { allocate } from '../../shared/sys/memory.ts';
 import { createFdMessenger, type FdMessenger, MAX_FDS } from '../../shared/sys/pass-fds.ts';
 import { closeFd, endReading, receive, setSendBuffer } from '../../shared/sys/sockets.ts';
+import { unreadBytes } from '../../shared/sys/unread.ts';
 import {
   CONNECTIONS,
   ENDED,
@@ -232,10 +233,11 @@ export class FdLane implements Lane {
   /**
    * All that was said in time counts, whatever was said besides: a *taken* that could be sent lets a delivery serve, so the
    * connection may be nobody else's. A delivery that has gone with messages unread makes one read fail (ECONNRESET),
-   * and an empty message looks like the end of all.
+   * and an empty message looks like the end of all: that nothing is left is known by what is unread. (To read until there could be
+   * no more of them took a worker 3 ms for two lanes, measured at the end of a head.)
    */
   #hearTheRest(): void {
-    for (let nothing = 0; nothing < QUEUE_MAX; ) {
+    for (let nothing = 0; nothing < QUEUE_MAX && unreadBytes(this.watchedFd) !== 0; ) {
       const n = receive(this.watchedFd, inbox, 0, inbox.bytes.length);
       if (n > 0) this.#hear(n);
       else nothing++;

@@ -95,8 +95,8 @@ export class Lanes {
     } else this.#handAgain(slot, fd);
   }
 
-  leave(slot: number): void {
-    const lane = this.#router.leave(slot);
+  leave(slot: number, isElsewhere: boolean): void {
+    const lane = isElsewhere ? this.#router.leaveLane(slot) : this.#router.leave(slot);
     let moved = 0;
     this.#quiescing.delete(slot);
     this.#waysBack.refuse(slot);

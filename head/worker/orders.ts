@@ -34,7 +34,7 @@ export class Orders {
         lanes.join(message);
         return postponed.hurry();
       case 'leave':
-        return lanes.leave(message.slot);
+        return lanes.leave(message.slot, message.successor);
       case 'settled':
         return lanes.settled(message);
       case 'quiesce':

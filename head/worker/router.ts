@@ -102,10 +102,15 @@ export class Router {
 
   /** The lane of a delivery that has gone, no longer known here. */
   leave(slot: number): Lane | undefined {
-    const lane = this.lanes[slot];
-    this.lanes[slot] = undefined;
     this.#origins[slot] = undefined;
     this.#names.leave(slot);
+    return this.leaveLane(slot);
+  }
+
+  /** The lane of a delivery that has another head: clients can be sent there, and nothing handed over. */
+  leaveLane(slot: number): Lane | undefined {
+    const lane = this.lanes[slot];
+    this.lanes[slot] = undefined;
     this.open = this.open.filter((other) => other !== lane);
     return lane;
   }
@@ -133,7 +138,7 @@ export class Router {
   pickOther(fd: number, found: Found, slot: number, suits: (slot: number) => boolean): number {
     const serves = this.#serves[slot];
     const slots = this.#names.everyone.filter(
-      (other) => this.lanes[other]!.watchedFd >= 0 && this.#serves[other] === serves && suits(other),
+      (other) => (this.lanes[other]?.watchedFd ?? -1) >= 0 && this.#serves[other] === serves && suits(other),
     );
     const chosen = this.#pickLaneAmong(slots, fd, found, slot, SLOW_MS);
     return chosen === NOBODY ? this.#pickLaneAmong(slots, fd, found, slot, Number.POSITIVE_INFINITY) : chosen;
@@ -143,8 +148,8 @@ export class Router {
     const candidates = this.#candidates;
     candidates.count = 0;
     for (const slot of slots) {
-      const lane = this.lanes[slot]!;
-      if (slot === avoid || lane.isFull || !this.#isFree(slot)) continue;
+      const lane = this.lanes[slot];
+      if (lane === undefined || slot === avoid || lane.isFull || !this.#isFree(slot)) continue;
       if (this.waited(lane) > slowMs) continue;
       if (this.#backOffUntil[slot]! > this.#clock.now && slowMs === SLOW_MS) continue;
       candidates.slots[candidates.count++] = slot;
@@ -229,7 +234,7 @@ export class Router {
     let first = Number.POSITIVE_INFINITY;
     for (const slot of this.#slotsFor(found)) {
       const until = this.#backOffUntil[slot]!;
-      if (until > this.#clock.now && !this.lanes[slot]!.isFull && this.#isFree(slot))
+      if (until > this.#clock.now && this.lanes[slot]?.isFull === false && this.#isFree(slot))
         first = Math.min(first, until);
     }
     return first;

@@ -14,6 +14,7 @@ const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
   failover: async () => (await import('./failover.ts')).failover,
   'long-lived': async () => (await import('./long-lived.ts')).longLived,
   'split-hello': async () => (await import('./split-hello.ts')).splitHello,
+  upgrade: async () => (await import('./upgrade.ts')).upgrade,
   clients: async () => (await import('./clients.ts')).clients,
   selfcheck: async () => (await import('./selfcheck.ts')).selfcheck,
 };

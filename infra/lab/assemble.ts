@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode, upgradeHead } from '../admin-client.ts';
-import { adoptService } from './adopted.ts';
 import { type LabCertificate, placeCertificate } from './certificates.ts';
 import type { Host, Lab, LabDelivery, LabHead, LabOptions, Service } from './lab.ts';
+import { upgradeFrom } from './upgrade.ts';
 
 /** Where a lab's processes go, and how each is told to meet the others. */
 export interface Site {
@@ -126,12 +126,16 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         },
         end,
         start: () => startAgain(),
-        async upgrade() {
-          const { pid } = await upgradeHead(admin);
-          running.delete(service);
+        async upgrade(more = []) {
+          const predecessor = service;
           // Where the service is somebody else's, it is known there who it is now.
-          service = site.follows ? { ...service, pid } : adoptService(pid, service.ready);
+          const byItself = async () => ({ ...predecessor, pid: (await upgradeHead(admin)).pid });
+          const byHand = () => start(place, 'head', ...args, ...more, '--listen', listen, '--take-over');
+          const found = await upgradeFrom(predecessor, site.follows ? byItself : byHand, site.follows);
+          service = found.successor;
+          running.delete(predecessor);
           running.add(service);
+          return found.figures;
         },
       },
     };

@@ -33,6 +33,10 @@ export interface Service {
   stop(): Promise<void>;
   /** SIGKILL. Settles when it is gone. */
   kill(): Promise<void>;
+  /** Of a process of this machine: settles when it is gone, however. */
+  readonly ended?: Promise<void>;
+  /** Of a process of this machine: the end of its log. */
+  log?(): string;
   /** SIGSTOP: it is stopped, until `resume`. */
   freeze(): Promise<void>;
   resume(): Promise<void>;
@@ -52,14 +56,14 @@ export interface LabHead {
   /** Ends its process, gently or not, and starts it again at the same address. Settles when it is ready. */
   restart(how: 'stop' | 'kill', again?: HeadAgain): Promise<void>;
   kill(): Promise<void>;
+  /** Has it replaced by one with these arguments besides, and settles when it is gone. */
+  upgrade(more?: readonly string[]): Promise<HeadUpgrade>;
   freeze(): Promise<void>;
   resume(): Promise<void>;
   /** Ends its process, and nothing follows. Settles when it is gone. */
   end(how: 'stop' | 'kill'): Promise<void>;
   /** Starts it after `end`, at the same address. Settles when it is ready. */
   start(): Promise<void>;
-  /** Has it replaced by a new process. Settles when that has taken over. */
-  upgrade(): Promise<void>;
 }
 
 /** The host of one of two heads that share an address. */
@@ -82,6 +86,17 @@ interface HeadAgain {
   readonly awayMs?: number;
   /** Arguments besides those that the first had. */
   readonly more?: readonly string[];
+}
+
+/** Of a head's replacement, milliseconds; what is not known of another machine's is left out. */
+export interface HeadUpgrade {
+  /** From the order until it was done. */
+  readonly tookMs: number;
+  /** Nobody was accepted: by the predecessor until it was confirmed, and by the successor from then on. */
+  readonly stoodMs?: number;
+  readonly waitedMs?: number;
+  /** From *confirmed* until the predecessor's process had ended. */
+  readonly goneMs?: number;
 }
 
 export interface LabDelivery {

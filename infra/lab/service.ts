@@ -15,12 +15,14 @@ export const baton: readonly string[] = [process.execPath, main];
 
 /** Starts a command that prints one line of JSON when it is ready and then runs until it is stopped. */
 export async function startService(command: readonly string[], withinMs = READY_WITHIN_MS): Promise<Service> {
-  const { child, ended, readyLine, stop } = launch(command, { name: nameOf(command) });
+  const { child, ended, readyLine, stop, log } = launch(command, { name: nameOf(command) });
   try {
     const ready = await readyLine(withinMs);
     return {
       ready,
       pid: child.pid!,
+      ended: ended.then(() => {}),
+      log,
       async stop() {
         await stop();
       },

@@ -10,6 +10,19 @@ import { MAX_FDS } from '../sys/pass-fds.ts';
 
 /** Versions that this release speaks. */
 export const TAKE_OVER_VERSIONS: readonly number[] = [1];
+/** The highest version that both speak. `upgrade`: the header of who asks. Throws TAKE_OVER_REFUSED. */
+export function commonTakeOverVersion(upgrade: string, known = TAKE_OVER_VERSIONS): number {
+  const offered = [...upgrade.matchAll(/(?:^|,)\s*baton-take-over\/(\d{1,9})\s*(?=,|$)/g)].map(([, n]) =>
+    Number(n),
+  );
+  const common = known.filter((version) => offered.includes(version));
+  if (common.length > 0) return Math.max(...common);
+  const asked = offered.join(', ') || 'what was asked for';
+  throw new BatonError('TAKE_OVER_REFUSED', {
+    problem: `it speaks version ${known.join(', ')} of the take-over, and not ${asked}`,
+  });
+}
+
 /** Bytes of one message, at most: a socket takes that much at once (net.core.wmem_default). */
 export const TAKE_OVER_MESSAGE_MAX = 131_072;
 /** Connections of one message: each may have an answer with it that its client has not taken. */

@@ -55,7 +55,7 @@ export interface Rival {
 }
 
 /** Where Debian has daemons, which not everybody's PATH has. */
-const IN_PATH = 'PATH="$PATH:/usr/sbin:/sbin"; ';
+export const IN_PATH = 'PATH="$PATH:/usr/sbin:/sbin"; ';
 
 const MODULES = `${IN_PATH}f=/usr/lib/nginx/modules/ngx_stream_module.so
 [ -e $f ] && echo "load_module $f;" > "$1/modules" || : > "$1/modules"`;
@@ -111,7 +111,7 @@ const FREE_PORT = `const s = require('node:net').createServer().listen(0, proces
   console.log(s.address().port); s.close(); });`;
 
 /** One that was free a moment ago: neither of them can be asked which one the kernel picked. */
-const freePort = async (host: Host, at: string): Promise<number> =>
+export const freePort = async (host: Host, at: string): Promise<number> =>
   Number(await host.run([process.execPath, '-e', FREE_PORT, at]));
 
 const LISTENING_WITHIN_MS = 10_000;
@@ -122,7 +122,7 @@ const end = performance.now() + Number(within);
   socket.on('error', () => performance.now() < end && setTimeout(tryIt, 20));
 })();`;
 
-async function untilListening(host: Host, name: string, address: string): Promise<void> {
+export async function untilListening(host: Host, name: string, address: string): Promise<void> {
   const { host: at, port } = parseHostPort(address)!;
   const said = await host.run([
     ...[process.execPath, '-e', UNTIL_LISTENING, at, String(port)],

@@ -94,7 +94,7 @@ export class World {
     }
     const { verb, target } = action;
     if (verb === 'drain' || verb === 'undrain') return await head.drain(target, verb === 'drain');
-    if (verb === 'upgrade') return await head.upgrade();
+    if (verb === 'upgrade') return void (await head.upgrade());
     if (verb === 'freeze') this.#frozen.add(target);
     if (verb === 'kill' || verb === 'stop') this.#ended.add(target);
     const delivery = this.lab.deliveries.find(({ name }) => name === target);

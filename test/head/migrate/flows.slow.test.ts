@@ -87,7 +87,7 @@ labTest('a delivery that cannot be heard keeps its flows while its host answers'
     .run(['nft', 'list', 'tables'])
     .catch(() => '');
   steering.forward(client.key, hop);
-  const flows = new Flows(steering, CLAIM_WITHIN_MS);
+  const flows = new Flows(steering, CLAIM_WITHIN_MS).begin();
   t.teardown(async () => flows.close());
   flows.beginToMove(client.key, 1);
   flows.add(1, client.key, 'd1');
@@ -117,7 +117,7 @@ labTest('clients of a host that is gone are told', async (t) => {
   const hop = await forward();
   await network.host('d1').run(['ip', 'link', 'set', 'eth0', 'down']);
   steering.forward(client.key, hop);
-  const flows = new Flows(steering, CLAIM_WITHIN_MS);
+  const flows = new Flows(steering, CLAIM_WITHIN_MS).begin();
   t.teardown(async () => flows.close());
   t.is(flows.count, 1, 'found, and unclaimed');
   await untilTold(client);
@@ -131,7 +131,7 @@ for (const how of ['hold', 'mark'] as const) {
     await forward();
     if (how === 'hold') steering.hold(client.key, 60_000);
     else steering.mark(client.key);
-    const flows = new Flows(steering, CLAIM_WITHIN_MS);
+    const flows = new Flows(steering, CLAIM_WITHIN_MS).begin();
     t.teardown(async () => flows.close());
     await untilTold(client);
     t.is(steering.count(), 0);
@@ -143,7 +143,7 @@ labTest('what is left of an old connection takes nothing from a new one with the
   const { key } = client;
   const hop = await forward();
   const isSteered = () => steering.find(key)?.action === 'forward';
-  const flows = new Flows(steering, CLAIM_WITHIN_MS);
+  const flows = new Flows(steering, CLAIM_WITHIN_MS).begin();
   t.teardown(async () => flows.close());
   // Its client has reset the first while that was on its way, and the second has moved.
   flows.beginToMove(key, 1);
@@ -171,7 +171,7 @@ labTest(
     const { steering, client, forward } = await setUp(t);
     const hop = await forward();
     steering.forward(client.key, hop);
-    const flows = new Flows(steering, 60_000);
+    const flows = new Flows(steering, 60_000).begin();
     t.teardown(async () => flows.close());
     flows.claim('d0', [1], client.key, { ...hop, mac: '02:00:00:00:00:99' });
     t.is(steering.find(client.key)!.mac, hop.mac);
@@ -186,7 +186,7 @@ labTest(
   async (t) => {
     const { steering, client } = await setUp(t);
     const hop = await resolveNextHop('10.77.0.11');
-    const flows = new Flows(steering, 60_000);
+    const flows = new Flows(steering, 60_000).begin();
     t.teardown(async () => flows.close());
     flows.claim('d1', [1], client.key, hop);
     t.is(steering.find(client.key)!.action, 'forward');

@@ -22,6 +22,16 @@ test.after.always('the last head ends', () => {
   if (successor !== undefined) process.kill(successor, 'SIGKILL');
 });
 
+/** The filter at the head's card, and the program that it runs. */
+async function filter(): Promise<{ handle: string; program: number }> {
+  const tc = ['tc', '-j', 'filter', 'show', 'dev', 'eth0', 'ingress'];
+  const listed = JSON.parse(await lab.network.host('head').run(tc)) as {
+    options?: { handle?: string; prog?: { id: number } };
+  }[];
+  const { handle, prog } = listed.find(({ options }) => options?.prog)!.options!;
+  return { handle: handle!, program: prog!.id };
+}
+
 labTest('visits, and connections that have moved, through five upgrades', async (t) => {
   t.timeout(120_000);
   let over = false;
@@ -48,6 +58,7 @@ labTest('visits, and connections that have moved, through five upgrades', async 
     return { problem, answers, isWhole: over };
   });
   for (let round = 0; round < 5; round++) {
+    const before = await filter();
     ({ pid: successor } = await upgradeHead(join(lab.network.directory, 'head.admin.sock')));
     const status = await lab.untilStatus(
       'both are back, with what they hold',
@@ -57,6 +68,10 @@ labTest('visits, and connections that have moved, through five upgrades', async 
         migration!.flows.listed.every(({ delivery }) => delivery !== null),
     );
     t.true(status.migration!.flows.count >= 4);
+    // The successor's program, at the same place: nobody's packets were without one meanwhile.
+    const after = await filter();
+    t.is(after.handle, before.handle);
+    t.not(after.program, before.program);
   }
   over = true;
   for (const client of await Promise.all(clients)) {

@@ -82,7 +82,7 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
   ];
   const rows = deliveries.map((delivery) => [
     delivery.name,
-    delivery.left ? `${delivery.state}, ${leftOf(delivery.left)}` : delivery.state,
+    delivery.state,
     delivery.transport,
     delivery.direct ?? '-',
     ...(areNamed ? [namesOf(delivery)] : []),
@@ -91,17 +91,19 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
       String,
     ),
   ]);
+  const leaving = deliveries.flatMap(({ name, left }) =>
+    left === null || left === undefined
+      ? []
+      : [wrap(`${name} gives back what it has: ${left.busy} busy, ${left.stays} cannot move`, width)],
+  );
   // What a person misses least goes first.
   return [
     formatTextTable(
       fitTable([header, ...rows], width, ['201', 'returned', 'by', 'untaken', '307', 'serves', 'direct']),
     ),
+    ...leaving,
   ];
 }
-
-/** What a delivery still has that gives its connections back. */
-const leftOf = ({ busy, stays }: NonNullable<DeliveryStatus['left']>): string =>
-  `${busy} busy, ${stays} cannot move`;
 
 /** The first, and how many more. */
 function namesOf({ serves }: DeliveryStatus): string {

@@ -29,8 +29,9 @@ for (const [what, how, rounds, code] of [
     if (how === 'process-exit') return;
     const counts = app.stdout.split('\n').map((line) => (JSON.parse(line) as { open: number }).open);
     t.is(counts.length, rounds);
-    // The first round opens what Node keeps.
-    t.is(counts.at(-1), counts[0], counts.join(' '));
+    // The first round opens what Node keeps, and some releases open one more later: a thread that leaves a file behind leaves
+    // one each round.
+    t.true(counts.at(-1)! < counts[0]! + Math.max(1, rounds - 2), counts.join(' '));
   });
 }
 

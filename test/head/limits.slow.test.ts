@@ -149,10 +149,11 @@ test.serial('with --defer-accept a silent connection stays with the kernel until
   const silent = await open(cluster.listen);
   t.is((await visit(cluster.listen, '/bytes/10')).status, 200);
   // One worker takes connections in their order: were the silent one in the queue, it would have come before.
-  t.is((await cluster.status()).accepted, 1);
+  await cluster.untilStatus('it is counted', ({ accepted }) => accepted === 1);
   silent.write('GET /bytes/10 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
   t.regex(await text(silent), /^HTTP\/1\.1 200 /);
-  t.is((await cluster.status()).accepted, 2);
+  await cluster.untilStatus('both are', ({ accepted }) => accepted === 2);
+  t.pass();
 });
 
 test.serial(

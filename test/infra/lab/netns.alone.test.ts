@@ -203,6 +203,8 @@ async function measureDelay(t: ExecutionContext, link: Link) {
   const client = startAgent(t, network.host('client'));
   const [left, arrived] = [startCapture(t, network, 'client'), startCapture(t, network, 'head')];
   await Promise.all([left.listening, arrived.listening]);
+  // It has a route as soon as its card is up, which the kernel says a moment later.
+  await client.resolve('10.77.0.2');
   const before = processorTimes();
   await client.send5555('10.77.0.2', 10_000, 5000);
   const after = processorTimes();

@@ -113,7 +113,6 @@ export class RemoteSide {
     const flows = new Flows(steering, undefined, ids);
     const measures = new Measures();
     const migration = { steering, flows, measures, adoptTimeoutMs: settings.adoptTimeout, ids };
-    rehearse(migration);
     const deliveries = new Set<RemoteDelivery>();
     const standing = new Standing({
       steering,
@@ -126,6 +125,8 @@ export class RemoteSide {
       unheardHosts: () => flows.unheardHosts,
       log,
     });
+    // What is unknown is held by now: this takes a while, and the address may come meanwhile.
+    rehearse(migration);
     let registrations = 0;
     try {
       const links = await listenForLinks(
@@ -160,8 +161,8 @@ export class RemoteSide {
             delivery.whereabouts.neighbourIs(address, readMac(Buffer.from(mac), 0));
         },
         onAddresses: () => standing.onAddresses(),
-        onCards() {
-          standing.unsure();
+        onCards(isOwn) {
+          if (isOwn) standing.unsure();
           for (const delivery of deliveries) void delivery.whereabouts.lookAgain();
         },
       });

@@ -152,6 +152,8 @@ export class RemoteSide {
       unheardHosts: () => flows.unheardHosts,
       log,
     });
+    // What is unknown is held by now: this takes a while, and the address may come meanwhile.
+    rehearse(migration);
     let registrations = 0;
     try {
       const links = await listenForLinks(
@@ -189,8 +191,8 @@ export class RemoteSide {
             delivery.whereabouts.neighbourIs(address, readMac(Buffer.from(mac), 0));
         },
         onAddresses: () => standing.onAddresses(),
-        onCards() {
-          standing.unsure();
+        onCards(isOwn) {
+          if (isOwn) standing.unsure();
           for (const delivery of deliveries) void delivery.whereabouts.lookAgain();
         },
       });

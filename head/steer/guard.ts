@@ -16,8 +16,8 @@ export interface GuardEvents {
   onNeighbour(address: Uint8Array, mac: Uint8Array): void;
   /** An address of this host has come or gone. */
   onAddresses(): void;
-  /** Every next hop may be another. */
-  onCards(): void;
+  /** Every next hop may be another. `isOwn`: of the card whose packets are steered. */
+  onCards(isOwn: boolean): void;
 }
 
 /** Until what it returns is called. */
@@ -63,16 +63,16 @@ export function guard(steering: Steering, log: Logger, events: GuardEvents): () 
       if (gone) steering.distrust();
       schedule(gone ? 0 : SETTLE_MS);
     },
-    onLink() {
+    onLink(ifindex) {
       schedule(SETTLE_MS);
-      events.onCards();
+      events.onCards(ifindex === steering.interface.ifindex);
     },
     onNeighbour: events.onNeighbour,
     onAddress: events.onAddresses,
     onLost() {
       events.onAddresses();
       schedule(0);
-      events.onCards();
+      events.onCards(true);
     },
   });
   return () => {

@@ -25,7 +25,7 @@ async function serve(
 const requests = (text: string) =>
   parseDistribution(text, { least: 1, most: 100, whole: true, read: Number })!;
 
-test('each visit makes as many requests as are drawn for it', async (t) => {
+test.serial('each visit makes as many requests as are drawn for it', async (t) => {
   const { url } = await serve(t, (_, answer) => answer.end('x'));
   const options = { urls: [url], rate: 200, durationMs: 500, requestsPerVisit: requests('geometric:3') };
   const [one, same, other] = [
@@ -41,77 +41,88 @@ test('each visit makes as many requests as are drawn for it', async (t) => {
   t.deepEqual(visitResultSchema.parse(JSON.parse(JSON.stringify(one))), one);
 });
 
-test('a visitor who stays spreads its requests over that, and keeps its connection; its pauses are in no figure', async (t) => {
-  const asked: number[] = [];
-  let open = 0;
-  let closed = 0;
-  const { url, server } = await serve(t, (_, answer) => {
-    asked.push(performance.now());
-    answer.end('x');
-  });
-  server.on('connection', (socket: Socket) => {
-    open++;
-    socket.once('close', () => closed++);
-  });
-  const began = performance.now();
-  const result = await runVisits({
-    urls: [url],
-    rate: 10,
-    durationMs: 100,
-    requestsPerVisit: 3,
-    lifetime: fixed(2400),
-    timeoutMs: 1500,
-  });
-  // Longer than the time limit: pauses are not of it.
-  t.true(performance.now() - began > 2300);
-  t.like(result, { succeeded: 1, failed: 0, connections: 1, requests: 3 });
-  t.is(open, 1);
-  t.true(asked[2]! - asked[0]! > 1000, asked.join());
-  t.true(result.latency.max < 1_500_000, String(result.latency.max));
-  const parts = Object.values(result.phases).reduce((sum, { mean }) => sum + mean, 0);
-  t.true(Math.abs(parts - result.latency.mean) < 0.01 * result.latency.mean + 10);
-  t.is(closed, 0, 'until the visitor leaves');
-});
-
-test('a server that closes while a visitor pauses is asked again on a new connection, and one that stays then leaves', async (t) => {
-  const { url, server } = await serve(t, (_, answer) => answer.end('x'));
-  server.keepAliveTimeout = 1;
-  const hint = server as Server & { keepAliveTimeoutBuffer?: number };
-  hint.keepAliveTimeoutBuffer = 0;
-  const began = performance.now();
-  const result = await runVisits({
-    urls: [url],
-    rate: 10,
-    durationMs: 100,
-    requestsPerVisit: 2,
-    lifetime: fixed(8000),
-  });
-  t.like(result, { succeeded: 1, failed: 0, connections: 2, requests: 2 });
-  t.true(performance.now() - began < 7800, 'it has left with its second connection');
-});
-
-test('what a server says to a visitor who has not asked ends the connection, and is no answer', async (t) => {
-  const server = createTcpServer((socket) => {
-    socket.on('error', () => {});
-    socket.on('data', () => {
-      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');
-      setTimeout(() => socket.write('HTTP/1.1 408 Too late\r\nContent-Length: 0\r\n\r\n'), 500);
+test.serial(
+  'a visitor who stays spreads its requests over that, and keeps its connection; its pauses are in no figure',
+  async (t) => {
+    const asked: number[] = [];
+    let open = 0;
+    let closed = 0;
+    const { url, server } = await serve(t, (_, answer) => {
+      asked.push(performance.now());
+      answer.end('x');
     });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const result = await runVisits({
-    urls: [url],
-    rate: 10,
-    durationMs: 100,
-    requestsPerVisit: 2,
-    lifetime: fixed(4000),
-  });
-  t.like(result, { succeeded: 1, failed: 0, connections: 2 });
-});
+    server.on('connection', (socket: Socket) => {
+      open++;
+      socket.once('close', () => closed++);
+    });
+    const began = performance.now();
+    const result = await runVisits({
+      urls: [url],
+      rate: 10,
+      durationMs: 100,
+      requestsPerVisit: 3,
+      lifetime: fixed(2400),
+      timeoutMs: 1500,
+    });
+    // Longer than the time limit: pauses are not of it.
+    t.true(performance.now() - began > 2300);
+    t.deepEqual(result.failures, {});
+    t.like(result, { succeeded: 1, failed: 0, connections: 1, requests: 3 });
+    t.is(open, 1);
+    t.true(asked[2]! - asked[0]! > 1000, asked.join());
+    t.true(result.latency.max < 1_500_000, String(result.latency.max));
+    const parts = Object.values(result.phases).reduce((sum, { mean }) => sum + mean, 0);
+    t.true(Math.abs(parts - result.latency.mean) < 0.01 * result.latency.mean + 10);
+    t.is(closed, 0, 'until the visitor leaves');
+  },
+);
 
-test('a run that is ended does not wait for those who stay', async (t) => {
+test.serial(
+  'a server that closes while a visitor pauses is asked again on a new connection, and one that stays then leaves',
+  async (t) => {
+    const { url, server } = await serve(t, (_, answer) => answer.end('x'));
+    server.keepAliveTimeout = 1;
+    const hint = server as Server & { keepAliveTimeoutBuffer?: number };
+    hint.keepAliveTimeoutBuffer = 0;
+    const began = performance.now();
+    const result = await runVisits({
+      urls: [url],
+      rate: 10,
+      durationMs: 100,
+      requestsPerVisit: 2,
+      lifetime: fixed(8000),
+    });
+    t.like(result, { succeeded: 1, failed: 0, connections: 2, requests: 2 });
+    t.true(performance.now() - began < 7800, 'it has left with its second connection');
+  },
+);
+
+test.serial(
+  'what a server says to a visitor who has not asked ends the connection, and is no answer',
+  async (t) => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');
+        setTimeout(() => socket.write('HTTP/1.1 408 Too late\r\nContent-Length: 0\r\n\r\n'), 1000);
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const result = await runVisits({
+      urls: [url],
+      rate: 10,
+      durationMs: 100,
+      requestsPerVisit: 2,
+      lifetime: fixed(4000),
+    });
+    t.deepEqual(result.failures, {});
+    t.like(result, { succeeded: 1, failed: 0, connections: 2 });
+  },
+);
+
+test.serial('a run that is ended does not wait for those who stay', async (t) => {
   let answered = 0;
   const { url } = await serve(t, (_, answer) => {
     answered++;
@@ -144,7 +155,7 @@ for (const kind of ['constant', 'poisson', 'burst'] as const) {
   });
 }
 
-test('three processes visit as one: every visit once, their histograms added together', async (t) => {
+test.serial('three processes visit as one: every visit once, their histograms added together', async (t) => {
   const paths: string[] = [];
   const { url } = await serve(t, (request, answer) => {
     paths.push(request.url!);
@@ -175,32 +186,35 @@ test('three processes visit as one: every visit once, their histograms added tog
   t.is(again.succeeded, 18);
 });
 
-test('several that are interrupted tell what they have, and one that is killed is an error', async (t) => {
-  const { url } = await serve(t, (_, answer) => answer.end('x'));
-  const generators = await openGenerators(2, 30);
-  t.teardown(() => generators.close());
-  const stop = new AbortController();
-  const result = await generators.run({
-    urls: [url],
-    rate: 100,
-    durationMs: 60_000,
-    signal: stop.signal,
-    onProgress: ({ done }) => done > 20 && stop.abort(),
-  });
-  t.false(result.complete);
-  t.true(result.succeeded > 20);
-  await t.throwsAsync(generators.run({ urls: ['nonsense'], rate: 10, durationMs: 100 }), {
-    message: /http:\/\/HOST/,
-  });
-  const aborted = new AbortController();
-  aborted.abort();
-  t.is(
-    (await generators.run({ urls: [url], rate: 10, durationMs: 60_000, signal: aborted.signal })).visits,
-    0,
-  );
-});
+test.serial(
+  'several that are interrupted tell what they have, and one that is killed is an error',
+  async (t) => {
+    const { url } = await serve(t, (_, answer) => answer.end('x'));
+    const generators = await openGenerators(2, 30);
+    t.teardown(() => generators.close());
+    const stop = new AbortController();
+    const result = await generators.run({
+      urls: [url],
+      rate: 100,
+      durationMs: 60_000,
+      signal: stop.signal,
+      onProgress: ({ done }) => done > 20 && stop.abort(),
+    });
+    t.false(result.complete);
+    t.true(result.succeeded > 20);
+    await t.throwsAsync(generators.run({ urls: ['nonsense'], rate: 10, durationMs: 100 }), {
+      message: /http:\/\/HOST/,
+    });
+    const aborted = new AbortController();
+    aborted.abort();
+    t.is(
+      (await generators.run({ urls: [url], rate: 10, durationMs: 60_000, signal: aborted.signal })).visits,
+      0,
+    );
+  },
+);
 
-test('how many are slow is told as soon as it is clear, of those that go on too', async (t) => {
+test.serial('how many are slow is told as soon as it is clear, of those that go on too', async (t) => {
   const { url } = await serve(t, (request, answer) => {
     if (request.url === '/quick') answer.end();
   });

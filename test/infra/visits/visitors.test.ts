@@ -187,7 +187,7 @@ test.serial('three processes visit as one: every visit once, their histograms ad
 });
 
 test.serial(
-  'several that are interrupted tell what they have, and one that is killed is an error',
+  'several that are interrupted tell what they have, and what is wrong with what they are asked',
   async (t) => {
     const { url } = await serve(t, (_, answer) => answer.end('x'));
     const generators = await openGenerators(2, 30);

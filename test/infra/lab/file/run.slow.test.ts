@@ -93,7 +93,7 @@ test('a lab of a file does what its timetable says, and leaves nothing when it i
     env: { TMPDIR: directory },
   });
   t.teardown(async () => {
-    child.kill('SIGKILL');
+    child.kill('SIGTERM');
     await child;
   });
   const said: string[] = [];
@@ -131,7 +131,7 @@ test('a lab that is told to stop while its head is another process by then leave
     env: { TMPDIR: directory },
   });
   t.teardown(async () => {
-    child.kill('SIGKILL');
+    child.kill('SIGTERM');
     await child;
   });
   let admin = '';

@@ -2,6 +2,7 @@
  * A generator as a process of its own, of several that visit together (`--procs`). What it is to do, and what came of it, goes
  * through the channel to the process that started it, with which it ends.
  */
+import { runFirst } from '../../shared/sys/realtime.ts';
 import type { Answer, Order } from './generators.ts';
 import { runVisits } from './run.ts';
 
@@ -11,14 +12,21 @@ const tell = (answer: Answer) => process.send!(answer);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => {});
 process.once('disconnect', () => process.exit(0));
 
+let priority = 0;
+let realtime: boolean | undefined;
+
 process.on('message', (order: Order) => {
   if (order.kind === 'stop') return stop.abort();
-  if (order.kind === 'priority') return void first(order.priority);
+  if (order.kind === 'priority') {
+    priority = order.priority;
+    return tell({ kind: 'ready' });
+  }
   stop = new AbortController();
   const { options, slowAfterMs } = order;
+  if (options.realtime) realtime ??= runFirst(priority);
   runVisits({
     ...options,
-    realtime: options.realtime === true && realtime,
+    realtime: options.realtime === true && realtime === true,
     signal: stop.signal,
     onProgress: (progress) => tell({ kind: 'progress', progress }),
     slow:
@@ -33,10 +41,3 @@ process.on('message', (order: Order) => {
     (error: Error) => tell({ kind: 'failed', message: error.message }),
   );
 });
-
-let realtime = false;
-async function first(priority: number): Promise<void> {
-  const { runFirst } = await import('../../shared/sys/realtime.ts');
-  realtime = runFirst(priority);
-  tell({ kind: 'ready' });
-}

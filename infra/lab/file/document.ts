@@ -82,7 +82,6 @@ const nameOf = ({ key }: Pair): string => (isScalar(key) ? String(key.value) : '
 const mends: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'it is there twice; leave one of them out',
   TAB_AS_INDENT: 'a tab indents nothing in YAML; use spaces',
-  BAD_INDENT: 'it is not as far to the right as what it belongs to; put it below the others',
   MULTIPLE_DOCS: 'there is more than one document; a file has one lab',
 };
 

@@ -9,6 +9,7 @@ import { fitTable, formatTable } from '../terminal/table.ts';
 import { terminalWidth } from '../terminal/width.ts';
 import { duration, onLab, whole } from './arguments.ts';
 import type { LabFlags } from './lab-run.ts';
+import { labLiveCommand } from './live.ts';
 
 interface OnFlags {
   readonly on: LabKind;
@@ -16,7 +17,7 @@ interface OnFlags {
 
 type UpFlags = OnFlags & { readonly deliveries?: number; readonly rtt?: number };
 
-/** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab up` and `down` */
+/** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab live`, `baton lab up` and `down` */
 export function labCommand(): Command {
   const [usual] = labKinds;
   const lab = new Command('lab')
@@ -37,6 +38,7 @@ export function labCommand(): Command {
     .addCommand(listCommand())
     .addCommand(allCommand())
     .addCommand(schemaCommand())
+    .addCommand(labLiveCommand(showing('--on', '--out')))
     .addCommand(upCommand())
     .addCommand(downCommand());
 }

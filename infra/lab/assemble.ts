@@ -5,6 +5,7 @@ import type { Transport } from '../../shared/status.ts';
 import { getStatus, setDrain, setMode } from '../admin-client.ts';
 import { type LabCertificate, placeCertificate } from './certificates.ts';
 import type { Host, Lab, LabDelivery, LabOptions, Service } from './lab.ts';
+import { successorOf } from './successor.ts';
 
 /** Where a lab's processes go, and how each is told to meet the others. */
 export interface Site {
@@ -14,6 +15,8 @@ export interface Site {
   readonly deliveries: readonly (Placed & { readonly name: string; readonly transport: Transport })[];
   /** A folder for files that all of its hosts see, and only this user; it goes with `remove`. */
   readonly directory?: string;
+  /** Its processes are this machine's, so that a head's successor can be found and ended. */
+  readonly successors?: true;
   /** Removes what they were in; they have ended. */
   remove(): Promise<void>;
 }
@@ -87,6 +90,14 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         status: () => getStatus(admin),
         setMode: (mode) => setMode(admin, mode),
         drain: (delivery, on) => setDrain(admin, delivery, on),
+        ...(site.successors && {
+          async upgrade() {
+            const predecessor = head!;
+            head = await successorOf(predecessor, admin);
+            running.delete(predecessor);
+            running.add(head);
+          },
+        }),
         async restart(how, { awayMs = 0, more = [] } = {}) {
           await head![how]();
           running.delete(head!);

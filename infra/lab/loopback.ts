@@ -3,14 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BatonError } from '../../shared/errors.ts';
 import { assembleLab } from './assemble.ts';
+import { startDialogue } from './dialogue.ts';
 import type { Host, Lab, LabOptions } from './lab.ts';
 import { baton, runToEnd, startService } from './service.ts';
 
-const host: Host = {
+/** This machine as it is. */
+export const thisMachine: Host = {
   name: 'loopback',
   baton,
   run: (command, options) => runToEnd(command, options),
   start: startService,
+  converse: startDialogue,
   async setLink() {
     throw new BatonError('LAB_FAILED', {
       problem: 'the loopback lab has no cables whose delay could be set; use --on netns',
@@ -27,15 +30,16 @@ export async function startLoopbackLab(options: LabOptions): Promise<Lab> {
   return assembleLab(
     {
       on: 'loopback',
-      client: host,
-      head: { host, arguments: ['--listen', '127.0.0.1:0', '--socket', socket] },
+      client: thisMachine,
+      head: { host: thisMachine, arguments: ['--listen', '127.0.0.1:0', '--socket', socket] },
       deliveries: names.map((name) => ({
         name,
         transport: 'fd',
-        host,
+        host: thisMachine,
         arguments: ['--name', name, '--head', socket, '--direct', '127.0.0.1:0'],
       })),
       directory,
+      successors: true,
       remove: () => rm(directory, { recursive: true, force: true }),
     },
     options,

@@ -41,6 +41,7 @@ export async function startNetnsLab(options: LabOptions): Promise<NetnsLab> {
         ...localDeliveries(head, socket, options.local ?? 0),
       ],
       directory: network.directory,
+      successors: true,
       remove: () => network.remove(),
     },
     options,

@@ -43,6 +43,8 @@ export interface VisitOptions {
   readonly realtime?: boolean;
   /** Ends the run early; what was measured until then is the result, marked incomplete. */
   readonly signal?: AbortSignal | undefined;
+  /** From then on (not before the run) none is begun; those going on are waited for. */
+  readonly ending?: AbortSignal | undefined;
   /** Four times a second. */
   readonly onProgress?: ((progress: VisitProgress) => void) | undefined;
 }
@@ -145,6 +147,7 @@ class Run {
     this.#timers.push(setInterval(() => this.#sweep(), SWEEP_MS));
     if (options.onProgress) this.#timers.push(setInterval(() => this.#report(), 250));
     options.signal?.addEventListener('abort', this.#abort, { once: true });
+    options.ending?.addEventListener('abort', this.#beginNoMore);
     if (options.signal?.aborted) this.#abort();
     else this.#beginDue();
   }
@@ -254,6 +257,11 @@ class Run {
     this.#finishIfOver();
   };
 
+  #beginNoMore = () => {
+    this.#allBegun = true;
+    this.#finishIfOver();
+  };
+
   #finishIfOver(): void {
     if (this.#inFlight.size > 0 || this.#over) return;
     this.#over = true;
@@ -263,6 +271,7 @@ class Run {
     this.#plan.clients.close();
     for (const timer of this.#timers) clearInterval(timer);
     this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#options.ending?.removeEventListener('abort', this.#beginNoMore);
     this.#resolve(this.#result());
   }
 

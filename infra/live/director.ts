@@ -38,6 +38,10 @@ const TIMEOUT_MS = 5000;
 /** How long a turn waits for the last visits of the one before. */
 const TAIL_MS = 1000;
 
+/** A delivery that comes again may have another slot. */
+const inOrder = (deliveries: readonly DeliveryStatus[]) =>
+  deliveries.toSorted((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }));
+
 export class Director {
   readonly stage: Stage;
   readonly ways: readonly LiveWay[];
@@ -64,7 +68,7 @@ export class Director {
     this.stage = stage;
     this.ways = ways;
     this.status = status;
-    this.#known = status.deliveries;
+    this.#known = inOrder(status.deliveries);
     this.#rate = rate;
     this.#way = ways.find(({ mode }) => mode === status.mode) ?? ways[0]!;
     this.tell = onEvent;
@@ -240,7 +244,7 @@ export class Director {
   async heed(status: HeadStatus | undefined, deedsBefore: number): Promise<void> {
     const before = this.status;
     this.status = status;
-    if (status) this.#known = status.deliveries;
+    if (status) this.#known = inOrder(status.deliveries);
     if (!status || deedsBefore !== this.deeds || this.underWay > 0 || this.#turns) return;
     if (this.stage.lab && before && before.pid !== status.pid) return;
     const { mode } = this.#way;

@@ -1,5 +1,6 @@
 /** A live page of a stage: looks at it each second, tells its pages and its recorder, does what they ask for. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { policyNames } from '../../head/choose/index.ts';
 import { getStatus } from '../admin-client.ts';
 import { needReports, writeReport } from '../report/write.ts';
 import { Deeds } from './deeds.ts';
@@ -88,7 +89,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
   const deeds = new Deeds(director);
   const server = await LiveServer.open({
     streams,
-    about: () => ({ on: stage.on, command: stage.command, ways, hasVisits: stage.converse !== undefined }),
+    about: () => ({ on: stage.on, ways, policies: policyNames }),
     perform: (body) => deeds.perform(body),
     report: () => written?.html,
   });

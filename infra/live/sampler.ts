@@ -41,7 +41,8 @@ export class Sampler {
 
   /** Takes no longer than `withinMs`: a head that is frozen answers later or never, and is asked once until it does. */
   async sample(withinMs: number): Promise<Sample> {
-    const asking = (this.#asking ??= this.#ask());
+    this.#asking ??= this.#ask();
+    const asking = this.#asking;
     const over = new AbortController();
     const late = delay(withinMs, 'it does not answer', { signal: over.signal }).catch(() => 'over');
     const answer = await Promise.race([asking, late]).catch((error: unknown) =>

@@ -18,7 +18,7 @@ export interface CableSetting {
   readonly lossPercent: number;
 }
 
-export type EventKind = 'switched' | 'killed' | 'changed' | 'head' | 'problem';
+export type EventKind = 'switched' | 'killed' | 'changed' | 'head' | 'noted' | 'problem';
 
 export interface DirectorOptions {
   readonly stage: Stage;

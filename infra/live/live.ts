@@ -142,7 +142,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
     for (const each of now?.deliveries ?? []) {
       const then = was?.deliveries.find(({ name }) => name === each.name);
       if (then && then.state !== each.state && (then.state === 'down' || each.state === 'down'))
-        tell('changed', `${each.name} is ${each.state}`);
+        tell('noted', `${each.name} is ${each.state}`);
     }
   }
 

@@ -108,7 +108,7 @@ function chartsOf(recorder: Recorder): Chart[] {
   const names = [...new Set(rows.flatMap(({ ways }) => Object.keys(ways)))];
   const x = { title: 'since the beginning', unit: 's', log: false };
   const marked = events
-    .filter(({ kind }) => kind !== 'problem')
+    .filter(({ kind }) => kind !== 'problem' && kind !== 'noted')
     .map(({ at, text }) => ({ x: sinceStart(recorder, at), label: text }));
   const over = (
     title: string,

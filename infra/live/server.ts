@@ -10,7 +10,7 @@ import type { Streams } from './streams.ts';
 /** A deed is some words. */
 const BODY_MAX = 4096;
 const CONNECTIONS_MAX = 64;
-const REQUEST_WITHIN_MS = 5000;
+const REQUEST_WITHIN_MS = 2000;
 
 /** What pages are made of: the address of each file, by its name on the page. */
 const files: Readonly<Record<string, readonly [url: string, type: string]>> = {

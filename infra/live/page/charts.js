@@ -36,7 +36,7 @@ function logRange(_, least, most) {
   return [low / lacking, high * lacking];
 }
 
-const marking = ['switched', 'killed', 'head'];
+const marking = ['switched', 'killed', 'changed', 'head'];
 
 /** Lines where something happened, with a word on them as far as there is room. */
 function marks(plot, events) {

@@ -26,6 +26,8 @@ export interface DirectorOptions {
   readonly status: HeadStatus;
   readonly rate: number;
   readonly onEvent: (kind: EventKind, text: string) => void;
+  /** Somebody waits to see what that changes. */
+  readonly onSwitched: () => void;
   /** Writes the report and ends everything. */
   readonly onFinish: () => Promise<void>;
 }
@@ -42,11 +44,15 @@ const TAIL_MS = 1000;
 const inOrder = (deliveries: readonly DeliveryStatus[]) =>
   deliveries.toSorted((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }));
 
+/** To another host, where the mode may mean two ways: that is what a lab with hosts is for. */
+const wayOf = (ways: readonly LiveWay[], { mode }: HeadStatus) => ways.findLast((each) => each.mode === mode);
+
 export class Director {
   readonly stage: Stage;
   readonly ways: readonly LiveWay[];
   readonly finish: () => Promise<void>;
   readonly tell: (kind: EventKind, text: string) => void;
+  readonly #onSwitched: () => void;
   /** Undefined while nobody can visit from here. */
   visits: Visitors | undefined;
   /** How the head was when it was asked last; undefined while it does not answer. */
@@ -64,14 +70,15 @@ export class Director {
   readonly #running = new Map<string, Running>();
   readonly #cables = new Map<string, CableSetting>();
 
-  constructor({ stage, ways, status, rate, onEvent, onFinish }: DirectorOptions) {
+  constructor({ stage, ways, status, rate, onEvent, onSwitched, onFinish }: DirectorOptions) {
     this.stage = stage;
     this.ways = ways;
     this.status = status;
     this.#known = inOrder(status.deliveries);
     this.#rate = rate;
-    this.#way = ways.find(({ mode }) => mode === status.mode) ?? ways[0]!;
+    this.#way = wayOf(ways, status)!;
     this.tell = onEvent;
+    this.#onSwitched = onSwitched;
     this.finish = onFinish;
     for (const { name } of stage.lab?.deliveries ?? []) this.#running.set(name, 'running');
     for (const { name, state } of status.deliveries) if (state === 'draining') this.#drained.add(name);
@@ -112,6 +119,7 @@ export class Director {
     await this.#endTurns();
     this.#way = this.#named(name);
     await this.goAgain();
+    this.#onSwitched();
   }
 
   /** Of a head that was started again, which has forgotten what it was told. */
@@ -249,7 +257,7 @@ export class Director {
     if (this.stage.lab && before && before.pid !== status.pid) return;
     const { mode } = this.#way;
     if (mode !== undefined && status.mode !== mode) {
-      this.#way = this.ways.find((each) => each.mode === status.mode)!;
+      this.#way = wayOf(this.ways, status)!;
       this.tell('switched', `mode ${status.mode}, switched from elsewhere`);
       this.#visit();
     }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { policyNames } from '../../head/choose/index.ts';
 import { getStatus } from '../admin-client.ts';
 import { needReports, writeReport } from '../report/write.ts';
+import { Beat } from './beat.ts';
 import { Deeds } from './deeds.ts';
 import { Director, type EventKind } from './director.ts';
 import { conditionsOf, Recorder } from './recorder.ts';
@@ -16,6 +17,8 @@ import { Visitors } from './visitors/visitors.ts';
 import { liveWays } from './ways.ts';
 
 const EVERY_MS = 1000;
+/** After a switch there is a second that ends so soon: somebody waits for it. */
+const SOON_MS = 400;
 /** What does not answer so soon is told as not answering: the next second is not late for it. */
 const ANSWER_WITHIN_MS = 600;
 /** After a report the page is shown until nobody has looked at it for so long. */
@@ -52,6 +55,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
   );
   const recorder = new Recorder();
   const streams = new Streams();
+  const beat = new Beat(EVERY_MS, SOON_MS);
   const events: LiveEvent[] = [];
   const tell = (kind: EventKind, text: string) => void events.push({ at: Date.now(), kind, text });
   let written: WrittenLive | undefined;
@@ -66,7 +70,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
     return finishing;
   };
   const director = new Director({
-    ...{ stage, ways, status, rate, onEvent: tell },
+    ...{ stage, ways, status, rate, onEvent: tell, onSwitched: () => beat.hurry() },
     // Whoever asked for it hears first that it is done.
     onFinish: async () => {
       await finish();
@@ -108,13 +112,8 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
 
   async function look(): Promise<void> {
     let before: Sample | undefined;
-    let next = performance.now();
     for (let n = 1; ticking; n++) {
-      next += EVERY_MS;
-      const wait = next - performance.now();
-      // A machine that slept: the seconds that nobody saw are not made up.
-      if (wait < -EVERY_MS) next = performance.now();
-      if (wait > 0) await delay(wait);
+      await beat.next();
       if (!ticking) return;
       const deedsBefore = director.deeds;
       const [sample, heard] = await Promise.all([
@@ -149,6 +148,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
   async function end(): Promise<WrittenLive | undefined> {
     await director.end();
     ticking = false;
+    beat.hurry(0);
     await loop;
     try {
       const report = await makeReport({

@@ -17,8 +17,8 @@ const SAMPLES_MAX = 30;
 /** What a stretch of time has of each way; of several that were made one, the sums and the largest. */
 export interface Row {
   readonly at: number;
-  /** How long it is, in ticks. */
   readonly ticks: number;
+  readonly ms: number;
   readonly ways: Readonly<Record<string, WayTick>>;
   readonly cpuMicros: number | null;
   readonly queued: number;
@@ -55,6 +55,7 @@ export class Recorder {
     const row: Row = {
       at: tick.at,
       ticks: 1,
+      ms: tick.ms,
       ways: tick.ways,
       cpuMicros: tick.head?.cpuMicros ?? null,
       queued: tick.head?.queued ?? 0,
@@ -117,6 +118,7 @@ function joined(one: Row, other: Row): Row {
   return {
     at: other.at,
     ticks: one.ticks + other.ticks,
+    ms: one.ms + other.ms,
     ways: Object.fromEntries([...names].map((name) => [name, joinedWays(one.ways[name], other.ways[name])])),
     cpuMicros: one.cpuMicros === null ? other.cpuMicros : Math.max(one.cpuMicros, other.cpuMicros ?? 0),
     queued: Math.max(one.queued, other.queued),

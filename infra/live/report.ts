@@ -150,9 +150,15 @@ function chartsOf(recorder: Recorder): Chart[] {
       'Ended, failures included.',
       '/s',
       false,
-      (way, row) => row.ways[way]!.done / row.ticks,
+      (way, row) => (1000 * row.ways[way]!.done) / row.ms,
     ),
-    over('Failures a second', 'Of those.', '/s', false, (way, row) => row.ways[way]!.failed / row.ticks),
+    over(
+      'Failures a second',
+      'Of those.',
+      '/s',
+      false,
+      (way, row) => (1000 * row.ways[way]!.failed) / row.ms,
+    ),
     cpu,
   ].filter(({ lines }) => lines.some(({ points }) => points.some(({ y }) => y !== null && y > 0)));
 }
@@ -168,7 +174,7 @@ function heatsOf(recorder: Recorder): Heat[] {
         bucketEnd(heat[2 * index]!),
         heat[2 * index + 1]!,
       ]);
-      return cells.length > 0 ? [{ x: sinceStart(recorder, row.at), width: row.ticks, cells }] : [];
+      return cells.length > 0 ? [{ x: sinceStart(recorder, row.at), width: row.ms / 1000, cells }] : [];
     }),
   }));
 }

@@ -62,6 +62,8 @@ export interface DeliveryTick {
 export interface Tick {
   readonly n: number;
   readonly at: number;
+  /** How long it was: after a switch less than a second. */
+  readonly ms: number;
   readonly ways: Readonly<Record<string, WayTick>>;
   readonly failures: Readonly<Record<string, number>>;
   readonly inFlight: number;
@@ -101,6 +103,7 @@ export function makeTick({ n, before, sample, heard, events, director }: TickSou
   return {
     n,
     at: sample.at,
+    ms: before ? Math.max(1, sample.at - before.at) : 1000,
     ways: Object.fromEntries(
       Object.entries(heard.ways).map(([name, { failures, ...figures }]) => [
         name,

@@ -52,7 +52,7 @@ export function drawHeat(canvas, seconds) {
   const column = wide / COLUMNS;
   const now = seconds.at(-1)?.at ?? 0;
   for (const { at, ways } of seconds) {
-    const x = width - column * (Math.round((now - at) / 1000) + 1);
+    const x = width - (column * (now - at)) / 1000 - column;
     if (x < LEFT - 1) continue;
     for (const [way, heat] of ways) {
       context.fillStyle = colour(`--way-${placeOf(way)}`);

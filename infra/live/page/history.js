@@ -13,10 +13,15 @@ export class History {
   /** Of the last minute, the newest last: the ways' heat. */
   heat = [];
   last = 0;
+  /** Seconds that nobody can tell any more. */
+  lost = 0;
 
   add(tick) {
     // A page that was asleep for longer than the server remembers: a gap.
-    if (this.last > 0 && tick.n > this.last + 1) this.#row(tick.at - 500, null);
+    if (this.last > 0 && tick.n > this.last + 1) {
+      this.lost += tick.n - this.last - 1;
+      this.#row(tick.at - 500, null);
+    }
     this.last = tick.n;
     this.#row(tick.at, tick);
     this.events.push(...tick.events);
@@ -38,7 +43,11 @@ export class History {
       for (const figure of FIGURES) {
         const isTime = figure.startsWith('p');
         lists[figure].push(
-          here && (!isTime || here[figure] > 0) ? (isTime ? here[figure] / 1000 : here[figure]) : null,
+          here && (!isTime || here[figure] > 0)
+            ? isTime
+              ? here[figure] / 1000
+              : Math.round((here[figure] * 1000) / tick.ms)
+            : null,
         );
       }
     }

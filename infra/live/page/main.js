@@ -56,6 +56,8 @@ follow({
     history.add(tick);
     addEvents(tick.events);
     latest = tick;
+    document.body.dataset.seconds = String(history.times.length);
+    document.body.dataset.lost = String(history.lost);
     drawSoon();
   },
   onState(state) {

@@ -19,6 +19,7 @@ const tick = (n: number): Tick =>
   ({
     n,
     at: n * 1000,
+    ms: 1000,
     ways: { direct: way(n) },
     head: { cpuMicros: 10, queued: 0 },
     events: [{ at: n * 1000, kind: 'changed', text: `${n}` }],

@@ -6,9 +6,9 @@ import type { Chart, Heat, Line } from '../report/chart.ts';
 import { type Case, REPORT_SCHEMA, type Report } from '../report/schema.ts';
 import { summariseRounds } from '../report/summarise.ts';
 import { formatMicros } from '../terminal/figures.ts';
+import { bucketEnd } from '../visits/buckets.ts';
 import type { Recorder, Row } from './recorder.ts';
 import type { Stage } from './stage.ts';
-import { bucketEnd } from './visitors/buckets.ts';
 import type { LiveWay } from './ways.ts';
 
 export interface Seen {

@@ -19,10 +19,9 @@ const files: Readonly<Record<string, readonly [url: string, type: string]>> = {
   'uPlot.css': ['uplot/dist/uPlot.min.css', 'text/css; charset=utf-8'],
   'live.css': ['./page/live.css', 'text/css; charset=utf-8'],
   ...Object.fromEntries(
-    ['main', 'stream', 'history', 'charts', 'heat', 'journey', 'controls', 'places', 'words'].map((name) => [
-      `${name}.js`,
-      [`./page/${name}.js`, 'text/javascript; charset=utf-8'],
-    ]),
+    ['main', 'stream', 'history', 'charts', 'heat', 'journey', 'layouts', 'controls', 'places', 'words'].map(
+      (name) => [`${name}.js`, [`./page/${name}.js`, 'text/javascript; charset=utf-8']],
+    ),
   ),
 };
 

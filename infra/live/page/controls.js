@@ -134,7 +134,7 @@ export function showControls({ wanted, head, cannot: now }) {
   grey(rate, now['rate:']);
   const policy = byId('policy');
   if (head && !isTouched(policy)) policy.value = head.policy;
-  grey(policy, now[`policy:${policy.value}`]);
+  grey(policy, now[`policy:${policy.options[0].value}`]);
   grey(turns, now['rate:']);
   for (const button of document.querySelectorAll('button[data-do]'))
     grey(button, now[`${button.dataset.do}:${button.dataset.key}`]);

@@ -6,8 +6,8 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runFirst } from '../../../shared/sys/realtime.ts';
+import { bucketOf } from '../../visits/buckets.ts';
 import { type EndedVisit, runVisits } from '../../visits/run.ts';
-import { bucketOf } from './buckets.ts';
 import type { FromVisitors, Order, Told, ToVisitors } from './protocol.ts';
 
 /** As `baton visit` has it: see there. */

@@ -3,8 +3,8 @@ import test from 'ava';
 import { Recorder } from '../../../infra/live/recorder.ts';
 import type { Sample } from '../../../infra/live/sampler.ts';
 import type { Tick } from '../../../infra/live/tick.ts';
-import { bucketEnd, bucketOf } from '../../../infra/live/visitors/buckets.ts';
 import type { VisitedWindow } from '../../../infra/live/visitors/protocol.ts';
+import { bucketEnd, bucketOf } from '../../../infra/visits/buckets.ts';
 
 const way = (done: number) => ({
   done,

@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import type { DeliveryStatus, HeadStatus } from '../../shared/status.ts';
-import { reload, setDrain, setMode } from '../admin-client.ts';
+import { getStatus, reload, setDrain, setMode } from '../admin-client.ts';
 import type { Hindrance, Stage } from './stage.ts';
 import type { Visitors } from './visitors/visitors.ts';
 import { hostsOf, isLeftOut, type LiveWay } from './ways.ts';
@@ -122,12 +122,6 @@ export class Director {
     this.#onSwitched();
   }
 
-  /** Of a head that was started again, which has forgotten what it was told. */
-  async rewind(): Promise<void> {
-    this.status = undefined;
-    await this.goAgain();
-  }
-
   /** Makes the head go the way that is chosen, and visits with it. */
   async goAgain(): Promise<void> {
     await this.#steer();
@@ -153,10 +147,16 @@ export class Director {
     );
   }
 
+  /** Those who are to get connections first, so that at no moment nobody does. */
   async #steer(): Promise<void> {
+    const { admin } = this.stage;
+    // What it said up to a second ago may have been before the last switch.
+    const status = await getStatus(admin);
+    this.#known = inOrder(status.deliveries);
+    await this.#drainWhere(false);
     const { mode } = this.#way;
-    if (mode !== undefined && this.status?.mode !== mode) await setMode(this.stage.admin, mode);
-    await this.#drainOthers();
+    if (mode !== undefined && status.mode !== mode) await setMode(admin, mode);
+    await this.#drainWhere(true);
   }
 
   #wantsDrained(delivery: DeliveryStatus): boolean {
@@ -166,10 +166,10 @@ export class Director {
     return leftOut || this.#drained.has(delivery.name);
   }
 
-  async #drainOthers(): Promise<void> {
+  async #drainWhere(wanted: boolean): Promise<void> {
     for (const delivery of this.#known) {
-      const wanted = this.#wantsDrained(delivery);
-      if (delivery.state === 'down' || wanted === (delivery.state === 'draining')) continue;
+      const isSo = wanted === (delivery.state === 'draining');
+      if (delivery.state === 'down' || isSo || this.#wantsDrained(delivery) !== wanted) continue;
       await setDrain(this.stage.admin, delivery.name, wanted);
     }
   }

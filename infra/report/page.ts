@@ -129,7 +129,7 @@ function repeat(report: Report): Html {
   ];
   return html`<section>
 <h2>Repeat it</h2>
-<pre><code>${report.command}</code></pre>
+<pre tabindex="0"><code>${report.command}</code></pre>
 <dl>${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
 </section>`;
 }

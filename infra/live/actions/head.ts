@@ -15,7 +15,7 @@ export const killHead = action({
   async act(director) {
     director.tell('killed', 'head killed');
     await director.stage.lab!.head.restart('kill', { awayMs: AWAY_MS });
-    await director.rewind();
+    await director.goAgain();
     return 'head started again';
   },
 });

@@ -30,7 +30,7 @@ export interface LiveOptions {
   readonly out: string;
 }
 
-export interface WrittenLive {
+interface WrittenLive {
   readonly html: string;
   readonly json: string;
 }

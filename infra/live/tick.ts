@@ -25,7 +25,7 @@ export interface WayTick {
   readonly heat: readonly number[];
 }
 
-export interface HeadTick {
+interface HeadTick {
   readonly pid: number;
   readonly mode: string;
   readonly policy: string;
@@ -43,7 +43,7 @@ export interface HeadTick {
   readonly cpuMicros: number | null;
 }
 
-export interface DeliveryTick {
+interface DeliveryTick {
   readonly name: string;
   readonly state: string;
   readonly running: Running | null;

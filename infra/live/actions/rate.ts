@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { action, noVisits } from './action.ts';
 
-export const RATE_MAX = 5000;
+const RATE_MAX = 5000;
 const wants = z.object({ rate: z.int().min(0).max(RATE_MAX) });
 
 /** Visits a second; 0: nobody visits. */

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { labKinds } from '../../../infra/lab/kinds/index.ts';
 import { runningHead } from '../../../infra/live/head-stage.ts';
@@ -15,8 +15,6 @@ import type { Stage } from '../../../infra/live/stage.ts';
 import { reportSchema } from '../../../infra/report/schema.ts';
 import { needing } from '../../support/needs.ts';
 import { until } from '../../support/until.ts';
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 interface Opened {
   readonly stage: Stage;
@@ -97,7 +95,7 @@ const happened = (page: Page, text: string) =>
 
 async function serious(page: Page): Promise<string[]> {
   // The page's policy lets no script in; the checker is let in by the browser's own hand.
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   const found = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
     'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)',
   );

@@ -1,11 +1,11 @@
 /** The pages in a real browser: nothing fails, nothing is fetched, everything is drawn and fits. */
 
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
 import { runExperiment } from '../../../infra/experiments/kit/run.ts';
@@ -87,11 +87,9 @@ const drawnCanvases = (page: Page) =>
     }).length`,
   );
 
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-
 /** What a screen reader or a keyboard would stumble over. */
 async function serious(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile(axe, 'utf8'));
+  await page.evaluate(axe.source);
   const found = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
     'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)',
   );

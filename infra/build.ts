@@ -9,7 +9,12 @@ import { deliverySchema, headSchema } from '../shared/config.ts';
 import { manualPage } from './cli/manual.ts';
 
 /** What the code reads at run time, beside the file that reads them. */
-const assets = ['infra/report/page', 'infra/keepalived/baton.conf', 'head/steer/steer.bpf.o'];
+const assets = [
+  'infra/report/page',
+  'infra/live/page',
+  'infra/keepalived/baton.conf',
+  'head/steer/steer.bpf.o',
+];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = `${root}dist`;

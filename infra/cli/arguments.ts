@@ -129,3 +129,11 @@ export function onLab(description: string, can: (kind: LabKind) => boolean): Opt
   const read = oneOf('--on', names);
   return option.argParser((text) => able[names.indexOf(read(text))]!);
 }
+
+/** Of a web server, without user and password. */
+export const url = (option: string): Parser<string> =>
+  parser(option, 'give http://HOST:PORT/PATH', (text) => {
+    if (!URL.canParse(text)) return undefined;
+    const { protocol, username, password, hash } = new URL(text);
+    return protocol === 'http:' && username === '' && password === '' && hash === '' ? text : undefined;
+  });

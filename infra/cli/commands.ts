@@ -91,6 +91,12 @@ const commands: readonly Listed[] = [
     load: async () => (await import('./lab.ts')).labCommand(),
   },
   {
+    name: 'live',
+    usage: '[options]',
+    summary: 'a page that shows and steers the running head, each second',
+    load: async () => (await import('./live.ts')).liveCommand(),
+  },
+  {
     name: 'doctor',
     usage: '[options]',
     summary: 'what this machine can and cannot do, and how to fix it',

@@ -30,7 +30,9 @@ async function compare(paths: readonly string[], flags: CompareFlags): Promise<v
   if (paths.length < 2)
     throw new BatonError('USAGE', { problem: 'give two or more reports to compare, as reports/*.json' });
   const files = await Promise.all(paths.map(async (file) => ({ file, report: await readReport(file) })));
-  const experiments = [...new Set(files.map(({ report }) => report.experiment))];
+  // What was seen live has the cases of `modes`, measured in the same way.
+  const kinds = files.map(({ report }) => (report.experiment === 'live' ? 'modes' : report.experiment));
+  const experiments = [...new Set(kinds)];
   if (experiments.length > 1) {
     const problem = `reports of different experiments cannot be compared: ${experiments.join(', ')}`;
     throw new BatonError('USAGE', { problem });

@@ -9,6 +9,7 @@ import { fitTable, formatTable } from '../terminal/table.ts';
 import { terminalWidth } from '../terminal/width.ts';
 import { choice, duration, onLab, whole } from './arguments.ts';
 import type { LabFlags } from './lab-run.ts';
+import { labLiveCommand } from './live.ts';
 
 interface OnFlags {
   readonly on: LabKind;
@@ -21,7 +22,7 @@ type UpFlags = OnFlags & {
   readonly file?: string;
 };
 
-/** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab up` and `down` */
+/** `baton lab EXPERIMENT`, `baton lab all`, `list` and `schema`, `baton lab live`, `baton lab up` and `down` */
 export function labCommand(): Command {
   const [usual] = labKinds;
   const lab = new Command('lab')
@@ -43,6 +44,7 @@ export function labCommand(): Command {
     .addCommand(allCommand())
     .addCommand(schemaCommand())
     .addCommand(runCommand())
+    .addCommand(labLiveCommand(showing('--on', '--out')))
     .addCommand(upCommand())
     .addCommand(downCommand());
 }

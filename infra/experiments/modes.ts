@@ -12,7 +12,12 @@ import { type Way, waysOf } from './kit/ways.ts';
 import { answerOf } from './modes/answer.ts';
 
 /** Different targets, so that a policy which looks at the path has something to choose by. */
-const paths = ['/bytes/1000?page=1', '/bytes/1000?page=2', '/bytes/1000?page=3', '/bytes/1000?page=4'];
+export const modesPaths = [
+  '/bytes/1000?page=1',
+  '/bytes/1000?page=2',
+  '/bytes/1000?page=3',
+  '/bytes/1000?page=4',
+];
 
 /** Said of a lab whose deliveries are on other hosts. */
 const ALREADY = 'it is among them';
@@ -58,7 +63,14 @@ async function run(context: ExperimentContext): Promise<Findings> {
     context.startLab({ mode: 'handoff', deliveries: 1, local: 1 }),
   );
   const { rate, warmUpMs, durationMs, rounds } = size;
-  const load = { paths, rate, warmUpMs, durationMs, arrivals: 'poisson', timeoutMs: 5000 } as const;
+  const load = {
+    paths: modesPaths,
+    rate,
+    warmUpMs,
+    durationMs,
+    arrivals: 'poisson',
+    timeoutMs: 5000,
+  } as const;
   const moved = await progress.during('starting a delivery on a host of its own', startMs, () =>
     wayToAnotherHost(lab, context),
   );
@@ -66,7 +78,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
   const grid: Grid = { ways, rounds, xs: [{ x: null, label: '', load }] };
   progress.expect(gridMs(grid) + saturationMs(size.openConnections));
   const { cases, warnings } = await measureGrid(grid, context);
-  const saturation = await saturateInTurns(lab, paths[0]!, size.openConnections, context);
+  const saturation = await saturateInTurns(lab, modesPaths[0]!, size.openConnections, context);
   const comparisons = compareWays(cases, () => 'p50');
   return {
     answer: answerOf(cases, comparisons),
@@ -77,7 +89,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
       'seconds per round and case': durationMs / 1000,
       'warm-up seconds before each': warmUpMs / 1000,
       'requests per visit': 1,
-      paths: paths.join(' '),
+      paths: modesPaths.join(' '),
       deliveries: lab.deliveries.map(({ name, transport }) => `${name} (${transport})`).join(', '),
     },
     cases,

@@ -18,6 +18,8 @@ export interface Host {
   run(command: readonly string[], options?: HostRunOptions): Promise<string>;
   /** Starts a command as a service and waits for its line of JSON that says it is ready. */
   start(command: readonly string[]): Promise<Service>;
+  /** Starts a command that is told things while it runs, and tells some. */
+  converse(command: readonly string[], onLine: (line: string) => void): Dialogue;
   /**
    * What its cable does from now on, both ways or each way. Throws LAB_FAILED where there is no cable, or one that was not given a
    * link when the lab was started (`{}` is one that does nothing yet).
@@ -40,6 +42,16 @@ export interface Service {
   /** SIGSTOP: it is stopped, until `resume`. */
   freeze(): Promise<void>;
   resume(): Promise<void>;
+}
+
+/** A program that reads lines from its standard input and writes lines to its standard output. */
+export interface Dialogue {
+  /** Nothing comes of it once the program has ended. */
+  say(line: string): void;
+  /** Resolves with how it ended, when it has. */
+  readonly ended: Promise<string>;
+  /** Ends its input, upon which it ends; SIGKILL when it has not within the bound. May be called again. */
+  end(): Promise<void>;
 }
 
 export interface LabHead {

@@ -3,15 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BatonError } from '../../shared/errors.ts';
 import { assembleLab } from './assemble.ts';
+import { startDialogue } from './dialogue.ts';
 import type { Host, Lab, LabOptions } from './lab.ts';
 import { baton, runToEnd, startService } from './service.ts';
 import { wantedOf } from './wanted.ts';
 
-const host: Host = {
+/** This machine as it is. */
+export const thisMachine: Host = {
   name: 'loopback',
   baton,
   run: (command, options) => runToEnd(command, options),
   start: startService,
+  converse: startDialogue,
   async setLink() {
     throw new BatonError('LAB_FAILED', {
       problem: 'the loopback lab has no cables whose delay could be set; use --on netns',
@@ -28,12 +31,12 @@ export async function startLoopbackLab(options: LabOptions): Promise<Lab> {
   return assembleLab(
     {
       on: 'loopback',
-      client: host,
-      heads: [{ host, arguments: ['--listen', '127.0.0.1:0', '--socket', socket] }],
+      client: thisMachine,
+      heads: [{ host: thisMachine, arguments: ['--listen', '127.0.0.1:0', '--socket', socket] }],
       deliveries: wanted.map(({ name, arguments: more = [] }) => ({
         name,
         transport: 'fd',
-        host,
+        host: thisMachine,
         arguments: ['--name', name, '--head', socket, '--direct', '127.0.0.1:0', ...more],
       })),
       directory,

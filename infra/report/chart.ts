@@ -38,6 +38,22 @@ export const tableSchema = z.object({
   rows: z.array(z.array(z.string())).describe('the first cell names the row'),
 });
 
+export const heatSchema = z
+  .object({
+    way: z.string(),
+    columns: z.array(
+      z.object({
+        x: z.number().describe('seconds since the beginning'),
+        width: z.number().describe('seconds'),
+        cells: z
+          .array(z.tuple([z.number(), z.number()]))
+          .describe('the longest duration in microseconds, and how many visits took about that'),
+      }),
+    ),
+  })
+  .describe('how long the visits of one way took, over time');
+
+export type Heat = z.infer<typeof heatSchema>;
 export type Chart = z.infer<typeof chartSchema>;
 export type Line = z.infer<typeof lineSchema>;
 export type Table = z.infer<typeof tableSchema>;

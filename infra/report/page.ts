@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { formatMicros } from '../terminal/figures.ts';
 import { embedJson, embedScript, embedStyle, type Html, html } from './html.ts';
+import { heatRange, heatsOf, overTime, roundsOverTime } from './over-time.ts';
 import { chartData, groupCases, groupData, type PageData } from './plots.ts';
 import type { Report } from './schema.ts';
 import { caseTable, charts, comparisons, costs, distributions, list, tables } from './sections.ts';
@@ -42,6 +43,7 @@ ${body}
 /** The report as one HTML page. */
 export function renderPage(report: Report): Promise<string> {
   const groups = groupCases(report.cases);
+  const heats = heatsOf(groups.at(-1)?.cases ?? [], report);
   return renderShell(
     `Baton: ${report.experiment}, ${report.startedAt.slice(0, 10)}`,
     [
@@ -54,6 +56,7 @@ export function renderPage(report: Report): Promise<string> {
         'Each way against another, in the same rounds. A difference is called one only when a permutation test over the rounds says so, corrected for the number of comparisons, and its 95 % interval is beyond the 0.2 ms to which times are right.',
         report.comparisons,
       ),
+      overTime(groups.at(-1)?.cases ?? [], report),
       distributions(groups, report.x),
       caseTable(report),
       costs(report),
@@ -63,6 +66,11 @@ export function renderPage(report: Report): Promise<string> {
     {
       charts: report.charts.map(chartData),
       groups: groups.map(({ cases }) => groupData(cases)),
+      overTime: report.heats?.length
+        ? undefined
+        : chartData(roundsOverTime(groups.at(-1)?.cases ?? [], report)),
+      heats,
+      heatRange: heatRange(heats),
     },
   );
 }
@@ -121,7 +129,7 @@ function repeat(report: Report): Html {
   ];
   return html`<section>
 <h2>Repeat it</h2>
-<pre><code>${report.command}</code></pre>
+<pre tabindex="0"><code>${report.command}</code></pre>
 <dl>${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
 </section>`;
 }

@@ -2,12 +2,17 @@ import type { Histogram } from 'hdr-histogram-js';
 import { mergeHistograms, quantiles } from '../visits/histogram.ts';
 import type { Chart, Line } from './chart.ts';
 import { colourOf } from './colours.ts';
+import type { HeatData, heatRange } from './over-time.ts';
 import type { Case } from './schema.ts';
 
 /** What the page's script draws. Columns are as uPlot takes them: the x values, then one list of y values a line. */
 export interface PageData {
   readonly charts: readonly ChartData[];
   readonly groups: readonly GroupData[];
+  /** Of the last group. */
+  readonly overTime?: ChartData | undefined;
+  readonly heats?: readonly HeatData[];
+  readonly heatRange?: ReturnType<typeof heatRange>;
 }
 
 /** A chart whose lines share one x axis, with null where a line has no point. */

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { type Comparison, verdicts } from '../statistics/verdict.ts';
 import { spreadSchema, visitResultSchema } from '../visits/result.ts';
-import { chartSchema, tableSchema } from './chart.ts';
+import { chartSchema, heatSchema, tableSchema } from './chart.ts';
 
 export const REPORT_SCHEMA = 3;
 
@@ -118,6 +118,10 @@ export const reportSchema = z.object({
   cases: z.array(caseSchema),
   comparisons: z.array(comparisonSchema),
   charts: z.array(chartSchema),
+  heats: z
+    .array(heatSchema)
+    .optional()
+    .describe('of what was seen live; other reports have what their rounds say'),
   tables: z.array(tableSchema),
   saturation: z
     .array(saturationSchema)

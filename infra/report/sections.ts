@@ -23,7 +23,7 @@ export function charts(all: readonly Chart[]): Html {
     ({ title, lead }, index) => html`<section>
 <h2>${title}</h2>
 <p class="lead">${lead}</p>
-<div class="plot" id="chart-${index}"></div>
+<div class="plot" id="chart-${index}" role="img" aria-label="${title}"></div>
 </section>`,
   )}`;
 }
@@ -33,7 +33,7 @@ export function tables(all: readonly Table[]): Html {
     ({ title, lead, columns, rows }) => html`<section>
 <h2>${title}</h2>
 <p class="lead">${lead}</p>
-<div class="scroll"><table class="${isText(rows) ? 'text' : ''}">
+<div class="scroll" tabindex="0" role="region" aria-label="${title}"><table class="${isText(rows) ? 'text' : ''}">
 <thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows.map(([name, ...cells]) => html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${splitCell(cell)}</td>`)}</tr>`)}</tbody>
 </table></div>
@@ -63,7 +63,7 @@ export function comparisons(title: string, lead: string, all: readonly ReportCom
   return html`<section>
 <h2>${title}</h2>
 <p class="lead">${lead}</p>
-<div class="scroll"><table class="comparisons">
+<div class="scroll" tabindex="0" role="region" aria-label="${title}"><table class="comparisons">
 <thead><tr><th scope="col">Compared</th><th scope="col">first</th><th scope="col">second</th><th scope="col">difference</th><th scope="col" class="forest-head">95 % interval</th><th scope="col" class="verdict">verdict</th></tr></thead>
 <tbody>${all.map(
     (each) => html`<tr class="${each.verdict.replaceAll(' ', '-')}">
@@ -96,13 +96,13 @@ ${groups.map(({ cases }, index) => html`<div class="group" data-group="${index}"
 <h2>The slow visits</h2>
 <p class="lead">How long the slowest tenth, hundredth, thousandth takes at least. Both axes stretch what is rare.</p>
 ${choice}
-<div class="plot" id="spectrum"></div>
+<div class="plot" id="spectrum" role="img" aria-label="Durations by percentile; the table of cases has p50, p90 and p99"></div>
 </section>
 <section>
 <h2>All visits</h2>
 <p class="lead">The share of visits that took at most so long.</p>
 ${choice}
-<div class="plot" id="distribution"></div>
+<div class="plot" id="distribution" role="img" aria-label="The share of visits by duration"></div>
 </section>`;
 }
 
@@ -144,7 +144,7 @@ export function caseTable({ cases }: Report): Html {
   if (cases.length === 0) return html``;
   const columns = ['p50', 'p90', 'p99'] as const;
   const table = html`<p class="lead">Median over the rounds, and below it the lowest and highest round. The maximum is of all visits.</p>
-<div class="scroll"><table>
+<div class="scroll" tabindex="0" role="region" aria-label="Every case"><table>
 <thead><tr><th scope="col">Case</th>${columns.map((name) => html`<th scope="col">${name}</th>`)}<th scope="col">max</th><th scope="col">visits</th><th scope="col">failed</th><th scope="col">connections<br>a visit</th></tr></thead>
 <tbody>${cases.map(
     ({ name, way, description, summary }, index) => html`<tr>

@@ -42,6 +42,8 @@ export interface VisitOptions {
   readonly realtime?: boolean;
   /** Ends the run early; what was measured until then is the result, marked incomplete. */
   readonly signal?: AbortSignal | undefined;
+  /** From then on (not before the run) none is begun; those going on are waited for. */
+  readonly ending?: AbortSignal | undefined;
   /** Four times a second. */
   readonly onProgress?: ((progress: VisitProgress) => void) | undefined;
 }

@@ -113,6 +113,7 @@ class Run {
     this.#timers.push(setInterval(() => this.#sweep(), SWEEP_MS));
     if (options.onProgress) this.#timers.push(setInterval(() => this.#report(), 250));
     options.signal?.addEventListener('abort', this.#abort, { once: true });
+    options.ending?.addEventListener('abort', this.#beginNoMore);
     if (options.signal?.aborted) this.#abort();
     else this.#beginDue();
   }
@@ -243,6 +244,11 @@ class Run {
     this.#finishIfOver();
   };
 
+  #beginNoMore = () => {
+    this.#allBegun = true;
+    this.#finishIfOver();
+  };
+
   #finishIfOver(): void {
     if (this.#inFlight.size > 0 || this.#over) return;
     this.#over = true;
@@ -252,6 +258,7 @@ class Run {
     this.#plan.clients.close();
     for (const timer of this.#timers) clearInterval(timer);
     this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#options.ending?.removeEventListener('abort', this.#beginNoMore);
     this.#resolve(this.#result());
   }
 

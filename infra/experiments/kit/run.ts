@@ -56,6 +56,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions)
       cases: [],
       comparisons: [],
       charts: [],
+      heats: [],
       tables: [],
       saturation: [],
       ...findings,

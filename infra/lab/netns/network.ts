@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../../../shared/errors.ts';
 import { type Cable, directionsOf, type Link } from '../delay/wire.ts';
+import { startDialogue } from '../dialogue.ts';
 import type { Host } from '../lab.ts';
 import { baton, runToEnd, startService } from '../service.ts';
 import { ip, run, sysctl } from './command.ts';
@@ -169,6 +170,7 @@ function createHost(record: LabRecord, bridge: string, spec: LabHost, netem: boo
     },
     run: (command, options) => runToEnd(inside(command), options),
     start: (command) => startService(inside(command)),
+    converse: (command, onLine) => startDialogue(inside(command), onLine),
   };
 }
 

@@ -1,6 +1,7 @@
 /** One ssh connection to a machine, which every command there shares. It ends with this process. */
 import { join } from 'node:path';
-import type { HostRunOptions, Service } from '../lab.ts';
+import { startDialogue } from '../dialogue.ts';
+import type { Dialogue, HostRunOptions, Service } from '../lab.ts';
 import { runToEnd, startService } from '../service.ts';
 import type { SshConfig } from './machines.ts';
 
@@ -11,6 +12,8 @@ export interface Connection {
    * is what a message calls it when it fails.
    */
   run(command: readonly string[], name: string, options?: HostRunOptions): Promise<string>;
+  /** A program there, as root, that ends when its input does. */
+  converse(command: readonly string[], onLine: (line: string) => void): Dialogue;
   /** What rsync calls ssh with. */
   readonly ssh: readonly string[];
   close(): Promise<void>;
@@ -62,6 +65,10 @@ export async function connect(
         endedBy: 'input',
         name: `${name} on ${machine}`,
       });
+    },
+    converse(command, onLine) {
+      const remote = ['sudo', '-n', ...command].map(quote).join(' ');
+      return startDialogue([...ssh, machine, remote], onLine);
     },
     close: () => master.stop(),
   };

@@ -36,6 +36,7 @@ export async function createHost(connection: Connection, admin?: string): Promis
     baton,
     run: (command, options) => connection.run(toGuest(command), nameOf(command), options),
     start: (command) => startUnit(connection, command, admin),
+    converse: (command, onLine) => connection.converse(toGuest(command), onLine),
     async setLink(link) {
       if (name === 'head') {
         const problem =

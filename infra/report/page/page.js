@@ -1,6 +1,12 @@
 // Runs in the page, with uPlot before it. Draws the plots, again whenever the colours, the width or the choice change.
 (() => {
-  const { charts, groups } = JSON.parse(document.getElementById('data').textContent);
+  const {
+    charts,
+    groups,
+    overTime,
+    heats = [],
+    heatRange,
+  } = JSON.parse(document.getElementById('data').textContent);
   const place = (id) => document.getElementById(id);
   let chosen = groups.length - 1;
 
@@ -162,6 +168,7 @@
     ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textBaseline = 'top';
     ctx.fillStyle = ctx.strokeStyle = colour('--ink');
+    const rows = [0, 0, 0, 0];
     ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
     for (const { x, label } of events) {
       const at = plot.valToPos(x, 'x', true);
@@ -170,9 +177,14 @@
       ctx.lineTo(at, bbox.top + bbox.height);
       ctx.stroke();
       const gap = 5 * devicePixelRatio;
-      const fits = at + gap + ctx.measureText(label).width < bbox.left + bbox.width;
-      ctx.textAlign = fits ? 'left' : 'right';
-      ctx.fillText(label, fits ? at + gap : at - gap, bbox.top + gap);
+      const wide = ctx.measureText(label).width;
+      const left = at + gap + wide < bbox.left + bbox.width ? at + gap : at - gap - wide;
+      // One below the other where they would cover each other, as far as there is room.
+      const row = rows.findIndex((end) => left > end);
+      if (row < 0) continue;
+      rows[row] = left + wide + gap;
+      ctx.textAlign = 'left';
+      ctx.fillText(label, left, bbox.top + gap + row * 14 * devicePixelRatio);
     }
     ctx.restore();
   }
@@ -229,6 +241,54 @@
     };
   }
 
+  // A column a round or second, a row for each step of duration; all heat maps of a page have the same axes.
+  function heat({ colour: number, columns }, index) {
+    const canvas = place(`heat-${index}`);
+    if (!canvas) return;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    canvas.width = width * devicePixelRatio;
+    canvas.height = height * devicePixelRatio;
+    const ctx = canvas.getContext('2d');
+    ctx.scale(devicePixelRatio, devicePixelRatio);
+    const [left, bottom] = [64, 20];
+    const high = height - bottom;
+    const ends = heats.flatMap((each) => each.columns.map(([x, wide]) => [x, x + wide]));
+    const [from, until] = [Math.min(...ends.map(([x]) => x)), Math.max(...ends.map(([, x]) => x))];
+    const [least, most] = [heatRange.least - 1, Math.max(heatRange.most + 2, heatRange.least + 18)];
+    const across = (x) => left + ((width - left) * (x - from)) / (until - from || 1);
+    const up = (bucket) => high - (high * (bucket - least)) / (most - least);
+    ctx.font = '12px system-ui, sans-serif';
+    ctx.textAlign = 'right';
+    ctx.textBaseline = 'middle';
+    for (const [millis, bucket] of heatRange.marks) {
+      if (bucket <= least || bucket >= most) continue;
+      ctx.fillStyle = colour('--line');
+      ctx.fillRect(left, up(bucket), width - left, 1);
+      ctx.fillStyle = colour('--quiet');
+      ctx.fillText(tickOf({ unit: 'ms' })(millis), left - 8, Math.max(7, up(bucket)));
+    }
+    ctx.fillStyle = colour(`--way-${number}`);
+    const step = high / (most - least);
+    for (const [x, wide, cells] of columns) {
+      const top = Math.max(...cells.filter((_, at) => at % 2 === 1));
+      for (let at = 0; at < cells.length; at += 2) {
+        ctx.globalAlpha = 0.15 + 0.85 * Math.sqrt(cells[at + 1] / top);
+        ctx.fillRect(
+          across(x),
+          up(cells[at]) - step,
+          Math.max(2, across(x + wide) - across(x)),
+          Math.ceil(step),
+        );
+      }
+    }
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = colour('--quiet');
+    ctx.textAlign = 'left';
+    ctx.fillText(`${short(from)} s`, left, height - 7);
+    ctx.textAlign = 'right';
+    ctx.fillText(`${short(until)} s`, width, height - 7);
+  }
+
   let drawn = [];
   function draw() {
     for (const plot of drawn) plot.destroy();
@@ -236,6 +296,10 @@
       const at = place(`chart-${index}`);
       return new uPlot(chart(at.clientWidth, data), data.columns, at);
     });
+    const overAt = place('over-time');
+    if (overAt && overTime)
+      drawn.push(new uPlot(chart(overAt.clientWidth, overTime), overTime.columns, overAt));
+    heats.forEach(heat);
     const group = groups[chosen];
     for (const [id, options] of Object.entries({ spectrum, distribution })) {
       const at = place(id);

@@ -1,9 +1,11 @@
 /** The pages in a real browser: nothing fails, nothing is fetched, everything is drawn and fits. */
+
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { firstVisit } from '../../../infra/experiments/first-visit.ts';
 import { runExperiment } from '../../../infra/experiments/kit/run.ts';
@@ -29,7 +31,10 @@ async function openBrowser(t: ExecutionContext): Promise<Browser> {
 /** Everything that a page complained about or asked the network for. */
 function watch(page: Page): string[] {
   const said: string[] = [];
-  page.on('console', (message) => said.push(`console: ${message.text()}`));
+  page.on('console', (message) => {
+    // Of this test's own reading of what is drawn.
+    if (!message.text().includes('willReadFrequently')) said.push(`console: ${message.text()}`);
+  });
   page.on('pageerror', (error) => said.push(`error: ${error.message}`));
   page.on('request', (request) => {
     if (!/^(file|data):/.test(request.url())) said.push(`request: ${request.url()}`);
@@ -82,6 +87,17 @@ const drawnCanvases = (page: Page) =>
     }).length`,
   );
 
+/** What a screen reader or a keyboard would stumble over. */
+async function serious(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
+    'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)',
+  );
+  return found
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+}
+
 const fits = (page: Page) => ask<boolean>(page, 'document.documentElement.scrollWidth <= innerWidth');
 
 const screens = [
@@ -99,6 +115,11 @@ browserTest(
     const report = await aReport();
     const { html } = await writeReport(report, directory);
     t.true((await stat(html)).size < 2e6);
+    const source = await readFile(html, 'utf8');
+    t.regex(source, /<h2>Over the time of the run/);
+    t.regex(source, /<h2>Every visit over time/);
+    // Those of the report, two distributions, and over time one of the rounds and one of each way.
+    const plots = report.charts.length + 3 + source.match(/<canvas id="heat-/g)!.length;
     const browser = await openBrowser(t);
     for (const { width, colorScheme, phone } of screens) {
       const name = `${width} ${colorScheme}`;
@@ -111,7 +132,7 @@ browserTest(
       const said = watch(page);
       await page.goto(pathToFileURL(html).href);
       await page.waitForSelector('#distribution canvas');
-      t.is(await drawnCanvases(page), report.charts.length + 2, name);
+      t.is(await drawnCanvases(page), plots, name);
       t.true(await fits(page), name);
       const paper = await ask<string>(page, 'getComputedStyle(document.body).backgroundColor');
       const dark = Number(/\d+/.exec(paper)![0]) < 128;
@@ -122,7 +143,8 @@ browserTest(
       t.deepEqual(await visible(), [false, true]);
       await page.click('button[data-group="0"]');
       t.deepEqual(await visible(), [true, false]);
-      t.is(await drawnCanvases(page), report.charts.length + 2, name);
+      t.is(await drawnCanvases(page), plots, name);
+      t.deepEqual(await serious(page), [], name);
       t.deepEqual(said, [], name);
       await page.close();
     }
@@ -158,6 +180,7 @@ browserTest('the page of all answers leads to each report, and a comparison is d
   await page.waitForSelector('canvas');
   t.true((await drawnCanvases(page)) >= 1);
   t.true(await fits(page));
+  t.deepEqual(await serious(page), []);
   t.deepEqual(said, []);
   t.true((await readFile(compared)).length < 2e6);
 });

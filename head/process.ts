@@ -10,6 +10,7 @@ import type { Inherited, InheritedSocket } from './inherited.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
 import { checkRemote } from './migrate/index.ts';
 import { createParts, type HeadParts, type Hub, timesOf } from './parts.ts';
+import { readinessOf, sayReady } from './readiness.ts';
 import { rehearseRegistration } from './rehearsal.ts';
 import { type Applied, Reloads } from './reload.ts';
 import type { Handed, TakeOver } from './take-over/successor.ts';
@@ -73,8 +74,10 @@ export class HeadProcess implements Head, Hub {
       apply: (read) => this.#apply(read),
       log,
     });
-    const inherited = this.#inherited;
-    this.#parts = createParts({ settings, log, group, inherited, successor, onSockets }, this);
+    this.#parts = createParts(
+      { settings, log, group, inherited: this.#inherited, successor, onSockets },
+      this,
+    );
   }
 
   get listen(): string {
@@ -108,7 +111,7 @@ export class HeadProcess implements Head, Hub {
     this.ended = this.#watch();
     this.#parts.doors.watch();
     this.#parts.opening.waitForFirst(this.settings.firstDeliveryWithin);
-    this.#sayReady();
+    sayReady(this, this.settings, this.#tls !== undefined, this.#log);
     return this;
   }
 
@@ -145,15 +148,6 @@ export class HeadProcess implements Head, Hub {
     this.#inherited.closeRest();
     this.#parts.tellSockets();
     if (!handed) this.#parts.doors.deliveries.open();
-  }
-
-  #sayReady(): void {
-    const { listen, socket, admin, control } = this;
-    const { mode, policy, workers } = this.settings;
-    this.#log.info({ version, listen, socket, admin, control, mode, policy, workers }, 'the head is ready');
-    if (mode === 'handoff') return;
-    const who = this.#tls ? 'TLS for other names than its certificates have' : 'TLS';
-    this.#log.info(`${who}, HTTP/2 and upgrades are handed over: their clients could follow no redirect`);
   }
 
   #onWorker(index: number, message: FromWorker): void {
@@ -226,11 +220,8 @@ export class HeadProcess implements Head, Hub {
 
   /** Whether clients should come here, as far as another head could have them instead. */
   ready(): Readiness {
-    const why =
-      (this.#stopping || !this.#isHead ? 'it stops' : undefined) ??
-      (this.#parts.registry.names.length === 0 ? 'no delivery has registered' : undefined) ??
-      this.#parts.doors.remote?.whyNotReady();
-    return { ready: why === undefined, why: why ?? 'it has deliveries, and knows what they have' };
+    const { registry, doors } = this.#parts;
+    return readinessOf(this.#stopping !== undefined || !this.#isHead, registry, doors.remote);
   }
 
   status(): HeadStatus {

@@ -5,104 +5,22 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import axe from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { labKinds } from '../../../infra/lab/kinds/index.ts';
+import type { Page } from 'playwright-core';
 import { runningHead } from '../../../infra/live/head-stage.ts';
-import { startLabStage } from '../../../infra/live/lab-stage.ts';
-import { type Live, startLive } from '../../../infra/live/live.ts';
-import type { Stage } from '../../../infra/live/stage.ts';
+import { startLive } from '../../../infra/live/live.ts';
 import { reportSchema } from '../../../infra/report/schema.ts';
+import {
+  browse,
+  happened,
+  type Opened,
+  open,
+  screens,
+  serious,
+  shows,
+  visit,
+} from '../../support/live-page.ts';
 import { needing } from '../../support/needs.ts';
 import { until } from '../../support/until.ts';
-
-interface Opened {
-  readonly stage: Stage;
-  readonly live: Live;
-  readonly out: string;
-}
-
-async function open(t: ExecutionContext, on: string, rate = 60): Promise<Opened> {
-  const out = await mkdtemp(join(tmpdir(), 'baton-test-live-'));
-  const kind = labKinds.find(({ name }) => name === on)!;
-  const stage = await startLabStage({ on: kind, deliveries: 2, local: 1, rate, plainCables: false });
-  t.teardown(async () => {
-    await stage.stop();
-    await rm(out, { recursive: true });
-  });
-  const live = await startLive(stage, { rate, out });
-  t.teardown(() => live.close());
-  return { stage, live, out };
-}
-
-async function browse(t: ExecutionContext): Promise<Browser> {
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-component-update', '--disable-sync'],
-  });
-  t.teardown(() => browser.close());
-  return browser;
-}
-
-interface Screen {
-  readonly width: number;
-  readonly colorScheme: 'light' | 'dark';
-}
-
-const screens: readonly Screen[] = [
-  { width: 1440, colorScheme: 'light' },
-  { width: 390, colorScheme: 'dark' },
-  { width: 1440, colorScheme: 'dark' },
-  { width: 390, colorScheme: 'light' },
-];
-
-async function visit(
-  browser: Browser,
-  { live }: Opened,
-  screen: Screen,
-): Promise<{ page: Page; said: string[] }> {
-  const page = await browser.newPage({
-    viewport: { width: screen.width, height: 900 },
-    colorScheme: screen.colorScheme,
-    isMobile: screen.width < 500,
-    hasTouch: screen.width < 500,
-  });
-  const said: string[] = [];
-  page.on('console', (message) => said.push(`console: ${message.text()}`));
-  page.on('pageerror', (error) => said.push(`error: ${error.message}`));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(live.address) && !request.url().startsWith('data:'))
-      said.push(request.url());
-  });
-  await page.goto(live.address);
-  await page.waitForSelector('#state[data-state=live]');
-  await page.waitForSelector('#latency canvas');
-  return { page, said };
-}
-
-/**
- * Waits until the page shows it; its expressions are the browser's. Not `waitForFunction`, which makes a function of words: the
- * page's policy forbids that.
- */
-const shows = (page: Page, expression: string) =>
-  until(
-    expression,
-    () => page.evaluate<boolean>(expression),
-    (is) => is,
-  );
-const happened = (page: Page, text: string) =>
-  shows(page, `document.getElementById('events').textContent.includes(${JSON.stringify(text)})`);
-
-async function serious(page: Page): Promise<string[]> {
-  // The page's policy lets no script in; the checker is let in by the browser's own hand.
-  await page.evaluate(axe.source);
-  const found = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
-    'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)',
-  );
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-}
 
 const chosen = (way: string) => `document.querySelector('#ways input:checked')?.value === '${way}'`;
 const hasLine = (way: string) => `document.querySelector('#now tr[data-way="${way}"]:not(.past)') !== null`;

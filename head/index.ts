@@ -7,8 +7,8 @@ import { createLogger, type Logger } from '../shared/log.ts';
 import { traceTo } from '../shared/trace.ts';
 import { adminOf } from './doors.ts';
 import type { Head } from './head.ts';
-import { Inherited } from './inherited.ts';
-import { HeadProcess, type OnSockets } from './process.ts';
+import { Inherited, type OnSockets } from './inherited.ts';
+import { HeadProcess } from './process.ts';
 import { askToTakeOver } from './take-over/successor.ts';
 
 export type { Head } from './head.ts';

@@ -32,6 +32,9 @@ export interface InheritedSocket {
   readonly isKept?: boolean;
 }
 
+/** Told of the sockets that a head listens with, before it is ready and whenever one is replaced. They stay the head's. */
+export type OnSockets = (sockets: readonly InheritedSocket[]) => void;
+
 export class Inherited {
   readonly #sockets: readonly InheritedSocket[];
   readonly #left: Set<InheritedSocket>;

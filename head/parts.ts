@@ -6,7 +6,7 @@ import { Doors, socketOf } from './doors.ts';
 import { Drained } from './drained.ts';
 import { Figures } from './figures.ts';
 import type { Head } from './head.ts';
-import type { Inherited, InheritedSocket } from './inherited.ts';
+import type { Inherited, OnSockets } from './inherited.ts';
 import { createMetrics } from './metrics.ts';
 import { Opening } from './opening.ts';
 import { Pulse } from './pulse.ts';
@@ -36,7 +36,7 @@ interface Wanted {
   readonly group: number | undefined;
   readonly inherited: Inherited;
   readonly successor: readonly string[] | undefined;
-  readonly onSockets: ((sockets: readonly InheritedSocket[]) => void) | undefined;
+  readonly onSockets: OnSockets | undefined;
 }
 
 export interface HeadParts {

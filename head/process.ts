@@ -6,7 +6,7 @@ import { parseHostPort } from '../shared/units.ts';
 import { version } from '../shared/version.ts';
 import { adminOf, socketOf } from './doors.ts';
 import type { Head } from './head.ts';
-import type { Inherited, InheritedSocket } from './inherited.ts';
+import type { Inherited, OnSockets } from './inherited.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
 import { checkRemote } from './migrate/index.ts';
 import { createParts, type HeadParts, type Hub, timesOf } from './parts.ts';
@@ -22,9 +22,6 @@ import { Workers } from './workers.ts';
 
 /** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
 const STOP_LOOK_MS = 20;
-
-/** Told of the sockets that a head listens with, before it is ready and whenever one is replaced. They stay the head's. */
-export type OnSockets = (sockets: readonly InheritedSocket[]) => void;
 
 interface HeadProcessParts {
   readonly settings: HeadSettings;
@@ -74,10 +71,8 @@ export class HeadProcess implements Head, Hub {
       apply: (read) => this.#apply(read),
       log,
     });
-    this.#parts = createParts(
-      { settings, log, group, inherited: this.#inherited, successor, onSockets },
-      this,
-    );
+    const inherited = this.#inherited;
+    this.#parts = createParts({ settings, log, group, inherited, successor, onSockets }, this);
   }
 
   get listen(): string {

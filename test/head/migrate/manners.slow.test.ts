@@ -1,5 +1,6 @@
 /** What a delivery of another host may not say, and what becomes of one that says it. */
 import test from 'ava';
+import { REMOTE_VERSION } from '../../../shared/wire/remote/messages.ts';
 import { asRoot } from '../../support/netns.ts';
 import { type LabForTests, untilNothingIsLeft } from '../../support/netns-lab.ts';
 import { send } from '../../support/raw-client.ts';
@@ -77,7 +78,7 @@ labTest('a delivery that says names is given what asks for them, and no other', 
 });
 
 for (const [what, hello, code] of [
-  ['another version', { version: 3 }, 'VERSION_MISMATCH'],
+  ['another version', { version: REMOTE_VERSION + 1 }, 'VERSION_MISMATCH'],
   ['a name that is taken', { name: 'd1' }, 'NAME_TAKEN'],
   ['no hello that is one', { credits: 0 }, 'PROTOCOL'],
 ] as const) {

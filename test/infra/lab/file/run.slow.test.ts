@@ -160,7 +160,7 @@ test('what is wrong with a file is one line with its place, and nothing is start
     t.is(stderr, `baton: ${file}:4:10: "kill d2": there is no "d2" here; did you mean d1?`);
   }
   const both = await baton('lab', 'up', '--file', file, '--deliveries', '3');
-  t.regex(both.stderr, /leave out --deliveries and --rtt/);
+  t.regex(both.stderr, /leave out --heads, --deliveries and --rtt/);
   await writeFile(file, 'name: modes\ndeliveries:\n  - name: d1\n');
   t.regex((await baton('lab', 'run', file)).stderr, /write another name/);
 });

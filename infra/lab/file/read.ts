@@ -49,7 +49,7 @@ export function checkLab(file: string, document: Document, on?: LabKindName): Re
 }
 
 /** What a kind of lab can have. */
-const headsOf: Readonly<Record<LabKindName, number>> = { loopback: 1, netns: 1, vagrant: 1 };
+const headsOf: Readonly<Record<LabKindName, number>> = { loopback: 1, netns: 2, vagrant: 1 };
 
 const nameOf = (file: string): string =>
   basename(file, extname(file))

@@ -174,6 +174,7 @@ function optionsOf({ lab, kind, cables, timetable }: ReadLab, config: string | u
   const plain = Object.fromEntries(touched.map((host) => [host, {}]));
   return {
     mode: head.mode ?? 'handoff',
+    ...(lab.heads === 2 && { heads: 2 }),
     deliveries: own('own'),
     local: own('head'),
     ...(kind === 'loopback' ? {} : { links: { ...plain, ...cables } }),

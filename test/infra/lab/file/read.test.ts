@@ -168,7 +168,7 @@ const wrong: [title: string, text: string, place: string, says: RegExp, on?: Lab
   ['a way that there is not', `${two}ways: [handof-fd]\n`, '4:8', /"handoff-fd"/],
   ['a move on loopback', `${two}ways: [handoff-migrate]\n`, '4:8', /use --on netns/],
   ['an fd to another host', `${two}ways: [direct, handoff-fd]\n`, '4:16', /write host: head/, 'netns'],
-  ['two heads', `heads: 2\n${two}`, '1:8', /has one head; write heads: 1/],
+  ['two heads', `heads: 2\n${two}`, '1:8', /loopback lab has one head; write heads: 1/],
   ['three heads', `heads: 3\n${two}`, '1:8', /from 1 to 2/],
   [
     'an arrival that there is not',

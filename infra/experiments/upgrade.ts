@@ -106,7 +106,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
 
 const figure = (ms: number): string => (Number.isNaN(ms) ? '-' : `${ms.toFixed(1)} ms`);
 const longestOf = ({ visits }: Seen): number =>
-  Math.max(0, ...visits.samples!.totalMicros.map(Math.abs)) / 1000;
+  (visits.samples?.totalMicros ?? []).reduce((most, micros) => Math.max(most, Math.abs(micros)), 0) / 1000;
 
 export function visitsTable(seen: readonly Seen[]): Table {
   return {

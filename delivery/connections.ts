@@ -20,7 +20,7 @@ export interface ConnectionInfo {
   readonly transport: Transport;
   /** The name under which this delivery is registered. */
   readonly delivery: string;
-  /** What the application that had it before has said of it (`onMove`); undefined where there was none. */
+  /** What the application that had it before has said of it (`onMove`); undefined where there was none, or none that can be read. */
   readonly state?: unknown;
 }
 
@@ -150,10 +150,19 @@ export function connectionInfo(socket: object): ConnectionInfo | undefined {
   if (!place) return undefined;
   const { id, transport, state } = place.arrival;
   const info = { id, transport, delivery: place.among.delivery };
-  return state === undefined ? info : { ...info, state: packr.unpack(state) };
+  return state === undefined ? info : { ...info, state: readState(state) };
 }
 
 const packr = new Packr({ useRecords: false });
+
+/** Another program has made it: what cannot be read is none, and no reason for this one's application to fail. */
+function readState(state: Uint8Array): unknown {
+  try {
+    return packr.unpack(state);
+  } catch {
+    return undefined;
+  }
+}
 
 interface MaybeWrapping {
   [PLACE]?: Place | undefined;

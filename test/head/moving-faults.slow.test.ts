@@ -2,7 +2,7 @@
 import { openSync } from 'node:fs';
 import { createServer } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
-import { receiveConnections } from '../../delivery/index.ts';
+import { connectionInfo, receiveConnections } from '../../delivery/index.ts';
 import { labApp } from '../../delivery/lab-app.ts';
 import { drainByMoving } from '../../infra/admin-client.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
@@ -120,6 +120,36 @@ test.serial('with a state it goes only where that is understood', async (t) => {
     (how) => how !== undefined,
   );
   await assertAllAccountedFor(t, of.cluster);
+});
+
+test.serial('a state that is no MessagePack is none to the application that gets it', async (t) => {
+  // A text of 4 GB that is not there, and one more byte than a value has.
+  for (const bytes of ['dbffffffff', 'c0c0']) {
+    const of = await taken(t);
+    const came = Promise.withResolvers<unknown>();
+    const receiver = receiveConnections(createServer(labApp('d2')), {
+      head: of.cluster.socket,
+      name: 'd2',
+      direct: null,
+      log,
+      onMove: () => 'not-now',
+      onMoved(socket) {
+        try {
+          came.resolve(connectionInfo(socket));
+        } catch (error) {
+          came.reject(error);
+        }
+        socket.destroy();
+      },
+    });
+    await receiver.ready;
+    await of.cluster.drain('d1', true);
+    of.rogue.give(given(1, Buffer.from(bytes, 'hex')), [of.fd]);
+    t.deepEqual(await of.rogue.word(), { isMoved: true, number: 1 });
+    closeFd(of.fd);
+    t.like(await came.promise, { delivery: 'd2', state: undefined }, bytes);
+    await receiver.close();
+  }
 });
 
 test.serial('what is no connection, or whose client has gone, is declined', async (t) => {

@@ -143,7 +143,10 @@ export class FdLane implements Lane {
 
   /** How many come before the next that has one. */
   #untilState(): number {
-    return this.#states.size === 0 ? Number.POSITIVE_INFINITY : Math.min(...this.#states.keys()) - this.#sent;
+    if (this.#states.size === 0) return Number.POSITIVE_INFINITY;
+    // They are in the order of their ids, as they came.
+    const [first] = this.#states.keys();
+    return first! - this.#sent;
   }
 
   read(): number {

@@ -32,9 +32,11 @@ export class WayBack {
   isWatched = true;
   /** Numbers of those that it keeps, and for which there was no room. */
   readonly #owed: number[] = [];
+  readonly #blocked: Set<WayBack>;
 
-  /** Takes over the fd. */
-  constructor(slot: number, fd: number, takesState: boolean) {
+  /** Takes over the fd. It is in `blocked` while a word waits for room. */
+  constructor(slot: number, fd: number, takesState: boolean, blocked: Set<WayBack>) {
+    this.#blocked = blocked;
     this.slot = slot;
     this.fd = fd;
     this.takesState = takesState;
@@ -80,15 +82,12 @@ export class WayBack {
     if (this.#owed.length === GIVEN_MAX)
       throw new RangeError('it does not hear what becomes of what it gives');
     this.#owed.push(number);
-  }
-
-  /** A word waits for room. */
-  get isBlocked(): boolean {
-    return this.#owed.length > 0;
+    this.#blocked.add(this);
   }
 
   flush(): void {
     while (this.#owed.length > 0 && this.#isSaid(this.#owed[0]!)) this.#owed.shift();
+    if (this.#owed.length === 0) this.#blocked.delete(this);
   }
 
   /** Whatever is wrong with it is seen by reading. */
@@ -107,6 +106,7 @@ export class WayBack {
   }
 
   close(): void {
+    this.#blocked.delete(this);
     closeFd(this.fd);
   }
 }

@@ -49,6 +49,8 @@ export interface WaysBackParts {
 export class WaysBack {
   readonly #parts: WaysBackParts;
   readonly #ways = new Map<number, WayBack>();
+  /** Of these, those that have words for which there was no room. */
+  readonly #blocked = new Set<WayBack>();
   /** By fd, of those that are on a lane. */
   readonly #states = new Map<number, Uint8Array>();
   readonly #found = createFound();
@@ -60,7 +62,7 @@ export class WaysBack {
   }
 
   join(slot: number, { end, takesState }: WayBackSpec): void {
-    this.#ways.set(slot, new WayBack(slot, end, takesState));
+    this.#ways.set(slot, new WayBack(slot, end, takesState, this.#blocked));
     this.#parts.epoll.add(end, READABLE, makeTag(TAG_LANE, slot + SLOTS));
   }
 
@@ -154,12 +156,9 @@ export class WaysBack {
 
   /** Milliseconds until words are to be sent that found no room. */
   tick(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const way of this.#ways.values()) {
-      way.flush();
-      if (way.isBlocked) next = 1;
-    }
-    return next;
+    if (this.#blocked.size === 0) return Number.POSITIVE_INFINITY;
+    for (const way of this.#blocked) way.flush();
+    return this.#blocked.size > 0 ? 1 : Number.POSITIVE_INFINITY;
   }
 
   /** The delivery is let go: it can give nothing more. */

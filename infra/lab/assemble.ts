@@ -114,7 +114,6 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
         },
         freeze: () => service.freeze(),
         resume: () => service.resume(),
-        kill: () => end('kill'),
         admin,
         status: () => getStatus(admin),
         setMode: (mode) => setMode(admin, mode),

@@ -67,7 +67,6 @@ export interface LabHead {
   drain(delivery: string, on: boolean): Promise<void>;
   /** Ends its process, gently or not, and starts it again at the same address. Settles when it is ready. */
   restart(how: 'stop' | 'kill', again?: HeadAgain): Promise<void>;
-  kill(): Promise<void>;
   /** Has it replaced by one with these arguments besides, and settles when it is gone. */
   upgrade(more?: readonly string[]): Promise<HeadUpgrade>;
   freeze(): Promise<void>;

@@ -33,7 +33,7 @@ export const headFaults: readonly HeadFault[] = [
   {
     name: 'head killed',
     marks: ['killed', 'started again'],
-    begin: ({ head }) => head.kill(),
+    begin: ({ head }) => head.end('kill'),
     end: ({ head }) => head.restart('kill'),
   },
   {

@@ -73,8 +73,8 @@ class Beside {
         get pid() {
           return head.pid;
         },
-        async kill() {
-          await Promise.all([head.kill(), beside.#running?.kill()]);
+        async end(how) {
+          await Promise.all([head.end(how), beside.#running?.kill()]);
         },
         async restart(how, again) {
           await beside.#running?.kill();

@@ -25,7 +25,7 @@ export function headHostOf(network: Network, host: NetnsHost, admin: string): Ne
     resume: async () => await keepalived?.resume(),
     async lose(head: LabHead) {
       await host.setCable(false);
-      await Promise.all([keepalived?.kill(), head.kill()]);
+      await Promise.all([keepalived?.kill(), head.end('kill')]);
     },
     async boot(head: LabHead) {
       // What a kernel that has just started does not have.

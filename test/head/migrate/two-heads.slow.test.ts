@@ -82,7 +82,7 @@ labTest(
   async (t) => {
     const streams = await Promise.all([1, 2, 3].map(() => openStream(t, lab.head.listen)));
     await untilBothHave(3);
-    await lab.heads[1]!.kill();
+    await lab.heads[1]!.end('kill');
     t.false((await askReady(lab.heads[1]!.admin)).ready);
     // One that is gone costs the deliveries nothing.
     const more = await openStream(t, lab.head.listen);

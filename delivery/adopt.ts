@@ -31,7 +31,7 @@ interface TcpHandle {
   /** Negative when it has none. */
   readonly fd: number;
 }
-type HandleClass = new (type: number) => TcpHandle;
+type HandleClass = { new (type: number): TcpHandle; readonly prototype: TcpHandle };
 
 export interface Endpoint {
   address?: string;
@@ -61,34 +61,46 @@ function learnHandleClass(): HandleClass {
 }
 
 /** A handle that tells its holder when it is closed, whoever closes it. */
-export class AdoptedHandle extends learnHandleClass() {
-  holder: Holder | undefined = undefined;
-
-  override close(callback?: () => void): void {
-    super.close(callback);
-    this.over();
-  }
-
-  override reset(callback?: () => void): number {
-    const result = super.reset(callback);
-    if (result === 0) this.over();
-    return result;
-  }
-
-  over(): void {
-    const { holder } = this;
-    this.holder = undefined;
-    holder?.closed();
-  }
+export interface AdoptedHandle extends TcpHandle {
+  holder: Holder | undefined;
 }
 
-/** Takes over the fd. Throws when it cannot be adopted; it is the caller's then. */
+const Handle = learnHandleClass();
+const { close: closeHandle, reset: resetHandle } = Handle.prototype;
+
+function closeAndTell(this: AdoptedHandle, callback?: () => void): void {
+  closeHandle.call(this, callback);
+  tellHolder(this);
+}
+
+function resetAndTell(this: AdoptedHandle, callback?: () => void): number {
+  const result = resetHandle.call(this, callback);
+  if (result === 0) tellHolder(this);
+  return result;
+}
+
+function tellHolder(handle: AdoptedHandle): void {
+  const { holder } = handle;
+  handle.holder = undefined;
+  holder?.closed();
+}
+
+/**
+ * Takes over the fd. Throws when it cannot be adopted; it is the caller's then. (Methods of its own, where a class that extends
+ * the handle's would look better: V8 makes an object of a class that extends one of the engine's at nearly twice the price,
+ * 0.4 us more.)
+ */
 export function adoptHandle(fd: number): AdoptedHandle {
-  const handle = new AdoptedHandle(SOCKET);
+  const handle = new Handle(SOCKET) as AdoptedHandle;
   const error = handle.open(fd);
-  if (error === 0) return handle;
-  handle.close();
-  throw new Error(`cannot open fd ${fd}: ${errnoName(error)}`);
+  if (error !== 0) {
+    handle.close();
+    throw new Error(`cannot open fd ${fd}: ${errnoName(error)}`);
+  }
+  handle.holder = undefined;
+  handle.close = closeAndTell;
+  handle.reset = resetAndTell;
+  return handle;
 }
 
 /** A socket whose first input was read before it was made, and that is ended for less, and at once. */
@@ -104,7 +116,8 @@ export class AdoptedSocket extends Socket {
 
   constructor(handle: AdoptedHandle, options: SocketConstructorOpts & { pauseOnCreate?: boolean } = {}) {
     // `handle` is how net.Server makes sockets of what it accepts; the typings do not say so.
-    super({ readable: true, writable: true, ...options, handle } as object);
+    const whole: object = Object.assign(options, { readable: true, writable: true, handle });
+    super(whole);
     this.#handle = handle;
   }
 
@@ -193,7 +206,7 @@ export class AdoptedSocket extends Socket {
     if (this.isHeld) (this as { resetAndClosing?: boolean }).resetAndClosing = false;
     super._destroy(error, callback);
     // What has been moved to another thread (postMessage takes the handle, then destroys the socket) is never closed here.
-    if (!handle) setImmediate(() => this.#handle.fd < 0 && this.#handle.over());
+    if (!handle) setImmediate(() => this.#handle.fd < 0 && tellHolder(this.#handle));
   }
 }
 

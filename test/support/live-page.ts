@@ -53,7 +53,7 @@ export const screens: readonly Screen[] = [
 
 export async function visit(
   browser: Browser,
-  { live }: Opened,
+  { live }: Pick<Opened, 'live'>,
   screen: Screen,
 ): Promise<{ page: Page; said: string[] }> {
   const page = await browser.newPage({

@@ -239,7 +239,7 @@ needing('chromium', test.serial)('what a head says is words on the page, whateve
   const live = await startLive(stage, { rate: 10, out });
   t.teardown(() => live.close());
   t.deepEqual(asked, [], 'looking changes nothing');
-  const { page, said } = await visit(await browse(t), { stage, live, out }, screens[0]!);
+  const { page, said } = await visit(await browse(t), { live }, screens[0]!);
   await shows(page, "document.getElementById('deliveries').textContent.includes('<img src=x')");
   await page.click('#deliveries button[data-do=drain]');
   await shows(page, "document.getElementById('said').textContent.includes('<img src=x')");

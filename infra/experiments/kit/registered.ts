@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Lab } from '../../lab/lab.ts';
+import type { DeliveryStatus } from '../../../shared/status.ts';
+import type { Lab, LabDelivery } from '../../lab/lab.ts';
 
 const WITHIN_MS = 10_000;
 
@@ -7,9 +8,15 @@ const WITHIN_MS = 10_000;
 export async function allRegistered(lab: Lab): Promise<void> {
   const deadline = performance.now() + WITHIN_MS;
   while (performance.now() < deadline) {
-    const { deliveries } = await lab.head.status();
-    const isUp = (name: string) => deliveries.some((each) => each.name === name && each.state !== 'down');
-    if (lab.deliveries.every(({ name }) => isUp(name))) return;
+    const known = await Promise.all(lab.heads.map(async (head) => (await head.status()).deliveries));
+    if (lab.deliveries.every((delivery) => isUp(delivery, known))) return;
     await delay(20);
   }
+}
+
+/** `known`: of each head. Every one knows those that connections move to; one that gets fds is its own host's. */
+function isUp({ name, transport }: LabDelivery, known: readonly (readonly DeliveryStatus[])[]): boolean {
+  const at = (deliveries: readonly DeliveryStatus[]) =>
+    deliveries.some((each) => each.name === name && each.state !== 'down');
+  return transport === 'fd' ? known.some(at) : known.every(at);
 }

@@ -1,4 +1,5 @@
 import type { Mode, Transport } from '../../../shared/status.ts';
+import { askEach, drainAt } from '../../lab/heads.ts';
 import type { Lab, LabDelivery } from '../../lab/lab.ts';
 
 /**
@@ -43,7 +44,7 @@ export function waysOf(lab: Lab): Way[] {
     deliveries,
     async choose() {
       await only(lab, deliveries);
-      await lab.head.setMode(mode);
+      await askEach(lab.heads, (head) => head.setMode(mode));
     },
   });
   return [
@@ -80,9 +81,8 @@ export function waysOf(lab: Lab): Way[] {
 }
 
 /** Every other delivery drains. */
-async function only(lab: Lab, wanted: readonly LabDelivery[]): Promise<void> {
-  for (const delivery of lab.deliveries) await lab.head.drain(delivery.name, !wanted.includes(delivery));
-}
+const only = (lab: Lab, wanted: readonly LabDelivery[]): Promise<void> =>
+  drainAt(lab, (name) => !wanted.some((delivery) => delivery.name === name));
 
 /** Short names for answers: handoff-migrate is a handoff. */
 export const isHandoff = (way: string): boolean => way.startsWith('handoff-');

@@ -15,6 +15,8 @@ export type Action =
   | { readonly verb: 'cable'; readonly target: string; readonly cable: Cable };
 
 interface Known {
+  /** Of heads. */
+  readonly heads: readonly string[];
   /** Of deliveries. */
   readonly names: readonly string[];
   /** Hosts that have a cable. */
@@ -36,9 +38,11 @@ export function parseAction(text: string, known: Known): Action | { readonly pro
       : wrong(`there is no ${verb} "${target}"; ${suggest(target, all)}`);
   }
   const drains = ofDeliveries.includes(verb as never);
-  if (verb === 'upgrade' && target !== 'head') return wrong('only the head is upgraded: upgrade head');
-  if (target === 'head' && drains) return wrong(`deliveries are drained, as in ${verb} ${known.names[0]}`);
-  const those = drains ? known.names : ['head', ...known.names];
+  const isHead = known.heads.includes(target);
+  if (verb === 'upgrade' && !isHead && known.names.includes(target))
+    return wrong('only a head is upgraded: upgrade head');
+  if (isHead && drains) return wrong(`deliveries are drained, as in ${verb} ${known.names[0]}`);
+  const those = verb === 'upgrade' ? known.heads : drains ? known.names : [...known.heads, ...known.names];
   if (!those.includes(target)) return wrong(`there is no "${target}" here; ${suggest(target, those)}`);
   return { verb: verb as (typeof ofProcesses)[number], target };
 }

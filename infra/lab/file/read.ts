@@ -2,6 +2,7 @@
 import { basename, extname } from 'node:path';
 import { parseDuration } from '../../../shared/units.ts';
 import type { Cable, Link } from '../delay/wire.ts';
+import { headNames } from '../heads.ts';
 import { type Action, noCable, parseAction } from './actions.ts';
 import { type Document, readDocument } from './document.ts';
 import { suggest } from './nearest.ts';
@@ -37,7 +38,7 @@ export function checkLab(file: string, document: Document, on?: LabKindName): Re
   checkDeliveries(document, lab, kind);
   if (lab.heads > headsOf[kind])
     throw document.wrong(['heads'], `the ${kind} lab has one head; write heads: 1`);
-  const hosts = kind === 'loopback' ? [] : ['client', 'head', ...ownHosts(lab)];
+  const hosts = kind === 'loopback' ? [] : ['client', ...headNames(lab.heads), ...ownHosts(lab)];
   return {
     file,
     name: lab.name ?? nameOf(file),
@@ -101,13 +102,13 @@ function knownKeys(path: readonly (string | number)[]): string[] {
   return Object.keys(at?.properties ?? {});
 }
 
-function checkDeliveries(document: Document, { deliveries, ways }: LabFile, kind: LabKindName): void {
+function checkDeliveries(document: Document, { deliveries, ways, heads }: LabFile, kind: LabKindName): void {
   if (deliveries.length === 0)
     throw document.wrong(['deliveries'], 'a lab takes a delivery: write - name: d1 below it');
   for (const [index, { name }] of deliveries.entries()) {
     const place = ['deliveries', index, 'name'];
-    if (name === 'head' || name === 'client')
-      throw document.wrong(place, `"${name}" is a host that every lab has; give the delivery another name`);
+    if (name === 'client' || headNames(heads).includes(name))
+      throw document.wrong(place, `"${name}" is a host that the lab has; give the delivery another name`);
     if (deliveries.findIndex((each) => each.name === name) < index)
       throw document.wrong(place, `"${name}" is used twice; give one of the two another name`);
   }
@@ -171,11 +172,12 @@ const toLink = ({ delay, jitter, loss, rate }: Omit<FileCable, 'out' | 'in'>): L
 
 function readTimetable(
   document: Document,
-  { timetable = {}, deliveries }: LabFile,
+  { timetable = {}, deliveries, heads: count }: LabFile,
   kind: LabKindName,
   hosts: readonly string[],
 ): Step[] {
   const names = deliveries.map(({ name }) => name);
+  const heads = headNames(count);
   const placed = Object.entries(timetable).flatMap(([when, said]) => {
     const [, text = ''] = /^at\s+(\S+)$/.exec(when) ?? [];
     const atMs = text === '0' || /[a-z]$/.test(text) ? parseDuration(text) : undefined;
@@ -184,7 +186,7 @@ function readTimetable(
     const list = typeof said === 'string' ? [said] : said;
     return list.map((step, index) => {
       const place = typeof said === 'string' ? ['timetable', when] : ['timetable', when, index];
-      const action = parseAction(step, { names, hosts });
+      const action = parseAction(step, { heads, names, hosts });
       const problem = 'problem' in action ? action.problem : cannot(action, kind);
       if (problem !== undefined || 'problem' in action) throw document.wrong(place, problem!);
       return { atMs, action, text: step.trim(), place };
@@ -193,7 +195,7 @@ function readTimetable(
   placed.sort((one, other) => one.atMs - other.atMs);
   const state = new Map<string, 'up' | 'down' | 'frozen'>();
   for (const { action, place, text } of placed) {
-    const problem = outOfPlace(action, state);
+    const problem = outOfPlace(action, state, heads);
     if (problem !== undefined) throw document.wrong(place, `"${text}": ${problem}`);
   }
   return placed.map(({ atMs, action, text }) => ({ atMs, action, text }));
@@ -209,13 +211,14 @@ function cannot(action: Action, kind: LabKindName): string | undefined {
 type State = 'up' | 'down' | 'frozen';
 
 /** What cannot be by then: `state` has what each process is, and is brought forward. */
-function outOfPlace(action: Action, state: Map<string, State>): string | undefined {
+function outOfPlace(action: Action, state: Map<string, State>, heads: readonly string[]): string | undefined {
   const { verb } = action;
   if ('cable' in action) return undefined;
-  const asksHead = ['mode', 'policy', 'drain', 'undrain', 'upgrade'].includes(verb);
-  const head = state.get('head') ?? 'up';
-  if (asksHead && head !== 'up')
-    return `the head is ${head === 'down' ? 'gone' : 'frozen'} then; write ${mend[head]} head before`;
+  const asked = verb === 'upgrade' ? [action.target] : heads;
+  const states = asked.map((name) => state.get(name) ?? 'up');
+  const [head] = states;
+  if (asksHeads.has(verb) && head && head !== 'up' && !states.includes('up'))
+    return `${asked.length > 1 ? 'no head runs' : `the ${asked[0]} is ${head === 'down' ? 'gone' : 'frozen'}`} then; write ${mend[head]} ${asked[0]} before`;
   if ('value' in action || action.verb === 'drain' || action.verb === 'undrain') return undefined;
   const { target } = action;
   const now = state.get(target) ?? 'up';
@@ -226,6 +229,7 @@ function outOfPlace(action: Action, state: Map<string, State>): string | undefin
   return undefined;
 }
 
+const asksHeads = new Set<Action['verb']>(['mode', 'policy', 'drain', 'undrain', 'upgrade']);
 const mend = { down: 'start', frozen: 'continue' } as const;
 const after = {
   kill: 'down',

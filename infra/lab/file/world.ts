@@ -7,7 +7,8 @@ import { flagOf, headSchema } from '../../../shared/config.ts';
 import type { Mode } from '../../../shared/status.ts';
 import { reload } from '../../admin-client.ts';
 import { allRegistered } from '../../experiments/kit/registered.ts';
-import type { Host, Lab, LabOptions } from '../lab.ts';
+import { askEach, drainAt, headNames } from '../heads.ts';
+import type { Host, Lab, LabHead, LabOptions } from '../lab.ts';
 import type { WantedDelivery } from '../wanted.ts';
 import type { Action } from './actions.ts';
 import type { ReadLab, Step } from './read.ts';
@@ -81,40 +82,53 @@ export class World {
   }
 
   async #perform(action: Action): Promise<void> {
-    const { head } = this.lab;
     if ('value' in action) {
-      if (action.verb === 'mode') return await head.setMode(action.value as Mode);
+      if (action.verb === 'mode')
+        return await askEach(this.#running, (head) => head.setMode(action.value as Mode));
       this.#policyChanged = true;
       await this.#config!.write(action.value);
-      return void (await reload(head.admin));
+      return await askEach(this.#running, (head) => reload(head.admin));
     }
     if ('cable' in action) {
       this.#changed.add(action.target);
       return await this.#host(action.target).setLink(action.cable);
     }
     const { verb, target } = action;
-    if (verb === 'drain' || verb === 'undrain') return await head.drain(target, verb === 'drain');
-    if (verb === 'upgrade') return void (await head.upgrade());
+    if (verb === 'drain' || verb === 'undrain')
+      return await askEach(this.#running, (head) => head.drain(target, verb === 'drain'));
+    const head = this.#head(target);
+    if (verb === 'upgrade') return void (await head!.upgrade());
     if (verb === 'freeze') this.#frozen.add(target);
     if (verb === 'kill' || verb === 'stop') this.#ended.add(target);
     const delivery = this.lab.deliveries.find(({ name }) => name === target);
-    const process = delivery ?? head;
+    const process = (delivery ?? head)!;
     if (verb === 'freeze') return await process.freeze();
     if (verb === 'continue') {
       await process.resume();
       return void this.#frozen.delete(target);
     }
     if (verb === 'start') {
-      await (delivery ? delivery.restart() : head.start());
+      await (delivery ? delivery.restart() : head!.start());
       return void this.#ended.delete(target);
     }
-    await (delivery ? delivery[verb]() : head.end(verb));
+    await (delivery ? delivery[verb]() : head!.end(verb));
     this.#frozen.delete(target);
+  }
+
+  #head(name: string): LabHead | undefined {
+    return this.lab.heads[headNames(this.lab.heads.length).indexOf(name)];
+  }
+
+  /** Those that can be asked. */
+  get #running(): readonly LabHead[] {
+    const names = headNames(this.lab.heads.length);
+    return this.lab.heads.filter((_, at) => !this.#ended.has(names[at]!) && !this.#frozen.has(names[at]!));
   }
 
   #host(name: string): Host {
     if (name === 'client') return this.lab.client;
-    if (name === 'head') return this.lab.head.host;
+    const head = this.#head(name);
+    if (head) return head.host;
     return this.lab.deliveries.find((each) => each.name === name)!.host;
   }
 
@@ -122,19 +136,18 @@ export class World {
   async restore(): Promise<void> {
     for (const name of this.#changed) await this.#host(name).setLink(this.#read.cables[name] ?? {});
     const process = (name: string) => this.lab.deliveries.find((each) => each.name === name);
-    for (const name of this.#frozen) await (process(name) ?? this.lab.head).resume();
-    if (this.#ended.has('head')) await this.lab.head.start();
+    for (const name of this.#frozen) await (process(name) ?? this.#head(name))!.resume();
+    if (this.#policyChanged) await this.#config!.write(policyOf(this.#read));
+    // Heads first: deliveries wait for one that welcomes them.
+    for (const name of this.#ended) await this.#head(name)?.start();
     for (const name of this.#ended) await process(name)?.restart();
-    if (this.#policyChanged) {
-      await this.#config!.write(policyOf(this.#read));
-      await reload(this.lab.head.admin);
-    }
+    if (this.#policyChanged) await askEach(this.lab.heads, (head) => reload(head.admin));
     this.#changed.clear();
     this.#frozen.clear();
     this.#ended.clear();
     this.#policyChanged = false;
     await allRegistered(this.lab);
-    for (const { name } of this.lab.deliveries) await this.lab.head.drain(name, false);
+    await drainAt(this.lab, () => false);
   }
 }
 

@@ -169,6 +169,26 @@ const wrong: [title: string, text: string, place: string, says: RegExp, on?: Lab
   ['a move on loopback', `${two}ways: [handoff-migrate]\n`, '4:8', /use --on netns/],
   ['an fd to another host', `${two}ways: [direct, handoff-fd]\n`, '4:16', /write host: head/, 'netns'],
   ['two heads', `heads: 2\n${two}`, '1:8', /loopback lab has one head; write heads: 1/],
+  [
+    'a second head where there is one',
+    `${two}timetable: { at 1s: kill head2 }\n`,
+    '4:21',
+    /no "head2" here; did you mean head/,
+  ],
+  [
+    'a mode when no head of two runs',
+    `heads: 2\n${two}timetable:\n  at 1s: kill head\n  at 2s: [mode redirect, freeze head2]\n  at 3s: mode handoff\n`,
+    '8:10',
+    /no head runs then; write start head before/,
+    'netns',
+  ],
+  [
+    'a delivery that is called like a head',
+    'heads: 2\ndeliveries: [{ name: head2 }]\n',
+    '2:22',
+    /host that the lab has/,
+    'netns',
+  ],
   ['three heads', `heads: 3\n${two}`, '1:8', /from 1 to 2/],
   [
     'an arrival that there is not',

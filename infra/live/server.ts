@@ -17,6 +17,7 @@ const files: Readonly<Record<string, readonly [url: string, type: string]>> = {
   '': ['./page/index.html', 'text/html; charset=utf-8'],
   'uPlot.js': ['uplot/dist/uPlot.esm.js', 'text/javascript; charset=utf-8'],
   'uPlot.css': ['uplot/dist/uPlot.min.css', 'text/css; charset=utf-8'],
+  'palette.css': ['../report/page/palette.css', 'text/css; charset=utf-8'],
   'live.css': ['./page/live.css', 'text/css; charset=utf-8'],
   ...Object.fromEntries(
     ['main', 'stream', 'history', 'charts', 'heat', 'journey', 'layouts', 'controls', 'places', 'words'].map(

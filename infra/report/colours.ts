@@ -1,4 +1,4 @@
-/** page.css gives the colours in this order; what is none of these takes the places behind them. */
+/** palette.css gives the colours in this order; what is none of these takes the places behind them. */
 const ways = ['direct', 'handoff-fd', 'redirect', 'created', 'handoff-migrate'];
 const PLACES = 9;
 

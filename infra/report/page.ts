@@ -9,10 +9,11 @@ import { caseTable, charts, comparisons, costs, distributions, list, tables } fr
 /** A page that needs nothing else: no network, no other file. */
 export async function renderShell(title: string, body: readonly Html[], data: PageData): Promise<string> {
   const read = (url: string) => readFile(new URL(url), 'utf8');
-  const [plotScript, plotStyle, script, style] = await Promise.all([
+  const [plotScript, plotStyle, script, palette, style] = await Promise.all([
     read(import.meta.resolve('uplot/dist/uPlot.iife.min.js')),
     read(import.meta.resolve('uplot/dist/uPlot.min.css')),
     read(import.meta.resolve('./page/page.js')),
+    read(import.meta.resolve('./page/palette.css')),
     read(import.meta.resolve('./page/page.css')),
   ]);
   const page = html`<!doctype html>
@@ -25,6 +26,7 @@ export async function renderShell(title: string, body: readonly Html[], data: Pa
 <link rel="icon" href="data:,">
 <title>${title}</title>
 <style>${embedStyle(plotStyle)}</style>
+<style>${embedStyle(palette)}</style>
 <style>${embedStyle(style)}</style>
 </head>
 <body>

@@ -81,10 +81,25 @@ const handoffSteps = [
   'finish',
 ] as const;
 
+/** Of a head and its successor, in the words of docs/model/takeover.pml; the subject is the socket between the two. */
+const takeOverSteps = [
+  // The predecessor's.
+  'handOver',
+  'frozen',
+  'depart',
+  'goOn',
+  // The successor's.
+  'takeOver',
+  'ready',
+  'confirm',
+  'standIn',
+  'giveUp',
+] as const;
+
 /** Of a thread. */
 const threadSteps = ['begin', 'end'] as const;
 
-export const transitions = [...migrationSteps, ...handoffSteps, ...threadSteps] as const;
+export const transitions = [...migrationSteps, ...handoffSteps, ...takeOverSteps, ...threadSteps] as const;
 export type Transition = (typeof transitions)[number];
 export type MigrationStep = (typeof migrationSteps)[number];
 

@@ -3,6 +3,8 @@
  * was sent before an end is read before it, what is sent after the reader has refused more fails, and a death closes both
  * directions. Either may die at any step, and a deadline may pass at any moment: a process that is not scheduled is a frozen one.
  *
+ * A run that is printed (spin -T) says its steps in the words of shared/trace.ts, for the checker of traces.
+ *
  * Checks that can be left out (-DNAME), and what then goes wrong:
  *
  *   NO_REFUSE    the predecessor decides by what it has read, and does not refuse more first: both are the head
@@ -41,12 +43,12 @@ inline check() {
 }
 
 inline killP() { pAlive = false; pActs = false; pHas = false }
-inline killS() { excused = true; sAlive = false; sActs = false; sHas = false }
+inline killS() { printf("TRACE 2 dies\n"); excused = true; sAlive = false; sActs = false; sHas = false }
 
 active proctype Predecessor() {
 	mtype heard = NONE;
 	{
-		down!SOCKETS;
+		atomic { printf("TRACE 1 handOver\n"); down!SOCKETS };
 		if
 		:: up?heard
 		:: sGone && empty(up)
@@ -60,6 +62,7 @@ active proctype Predecessor() {
 #ifndef NO_FREEZE
 		pActs = false;
 #endif
+		atomic { pAlive -> printf("TRACE 1 frozen\n") };
 		if
 		:: atomic { nfull(down) -> down!HANDED }
 		:: sGone -> goto decide
@@ -92,6 +95,7 @@ goOn:
 		:: else
 		fi;
 #endif
+		atomic { pAlive -> printf("TRACE 1 goOn\n") };
 #ifndef NO_KEPT
 		if
 		:: atomic { nfull(down) -> down!KEPT }
@@ -111,13 +115,13 @@ goOn:
 endServing:
 		false;
 depart:
-		pActs = false;
+		atomic { pAlive -> printf("TRACE 1 depart\n"); pActs = false };
 		if
 		:: atomic { nfull(down) -> down!DONE }
 		:: sGone
 		:: atomic { late > 0 -> late-- }
 		fi;
-		atomic { pClosed = true; killP() }
+		atomic { printf("TRACE 1 end\n"); pClosed = true; killP() }
 	} unless { !pAlive }
 }
 
@@ -130,7 +134,7 @@ active proctype Successor() {
 		:: atomic { late > 0 -> late-- }
 		fi;
 		if
-		:: heard == SOCKETS -> sHas = true
+		:: heard == SOCKETS -> printf("TRACE 2 takeOver\n"); sHas = true
 		:: else -> excused = true; goto give
 		fi;
 		/* It warms up, and may fail at that. */
@@ -139,8 +143,8 @@ active proctype Successor() {
 		:: atomic { late > 0 -> late--; excused = true }; goto give
 		fi;
 		if
-		:: atomic { !upShut && !pGone && nfull(up) -> up!READY }
-		:: upShut || pGone
+		:: atomic { !upShut && !pGone && nfull(up) -> printf("TRACE 2 ready\n"); up!READY }
+		:: atomic { upShut || pGone -> printf("TRACE 2 ready\n") }
 		fi;
 		if
 		:: down?heard
@@ -152,12 +156,12 @@ active proctype Successor() {
 		:: else
 		fi;
 		if
-		:: atomic { !upShut && !pGone -> up!CONFIRMED; sActs = true; check() };
+		:: atomic { !upShut && !pGone -> printf("TRACE 2 confirm\n"); up!CONFIRMED; sActs = true; check() };
 			/* The rest; who does not say that it was all is ended. */
 			if
 			:: down?heard
 			:: pGone && empty(down)
-			:: atomic { late > 0 -> late--; killP() }
+			:: atomic { late > 0 -> late--; printf("TRACE 1 dies\n"); killP() }
 			fi;
 			goto over
 		:: upShut || pGone ->
@@ -168,11 +172,17 @@ active proctype Successor() {
 		fi;
 standIn:
 #ifndef NO_STAND_IN
-		atomic { sActs = true; check() };
+		atomic { printf("TRACE 2 standIn\n"); sActs = true; check() };
 		goto over;
 #endif
 give:
-		atomic { sClosed = true; sAlive = false; sActs = false; sHas = false };
+		atomic {
+			if
+			:: sHas -> printf("TRACE 2 giveUp\n")
+			:: else
+			fi;
+			sClosed = true; sAlive = false; sActs = false; sHas = false
+		};
 over:
 		skip
 	} unless { !sAlive }
@@ -180,7 +190,7 @@ over:
 
 active proctype Deaths() {
 	do
-	:: atomic { deaths > 0 && pAlive -> deaths--; killP() }
+	:: atomic { deaths > 0 && pAlive -> deaths--; printf("TRACE 1 dies\n"); killP() }
 	:: atomic { deaths > 0 && sAlive -> deaths--; killS() }
 	:: break
 	od

@@ -1,8 +1,11 @@
 /** One end of the socket between a head and its successor: messages with fds, one after the other, each awaited for a bounded time. */
+
+import { socketCookie } from '../../shared/sys/cookie.ts';
 import { EAGAIN, ECONNRESET, EINTR, errnoName } from '../../shared/sys/libc.ts';
 import { createFdMessenger, type FdMessenger } from '../../shared/sys/pass-fds.ts';
 import { watchReadable } from '../../shared/sys/readiness.ts';
 import { closeFd, endReading } from '../../shared/sys/sockets.ts';
+import { trace } from '../../shared/trace.ts';
 import {
   encodeTakeOver,
   type FromPredecessor,
@@ -13,6 +16,10 @@ import { failure } from './faults.ts';
 
 /** While the other side has no room, how long until sending is tried again, milliseconds. */
 const AGAIN_MS = 1;
+
+/** What a trace calls the take-over: by the successor's end, which both have had. */
+export const nameOfTakeOver = (successorsEnd: number): string =>
+  trace ? `t${socketCookie(successorsEnd)}` : '';
 
 export interface Heard<In> {
   readonly message: In;
@@ -29,6 +36,11 @@ export class Pipe<In> {
   #isGone = false;
   #cancelled: Error | undefined;
   #cancel: ((error: Error) => void) | undefined;
+
+  /** What a trace calls the take-over; of the successor's end. */
+  get name(): string {
+    return nameOfTakeOver(this.#fd);
+  }
 
   /** Takes over the fd, which is non-blocking. `who` is at the other end. */
   constructor(fd: number, who: string, decode: (bytes: Uint8Array) => In) {

@@ -11,6 +11,7 @@ import { listenerOf } from '../../shared/sys/listener-of.ts';
 import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
 import { closeFd, duplicateFd } from '../../shared/sys/sockets.ts';
 import { peerCredentials, seqpacketPair } from '../../shared/sys/unix-sockets.ts';
+import { trace } from '../../shared/trace.ts';
 import {
   commonTakeOverVersion,
   decodeFromSuccessor,
@@ -20,7 +21,7 @@ import {
 import type { InheritedSocket } from '../inherited.ts';
 import type { PassedConnection } from '../worker-messages.ts';
 import { failure, killIfThere, refusal } from './faults.ts';
-import { Pipe } from './pipe.ts';
+import { nameOfTakeOver, Pipe } from './pipe.ts';
 
 /** For a successor to start and to warm up, milliseconds: emulated machines are slow. */
 const READY_WITHIN_MS = 60_000;
@@ -112,9 +113,9 @@ export class Succession {
       if (uid !== own) throw refusal(`user ${uid} asks, and it is a head of user ${own}`);
       this.#checkFree(pid);
       const version = commonTakeOverVersion(versions);
-      const end = answerWithPipe(socket, version);
+      const { end, name } = answerWithPipe(socket, version);
       this.#pipe = new Pipe(end, 'successor', decodeFromSuccessor);
-      this.#handing = this.#handOver(this.#pipe, pid);
+      this.#handing = this.#handOver(this.#pipe, pid, name);
     } catch (error) {
       const known = error instanceof BatonError ? error : failure((error as Error).message);
       this.#log.warn(known.message);
@@ -122,8 +123,9 @@ export class Succession {
     }
   }
 
-  async #handOver(pipe: Pipe<FromSuccessor>, pid: number): Promise<void> {
+  async #handOver(pipe: Pipe<FromSuccessor>, pid: number, name: string): Promise<void> {
     const since = performance.now();
+    trace?.say(name, 'handOver', pid);
     this.#log.info({ successor: pid }, 'a successor warms up');
     let frozen = 0;
     let count = 0;
@@ -137,13 +139,14 @@ export class Succession {
       );
       expect(await pipe.next(ready), 'ready');
       frozen = performance.now();
-      count = await this.#pass(pipe, frozen + CONFIRM_WITHIN_MS);
+      count = await this.#pass(pipe, frozen + CONFIRM_WITHIN_MS, name);
     } catch (error) {
       // Only now is it certain that it has not: what it may have said last is read, and what it says from here on fails there.
       if (pipe.refuseMore()?.message.type !== 'confirmed' || frozen === 0)
-        return await this.#goOn(pipe, pid, error);
+        return await this.#goOn(pipe, pid, name, error);
     }
     this.#over = true;
+    trace?.say(name, 'depart');
     const confirmed = performance.now();
     const rest = await this.#head.depart();
     try {
@@ -164,8 +167,9 @@ export class Succession {
   }
 
   /** Passes on all that there is; resolves when it is the successor's. */
-  async #pass(pipe: Pipe<FromSuccessor>, deadline: number): Promise<number> {
+  async #pass(pipe: Pipe<FromSuccessor>, deadline: number, name: string): Promise<number> {
     const connections = await within(this.#head.freeze(), deadline);
+    trace?.say(name, 'frozen');
     await this.#send(pipe, connections, deadline);
     const { mode, deliveries } = this.#head;
     await pipe.send(
@@ -192,8 +196,9 @@ export class Succession {
     }
   }
 
-  async #goOn(pipe: Pipe<FromSuccessor>, pid: number, error: unknown): Promise<void> {
+  async #goOn(pipe: Pipe<FromSuccessor>, pid: number, name: string, error: unknown): Promise<void> {
     const reason = (error as Error).message;
+    trace?.say(name, 'goOn');
     try {
       await pipe.send({ type: 'kept', reason: reason.slice(0, 1000) }, performance.now());
     } catch {
@@ -239,18 +244,19 @@ function expect({ message, fds }: Awaited<ReturnType<Pipe<FromSuccessor>['next']
   );
 }
 
-/** Answers with one end of a new pair of sockets; the other. */
-function answerWithPipe(socket: Socket, version: number): number {
+/** Answers with one end of a new pair of sockets; the other, and what a trace calls the pair. */
+function answerWithPipe(socket: Socket, version: number): { readonly end: number; readonly name: string } {
   const own = duplicateFd(listenerOf(socket));
   // From here on the answer has an fd with it, which Node can not send.
   socket.destroy();
   const [end, theirs] = seqpacketPair();
   try {
+    const name = nameOfTakeOver(theirs);
     const messenger = createFdMessenger(256);
     const text = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: baton-take-over/${version}\r\n\r\n`;
     messenger.fds[0] = theirs;
     if (messenger.send(own, messenger.bytes.write(text), 1) < 0) throw failure('who asked went away');
-    return end;
+    return { end, name };
   } catch (error) {
     closeFd(end);
     throw error;

@@ -10,6 +10,7 @@ import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
 import { watchReadable } from '../../shared/sys/readiness.ts';
 import { closeFd, setCloseOnExec } from '../../shared/sys/sockets.ts';
 import { connectUnix, peerCredentials } from '../../shared/sys/unix-sockets.ts';
+import { trace } from '../../shared/trace.ts';
 import {
   decodeFromPredecessor,
   type FromPredecessor,
@@ -118,9 +119,13 @@ export class TakeOver {
   readonly #pipe: Pipe<FromPredecessor>;
   /** Of the predecessor. */
   readonly pid: number;
+  /** In a trace. */
+  readonly #name: string;
 
   constructor(pipe: Pipe<FromPredecessor>, inherited: Inherited, pid: number) {
     this.#pipe = pipe;
+    this.#name = pipe.name;
+    trace?.say(this.#name, 'takeOver', pid);
     this.inherited = inherited;
     this.pid = pid;
   }
@@ -134,10 +139,14 @@ export class TakeOver {
     let handed: (FromPredecessor & { type: 'handed' }) | undefined;
     try {
       const deadline = performance.now() + HAND_WITHIN_MS;
+      trace?.say(this.#name, 'ready');
       await this.#say('ready', deadline);
       while (!handed) {
         const heard = await this.#next(deadline);
-        if (!heard) return { connections, mode: undefined, deliveries: undefined };
+        if (!heard) {
+          trace?.say(this.#name, 'standIn');
+          return { connections, mode: undefined, deliveries: undefined };
+        }
         const { message, fds } = heard;
         if (message.type === 'connections') connections.push(...passedWith(message, fds));
         else fds.forEach(closeFd);
@@ -147,8 +156,12 @@ export class TakeOver {
       }
       if (handed.count !== connections.length)
         throw refusal(`${connections.length} connections came of ${handed.count}`);
+      const at = trace?.now();
       // Who does not hear it has died, or has said that it goes on.
-      if (!(await this.#say('confirmed', deadline))) await this.#next(deadline);
+      const isHeard = await this.#say('confirmed', deadline);
+      if (!isHeard) await this.#next(deadline);
+      if (at !== undefined)
+        trace?.sayAt(isHeard ? at : trace.now(), [[this.#name, isHeard ? 'confirm' : 'standIn']]);
       return { connections, mode: handed.mode, deliveries: handed.deliveries };
     } catch (error) {
       for (const { fd } of connections) closeFd(fd);
@@ -201,6 +214,7 @@ export class TakeOver {
   /** Gives up: the predecessor goes on. */
   async abort(error: unknown): Promise<void> {
     const reason = (error as Error).message.slice(0, 1000);
+    trace?.say(this.#name, 'giveUp');
     await this.#pipe.send({ type: 'failed', reason }, performance.now()).catch(() => {});
     this.inherited.closeRest();
     this.#pipe.close();

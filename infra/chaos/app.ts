@@ -10,6 +10,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { now } from './records.ts';
 
 const log = openSync(join(process.env.CHAOS_FOLDER!, `${process.pid}.served`), 'a', 0o600);
 const numbers = new WeakMap<Socket, number>();
@@ -21,7 +22,7 @@ export default function serve(request: IncomingMessage, response: ServerResponse
   numbers.set(socket, number);
   const url = new URL(request.url!, 'http://x');
   const id = url.pathname.slice(1);
-  writeSync(log, `${JSON.stringify({ id, pid: process.pid, connection: number, at: Date.now() })}\n`);
+  writeSync(log, `${JSON.stringify({ id, pid: process.pid, connection: number, at: now() })}\n`);
   answer(url, id, request, response).catch(() => response.destroy());
 }
 

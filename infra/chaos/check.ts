@@ -1,6 +1,7 @@
 /** Holds what clients and applications have written down against each other, and against what the faults may cost. */
+import { mayHaveMoved } from './circumstances.ts';
 import { allowedBy, type Visit } from './costs.ts';
-import type { Happened } from './faults.ts';
+import type { Happened } from './happened.ts';
 import type { Asked, Records, Served } from './records.ts';
 
 export interface Found {
@@ -21,7 +22,7 @@ export function checkVisits(
   const allowed = new Map<string, number>();
   const count = (row: string) => allowed.set(row, (allowed.get(row) ?? 0) + 1);
   const servedOf = Map.groupBy(served, ({ id }) => id);
-  const owners = ownersOf(asked, ended, servedOf, violations);
+  const owners = ownersOf(asked, ended, servedOf, happened, violations);
   const killed = new Set(happened.filter(({ kind }) => kind === 'kill').map(({ pid }) => pid));
   let succeeded = 0;
   for (const one of asked) {
@@ -47,12 +48,12 @@ export function checkVisits(
       asked: one,
       ended: end,
       served: by,
-      owner: owners.get(one.connection) ?? by[0]?.pid,
+      owner: by[0] ?? owners.get(one.connection),
     };
     const row = allowedBy(visit, happened, deliveries);
     if (row === undefined)
       say(
-        `${end.result} at ${end.to}, ${by[0] ? `served by ${by[0].pid} at ${by[0].at}` : 'served by nobody'}, owner ${visit.owner ?? 'unknown'}, hops ${end.hops.join(',') || '-'}; no row of the tables allows it`,
+        `${end.result} at ${end.to}, ${by[0] ? `served by ${by[0].pid} at ${by[0].at}` : 'served by nobody'}, owner ${visit.owner?.pid ?? 'unknown'}, hops ${end.hops.join(',') || '-'}; no row of the tables allows it`,
       );
     else count(`${end.result}: ${row}`);
   }
@@ -62,22 +63,25 @@ export function checkVisits(
 const describe = ({ id, kind, from, turn, connected }: Asked) =>
   `${id} (${kind}, turn ${turn}, connected ${connected}) at ${from}`;
 
-/** By connection. A connection has one application: two of them are a violation. */
+/** Who served each connection last. It has one application, unless that has given it back: two of them are a violation. */
 function ownersOf(
   asked: readonly Asked[],
   ended: Records['ended'],
   servedOf: ReadonlyMap<string, readonly Served[]>,
+  happened: readonly Happened[],
   violations: string[],
-): Map<string, number> {
-  const owners = new Map<string, number>();
+): Map<string, Served> {
+  const owners = new Map<string, Served>();
   for (const { id, connection } of asked) {
     // Who followed a redirect was answered on another connection.
     if ((ended.get(id)?.hops.length ?? 0) > 0) continue;
-    for (const { pid } of servedOf.get(id) ?? []) {
+    for (const one of servedOf.get(id) ?? []) {
       const owner = owners.get(connection);
-      if (owner !== undefined && owner !== pid)
-        violations.push(`connection ${connection}: served by ${owner} and by ${pid}`);
-      owners.set(connection, pid);
+      if (owner && owner.pid !== one.pid && !mayHaveMoved(owner, one.at, happened))
+        violations.push(
+          `connection ${connection}: served by ${owner.pid} at ${owner.at} and by ${one.pid} at ${one.at}, and not given back`,
+        );
+      owners.set(connection, one);
     }
   }
   return owners;

@@ -1,16 +1,32 @@
 /**
- * What a fault may cost, by the tables of docs/handoff.md and docs/migration.md and the README, a row of this table each: which
- * visits, and how they may fail. What no row allows is a fault of Baton's. There is no share that may fail.
+ * What a fault may cost, by the tables of docs/handoff.md, migration.md, moving.md and upgrade.md and the README, a row of this
+ * table each: which visits, and how they may fail. What no row allows is a fault of Baton's. There is no share that may fail.
  */
-import type { Happened } from './faults.ts';
+import {
+  heardBy,
+  hearsLate,
+  isBrief,
+  isCable,
+  isDelivery,
+  isHead,
+  isHeadLost,
+  isKill,
+  isSilence,
+  mayHaveMoved,
+  nobodyCould,
+  overlaps,
+  RETRANSMITTED_MS,
+} from './circumstances.ts';
+import type { Happened } from './happened.ts';
+import { PAUSE_MAX_MS } from './plans.ts';
 import type { Asked, Ended, Served } from './records.ts';
 
 export interface Visit {
   readonly asked: Asked;
   readonly ended: Ended;
   readonly served: readonly Served[];
-  /** Whose its connection is, as far as anybody has said: the process that served this or another request on it. */
-  readonly owner: number | undefined;
+  /** Who served this, or the request before it on its connection, as far as anybody has said. */
+  readonly owner: Served | undefined;
 }
 
 interface Cost {
@@ -22,26 +38,18 @@ interface Cost {
   readonly whom: (visit: Visit, fault: Happened, all: readonly Happened[]) => boolean;
 }
 
-const isHead = ({ target }: Happened) => target === 'head';
-const isDelivery = ({ target }: Happened) => /^[dl]\d+$/.test(target);
-const isCable = ({ kind }: Happened) => kind === 'linkDown' || kind === 'linkBad';
-/** The lab stops what does not end by itself in this time with SIGKILL. */
-const PATIENCE_MS = 4900;
-const isKill = ({ kind, from, gone }: Happened) =>
-  kind === 'kill' || (kind === 'stop' && gone !== undefined && gone - from >= PATIENCE_MS);
 const isUnserved = ({ served }: Visit) => served.length === 0;
 const isNobodys = (visit: Visit) => isUnserved(visit) && visit.owner === undefined;
 const isRedirected = ({ ended }: Visit) => ended.hops.length > 0;
+/** It may have been given back by the one that had it, and be another's by now, or the head's. */
+const mayBeOnItsWay = ({ owner, ended }: Visit, all: readonly Happened[]) =>
+  owner !== undefined && mayHaveMoved(owner, ended.to, all);
+const mayBeAt = (visit: Visit, pid: number, all: readonly Happened[]) =>
+  visit.owner === undefined || visit.owner.pid === pid || (isUnserved(visit) && mayBeOnItsWay(visit, all));
 
-/** Of Node's servers; and the longest pause of a client before it asks again. */
+/** Of Node's servers. */
 const KEPT_ALIVE_MS = 5000;
-const PAUSE_MAX_MS = 600;
 const BROKEN_OFF = ['reset', 'closed_early'];
-const STALL_TIMEOUT_MS = 2000;
-/** So long that a head and a remote delivery may give each other up (questions are under way for a part of the timeout). */
-const isSilence = ({ kind, target, from, mended }: Happened) =>
-  ((kind === 'linkDown' && target !== 'client') || (kind === 'freeze' && /^(head|d\d+)$/.test(target))) &&
-  mended - from > STALL_TIMEOUT_MS / 2;
 
 const costs: readonly Cost[] = [
   {
@@ -49,7 +57,7 @@ const costs: readonly Cost[] = [
     of: (fault) => isDelivery(fault) && isKill(fault),
     fails: BROKEN_OFF,
     during: 'onset',
-    whom: ({ owner }, { pid }) => owner === undefined || owner === pid,
+    whom: (visit, { pid }, all) => mayBeAt(visit, pid, all),
   },
   {
     row: 'README: 307, at a delivery that is up: it was, when the client was told',
@@ -64,8 +72,8 @@ const costs: readonly Cost[] = [
     of: (fault) => isDelivery(fault) && fault.kind === 'stop',
     fails: BROKEN_OFF,
     during: 'onset',
-    whom: (visit, { pid }) =>
-      visit.asked.turn > 0 && isUnserved(visit) && !visit.ended.begun && visit.owner === pid,
+    whom: (visit, { pid }, all) =>
+      visit.asked.turn > 0 && isUnserved(visit) && !visit.ended.begun && mayBeAt(visit, pid, all),
   },
   {
     row: 'migration.md: it is dropped, or cannot be heard, after commit and before live',
@@ -76,14 +84,28 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'handoff.md and migration.md: the head is killed: what it had accepted and neither answered nor handed over',
-    of: (fault) => isHead(fault) && isKill(fault),
+    of: isHeadLost,
     fails: BROKEN_OFF,
     during: 'onset',
     whom: isNobodys,
   },
   {
+    row: 'moving.md: the head dies after moved',
+    of: isHeadLost,
+    fails: BROKEN_OFF,
+    during: 'onset',
+    whom: (visit, _, all) => isUnserved(visit) && mayBeOnItsWay(visit, all),
+  },
+  {
+    row: 'upgrade.md: the predecessor dies: what it had accepted and had not passed on',
+    of: ({ kind, cut }) => kind === 'upgradeCut' && cut?.who === 'predecessor',
+    fails: BROKEN_OFF,
+    during: 'onset',
+    whom: (visit, _, all) => isNobodys(visit) || (isUnserved(visit) && mayBeOnItsWay(visit, all)),
+  },
+  {
     row: 'handoff.md, One head after another: until the next one listens nobody does',
-    of: (fault) => isHead(fault) && (fault.kind === 'kill' || fault.kind === 'stop'),
+    of: (fault) => isHeadLost(fault) || (isHead(fault) && fault.kind === 'stop'),
     fails: ['refused'],
     during: 'onset',
     whom: isNobodys,
@@ -125,17 +147,12 @@ const costs: readonly Cost[] = [
     of: isKill,
     fails: ['timeout'],
     during: 'onset',
-    whom: ({ owner }, fault, all) => hearsLate(fault, all) && (owner === undefined || owner === fault.pid),
+    whom: (visit, fault, all) => hearsLate(fault, all) && mayBeAt(visit, fault.pid, all),
   },
 ];
 
 /** Never allowed, whatever happened: the words of visitors-main.ts. */
 const never = ['answer_of_another', 'heard_otherwise', 'wrong_length', 'bad_answer'];
-
-/** Clocks are the same; what is written down a moment after it happened is not. */
-const SLACK_MS = 150;
-/** TCP asks again after a second, and doubles. */
-const RETRANSMITTED_MS = 4000;
 
 /** The row that allows it. */
 export function allowedBy(
@@ -161,74 +178,4 @@ export function allowedBy(
   if (isBrief(asked.connected, ended.to, happened))
     return 'handoff.md, One head after another: one that is told to stop at once has no delivery yet';
   return undefined;
-}
-
-const overlaps = (from: number, to: number, start: number, end: number) =>
-  from <= end + SLACK_MS && to >= start - SLACK_MS;
-
-/** On cables that were bad then, or so shortly before that TCP had not caught up. */
-const onBadCables = (fault: Happened, all: readonly Happened[]) =>
-  all.filter(
-    (other) =>
-      isCable(other) && overlaps(fault.from, fault.begun, other.from, other.mended + RETRANSMITTED_MS),
-  );
-const hearsLate = (fault: Happened, all: readonly Happened[]) => onBadCables(fault, all).length > 0;
-
-/**
- * Until when connections may still be given to who has ended: a head that is frozen does not hear of it, nor one to which the
- * cables are bad.
- */
-function heardBy(fault: Happened, all: readonly Happened[]): number {
-  const frozen = all.filter(
-    (other) =>
-      isHead(other) && other.kind === 'freeze' && overlaps(fault.from, fault.begun, other.from, other.mended),
-  );
-  const isRemote = fault.target.startsWith('d');
-  const between = onBadCables(fault, all).filter(
-    ({ target }) => isRemote && (target === 'head' || target === fault.target),
-  );
-  return Math.max(
-    fault.begun,
-    ...frozen.map(({ mended }) => mended),
-    ...between.map(({ mended }) => mended + RETRANSMITTED_MS),
-  );
-}
-
-/** A head was told to stop before deliveries can have come to it. */
-const isBrief = (from: number, to: number, happened: readonly Happened[]) =>
-  happened.some(
-    (stop) =>
-      isHead(stop) &&
-      stop.kind === 'stop' &&
-      overlaps(from, to, stop.from, stop.begun) &&
-      happened.some(
-        (start) =>
-          start !== stop &&
-          isHead(start) &&
-          stop.from >= start.begun &&
-          stop.from - start.begun < BACK_AFTER_MS,
-      ),
-  );
-
-/** Until it has registered again. */
-const BACK_AFTER_MS = 2000;
-
-/** Each delivery was away at some moment of the visit's life. */
-function nobodyCould(
-  from: number,
-  to: number,
-  happened: readonly Happened[],
-  deliveries: readonly string[],
-): boolean {
-  const away = happened.filter(
-    (fault) =>
-      fault.kind !== 'mode' &&
-      fault.kind !== 'cookiesFailed' &&
-      overlaps(from, to, fault.from, fault.mended + BACK_AFTER_MS),
-  );
-  // Nobody hears a remote delivery when the head's cable is down.
-  const isCut = away.some(({ kind, target }) => kind.startsWith('link') && target === 'head');
-  return deliveries.every(
-    (name) => away.some(({ target }) => target === name) || (isCut && name.startsWith('d')),
-  );
 }

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseHostPort } from '../../shared/units.ts';
 import { ResponseParser } from '../visits/response.ts';
 import type { Plan } from './plans.ts';
+import { now } from './records.ts';
 
 export interface Got {
   status: number;
@@ -28,7 +29,7 @@ let connections = 0;
 export class Line {
   readonly #socket: Socket;
   readonly #number = ++connections;
-  readonly #connected = Date.now();
+  readonly #connected = now();
   #turn = -1;
   #isUsable = true;
   /** Of the request that it is asked at this moment. */
@@ -81,7 +82,7 @@ export class Line {
         if (failure !== undefined) got.failure = failure;
         resolve(got);
       };
-      const timer = setTimeout(() => finish('timeout'), Math.max(0, deadline - Date.now()));
+      const timer = setTimeout(() => finish('timeout'), Math.max(0, deadline - now()));
       const leaving =
         plan.leavesAfterMs === undefined ? undefined : setTimeout(() => finish('left'), plan.leavesAfterMs);
       this.#onEnd = finish;

@@ -7,7 +7,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { policyNames } from '../../head/choose/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { choice, number, whole } from '../cli/arguments.ts';
 import { runTool } from '../cli/tool.ts';
@@ -41,7 +40,7 @@ async function main(options: Options): Promise<void> {
   const first = options.seed ?? Math.floor(Math.random() * 2 ** 31);
   let left = options.minutes * 60_000;
   for (let seed = first; left > 0 && !signal.aborted; seed++, left -= RUN_MS) {
-    const schedule = makeSchedule(seed, Math.min(RUN_MS, left), placesOf(options.on), policyNames);
+    const schedule = makeSchedule(seed, Math.min(RUN_MS, left), placesOf(options.on));
     try {
       const outcome = await run(schedule, options);
       if (outcome.violations.length > 0) await tellFailure(schedule, options);

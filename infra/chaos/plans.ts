@@ -27,17 +27,30 @@ const plain = (kind: string, id: string, query: string, bytes = 0, readPauseMs =
   readPauseMs,
 });
 
-type Share = readonly [share: number, turns: number, make: Maker];
+/** A client's longest pause between two requests, milliseconds. */
+export const PAUSE_MAX_MS = 600;
 
-/** Which share of the visits, and how many such requests they make one after the other. */
+export interface Choice {
+  /** How many such requests it makes, one after the other, and the longest pause between two of them, milliseconds. */
+  readonly turns: number;
+  readonly pauseMs: number;
+  readonly make: Maker;
+}
+
+type Share = readonly [share: number, turns: number, make: Maker, pauseMs?: number];
+
+/** Which share of the visits makes what. */
 function sharesOf(random: Random): readonly Share[] {
   const between = (least: number, most: number) => least + random() * (most - least);
   return [
-    [0.3, 1, (id) => plain('short', id, '')],
+    [0.26, 1, (id) => plain('short', id, '')],
     [0.15, 4, (id) => plain('kept alive', id, '')],
+    // Through whatever happens to those who serve it, and without a pause in which it could be moved.
+    [0.05, 40, (id) => plain('kept for long', id, '')],
+    [0.01, 150, (id) => plain('never rests', id, '', 200), 0],
     [0.1, 1, (id) => plain('slow answer', id, `wait=${Math.floor(between(50, 2500))}&`)],
     [0.1, 1, (id) => plain('large', id, '', 100_000)],
-    [0.08, 1, (id) => plain('slow reader', id, '', 3_000_000, 20)],
+    [0.06, 1, (id) => plain('slow reader', id, '', 3_000_000, 20)],
     [
       0.1,
       1,
@@ -72,14 +85,14 @@ function sharesOf(random: Random): readonly Share[] {
 }
 
 /** The next visit: drawn by their shares. */
-export function createChoice(random: Random): () => readonly [turns: number, make: Maker] {
+export function createChoice(random: Random): () => Choice {
   const shares = sharesOf(random);
   return () => {
     let at = random();
-    for (const [share, turns, make] of shares) {
+    for (const [share, turns, make, pauseMs = PAUSE_MAX_MS] of shares) {
       at -= share;
-      if (at < 0) return [turns, make];
+      if (at < 0) return { turns, pauseMs, make };
     }
-    return [1, shares[0]![2]];
+    return { turns: 1, pauseMs: 0, make: shares[0]![2] };
   };
 }

@@ -2,6 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** Milliseconds of a clock that all processes of a kernel share and nobody sets: the time of day may jump. */
+export const now = (): number => Number(process.hrtime.bigint() / 1_000_000n);
+
 /** By a delivery's application, before it says anything to the client. */
 export interface Served {
   readonly id: string;
@@ -11,7 +14,7 @@ export interface Served {
   readonly at: number;
 }
 
-/** By a client: one request. Moments are milliseconds since 1970. */
+/** By a client: one request. Moments are those of `now`. */
 export interface Asked {
   readonly id: string;
   readonly kind: string;

@@ -1,10 +1,10 @@
 /** One run of chaos: a lab, clients, the faults of a schedule, and whether all that happened may happen. */
-import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { policyNames } from '../../head/choose/index.ts';
 import { BatonError } from '../../shared/errors.ts';
 import { readTcpExt } from '../../shared/sys/netstat.ts';
 import type { Lab } from '../lab/lab.ts';
@@ -13,9 +13,12 @@ import { type NetnsLab, startNetnsLab } from '../lab/netns.ts';
 import { isIdle, sampleHead } from '../soak/sample.ts';
 import { checkTraces } from '../trace/index.ts';
 import { checkVisits, type Found } from './check.ts';
-import { type Client, type Happened, inflict, type World } from './faults.ts';
-import { readRecords } from './records.ts';
-import { occupiedBy, type Places, type Schedule } from './schedule.ts';
+import { areClocksThere, prepareClocks } from './clocks.ts';
+import { type Happened, inflict } from './happened.ts';
+import type { Client, Places, World } from './kinds/kind.ts';
+import { isAlive } from './kinds/processes.ts';
+import { now, readRecords } from './records.ts';
+import { occupiedBy, type Schedule } from './schedule.ts';
 
 export const kinds = ['netns', 'loopback'] as const;
 export type ChaosKind = (typeof kinds)[number];
@@ -41,6 +44,8 @@ export const placesOf = (on: ChaosKind): Places => ({
   deliveries: on === 'netns' ? ['d1', 'd2', 'l1', 'l2'] : ['l1', 'l2', 'l3'],
   clients,
   cables: on === 'netns' ? ['client', 'head', 'd1', 'd2'] : [],
+  policies: policyNames,
+  clocks: areClocksThere(),
 });
 
 /** Of a visit: longer than faults and what TCP makes of them last. */
@@ -51,14 +56,16 @@ export async function runChaos(schedule: Schedule, options: ChaosOptions): Promi
   const folder = await mkdtemp(join(tmpdir(), 'baton-chaos-'));
   const trace = join(folder, 'trace');
   await mkdir(trace);
+  const clocks = schedule.faults.some(({ kind }) => kind === 'clock') ? prepareClocks(folder) : {};
   // Processes of the lab inherit them.
-  process.env.CHAOS_FOLDER = folder;
-  process.env.BATON_TRACE = trace;
+  const environment = { CHAOS_FOLDER: folder, BATON_TRACE: trace, ...clocks };
+  Object.assign(process.env, environment);
   try {
     const { happened, problems } = await runIn(schedule, options);
     const found = checkVisits(readRecords(folder), happened, placesOf(options.on).deliveries);
-    const killed = happened.filter(({ kind }) => kind === 'kill' || kind === 'stop').map(({ pid }) => pid);
-    const traced = checkTraces(trace, { killed }).faults.map((problem) => `trace: ${problem}`);
+    const traced = checkTraces(trace, { killed: killedIn(happened) }).faults.map(
+      (problem) => `trace: ${problem}`,
+    );
     const outcome = { ...found, violations: [...problems, ...found.violations, ...traced], happened };
     if (options.keep !== undefined && outcome.violations.length > 0) {
       await cp(folder, options.keep, { recursive: true });
@@ -66,11 +73,14 @@ export async function runChaos(schedule: Schedule, options: ChaosOptions): Promi
     }
     return outcome;
   } finally {
-    delete process.env.CHAOS_FOLDER;
-    delete process.env.BATON_TRACE;
+    for (const name of Object.keys(environment)) delete process.env[name];
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** Their last step may be missing. */
+const killedIn = (happened: readonly Happened[]): number[] =>
+  happened.flatMap(({ kind, pid, killed = 0 }) => [kind === 'kill' || kind === 'stop' ? pid : 0, killed]);
 
 async function runIn(
   schedule: Schedule,
@@ -80,7 +90,7 @@ async function runIn(
   const wanted = {
     mode: 'handoff',
     headArguments: schedule.head,
-    deliveryArguments: ['--app', program('app')],
+    deliveryArguments: ['--app', program('app'), ...schedule.delivery],
   } as const;
   const netns =
     on === 'netns'
@@ -105,7 +115,7 @@ async function runIn(
         name,
         await startClient(lab, name, schedule.seed + index, options.rate / clients.length),
       );
-    const began = Date.now();
+    const began = now();
     const over = new AbortController();
     const watching = [
       watchCounters(lab, over.signal, problems),
@@ -119,7 +129,7 @@ async function runIn(
         const before = occupiedBy(entry).map((place) => mended.get(place));
         for (const place of occupiedBy(entry)) mended.set(place, promise);
         try {
-          await pause(began + entry.at - Date.now(), signal);
+          await pause(began + entry.at - now(), signal);
           await Promise.all(before);
           if (!signal.aborted) happened.push(await inflict(entry, world, signal));
         } catch (error) {
@@ -131,7 +141,7 @@ async function runIn(
         }
       }),
     );
-    await pause(began + schedule.durationMs - Date.now(), signal);
+    await pause(began + schedule.durationMs - now(), signal);
     over.abort();
     await Promise.all(watching);
     await Promise.all([...world.clients.values()].map(endClient));
@@ -185,19 +195,19 @@ async function watchCounters(lab: Lab, over: AbortSignal, problems: string[]): P
 async function watchCookies(lab: Lab, over: AbortSignal, tell: (failed: Happened) => void): Promise<void> {
   const read = () => readTcpExt(['SyncookiesFailed'], lab.head.pid).SyncookiesFailed ?? undefined;
   let count = read();
-  let from = Date.now();
+  let from = now();
   while (!over.aborted) {
     await pause(500, over);
     const next = read();
     if (next === undefined) continue;
-    const now = Date.now();
+    const at = now();
     if (count !== undefined && next > count)
       tell({
         ...{ kind: 'cookiesFailed', target: 'head', at: 0, lasts: 0, pid: 0 },
-        ...{ from, begun: now, until: now, mended: now },
+        ...{ from, begun: at, until: at, mended: at },
       });
     count = next;
-    from = now;
+    from = at;
   }
 }
 
@@ -220,13 +230,3 @@ async function left(lab: Lab): Promise<string[]> {
     await delay(200);
   }
 }
-
-/** Not a zombie either. */
-const isAlive = (pid: number): boolean => {
-  if (!existsSync(`/proc/${pid}`)) return false;
-  try {
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return false;
-  }
-};

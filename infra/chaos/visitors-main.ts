@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom } from '../statistics/random.ts';
 import { type Got, Line } from './line.ts';
 import { createChoice, type Plan } from './plans.ts';
-import type { Asked, Ended } from './records.ts';
+import { type Asked, type Ended, now } from './records.ts';
 
 const [name, to, rateText, seedText, timeoutText] = process.argv.slice(2) as [
   string,
@@ -36,22 +36,22 @@ const write = (file: number, line: Asked | Ended) => writeSync(file, `${JSON.str
 
 /** One after the other on one connection; when that has ended between two requests, on the next one. */
 async function visit(): Promise<void> {
-  const [turns, make] = choose();
+  const { turns, pauseMs, make } = choose();
   let line: Line | undefined;
-  for (let turn = 0; turn < turns; turn++) {
+  for (let turn = 0; turn < turns && !(stopping && turn > 0); turn++) {
     if (line === undefined || !line.isUsable) line = new Line(to);
     const id = `${name}-${process.pid}-${++requests}`;
     const goesOn = await ask(line, id, make(id));
     if (goesOn === undefined) return;
     line = goesOn;
-    if (turn < turns - 1) await delay(random() * 600);
+    if (turn < turns - 1 && pauseMs > 0) await delay(random() * pauseMs);
   }
   line?.close();
 }
 
 /** Undefined when it failed; else the connection that answered. */
 async function ask(line: Line, id: string, plan: Plan): Promise<Line | undefined> {
-  const from = Date.now();
+  const from = now();
   const { number, turn, connected } = line.next();
   write(files.asked, {
     id,
@@ -79,7 +79,7 @@ async function ask(line: Line, id: string, plan: Plan): Promise<Line | undefined
     const by = result === 'ok' ? got.by : undefined;
     write(files.ended, {
       id,
-      to: Date.now(),
+      to: now(),
       result,
       begun: got.begun,
       hops,

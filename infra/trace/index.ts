@@ -9,6 +9,7 @@ import { Fates } from './fates.ts';
 import { LocalHandoff } from './local-handoff.ts';
 import { Migrations } from './migrations.ts';
 import { readSteps } from './steps.ts';
+import { TakeOvers } from './take-overs.ts';
 
 export interface TraceOptions {
   /** Processes that were killed: their last step may be missing, and what they held ended with them. */
@@ -38,7 +39,7 @@ export function checkTrace(text: string, { killed = [], running = [] }: TraceOpt
   const fates = new Fates(threads, killed, running);
   const migrations = new Migrations(fates);
   const local = new LocalHandoff(fates, migrations);
-  const rules = [migrations, local, new Credits()];
+  const rules = [migrations, local, new Credits(), new TakeOvers(fates)];
   const faults: string[] = [];
   for (const step of steps) {
     for (const rule of rules) {

@@ -22,6 +22,16 @@ export type Value =
 export const map = (fields: Readonly<Record<string, Value>>): ReadonlyMap<Value, Value> =>
   new Map(Object.entries(fields));
 
+/** A message as it is written, whatever it has in it. */
+export const fieldsOf = (message: object): Readonly<Record<string, Value>> =>
+  Object.fromEntries(Object.entries(message).map(([key, value]) => [key, plainly(value)]));
+
+function plainly(value: unknown): Value {
+  if (Array.isArray(value)) return value.map(plainly);
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value as Value;
+  return new Map(Object.entries(fieldsOf(value)));
+}
+
 /** The same map with one field less, another or one more, now and then. */
 export function disturbed(dice: Dice, fields: Readonly<Record<string, Value>>): Value {
   const all = new Map<Value, Value>(Object.entries(fields));

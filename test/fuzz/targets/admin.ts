@@ -14,6 +14,9 @@ import { hold, same, type Target } from '../target.ts';
 const directory = mkdtempSync(join(tmpdir(), 'baton-fuzz-'));
 const path = join(directory, 'admin.sock');
 const draining = new Map([['d1', false]]);
+let moving = false;
+let upgrades = 0;
+let takeOvers: string[] = [];
 let mode: Mode = 'handoff';
 const metrics = new Metrics();
 metrics.gauge('baton_deliveries', 'Deliveries.', (set) => set(draining.size));
@@ -25,16 +28,23 @@ const door = new AdminDoor(
     setMode(wanted) {
       mode = wanted;
     },
-    drain(name, on) {
+    drain(name, on, move) {
       if (!draining.has(name))
         throw new BatonError('UNKNOWN_DELIVERY', { name, known: [...draining.keys()].join(', ') });
       draining.set(name, on);
+      moving = on && move;
       return true;
     },
     reload: async () => ({ changed: [], restart: [] }),
     metrics,
-    upgrade: () => Promise.reject(new BatonError('TAKE_OVER_FAILED', { problem: 'there is no head' })),
-    takeOver: (socket) => void socket.destroy(),
+    upgrade() {
+      upgrades++;
+      return Promise.reject(new BatonError('TAKE_OVER_FAILED', { problem: 'there is no head' }));
+    },
+    takeOver(socket, versions) {
+      takeOvers.push(versions);
+      socket.destroy();
+    },
   },
   pino({ level: 'silent' }),
 );
@@ -46,6 +56,13 @@ const routes = [
   'GET /metrics',
   'PUT /mode',
   'POST /deliveries/d1/drain',
+  'POST /deliveries/d1/drain?move',
+  'POST /deliveries/d1/undrain?move',
+  'POST /reload',
+  'POST /upgrade',
+  'GET /upgrade',
+  'GET /take-over',
+  'POST /take-over',
   'POST /deliveries/d1/undrain',
   'POST /deliveries/%ff/drain',
   'DELETE /status',
@@ -76,6 +93,8 @@ export const admin: Target = {
     'Connection: close\r\n',
     'Expect: 100-continue\r\n',
     'Upgrade: x\r\nConnection: upgrade\r\n',
+    'Upgrade: baton-take-over/1\r\nConnection: Upgrade\r\n',
+    '?move',
     '\r\n\r\n',
     '{"mode":',
     'null',
@@ -98,13 +117,16 @@ export const admin: Target = {
             ])
           : '';
       const length = dice.mostly(body.length, body.length + 1, 0);
-      return `${route} HTTP/1.1\r\nHost: x\r\n${body === '' ? '' : `Content-Length: ${length}\r\n`}${dice.oneIn(4) ? 'Connection: close\r\n' : ''}\r\n${body}`;
+      return `${route} HTTP/1.1\r\nHost: x\r\n${body === '' ? '' : `Content-Length: ${length}\r\n`}${dice.oneIn(4) ? 'Connection: close\r\n' : route.endsWith('take-over') ? 'Connection: Upgrade\r\nUpgrade: baton-take-over/1\r\n' : ''}\r\n${body}`;
     });
     return Buffer.from(requests.join(''), 'latin1');
   },
   async check(input) {
     mode = 'handoff';
     draining.set('d1', false);
+    moving = false;
+    upgrades = 0;
+    takeOvers = [];
     const all = await ask(input);
     const statuses: number[] = [];
     const text = Buffer.from(input).toString('latin1');
@@ -121,6 +143,14 @@ export const admin: Target = {
       at = end;
     }
     hold(modes.includes(mode) && draining.size === 1, 'something else has changed');
+    // Nobody's word but these makes them.
+    if (moving) hold(text.includes('drain') && text.includes('?move'), 'it moves, and nobody has said so');
+    if (upgrades > 0)
+      hold(text.includes('POST ') && text.includes('/upgrade'), 'an upgrade that nobody asked for');
+    for (const versions of takeOvers) {
+      hold(text.includes('/take-over') && text.includes(versions.slice(0, 1)), `a take-over by ${versions}`);
+      hold(!/[\r\n\0]/.test(versions), `versions ${JSON.stringify(versions)}`);
+    }
     if (mode !== 'handoff') hold(text.includes(mode) && text.includes('PUT '), `the mode has become ${mode}`);
     // Others are served as before.
     const next = await ask(Buffer.from('GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'));

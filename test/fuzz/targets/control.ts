@@ -4,7 +4,7 @@ import {
   decodeFromHead,
   encodeControl,
 } from '../../../shared/wire/control.ts';
-import { disturbed, encode } from '../messagepack.ts';
+import { disturbed, encode, fieldsOf } from '../messagepack.ts';
 import { read } from '../refusals.ts';
 import { hold, same, type Target } from '../target.ts';
 
@@ -31,14 +31,27 @@ const samples = [
     active: 0,
     serves: ['shop.example', '*.img.example'],
   },
+  {
+    ...{ type: 'hello', version: 1, name: 'd1', pid: 1, credits: 1, weight: 1, direct: null, active: 0 },
+    moves: 'state',
+  },
+  {
+    ...{ type: 'hello', version: 2, name: 'd1', pid: 1, credits: 1, weight: 1, direct: 'd.example:443' },
+    ...{ active: 0, directTls: 'also', moves: 'plain' },
+  },
   { type: 'draining' },
   { type: 'pong', direct: 69 },
+  { type: 'pong', direct: 0, left: { busy: 2, stays: 1 } },
   { type: 'ended', count: 5 },
   { type: 'welcome', version: 1, session: '9f86d081', lanes: 69 },
+  { type: 'welcome', version: 2, session: '9f86d081', lanes: 1, moves: true },
+  { type: 'move', on: true },
+  { type: 'move', on: false },
   { type: 'refused', code: 'NAME_TAKEN', reason: 'a delivery of that name' },
   { type: 'ping' },
   { type: 'drained' },
   { type: 'dismissed', reason: 'stalled' },
+  { type: 'dismissed', reason: 'another head takes over', successor: true },
 ] as const;
 /** Every small number that a reader with a memory of records could take for one. */
 const canary = { type: 'pong', direct: 69 } as const;
@@ -58,7 +71,7 @@ export const control: Target = {
     ...Object.values(sample).filter((value) => typeof value === 'string'),
   ]),
   longest: CONTROL_MESSAGE_MAX + 2,
-  generate: (dice) => encode(dice, disturbed(dice, dice.pick(samples))),
+  generate: (dice) => encode(dice, disturbed(dice, fieldsOf(dice.pick(samples)))),
   check(input) {
     const outcomes = [decodeFromDelivery, decodeFromHead].map((decode) => {
       const outcome = read('PROTOCOL', () => decode(input));

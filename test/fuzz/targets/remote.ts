@@ -1,6 +1,12 @@
 import { SAVED_MAX } from '../../../shared/tcp-repair/index.ts';
+import { FLOW_KEY_SIZE } from '../../../shared/wire/remote/flow-key.ts';
 import { encodeFrame, FrameReader } from '../../../shared/wire/remote/frames.ts';
-import { checkFromRemote, checkToRemote, IDS_MAX } from '../../../shared/wire/remote/messages.ts';
+import {
+  checkFromRemote,
+  checkToRemote,
+  IDS_MAX,
+  REMOTE_VERSION,
+} from '../../../shared/wire/remote/messages.ts';
 import { disturbed, encode } from '../messagepack.ts';
 import { read } from '../refusals.ts';
 import { hold, same, type Target } from '../target.ts';
@@ -18,7 +24,12 @@ const samples = [
     active: 0,
     flows: 2,
   },
+  {
+    ...{ type: 'hello', version: REMOTE_VERSION, name: 'd1', pid: 69, credits: 100, weight: 1, direct: null },
+    ...{ active: 2, flows: 4_194_304, serves: ['shop.example', '*.img.example'], directTls: 'only' },
+  },
   { type: 'holding', ids: [1, 2], keys: Buffer.alloc(72) },
+  { type: 'holding', ids: [], keys: Buffer.alloc(0) },
   { type: 'adopted', id: 1, micros: 2.5 },
   { type: 'refused', id: 7, reason: 'no-memory' },
   { type: 'live', ids: [1, 2, 3] },
@@ -26,6 +37,7 @@ const samples = [
   { type: 'draining' },
   { type: 'pong', direct: 0 },
   { type: 'welcome', version: 1 },
+  { type: 'welcome', version: REMOTE_VERSION },
   { type: 'rejected', code: 'NAME_TAKEN', reason: 'of that name' },
   { type: 'adopt', id: 1, withinMs: 1000, state },
   { type: 'commit', id: 1 },
@@ -33,6 +45,7 @@ const samples = [
   { type: 'ping' },
   { type: 'drained' },
   { type: 'dismissed', reason: 'stalled' },
+  { type: 'dismissed', reason: 'another head takes over', successor: true },
 ] as const;
 
 /** Messages over a link: the look by hand and the schema tell the same, and numbers are what they are said to be. */
@@ -79,6 +92,7 @@ function needBounds(message: object): void {
           value.every((one) => Number.isSafeInteger(one) && one >= 0),
         `${key} ${value}`,
       );
+    if (key === 'keys') hold(value instanceof Uint8Array && value.length <= IDS_MAX * FLOW_KEY_SIZE, 'keys');
     if (key === 'micros' || key === 'withinMs') hold(Number.isFinite(value) && value >= 0, `${key} ${value}`);
     if (key === 'state')
       hold(value instanceof Uint8Array && value.length > 0 && value.length <= SAVED_MAX, 'state');

@@ -1,5 +1,4 @@
 import test, { type ExecutionContext } from 'ava';
-import { policyNames } from '../../../head/choose/index.ts';
 import { type ChaosKind, placesOf, runChaos } from '../../../infra/chaos/run.ts';
 import { makeSchedule } from '../../../infra/chaos/schedule.ts';
 import { BatonError } from '../../../shared/errors.ts';
@@ -9,7 +8,7 @@ const RATE = 40;
 
 async function survives(t: ExecutionContext, on: ChaosKind, seed: number): Promise<void> {
   t.timeout(360_000);
-  const schedule = makeSchedule(seed, 60_000, placesOf(on), policyNames);
+  const schedule = makeSchedule(seed, 60_000, placesOf(on));
   const run = () => runChaos(schedule, { on, rate: RATE, signal: AbortSignal.timeout(170_000) });
   // One whose own cable broke says nothing of Baton: once more.
   const { violations, asked, succeeded, happened } = await run().catch((error) =>

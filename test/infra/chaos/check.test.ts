@@ -1,6 +1,6 @@
 import test from 'ava';
 import { checkVisits } from '../../../infra/chaos/check.ts';
-import type { Happened } from '../../../infra/chaos/faults.ts';
+import type { Happened } from '../../../infra/chaos/happened.ts';
 import type { Asked, Ended, Records, Served } from '../../../infra/chaos/records.ts';
 
 const DELIVERIES = ['d1', 'l1'];
@@ -82,13 +82,64 @@ test('an answer by somebody else, by nobody, of another request or with other by
     t.regex(check(one(result, [D1]), fault('kill', 'd1', D1)).violations.join(), /no row/, result);
 });
 
-test('one connection that two applications served is found', (t) => {
-  const both = {
-    asked: [asked('a', { connection: 'c1-5-1' }), asked('b', { connection: 'c1-5-1', turn: 1 })],
-    ended: [ended('a', 'ok', { by: D1 }), ended('b', 'ok', { by: L1 })],
-    served: [served('a', D1), served('b', L1)],
-  };
-  t.regex(check(both).violations.join(), /connection c1-5-1: served by 11 and by 21/);
+const both = {
+  asked: [asked('a', { connection: 'c1-5-1' }), asked('b', { connection: 'c1-5-1', turn: 1 })],
+  ended: [ended('a', 'ok', { by: D1 }), ended('b', 'ok', { by: L1 })],
+  served: [served('a', D1), { ...served('b', L1), at: 1900 }],
+};
+
+test('one connection that two applications served is found, unless the first has given it back', (t) => {
+  const isFound = (...happened: Happened[]) =>
+    /connection c1-5-1: served by 11 at 1500 and by 21 at 1900, and not given back/.test(
+      check(both, ...happened).violations.join(),
+    );
+  const moved = fault('move', 'd1', D1, { outcome: 'moves' });
+  t.true(isFound());
+  t.false(isFound(moved));
+  t.false(isFound(fault('stop', 'd1', D1)), 'it gives back when it leaves');
+  t.true(isFound({ ...moved, outcome: 'stays' }), 'it could not');
+  t.true(isFound({ ...moved, from: 2500, begun: 2600, until: 2700, mended: 2800 }), 'it was told later');
+  t.true(isFound({ ...moved, from: 500, begun: 600, until: 700, mended: 800 }), 'and it was over before');
+  t.true(isFound(fault('move', 'l1', L1, { outcome: 'moves' })), 'another one was told');
+  t.true(isFound(fault('drain', 'd1', D1)), 'it was drained, and keeps what it has');
+  t.true(isFound(fault('upgrade', 'head', HEAD)), 'its head was replaced');
+});
+
+/** The second request on a connection whose first one d1 has served. */
+const second = (result: string, by: number[], more: Partial<Ended> = {}) => ({
+  asked: [asked('a', { connection: 'c1-5-1' }), asked('b', { connection: 'c1-5-1', turn: 1 })],
+  ended: [ended('a', 'ok', { by: D1 }), ended('b', result, more)],
+  served: [served('a', D1), ...by.map((pid) => ({ ...served('b', pid), at: 1900 }))],
+});
+
+test('what is given back may die with the head or with the next one that has it, and with nobody else', (t) => {
+  const moved = fault('move', 'd1', D1, { outcome: 'moves' });
+  const count = (...happened: Happened[]) => check(second('reset', []), ...happened).violations.length;
+  t.is(count(moved), 1, 'moving costs nobody anything');
+  for (const other of [fault('kill', 'head', HEAD), fault('kill', 'l1', L1)]) {
+    t.is(count(other), 1, other.target);
+    t.is(count(other, moved), 0, other.target);
+  }
+  // What somebody has served is that one's.
+  t.is(check(second('reset', [D1]), moved, fault('kill', 'l1', L1)).violations.length, 1);
+  t.is(check(second('timeout', []), moved).violations.length, 1, 'nobody may wait in vain');
+});
+
+test('an upgrade costs nobody anything, and one that is cut what the tables say of it', (t) => {
+  for (const result of ['reset', 'refused', 'closed_early', 'timeout', 'status_503'])
+    t.is(check(one(result, []), fault('upgrade', 'head', HEAD)).violations.length, 1, result);
+  const cut = (who: 'predecessor' | 'successor', outcome: string) =>
+    fault('upgradeCut', 'head', HEAD, { cut: { who, afterMs: 5 }, outcome });
+  t.is(check(one('reset', []), cut('successor', 'kept')).violations.length, 1, 'the head goes on');
+  t.is(check(one('reset', []), cut('predecessor', 'taken over')).violations.length, 0);
+  t.is(check(one('reset', [D1]), cut('predecessor', 'taken over')).violations.length, 1, 'not its own');
+  t.is(check(one('refused', []), cut('predecessor', 'taken over')).violations.length, 1, 'queues live on');
+  t.is(check(one('refused', []), cut('successor', 'lost')).violations.length, 0, 'nobody is there');
+});
+
+test('a clock that jumps costs nobody anything', (t) => {
+  for (const result of ['reset', 'closed_early', 'timeout', 'status_503'])
+    t.is(check(one(result, []), fault('clock', 'head', HEAD)).violations.length, 1, result);
 });
 
 test('a failure without a fault is found, and one that a fault may have cost is allowed', (t) => {

@@ -1,10 +1,17 @@
 import test from 'ava';
 import { policyNames } from '../../../head/choose/index.ts';
-import { halves, makeSchedule, scheduleSchema } from '../../../infra/chaos/schedule.ts';
+import { kindNames } from '../../../infra/chaos/kinds/index.ts';
+import { halves, makeSchedule, occupiedBy, scheduleSchema } from '../../../infra/chaos/schedule.ts';
 import { shrink } from '../../../infra/chaos/shrink.ts';
 
-const places = { deliveries: ['d1', 'd2', 'l1'], clients: ['c1'], cables: ['head', 'd1'] };
-const make = (seed: number) => makeSchedule(seed, 60_000, places, policyNames);
+const places = {
+  deliveries: ['d1', 'd2', 'l1'],
+  clients: ['c1'],
+  cables: ['head', 'd1'],
+  policies: policyNames,
+  clocks: true,
+};
+const make = (seed: number) => makeSchedule(seed, 60_000, places);
 
 test('a seed is a schedule, and another seed another one', (t) => {
   t.deepEqual(make(7), make(7));
@@ -15,18 +22,20 @@ test('a seed is a schedule, and another seed another one', (t) => {
 test('nothing is broken that is broken already, and all is mended before the end', (t) => {
   for (let seed = 0; seed < 200; seed++) {
     const until = new Map<string, number>();
-    for (const { at, lasts, kind, target } of make(seed).faults) {
-      t.true(at + lasts < 60_000);
-      const place = `${kind.startsWith('link') ? 'cable ' : ''}${kind === 'mode' ? 'head' : target}`;
-      t.true(at >= (until.get(place) ?? 0), `seed ${seed}`);
-      until.set(place, at + lasts);
+    for (const fault of make(seed).faults) {
+      const end = fault.at + fault.lasts;
+      t.true(end < 60_000);
+      for (const place of occupiedBy(fault)) {
+        t.true(fault.at >= (until.get(place) ?? 0), `seed ${seed}`);
+        until.set(place, end);
+      }
     }
   }
 });
 
 test('every kind of fault comes about in some schedule', (t) => {
   const seen = new Set<string>();
-  for (let seed = 0; seed < 50; seed++)
+  for (let seed = 0; seed < 80; seed++)
     for (const { kind, target } of make(seed).faults)
       seen.add(`${kind} ${/^[dl]\d/.test(target) ? 'delivery' : target}`);
   for (const one of [
@@ -39,8 +48,17 @@ test('every kind of fault comes about in some schedule', (t) => {
     'drain delivery',
     'linkDown head',
     'mode redirect',
+    'move delivery',
+    'upgrade head',
+    'clock head',
+    'clock delivery',
   ])
     t.true(seen.has(one), one);
+  for (const kind of kindNames)
+    t.true(
+      [...seen].some((one) => one.startsWith(`${kind} `)),
+      kind,
+    );
 });
 
 test('a schedule is made small by halves, within its tries', async (t) => {

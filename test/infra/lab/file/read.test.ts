@@ -318,3 +318,16 @@ test('a word that is far from all is not guessed', (t) => {
   t.is(nearest('kil', ['kill', 'start']), 'kill');
   t.is(nearest('qqqqqq', ['kill', 'start']), undefined);
 });
+
+test.serial('a key that is a map is refused like any other, and the terminal hears of nothing else', (t) => {
+  const { emitWarning } = process;
+  t.teardown(() => {
+    process.emitWarning = emitWarning;
+  });
+  const warnings: unknown[] = [];
+  process.emitWarning = (warning) => void warnings.push(warning);
+  t.throws(() => read(`${two}? {name: d1}\n: 1\n`), {
+    message: /^lab\.yaml:\d+:\d+: there is no "\{ name: d1 \}" here/,
+  });
+  t.deepEqual(warnings, []);
+});

@@ -1,0 +1,115 @@
+/** What follows from what has happened, for the table of costs: who could hear whom, and who may have had a connection when. */
+import type { Happened } from './happened.ts';
+import type { Served } from './records.ts';
+
+export const isHead = ({ target }: Happened): boolean => target === 'head';
+export const isDelivery = ({ target }: Happened): boolean => /^[dl]\d+$/.test(target);
+export const isCable = ({ kind }: Happened): boolean => kind === 'linkDown' || kind === 'linkBad';
+
+/** The lab stops what does not end by itself in this time with SIGKILL. */
+const PATIENCE_MS = 4900;
+export const isKill = ({ kind, from, gone }: Happened): boolean =>
+  kind === 'kill' || (kind === 'stop' && gone !== undefined && gone - from >= PATIENCE_MS);
+
+/** A head was killed, and nobody stood in for it. */
+export const isHeadLost = (fault: Happened): boolean =>
+  isHead(fault) && (isKill(fault) || (fault.kind === 'upgradeCut' && fault.outcome === 'lost'));
+
+/** Until when nobody acted as the head, or might not have: it stands still. */
+const isHeadStill = (fault: Happened): boolean =>
+  isHead(fault) && (fault.kind === 'freeze' || fault.kind === 'upgrade' || fault.kind === 'upgradeCut');
+
+const STALL_TIMEOUT_MS = 2000;
+/** So long that a head and a remote delivery may give each other up (questions are under way for a part of the timeout). */
+export const isSilence = ({ kind, target, from, mended }: Happened): boolean =>
+  ((kind === 'linkDown' && target !== 'client') || (kind === 'freeze' && /^(head|d\d+)$/.test(target))) &&
+  mended - from > STALL_TIMEOUT_MS / 2;
+
+/** What is written down a moment after it happened. */
+const SLACK_MS = 150;
+/** TCP asks again after a second, and doubles. */
+export const RETRANSMITTED_MS = 4000;
+
+export const overlaps = (from: number, to: number, start: number, end: number): boolean =>
+  from <= end + SLACK_MS && to >= start - SLACK_MS;
+
+/** On cables that were bad then, or so shortly before that TCP had not caught up. */
+const onBadCables = (fault: Happened, all: readonly Happened[]) =>
+  all.filter(
+    (other) =>
+      isCable(other) && overlaps(fault.from, fault.begun, other.from, other.mended + RETRANSMITTED_MS),
+  );
+export const hearsLate = (fault: Happened, all: readonly Happened[]): boolean =>
+  onBadCables(fault, all).length > 0;
+
+/**
+ * Until when connections may still be given to who has ended: a head that stands still does not hear of it, nor one to which
+ * the cables are bad.
+ */
+export function heardBy(fault: Happened, all: readonly Happened[]): number {
+  const still = all.filter(
+    (other) => isHeadStill(other) && overlaps(fault.from, fault.begun, other.from, other.mended),
+  );
+  const isRemote = fault.target.startsWith('d');
+  const between = onBadCables(fault, all).filter(
+    ({ target }) => isRemote && (target === 'head' || target === fault.target),
+  );
+  return Math.max(
+    fault.begun,
+    ...still.map(({ mended }) => mended),
+    ...between.map(({ mended }) => mended + RETRANSMITTED_MS),
+  );
+}
+
+/** A delivery gives its connections back: it is told to, or leaves. */
+const givesBack = ({ kind, outcome }: Happened): boolean =>
+  (kind === 'move' && outcome !== 'stays') || kind === 'stop';
+
+/** The one who has served it last may have given it back by `to`. */
+export const mayHaveMoved = ({ pid, at }: Served, to: number, all: readonly Happened[]): boolean =>
+  all.some(
+    (fault) =>
+      fault.pid === pid &&
+      isDelivery(fault) &&
+      givesBack(fault) &&
+      overlaps(at, to, fault.from, fault.gone ?? fault.mended),
+  );
+
+/** Until it has registered again. */
+const BACK_AFTER_MS = 2000;
+
+/** A head was told to stop before deliveries can have come to it. */
+export const isBrief = (from: number, to: number, happened: readonly Happened[]): boolean =>
+  happened.some(
+    (stop) =>
+      isHead(stop) &&
+      stop.kind === 'stop' &&
+      overlaps(from, to, stop.from, stop.begun) &&
+      happened.some(
+        (start) =>
+          start !== stop &&
+          isHead(start) &&
+          stop.from >= start.begun &&
+          stop.from - start.begun < BACK_AFTER_MS,
+      ),
+  );
+
+/** Each delivery was away at some moment of the visit's life. */
+export function nobodyCould(
+  from: number,
+  to: number,
+  happened: readonly Happened[],
+  deliveries: readonly string[],
+): boolean {
+  const away = happened.filter(
+    (fault) => !harmless.has(fault.kind) && overlaps(from, to, fault.from, fault.mended + BACK_AFTER_MS),
+  );
+  // Nobody hears a remote delivery when the head's cable is down.
+  const isCut = away.some(({ kind, target }) => kind.startsWith('link') && target === 'head');
+  return deliveries.every(
+    (name) => away.some(({ target }) => target === name) || (isCut && name.startsWith('d')),
+  );
+}
+
+/** They keep no delivery from serving. */
+const harmless: ReadonlySet<Happened['kind']> = new Set(['mode', 'cookiesFailed', 'clock']);

@@ -1,0 +1,44 @@
+/** Faults come about and are mended, and what has happened is kept: milliseconds by the clock of the records (records.ts). */
+import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { faultKinds } from './kinds/index.ts';
+import type { Came, World } from './kinds/kind.ts';
+import { now } from './records.ts';
+import type { Entry } from './schedule.ts';
+
+export interface Happened extends Omit<Entry, 'kind'>, Partial<Came> {
+  /** `cookiesFailed` nobody has done: the kernel has refused connections whose SYN it had answered by a cookie. */
+  readonly kind: Entry['kind'] | 'cookiesFailed';
+  /** It was begun, and had come about; it was to be mended, and was. */
+  readonly from: number;
+  readonly begun: number;
+  readonly until: number;
+  readonly mended: number;
+  /** The process that it was of, 0 for none. */
+  readonly pid: number;
+  /** When that had gone, if it was killed or told to stop. */
+  readonly gone?: number;
+}
+
+export async function inflict(entry: Entry, world: World, signal: AbortSignal): Promise<Happened> {
+  const broken = faultKinds[entry.kind].make(entry, world);
+  const { pid } = broken;
+  const from = now();
+  const leaving = entry.kind === 'kill' || entry.kind === 'stop' ? untilGone(pid) : undefined;
+  const came = await broken.begin();
+  const begun = now();
+  const gone = await leaving;
+  await delay(entry.lasts, undefined, { signal }).catch(() => {});
+  const until = now();
+  await broken.end();
+  return {
+    ...{ ...entry, from, begun, until, mended: now(), pid },
+    ...(gone !== undefined && { gone }),
+    ...came,
+  };
+}
+
+async function untilGone(pid: number): Promise<number> {
+  while (existsSync(`/proc/${pid}`)) await delay(20);
+  return now();
+}

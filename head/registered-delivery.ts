@@ -52,7 +52,7 @@ export const sumFor = (rows: readonly WorkerCounters[], slot: number, name: PerD
   rows.reduce((sum, row) => sum + row.getFor(slot, name), 0);
 
 export function statusOf(
-  { slot, state, introduction, left, registrant: { transport } }: RegisteredDelivery,
+  { slot, state, introduction, left, registrant: { transport, beginsAnew } }: RegisteredDelivery,
   rows: readonly WorkerCounters[],
   scoreboard: Scoreboard,
 ): DeliveryStatus {
@@ -73,5 +73,6 @@ export function statusOf(
     redirected: sumFor(rows, slot, 'redirected'),
     created: sumFor(rows, slot, 'created'),
     left: left ?? null,
+    ...(beginsAnew !== undefined && { beginsAnew }),
   };
 }

@@ -14,6 +14,7 @@ const assets = [
   'infra/live/page',
   'infra/keepalived/baton.conf',
   'head/steer/steer.bpf.o',
+  'shared/tcp-repair/resume.bpf.o',
 ];
 
 const root = fileURLToPath(new URL('..', import.meta.url));

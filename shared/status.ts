@@ -37,6 +37,8 @@ export interface DeliveryStatus {
    * does not.
    */
   readonly left: { readonly busy: number; readonly stays: number } | null;
+  /** Why connections that move to it after they have sent begin with the window of a new one; not there where they do not. */
+  readonly beginsAnew?: string;
 }
 
 /** A connection that another host has, and whose packets this one sends on. */

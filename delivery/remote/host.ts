@@ -2,7 +2,7 @@
 import { BatonError } from '../../shared/errors.ts';
 import { cardWith, readCards, readSetting } from '../../shared/host/cards.ts';
 import { addCommand, exposure, strictReversePath, type Trouble } from '../../shared/host/direct-return.ts';
-import { canRepair } from '../../shared/tcp-repair/index.ts';
+import { beginToResume, canRepair } from '../../shared/tcp-repair/index.ts';
 
 /** Throws NO_PRIVILEGE and VIP_MISSING; what may go wrong without stopping anybody is returned. */
 export function needToAdopt(vips: readonly string[]): Trouble[] {
@@ -18,6 +18,15 @@ export function needToAdopt(vips: readonly string[]): Trouble[] {
   for (const vip of vips) {
     if (!cardWith(vip, cards)) throw new BatonError('VIP_MISSING', { vip, fix: addCommand(vip, 'lo') });
   }
-  const troubles = [exposure(vips, cards, readSetting), strictReversePath(cards, readSetting)];
+  const troubles = [exposure(vips, cards, readSetting), strictReversePath(cards, readSetting), anew()];
   return troubles.filter((trouble) => trouble !== undefined);
+}
+
+function anew(): Trouble | undefined {
+  const why = beginToResume();
+  if (why === undefined) return undefined;
+  return {
+    found: `connections that move here after they have sent begin with the window of a new one: ${why}`,
+    fix: 'run it as root, or with CAP_BPF and CAP_NET_ADMIN; or give the route to clients a larger initcwnd (ip-route(8))',
+  };
 }

@@ -1,6 +1,6 @@
 /** One registration with a head of another host, over a link: adopts connections until one of the two ends it. */
 import { BatonError } from '../../shared/errors.ts';
-import { Refusal } from '../../shared/tcp-repair/index.ts';
+import { Refusal, whyNotResumed } from '../../shared/tcp-repair/index.ts';
 import type { HostPort } from '../../shared/units.ts';
 import { versionFor } from '../../shared/wire/control.ts';
 import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
@@ -9,6 +9,7 @@ import {
   checkToRemote,
   type FromRemote,
   IDS_MAX,
+  RESUMES_MAX,
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
@@ -38,7 +39,7 @@ export interface RemoteHead {
 /** Throws LINK_FAILED when there is no head, HEAD_REFUSED or PROTOCOL when it does not welcome us. */
 export async function openRemoteSession(
   head: RemoteHead,
-  introduction: Omit<RemoteHello, 'type' | 'version' | 'active' | 'flows'>,
+  introduction: Omit<RemoteHello, 'type' | 'version' | 'active' | 'flows' | 'resumes'>,
   holdings: AdoptedFlows,
   events: SessionEvents,
 ): Promise<Session> {
@@ -89,7 +90,8 @@ class RemoteSession implements Session {
     this.#account = account;
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     const version = isOneOfSeveral ? ANNOUNCING_VERSION : versionFor(introduction);
-    this.#send({ ...introduction, type: 'hello', version, active, flows });
+    const resumes = whyNotResumed()?.slice(0, RESUMES_MAX) ?? true;
+    this.#send({ ...introduction, type: 'hello', version, active, flows, resumes });
     for (const some of holdings) this.#send({ type: 'holding', ...some });
     const timer = setTimeout(
       () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),

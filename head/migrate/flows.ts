@@ -153,7 +153,8 @@ export class Flows {
     const flow = this.#book.of(owner, id);
     if (!flow || !this.#book.remove(flow)) return;
     this.#steering.forget(key);
-    const copy = prepare(saved);
+    // Only to reset it: it needs no window.
+    const copy = prepare({ ...saved, congestion: null });
     if (copy instanceof Refusal) this.#teller.tell(key);
     else copy.reset();
   }

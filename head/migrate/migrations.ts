@@ -22,7 +22,7 @@
  */
 
 import { socketCookie } from '../../shared/sys/cookie.ts';
-import { encodeSaved, endsOf, Refusal } from '../../shared/tcp-repair/index.ts';
+import { endsOf, Refusal } from '../../shared/tcp-repair/index.ts';
 import { endsText, trace } from '../../shared/trace.ts';
 import { flowKey } from '../../shared/wire/remote/flow-key.ts';
 import type { ToRemote } from '../../shared/wire/remote/messages.ts';
@@ -117,7 +117,7 @@ export class Migrations {
       flows.stopMoving(key, id);
       return this.#keep(worker, fd, 'not_movable', copy.reason);
     }
-    const state = encodeSaved(copy.saved);
+    const state = this.#to.encode(copy.saved);
     const dumped = performance.now();
     this.#moving.set(id, { ...waiting, ...copy, id, key, isHeld, began, dumped });
     this.#timer ??= setTimeout(() => this.#expire(), adoptTimeoutMs);

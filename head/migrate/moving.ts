@@ -2,6 +2,7 @@
 import { vacateFd } from '../../shared/sys/vacate.ts';
 import {
   type Ends,
+  encodeSaved,
   type FrozenConnection,
   freeze,
   Refusal,
@@ -31,6 +32,8 @@ export interface MigrationParts {
 export interface Destination {
   readonly name: string;
   readonly link: Link;
+  /** As its delivery reads it. */
+  readonly encode: (saved: SavedConnection) => Buffer;
   /** Where its host is now. */
   readonly hop: () => NextHop;
   /** Tells the worker that the connection came from. */
@@ -66,6 +69,10 @@ export type Fate =
   | 'reset'
   /** It may live. */
   | 'alive';
+
+/** For deliveries of releases that know nothing of what a connection knew of its path. */
+export const encodeWithoutPath = (saved: SavedConnection): Buffer =>
+  encodeSaved(saved.congestion === null ? saved : { ...saved, congestion: null });
 
 /** Freezes and saves it, thawed again where that is refused. */
 export function freezeAndSave(

@@ -3,6 +3,7 @@
  * Measured without: the first few hundred migrations after a start took 1 to 2.5 ms to be adopted, later ones half a
  * millisecond.
  */
+import { encodeSaved } from '../../shared/tcp-repair/index.ts';
 import { rehearseOverLoopback } from '../../shared/tcp-repair/loopback.ts';
 import { encodeFrame, FrameReader } from '../../shared/wire/remote/frames.ts';
 import { connectLink, type Link, listenForLinks } from '../../shared/wire/remote/link.ts';
@@ -53,7 +54,7 @@ export function rehearse(parts: Omit<MigrationParts, 'measures'>): void {
   };
   const migrations = new Migrations(
     { ...parts, measures: new Measures() },
-    { name: 'rehearsal', link, hop: () => NOWHERE, settle: () => {} },
+    { name: 'rehearsal', link, encode: encodeSaved, hop: () => NOWHERE, settle: () => {} },
   );
   const hear = (message: FromRemote): unknown => checkFromRemote(reader.push(encodeFrame(message))[0]);
   rehearseOverLoopback((fd) => () => {

@@ -1,8 +1,9 @@
 /** The steering program and its tables, loaded into the kernel. The caller closes the fds. Throw SystemError. */
+import { linkMaps } from '../../shared/bpf/object.ts';
 import * as bpf from '../../shared/sys/bpf.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import * as layout from './flow.ts';
-import { linkMaps, readSteeringObject } from './object.ts';
+import { readSteeringObject } from './object.ts';
 
 export const PROGRAM = 'baton_steer';
 

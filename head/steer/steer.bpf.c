@@ -3,7 +3,7 @@
 // A classifier for the ingress hook of the head's network card (tc-bpf(8), direct action). "Pass" is TC_ACT_UNSPEC:
 // whatever filters come after this one still see the packet, and with none it goes up the stack.
 //
-// steer.bpf.o beside this file is what clang makes of it (build.ts); a test holds the two together. The layouts of
+// steer.bpf.o beside this file is what clang makes of it (shared/bpf/compile.ts); a test holds the two together. The layouts of
 // flow_key and flow are read and written by flow.ts.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

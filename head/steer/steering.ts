@@ -14,6 +14,7 @@
  */
 import { BatonError } from '../../shared/errors.ts';
 import * as bpf from '../../shared/sys/bpf.ts';
+import { accessMap, MAP_FULL, NO_SUCH_KEY } from '../../shared/sys/bpf-map.ts';
 import { errnoName, SystemError } from '../../shared/sys/libc.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { attachFilter, type Filter, findFilter, PREF, removeFilter } from './filter.ts';
@@ -146,9 +147,9 @@ interface Maps {
 }
 
 function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, adopted: boolean): Steering {
-  const flows = bpf.accessMap(flowsFd, layout.KEY_SIZE, layout.FLOW_SIZE);
+  const flows = accessMap(flowsFd, layout.KEY_SIZE, layout.FLOW_SIZE);
   const unknown =
-    unknownFd === undefined ? undefined : bpf.accessMap(unknownFd, layout.INDEX_SIZE, layout.UNKNOWN_SIZE);
+    unknownFd === undefined ? undefined : accessMap(unknownFd, layout.INDEX_SIZE, layout.UNKNOWN_SIZE);
   const capacity = bpf.mapInfo(flowsFd).maxEntries;
   let card = device;
   let attached = true;
@@ -156,7 +157,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
 
   function update(): void {
     const result = flows.update();
-    if (result === bpf.MAP_FULL) throw new BatonError('STEERING_FULL', { capacity });
+    if (result === MAP_FULL) throw new BatonError('STEERING_FULL', { capacity });
     if (result < 0) throw failed(device.name, result);
   }
 
@@ -219,7 +220,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     forget(key) {
       flows.key.set(key);
       const result = flows.remove();
-      if (result < 0 && result !== bpf.NO_SUCH_KEY) throw failed(device.name, result);
+      if (result < 0 && result !== NO_SUCH_KEY) throw failed(device.name, result);
       return result === 0;
     },
     find(key) {

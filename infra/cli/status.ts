@@ -96,12 +96,23 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
       ? []
       : [wrap(`${name} gives back what it has: ${left.busy} busy, ${left.stays} cannot move`, width)],
   );
+  const anew = deliveries.flatMap(({ name, beginsAnew }) =>
+    beginsAnew === undefined
+      ? []
+      : [
+          wrap(
+            `${name} begins anew with connections that have sent before they move there: ${beginsAnew}`,
+            width,
+          ),
+        ],
+  );
   // What a person misses least goes first.
   return [
     formatTextTable(
       fitTable([header, ...rows], width, ['201', 'returned', 'by', 'untaken', '307', 'serves', 'direct']),
     ),
     ...leaving,
+    ...anew,
   ];
 }
 

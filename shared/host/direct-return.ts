@@ -9,7 +9,7 @@ import { type Card, cardWith, type ReadSetting, setCommand } from './cards.ts';
 export interface Trouble {
   /** One line for a person. */
   readonly found: string;
-  /** The command that fixes it. */
+  /** The command that fixes it, or in words what to do where no command can. */
   readonly fix: string;
 }
 

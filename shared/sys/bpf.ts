@@ -2,7 +2,7 @@
  * bpf(2): maps and programs of the kernel's virtual machine. Offsets are those of `union bpf_attr` and the info structs
  * in include/uapi/linux/bpf.h. glibc has no wrapper, so the call goes through syscall(2).
  */
-import { check, lastErrno, libc, SystemError } from './libc.ts';
+import { check, libc, SystemError } from './libc.ts';
 import { allocate } from './memory.ts';
 
 const syscall = libc.func('intptr_t syscall(long, int, intptr_t, uint32_t)');
@@ -10,32 +10,30 @@ const syscall = libc.func('intptr_t syscall(long, int, intptr_t, uint32_t)');
 /** asm/unistd_64.h; other machines use asm-generic/unistd.h. */
 const SYS_bpf = process.arch === 'x64' ? 321 : 280;
 
+/** As it is: -1, and errno, when it fails. */
+export const bpf = (command: number, attr: number, size: number): number =>
+  Number(syscall(SYS_bpf, command, attr, size));
+
 const MAP_CREATE = 0;
-const MAP_LOOKUP_ELEM = 1;
-const MAP_UPDATE_ELEM = 2;
-const MAP_DELETE_ELEM = 3;
 const PROG_LOAD = 5;
 const OBJ_PIN = 6;
 const OBJ_GET = 7;
 const PROG_GET_FD_BY_ID = 13;
 const MAP_GET_FD_BY_ID = 14;
 const OBJ_GET_INFO_BY_FD = 15;
-const MAP_LOOKUP_BATCH = 24;
+const LINK_CREATE = 28;
 
 const MAP_TYPE_HASH = 1;
 const MAP_TYPE_ARRAY = 2;
 const MAP_TYPE_LRU_HASH = 9;
 const PROG_TYPE_SCHED_CLS = 3;
-const ATTR_SIZE = 64;
+const PROG_TYPE_SOCK_OPS = 13;
+const ATTACH_CGROUP_SOCK_OPS = 3;
+/** Linux 5.5. */
+const MAP_MMAPABLE = 1 << 10;
+export const ATTR_SIZE = 64;
 const NAME_SIZE = 16;
 const LOG_SIZE = 256 * 1024;
-/** Keys that one batch asks for; a bucket of the hash table must fit (kernel/bpf/hashtab.c). */
-const BATCH = 1024;
-
-/** The map is full (-errno, as `MapAccess.update` returns it). */
-export const MAP_FULL = -7;
-/** There is no such key. */
-export const NO_SUCH_KEY = -2;
 
 // One attr and a page for what it points at. Every call below fills them anew: nothing is kept between calls.
 const memory = allocate(8192);
@@ -47,7 +45,7 @@ function begin(): DataView {
 }
 
 function call(name: string, command: number): number {
-  return check(`bpf(${name})`, Number(syscall(SYS_bpf, command, memory.address, ATTR_SIZE)));
+  return check(`bpf(${name})`, bpf(command, memory.address, ATTR_SIZE));
 }
 
 function writeText(text: string, at: number, size: number): void {
@@ -75,30 +73,44 @@ export const createLruHashMap = (
 export const createArrayMap = (name: string, valueSize: number, entries: number): number =>
   createMap(MAP_TYPE_ARRAY, name, 4, valueSize, entries);
 
+/** One place, which a process can have in its own memory (`mapShared`): what it writes there the program reads. */
+export const createSharedPlace = (name: string, valueSize: number): number =>
+  createMap(MAP_TYPE_ARRAY, name, 4, valueSize, 1, MAP_MMAPABLE);
+
 function createMap(
   type: number,
   name: string,
   keySize: number,
   valueSize: number,
   maxEntries: number,
+  flags = 0,
 ): number {
   const attr = begin();
   attr.setUint32(0, type, true);
   attr.setUint32(4, keySize, true);
   attr.setUint32(8, valueSize, true);
   attr.setUint32(12, maxEntries, true);
+  attr.setUint32(16, flags, true);
   writeText(name, 28, NAME_SIZE);
   return call('MAP_CREATE', MAP_CREATE);
 }
 
-/** Has the kernel check and load a tc classifier. What its verifier objects to is the end of the error's message. */
-export function loadClassifier(name: string, code: Buffer): number {
+/** A tc classifier. */
+export const loadClassifier = (name: string, code: Buffer): number =>
+  loadProgram(PROG_TYPE_SCHED_CLS, name, code);
+
+/** What the kernel calls at the turning points of a TCP connection. */
+export const loadSockOps = (name: string, code: Buffer): number =>
+  loadProgram(PROG_TYPE_SOCK_OPS, name, code);
+
+/** Has the kernel check and load a program. What its verifier objects to is the end of the error's message. */
+function loadProgram(type: number, name: string, code: Buffer): number {
   const program = allocate(code.length);
   const log = allocate(LOG_SIZE);
   const load = (): number => {
     const attr = begin();
     writeText('GPL', DATA, 8);
-    attr.setUint32(0, PROG_TYPE_SCHED_CLS, true);
+    attr.setUint32(0, type, true);
     attr.setUint32(4, code.length / 8, true);
     attr.setBigUint64(8, BigInt(program.address), true);
     attr.setBigUint64(16, BigInt(memory.address + DATA), true);
@@ -135,6 +147,18 @@ export function loadPatiently(load: () => number): number {
       if (!(error instanceof SystemError) || error.code !== 'EAGAIN' || tries === LOAD_TRIES) throw error;
     }
   }
+}
+
+/**
+ * Runs a sock_ops program for all sockets that processes of this cgroup (v2) make, and those of the cgroups below it, beside
+ * what others have attached there; until the fd that this returns is closed, by whatever end of this process (Linux 5.7).
+ */
+export function attachSockOps(programFd: number, cgroupFd: number): number {
+  const attr = begin();
+  attr.setUint32(0, programFd, true);
+  attr.setUint32(4, cgroupFd, true);
+  attr.setUint32(8, ATTACH_CGROUP_SOCK_OPS, true);
+  return call('LINK_CREATE', LINK_CREATE);
 }
 
 /** Gives a map or program a name in a BPF file system, which keeps it alive. */
@@ -217,72 +241,4 @@ export function mapInfo(fd: number): MapInfo {
     maxEntries: info.getUint32(16, true),
     name: readText(DATA + 24),
   };
-}
-
-export interface MapAccess {
-  /** Where the key and value of the next call are, or those that a look-up found. */
-  readonly key: Buffer;
-  readonly value: Buffer;
-  /** Sets `key` to `value`, whether it was there or not. 0, or -errno. */
-  update(): number;
-  lookup(): number;
-  remove(): number;
-  /** Calls `each` for every entry, which it may read only while it runs. Entries that come or go meanwhile may be missed. */
-  walk(each: (key: Buffer, value: Buffer) => void): void;
-  /** Gives the memory back; nothing here may be used afterwards. */
-  free(): void;
-}
-
-/** Reads and writes a map through memory of its own: no call allocates. The map's fd stays the caller's. */
-export function accessMap(fd: number, keySize: number, valueSize: number): MapAccess {
-  const keyAt = ATTR_SIZE;
-  const valueAt = keyAt + Math.ceil(keySize / 8) * 8;
-  const own = allocate(valueAt + valueSize);
-  const { view, address } = own;
-  view.setUint32(0, fd, true);
-  view.setBigUint64(8, BigInt(address + keyAt), true);
-  view.setBigUint64(16, BigInt(address + valueAt), true);
-
-  const element = (command: number, size: number): number =>
-    Number(syscall(SYS_bpf, command, address, size)) < 0 ? -lastErrno() : 0;
-  return {
-    key: own.bytes.subarray(keyAt, keyAt + keySize),
-    value: own.bytes.subarray(valueAt, valueAt + valueSize),
-    update: () => element(MAP_UPDATE_ELEM, 32),
-    lookup: () => element(MAP_LOOKUP_ELEM, 32),
-    // The kernel refuses an attr with more in it than the command reads.
-    remove: () => element(MAP_DELETE_ELEM, 16),
-    walk: (each) => walkMap(fd, keySize, valueSize, each),
-    free: own.free,
-  };
-}
-
-/** In batches: key by key, an entry that is deleted meanwhile would send the walk back to its start. */
-function walkMap(fd: number, keySize: number, valueSize: number, each: (k: Buffer, v: Buffer) => void): void {
-  const keysAt = ATTR_SIZE + 16;
-  const valuesAt = keysAt + Math.ceil((keySize * BATCH) / 8) * 8;
-  const own = allocate(valuesAt + valueSize * BATCH);
-  const { view, address, bytes } = own;
-  try {
-    for (let more = true, first = true; more; first = false) {
-      view.setBigUint64(0, first ? 0n : BigInt(address + ATTR_SIZE), true);
-      view.setBigUint64(8, BigInt(address + ATTR_SIZE), true);
-      view.setBigUint64(16, BigInt(address + keysAt), true);
-      view.setBigUint64(24, BigInt(address + valuesAt), true);
-      view.setUint32(32, BATCH, true);
-      view.setUint32(36, fd, true);
-      const failed = Number(syscall(SYS_bpf, MAP_LOOKUP_BATCH, address, ATTR_SIZE)) < 0;
-      // ENOENT: this was the last batch, and it counts.
-      if (failed && -lastErrno() !== NO_SUCH_KEY) throw new SystemError('bpf(MAP_LOOKUP_BATCH)', lastErrno());
-      more = !failed;
-      const count = view.getUint32(32, true);
-      for (let i = 0; i < count; i++) {
-        const key = keysAt + i * keySize;
-        const value = valuesAt + i * valueSize;
-        each(bytes.subarray(key, key + keySize), bytes.subarray(value, value + valueSize));
-      }
-    }
-  } finally {
-    own.free();
-  }
 }

@@ -24,6 +24,7 @@ const TCP_NODELAY = 1;
 const TCP_MAXSEG = 2;
 const TCP_LINGER2 = 8;
 const TCP_INFO = 11;
+const TCP_CONGESTION = 13;
 const TCP_REPAIR = 19;
 const TCP_REPAIR_QUEUE = 20;
 const TCP_QUEUE_SEQ = 21;
@@ -71,8 +72,8 @@ export type TcpState = (typeof states)[number];
 const scratch = allocate(4096);
 const { view } = scratch;
 const INFO_AT = 0;
-/** Up to and including tcpi_notsent_bytes (include/uapi/linux/tcp.h, struct tcp_info). */
-const INFO_SIZE = 148;
+/** Up to and including tcpi_data_segs_out (include/uapi/linux/tcp.h, struct tcp_info; Linux 4.6). */
+const INFO_SIZE = 160;
 const WORD_AT = 512;
 const LENGTH_AT = 520;
 const WINDOW_AT = 544;
@@ -148,6 +149,54 @@ export function readInfo(fd: number): number {
   tcpInfo.received = view.getUint32(INFO_AT + 128, true);
   tcpInfo.unsent = view.getUint32(INFO_AT + 144, true);
   return 0;
+}
+
+/** What a connection knows of its path. */
+export interface PathInfo {
+  /** Segments with data, repeated ones among them, that this socket has sent. */
+  readonly dataSegmentsSent: number;
+  /** How many may be on their way (snd_cwnd), and from how many on there are no longer twice as many after a round trip. */
+  readonly window: number;
+  readonly threshold: number;
+  /** Payload of a full segment, bytes. */
+  readonly segment: number;
+  /** enum tcp_ca_state. */
+  readonly recovery: number;
+  /** Smoothed, and the time after which something is sent again; microseconds. */
+  readonly roundTrip: number;
+  readonly timeout: number;
+  /** Since it last sent data. */
+  readonly silentMs: number;
+  /** What the kernel would pace it by, whether it does or not; bytes a second. */
+  readonly rate: number;
+  /** SO_MAX_PACING_RATE, bytes a second; undefined for none. */
+  readonly rateLimit: number | undefined;
+}
+
+/** Of the socket that was read last (readInfo). */
+export function pathInfo(): PathInfo {
+  const limit = view.getBigUint64(INFO_AT + 112, true);
+  return {
+    recovery: view.getUint8(INFO_AT + 1),
+    timeout: view.getUint32(INFO_AT + 8, true),
+    segment: view.getUint32(INFO_AT + 16, true),
+    silentMs: view.getUint32(INFO_AT + 44, true),
+    roundTrip: view.getUint32(INFO_AT + 68, true),
+    threshold: view.getUint32(INFO_AT + 76, true),
+    window: view.getUint32(INFO_AT + 80, true),
+    rate: Number(view.getBigUint64(INFO_AT + 104, true)),
+    rateLimit: limit === ANY_RATE ? undefined : Number(limit),
+    dataSegmentsSent: view.getUint32(INFO_AT + 156, true),
+  };
+}
+const ANY_RATE = 0xffff_ffff_ffff_ffffn;
+
+/** Its name, as net.ipv4.tcp_congestion_control has it; empty where it cannot be read. */
+export function congestionControl(fd: number): string {
+  const NAME_SIZE = 16;
+  if (get(fd, TCP_CONGESTION, WINDOW_AT, NAME_SIZE) < 0) return '';
+  const name = scratch.bytes.toString('latin1', WINDOW_AT, WINDOW_AT + NAME_SIZE);
+  return name.slice(0, name.indexOf('\0'));
 }
 
 /** Ends reading after the receive queue; nothing is sent (net/ipv4/tcp.c, tcp_shutdown). */

@@ -21,6 +21,7 @@ import {
   selectQueue,
   tcpInfo,
 } from '../sys/tcp-repair.ts';
+import { congestionOf } from './congestion.ts';
 import { type Ends, endsOf } from './ends.ts';
 import { queueMemory } from './queue-memory.ts';
 import { Refusal, type RefusalReason, refusalOf } from './refusal.ts';
@@ -166,6 +167,7 @@ export class FrozenConnection {
 function saveFrom(fd: number, known: Ends | undefined): SavedConnection | Refusal {
   const { state, sack, timestamps, peerScale, ownScale } = tcpInfo;
   const notSent = tcpInfo.unsent;
+  const congestion = congestionOf(fd);
   const ends = known ?? endsOf(fd);
   if (ends instanceof Refusal) return ends;
   const { client, server } = ends;
@@ -203,18 +205,22 @@ function saveFrom(fd: number, known: Ends | undefined): SavedConnection | Refusa
     received: receive.bytes,
     sent: send.bytes.subarray(0, sent),
     unsent: send.bytes.subarray(sent),
+    congestion,
   });
 }
 
 /**
  * A frozen socket goes on acknowledging what arrives, by its own clock, and the copy's clock starts where this says: it
  * must not lie before any that was sent meanwhile, or what the copy sends would look too old to be taken (PAWS, RFC 7323
- * section 5). How far ahead it lies does no harm. The kernel overwrites the lowest bit: set when the unit is a
- * microsecond, clear when it is a millisecond.
+ * section 5). It may lie far ahead, and in milliseconds it has to: what the client echoes of the time before the move would be
+ * taken for a round trip, of a minute for a minute, with a timeout of two. The kernel takes none above 2^31 us
+ * (net/ipv4/tcp_input.c, tcp_rtt_tsopt_us). The kernel overwrites the lowest bit: set when the unit is a microsecond (which a
+ * route has to ask for), clear when it is a millisecond.
  */
-const AHEAD_MS = 65_536;
+const AHEAD_MS = 1 << 22;
+const AHEAD_US = 65_536_000;
 const notEarlier = (timestamp: number): number =>
-  (timestamp + ((timestamp & 1) === 1 ? AHEAD_MS * 1000 : AHEAD_MS)) >>> 0;
+  (timestamp + ((timestamp & 1) === 1 ? AHEAD_US : AHEAD_MS)) >>> 0;
 
 function saveQueue(
   fd: number,

@@ -33,8 +33,8 @@
  *
  * What travels: both addresses (an IPv4 connection of a dual-stack socket as IPv4), sequence numbers, what the handshake
  * negotiated (MSS, SACK, window scales, timestamps), both windows, unread input, output that is sent and not
- * acknowledged, output that is not sent, and that the client has ended its input. What does not: congestion state and
- * round-trip times (the kernel learns them anew), segments that arrived out of order (the client still has them, RFC 2018
+ * acknowledged, output that is not sent, that the client has ended its input, and of a connection that has sent what it knows of
+ * its path (congestion.ts). What does not: segments that arrived out of order (the client still has them, RFC 2018
  * section 8, and sends them again), ECN (the restored socket neither marks nor echoes; a head with net.ipv4.tcp_ecn=0
  * does not negotiate it), socket options (TCP_NODELAY is set). An urgent byte that waits is
  * refused. Sockets with kernel TLS, MD5 or AO keys are not told apart: do not freeze them.
@@ -49,6 +49,7 @@ export { FrozenConnection, freeze } from './freeze.ts';
 export { type Telling, tellHalfOpen } from './half-open.ts';
 export { Refusal, type RefusalReason, refusalReasons } from './refusal.ts';
 export { endOutdated, PreparedConnection, prepare } from './restore.ts';
+export { beginToResume, whyNotResumed } from './resume.ts';
 export {
   decodeSaved,
   encodeSaved,

@@ -33,6 +33,7 @@ import {
 import { type Ends, endsOf } from './ends.ts';
 import { queueMemory } from './queue-memory.ts';
 import { Refusal, refusalOf } from './refusal.ts';
+import { resuming } from './resume.ts';
 import type { SavedConnection } from './saved.ts';
 
 /** net/ipv4/tcp_input.c, tcp_send_rcvq: what is longer becomes one segment of many pages. */
@@ -171,8 +172,9 @@ function largestSegment({ window, mss, timestamp }: SavedConnection): number {
 const startQueue = (fd: number, queue: Queue, seq: number): Refusal | undefined =>
   failed('TCP_REPAIR_QUEUE', selectQueue(fd, queue)) ?? failed('TCP_QUEUE_SEQ', setQueueSeq(fd, seq >>> 0));
 
-function connect(fd: number, { client }: SavedConnection): Refusal | undefined {
-  const result = connectTo(fd, client);
+function connect(fd: number, { client, congestion, mss, timestamp }: SavedConnection): Refusal | undefined {
+  const segment = mss - (timestamp === null ? 0 : TIMESTAMPS_SIZE);
+  const result = resuming(fd, congestion, segment, () => connectTo(fd, client));
   // The port is bound, so this is not about a free one (net/ipv4/inet_hashtables.c, __inet_check_established).
   if (result === EADDRNOTAVAIL) return new Refusal('connection-exists', 'connect', result);
   return failed('connect', result);

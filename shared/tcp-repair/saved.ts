@@ -3,6 +3,7 @@ import { Packr } from 'msgpackr';
 import { BatonError } from '../errors.ts';
 import type { Endpoint } from '../sys/endpoints.ts';
 import { MSS_MIN, type RepairWindow } from '../sys/tcp-repair.ts';
+import type { Congestion } from './congestion.ts';
 
 /** Changes when an old release would restore a new one's connections wrongly. */
 const SAVED_VERSION = 1;
@@ -36,6 +37,8 @@ export interface SavedConnection {
   /** To the client: sent and not acknowledged, then not sent yet. */
   readonly sent: Uint8Array;
   readonly unsent: Uint8Array;
+  /** What it knew of its path; null for one that has sent nothing, and from releases that do not tell. */
+  readonly congestion: Congestion | null;
 }
 
 export const newSaved = (state: Omit<SavedConnection, 'version'>): SavedConnection => ({
@@ -78,8 +81,12 @@ export const encodeSaved = (state: SavedConnection): Buffer =>
     state.received,
     state.sent,
     state.unsent,
+    ...(state.congestion ? itemsOf(state.congestion) : []),
   ]);
 const ITEMS = 21;
+/** Only of one that has sent: no release that does not know them is given any such. */
+const ITEMS_OF_CONGESTION = 4;
+const itemsOf = ({ window, roundTrip, rate, isFresh }: Congestion) => [window, roundTrip, rate, isFresh];
 
 /** Throws PROTOCOL with what was wrong. The queues are views of `message`, which must stay as it is until restored. */
 export function decodeSaved(message: Uint8Array): SavedConnection {
@@ -132,7 +139,9 @@ function endpoint(address: unknown, port: unknown, name: string): Endpoint {
 function check(v: unknown): SavedConnection {
   if (!Array.isArray(v)) throw wrong('shape', 'an array');
   if (v[0] !== SAVED_VERSION) throw wrong('version', String(SAVED_VERSION));
-  if (v.length !== ITEMS) throw wrong('shape', `${ITEMS} items`);
+  const hasSent = v.length === ITEMS + ITEMS_OF_CONGESTION;
+  if (v.length !== ITEMS && !hasSent)
+    throw wrong('shape', `${ITEMS} or ${ITEMS + ITEMS_OF_CONGESTION} items`);
   const client = endpoint(v[1], v[2], 'client');
   const server = endpoint(v[3], v[4], 'server');
   if (client.address.length !== server.address.length || client.mapped !== server.mapped)
@@ -159,5 +168,14 @@ function check(v: unknown): SavedConnection {
     received: bytes(v[18], 'received', RECEIVE_QUEUE_MAX),
     sent: bytes(v[19], 'sent', SEND_QUEUE_MAX),
     unsent: bytes(v[20], 'unsent', SEND_QUEUE_MAX),
+    // What is believed of it is bounded where it is used (congestion.ts).
+    congestion: hasSent
+      ? {
+          window: u32(v[21], 'congestion.window'),
+          roundTrip: u32(v[22], 'congestion.roundTrip'),
+          rate: u32(v[23], 'congestion.rate'),
+          isFresh: boolean(v[24], 'congestion.isFresh'),
+        }
+      : null,
   };
 }

@@ -16,6 +16,9 @@ export const ANNOUNCING_VERSION = 3;
 /** Ids in one message, at most. */
 export const IDS_MAX = 10_000;
 
+/** Characters of a reason, at most. */
+export const RESUMES_MAX = 256;
+
 /** Flows that one delivery may have, at most: the largest table of a head. */
 const FLOWS_MAX = 1 << 22;
 
@@ -33,6 +36,16 @@ const fromDelivery = z.discriminatedUnion('type', [
     version: z.int(),
     active: count,
     flows: z.int().min(0).max(FLOWS_MAX),
+    /**
+     * It knows what a connection that has sent knew of its path: true when such a one goes on with it here, else why it begins
+     * anew. Who does not know the key is not told.
+     */
+    resumes: z
+      .custom<true | string>(
+        (value) => value === true || (typeof value === 'string' && value.length <= RESUMES_MAX),
+        `expected true or at most ${RESUMES_MAX} characters`,
+      )
+      .optional(),
   }),
   /**
    * Flows that it needs steered to it: ids, and as many keys one after the other. Before its welcome those that it had

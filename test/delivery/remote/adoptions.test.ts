@@ -19,6 +19,7 @@ const state = (server: Uint8Array) =>
     received: new Uint8Array(0),
     sent: new Uint8Array(0),
     unsent: new Uint8Array(0),
+    congestion: null,
   });
 
 test('a connection to another address than the shared ones is not taken, whoever offers it', (t) => {

@@ -33,6 +33,7 @@ const canary = encodeSaved({
   received: Buffer.from('GET /'),
   sent: Buffer.alloc(0),
   unsent: Buffer.alloc(0),
+  congestion: { window: 700, roundTrip: 50_000, rate: 20_000_000, isFresh: true },
 });
 
 /** A connection on its way to another host: read in bounds or refused, and what is read can be sent on as it is. */
@@ -45,6 +46,7 @@ export const savedConnections: Target = {
     Uint8Array.of(0xc4, 4),
     Uint8Array.of(0xc4, 16),
     Uint8Array.of(0xdc, 0, 21),
+    Uint8Array.of(0xdc, 0, 25),
   ],
   generate(dice) {
     const u32 = () => dice.mostly(dice.integer() % 2 ** 32, dice.integer());
@@ -73,6 +75,7 @@ export const savedConnections: Target = {
       queue(),
       queue(),
     ];
+    if (dice.oneIn(2)) items.push(u32(), u32(), u32(), dice.oneIn(2));
     if (dice.oneIn(4)) items[dice.below(items.length)] = junk(dice, 1);
     if (dice.oneIn(30)) items.pop();
     return encode(dice, items);

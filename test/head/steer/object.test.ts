@@ -1,30 +1,12 @@
 /** The committed object is what the committed source compiles to; addresses are read and written as they should be. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { CLANG_MAJOR, clangMajor, compileSteering } from '../../../head/steer/compile.ts';
-import { linkMaps, readSteeringObject } from '../../../head/steer/object.ts';
+import { readSteeringObject } from '../../../head/steer/object.ts';
 import { readAddress, writeAddress } from '../../../shared/addresses.ts';
-import { needing } from '../../support/needs.ts';
+import { linkMaps } from '../../../shared/bpf/object.ts';
+import { testCompiled } from '../../support/compiled.ts';
 
-// Another release may choose other instructions for the same source.
-const major = await clangMajor();
-const other = major !== undefined && major !== CLANG_MAJOR && process.env.CI === undefined;
-const hint = `(needs clang ${CLANG_MAJOR}, not ${major}: sudo apt-get install clang-${CLANG_MAJOR})`;
-const title = 'steer.bpf.o is what steer.bpf.c compiles to';
-
-needing('clang', other ? (name, body) => test.skip(`${name} ${hint}`, body) : test)(title, async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'baton-steer-'));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
-  const object = join(directory, 'steer.bpf.o');
-  await compileSteering(object);
-  const committed = readSteeringObject();
-  const message = 'run: node head/steer/compile.ts, and commit steer.bpf.o';
-  t.deepEqual(readSteeringObject(object), committed, message);
-  t.true(committed.mapUses.length > 0);
-});
+testCompiled('head/steer/steer.bpf.c', readSteeringObject);
 
 test('each use of a map gets its fd, and nothing else changes', (t) => {
   const object = readSteeringObject();

@@ -30,7 +30,9 @@ const some: SavedConnection = {
   received: Buffer.from('GET / HTTP/1.1\r\n\r\n'),
   sent: Buffer.alloc(0),
   unsent: Buffer.from('abc'),
+  congestion: null,
 };
+const congestion = { window: 700, roundTrip: 50_000, rate: 0xffffffff, isFresh: false };
 
 /** What is wrong with a message. */
 function problem(message: Uint8Array): string {
@@ -55,6 +57,15 @@ const normal = (value: unknown): unknown =>
 test('a saved connection is read as it was written', (t) => {
   t.deepEqual(normal(decodeSaved(encodeSaved(some))), normal(some));
   t.is(decodeSaved(encodeSaved({ ...some, timestamp: null })).timestamp, null);
+  const sent = { ...some, congestion };
+  t.deepEqual(normal(decodeSaved(encodeSaved(sent))), normal(sent));
+});
+
+test('one that has sent nothing is written as releases do that know of no congestion, and theirs is read', (t) => {
+  const items = plain.unpack(encodeSaved(some)) as unknown[];
+  t.is(items.length, 21);
+  t.is(decodeSaved(plain.pack(items)).congestion, null);
+  t.deepEqual((plain.unpack(encodeSaved({ ...some, congestion })) as unknown[]).slice(0, 21), items);
 });
 
 test('full queues fit into a message', (t) => {
@@ -76,8 +87,11 @@ test('another version is refused before anything else of it is believed', (t) =>
   t.regex(problem(plain.pack([2])), /^a saved connection with a bad version/);
   t.regex(problem(plain.pack({ ...some })), /^a saved connection with a bad shape: not an array/);
   const items = plain.unpack(encodeSaved(some)) as unknown[];
-  t.regex(problem(plain.pack(items.slice(0, -1))), /^a saved connection with a bad shape: not 21 items/);
-  t.regex(problem(plain.pack([...items, 0])), /^a saved connection with a bad shape: not 21 items/);
+  t.regex(
+    problem(plain.pack(items.slice(0, -1))),
+    /^a saved connection with a bad shape: not 21 or 25 items/,
+  );
+  t.regex(problem(plain.pack([...items, 0])), /^a saved connection with a bad shape: not 21 or 25 items/);
 });
 
 test('what is out of bounds is refused, by name', (t) => {
@@ -97,6 +111,10 @@ test('what is out of bounds is refused, by name', (t) => {
     [{ received: new Uint8Array(RECEIVE_QUEUE_MAX + 1) }, 'received'],
     [{ sent: 'text' }, 'sent'],
     [{ unsent: undefined }, 'unsent'],
+    [{ congestion: { ...congestion, window: -1 } }, 'congestion.window'],
+    [{ congestion: { ...congestion, roundTrip: 2 ** 32 } }, 'congestion.roundTrip'],
+    [{ congestion: { ...congestion, rate: 0.5 } }, 'congestion.rate'],
+    [{ congestion: { ...congestion, isFresh: 1 } }, 'congestion.isFresh'],
   ] as [object, string][]) {
     t.true(problemOf(change).startsWith(`a saved connection with a bad ${path}: `), problemOf(change));
   }

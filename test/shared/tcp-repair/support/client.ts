@@ -45,6 +45,22 @@ const methods = {
       socket.write(pattern(seed, length), (error) => (error ? reject(error) : resolve())),
     );
   },
+  /** Sends a byte, to which `length` come back; how long that took, milliseconds. */
+  async fetch(id: number, length: number): Promise<number> {
+    const { socket } = connections[id]!;
+    const wanted = connections[id]!.length + length;
+    const began = performance.now();
+    socket.write('?');
+    await new Promise<void>((resolve) => {
+      const onData = () => {
+        if (connections[id]!.length < wanted) return;
+        socket.off('data', onData);
+        resolve();
+      };
+      socket.on('data', onData);
+    });
+    return performance.now() - began;
+  },
   finish: (id: number): void => void connections[id]!.socket.end(),
   /** Stops or goes on reading. */
   read: (id: number, on: boolean): void =>

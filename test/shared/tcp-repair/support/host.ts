@@ -14,10 +14,11 @@ import {
   receive,
   write,
 } from '../../../../shared/sys/sockets.ts';
-import { makeRoomToSend, readInfo, tcpInfo } from '../../../../shared/sys/tcp-repair.ts';
+import { makeRoomToSend, pathInfo, readInfo, tcpInfo } from '../../../../shared/sys/tcp-repair.ts';
 import { seqpacketPair } from '../../../../shared/sys/unix-sockets.ts';
 import { createWake } from '../../../../shared/sys/wake.ts';
 import {
+  beginToResume,
   canRepair,
   decodeSaved,
   encodeSaved,
@@ -26,6 +27,7 @@ import {
   type PreparedConnection,
   prepare,
   Refusal,
+  whyNotResumed,
 } from '../../../../shared/tcp-repair/index.ts';
 import { serveCalls } from './agent.ts';
 import { tcpCounters } from './counters.ts';
@@ -34,6 +36,7 @@ import { digestOf, pattern } from './pattern.ts';
 const memory = allocate(1 << 20);
 const frozen = new Map<number, FrozenConnection>();
 const prepared: PreparedConnection[] = [];
+const serving = new Map<number, () => void>();
 /** A stream closes its fd by itself when both sides have ended; it stays here until its number is closed, or is another's. */
 const streams = new Map<number, Socket>();
 
@@ -143,6 +146,24 @@ const methods = {
     });
     return { length: total, digest: digestOf(...chunks) };
   },
+  /** Answers each byte with `length`, until `stopServing`. */
+  serve(fd: number, length: number): void {
+    const bytes = Buffer.alloc(length, 0x2e);
+    let open = true;
+    const look = () => {
+      if (!open) return;
+      if (receive(fd, memory, 0, 1) === 1) void methods.putAll(fd, bytes);
+      setTimeout(look, 1);
+    };
+    serving.set(fd, () => {
+      open = false;
+    });
+    look();
+  },
+  stopServing: (fd: number): void => serving.get(fd)?.(),
+  whyNotResumed: (): string => whyNotResumed() ?? '',
+  beginToResume: (): string => beginToResume() ?? '',
+  path: (fd: number) => ({ result: readInfo(fd), ...pathInfo() }),
   /** Sends FIN after all that was written. */
   finish: (fd: number): void => void (streams.has(fd) ? streamOf(fd).end() : endWriting(fd)),
   close(fd: number): void {

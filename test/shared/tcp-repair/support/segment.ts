@@ -3,9 +3,13 @@
  * that both hold the VIP. Whom the client's packets reach is its neighbour entry for the VIP. Gone after the tests.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
+import { run } from '../../../../infra/lab/netns/command.ts';
+import { hasNetem, netemArguments, startDelayLine, writeLinkFile } from '../../../../infra/lab/netns/link.ts';
 import { type Agent, startAgent } from './agent.ts';
 import type { ClientMethods } from './client.ts';
 import type { HostMethods } from './host.ts';
@@ -24,6 +28,8 @@ export interface Segment {
   sysctl(settings: Readonly<Record<string, number | string>>): void;
   /** The largest packet on the client's way to the VIP, which is also what it announces. */
   setMtu(mtu: number): void;
+  /** How far away the client is, milliseconds there and back: half of it on each way of its cable. */
+  setRoundTrip(ms: number, lossPercent?: number): Promise<void>;
 }
 
 const ip = (lines: readonly string[]) =>
@@ -31,8 +37,8 @@ const ip = (lines: readonly string[]) =>
 
 let made = 0;
 
-/** A segment for all tests of a file, which must be serial; call at its top. */
-export function segmentForFile(): Segment {
+/** A segment for all tests of a file, which must be serial; call at its top. `farClient`: its client can be far away. */
+export function segmentForFile({ farClient = false } = {}): Segment {
   const segment = {} as { -readonly [K in keyof Segment]: Segment[K] };
   if (!isRoot) return segment;
   // Test files run as threads of one process.
@@ -41,6 +47,8 @@ export function segmentForFile(): Segment {
   const namespaces = { client: `${name}-c`, head: `${name}-h`, delivery: `${name}-d`, bridge };
   const all = Object.values(namespaces);
   const agents: Agent<unknown>[] = [];
+  /** What the client's cable does, where the kernel has no netem. */
+  let lineFile: string | undefined;
 
   function inClient(...lines: string[]): void {
     execFileSync('ip', ['-n', namespaces.client, '-batch', '-'], { input: lines.join('\n') });
@@ -70,9 +78,30 @@ export function segmentForFile(): Segment {
         `route replace ${vip.v6} dev eth0 mtu ${Math.max(mtu, 1280)} advmss ${Math.max(mtu, 1280) - 60}`,
       );
     },
+    async setRoundTrip(ms: number, lossPercent = 0) {
+      const link = { delayMs: ms / 2, lossPercent };
+      if (lineFile !== undefined) return writeLinkFile(lineFile, link);
+      for (const [namespace, device] of [
+        [namespaces.client, 'eth0'],
+        [bridge, portOf('client')],
+      ] as const)
+        await run([
+          'tc',
+          '-n',
+          namespace,
+          'qdisc',
+          'replace',
+          'dev',
+          device,
+          'root',
+          ...netemArguments(link),
+        ]);
+    },
   });
 
   const remove = () => {
+    // The line's two cards go with their namespaces, and it ends then.
+    if (lineFile !== undefined) rmSync(dirname(lineFile), { recursive: true, force: true });
     for (const namespace of all) if (existsSync(`/run/netns/${namespace}`)) ip([`netns delete ${namespace}`]);
   };
 
@@ -83,8 +112,18 @@ export function segmentForFile(): Segment {
     execFileSync('ip', ['-n', bridge, '-batch', '-'], {
       input: 'link add br0 mtu 9000 type bridge\nlink set br0 up',
     });
+    if (farClient && !(await hasNetem(bridge))) {
+      lineFile = join(mkdtempSync(join(tmpdir(), 'baton-line-')), 'link');
+      await startDelayLine(bridge, portOf('client'), 'w-client', {}, lineFile);
+    }
     for (const [host, n] of Object.entries(hosts))
-      build(bridge, host as HostName, namespaces[host as HostName], n);
+      build(
+        bridge,
+        host as HostName,
+        namespaces[host as HostName],
+        n,
+        host === 'client' && lineFile !== undefined,
+      );
     segment.setMtu(1500);
     segment.steer('head');
     segment.client = await start('client', 'client.ts');
@@ -108,14 +147,14 @@ export function segmentForFile(): Segment {
   return segment;
 }
 
-function build(bridge: string, host: HostName, namespace: string, n: number): void {
-  const port = `p-${host}`;
-  execFileSync('ip', ['-n', bridge, '-batch', '-'], {
-    input: [
-      `link add ${port} mtu 9000 type veth peer name eth0 mtu 9000 address ${mac(n)} netns ${namespace}`,
-      `link set ${port} master br0 up`,
-    ].join('\n'),
-  });
+const portOf = (host: HostName) => `p-${host}`;
+
+function build(bridge: string, host: HostName, namespace: string, n: number, hasLine: boolean): void {
+  const port = portOf(host);
+  const cable = hasLine
+    ? `link set w-${host} address ${mac(n)} netns ${namespace} name eth0`
+    : `link add ${port} mtu 9000 type veth peer name eth0 mtu 9000 address ${mac(n)} netns ${namespace}`;
+  execFileSync('ip', ['-n', bridge, '-batch', '-'], { input: `${cable}\nlink set ${port} master br0 up` });
   const client = `lladdr ${mac(hosts.client)} dev eth0 nud permanent`;
   const raw = `lladdr ${rawHost.mac} dev eth0 nud permanent`;
   const isServer = host !== 'client';

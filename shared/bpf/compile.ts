@@ -1,12 +1,12 @@
 /**
- * `node head/steer/compile.ts`: makes steer.bpf.o from steer.bpf.c. Both are committed, so that a host needs no compiler;
- * a test compiles again and compares. Another major version of clang may choose other instructions for the same source.
+ * `node shared/bpf/compile.ts FILE.bpf.c...`: makes FILE.bpf.o beside each. Both are committed, so that a host needs no
+ * compiler; tests compile again and compare. Another major version of clang may choose other instructions for the same source.
  */
-import { fileURLToPath } from 'node:url';
-import { runCommand } from '../../shared/command.ts';
-import { BatonError } from '../../shared/errors.ts';
+import { basename, dirname } from 'node:path';
+import { runCommand } from '../command.ts';
+import { BatonError } from '../errors.ts';
 
-/** The version of the clang that made the committed object. */
+/** The version of the clang that made the committed objects. */
 export const CLANG_MAJOR = 14;
 
 /** Where Debian keeps asm/types.h, which linux/types.h asks for. */
@@ -20,7 +20,7 @@ export async function clangMajor(): Promise<number | undefined> {
 }
 
 /** Throws MISSING_TOOL without clang; what clang objects to is in the error it throws otherwise. */
-export async function compileSteering(object: string): Promise<void> {
+export async function compileBpf(source: string, object: string): Promise<void> {
   if ((await clangMajor()) === undefined) {
     throw new BatonError('MISSING_TOOL', {
       tool: 'clang',
@@ -29,9 +29,12 @@ export async function compileSteering(object: string): Promise<void> {
   }
   const flags = ['-O2', '-target', 'bpfel', '-mcpu=v2', '-Wall', '-Wextra', '-Werror'];
   const include = `-I/usr/include/${machine}-linux-gnu`;
-  const args = [...flags, include, '-c', 'steer.bpf.c', '-o', object];
-  const { failed, problem, stderr } = await runCommand('clang', args, { cwd: import.meta.dirname });
+  // By its name alone, which the object has in it.
+  const args = [...flags, include, '-c', basename(source), '-o', object];
+  const { failed, problem, stderr } = await runCommand('clang', args, { cwd: dirname(source) });
   if (failed) throw new Error(`${problem}\n${stderr}`);
 }
 
-if (import.meta.main) await compileSteering(fileURLToPath(new URL('steer.bpf.o', import.meta.url)));
+if (import.meta.main)
+  for (const source of process.argv.slice(2))
+    await compileBpf(source, basename(source).replace(/\.c$/, '.o'));

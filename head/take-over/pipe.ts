@@ -28,7 +28,7 @@ export class Pipe<In> {
   #open = true;
   #isGone = false;
   #cancelled: Error | undefined;
-  #cancel: ((error: Error) => void) | undefined;
+  #cancel: ((error?: Error) => void) | undefined;
 
   /** Takes over the fd, which is non-blocking. `who` is at the other end. */
   constructor(fd: number, who: string, decode: (bytes: Uint8Array) => In) {
@@ -83,6 +83,14 @@ export class Pipe<In> {
       if (this.#cancelled) throw this.#cancelled;
       await this.#readable(deadline);
     }
+  }
+
+  /** Resolves with `work`; before it, when the next message, or the other side's end, is there to be read, or at `deadline`. */
+  async whileSilent(work: Promise<unknown>, deadline: number): Promise<void> {
+    const readable = this.#readable(deadline).catch(() => {});
+    await Promise.race([work, readable]);
+    // One at a time may watch the socket.
+    this.#cancel?.();
   }
 
   /** What has come; undefined when nothing has. */

@@ -16,6 +16,7 @@ import {
   decodeFromSuccessor,
   type FromSuccessor,
   PASSED_AT_ONCE,
+  SENDING_VERSION,
 } from '../../shared/wire/take-over.ts';
 import type { InheritedSocket } from '../inherited.ts';
 import type { PassedConnection } from '../worker-messages.ts';
@@ -36,8 +37,12 @@ export interface Predecessor {
   readonly mode: Mode;
   /** Names of the deliveries that will register with the successor. */
   readonly deliveries: readonly string[];
+  /** Asks deliveries of other hosts to come to the successor as well, which lets them in instead of this head; their names. */
+  sendDeliveries(): string[];
   /** Accepts nobody and touches nothing from here on; resolves with all that it holds. */
   freeze(): Promise<readonly PassedConnection[]>;
+  /** While it is frozen: the highest number that it has given to a migration; it gives no other. */
+  readonly lastId: number | undefined;
   /** Goes on as if nothing had been. */
   thaw(): void;
   /** It is not the head any more: deliveries are told; resolves with what they gave back. */
@@ -114,7 +119,7 @@ export class Succession {
       const version = commonTakeOverVersion(versions);
       const end = answerWithPipe(socket, version);
       this.#pipe = new Pipe(end, 'successor', decodeFromSuccessor);
-      this.#handing = this.#handOver(this.#pipe, pid);
+      this.#handing = this.#handOver(this.#pipe, version, pid);
     } catch (error) {
       const known = error instanceof BatonError ? error : failure((error as Error).message);
       this.#log.warn(known.message);
@@ -122,7 +127,7 @@ export class Succession {
     }
   }
 
-  async #handOver(pipe: Pipe<FromSuccessor>, pid: number): Promise<void> {
+  async #handOver(pipe: Pipe<FromSuccessor>, version: number, pid: number): Promise<void> {
     const since = performance.now();
     this.#log.info({ successor: pid }, 'a successor warms up');
     let frozen = 0;
@@ -135,9 +140,9 @@ export class Succession {
         ready,
         sockets.map(({ fd }) => fd),
       );
-      expect(await pipe.next(ready), 'ready');
+      await this.#untilReady(pipe, version, ready);
       frozen = performance.now();
-      count = await this.#pass(pipe, frozen + CONFIRM_WITHIN_MS);
+      count = await this.#pass(pipe, version, frozen + CONFIRM_WITHIN_MS);
     } catch (error) {
       // Only now is it certain that it has not: what it may have said last is read, and what it says from here on fails there.
       if (pipe.refuseMore()?.message.type !== 'confirmed' || frozen === 0)
@@ -163,15 +168,22 @@ export class Succession {
     void this.#head.release(pid);
   }
 
+  async #untilReady(pipe: Pipe<FromSuccessor>, version: number, deadline: number): Promise<void> {
+    const first = await pipe.next(deadline);
+    if (version < SENDING_VERSION || first.message.type !== 'listening') return expect(first, 'ready');
+    expect(first, 'listening');
+    await pipe.send({ type: 'sent', deliveries: this.#head.sendDeliveries() }, deadline);
+    expect(await pipe.next(deadline), 'ready');
+  }
+
   /** Passes on all that there is; resolves when it is the successor's. */
-  async #pass(pipe: Pipe<FromSuccessor>, deadline: number): Promise<number> {
+  async #pass(pipe: Pipe<FromSuccessor>, version: number, deadline: number): Promise<number> {
     const connections = await within(this.#head.freeze(), deadline);
     await this.#send(pipe, connections, deadline);
-    const { mode, deliveries } = this.#head;
-    await pipe.send(
-      { type: 'handed', count: connections.length, mode, deliveries: [...deliveries] },
-      deadline,
-    );
+    const { mode, deliveries, lastId } = this.#head;
+    const count = connections.length;
+    const last = version < SENDING_VERSION ? {} : { lastId };
+    await pipe.send({ type: 'handed', count, mode, deliveries: [...deliveries], ...last }, deadline);
     expect(await pipe.next(deadline), 'confirmed');
     return connections.length;
   }

@@ -18,7 +18,6 @@ const REFUSED_RETRY_MS = 200;
 /** On another host nobody can be found at little cost for so long; from then on the network is spared. */
 const EAGER_MS = 60_000;
 const FAR_RETRY_MS = 1000;
-/** As long as a timer can wait, milliseconds. */
 const FOREVER_MS = 2 ** 31 - 1;
 /** For an answer of a head that one leaves, milliseconds. */
 const LEAVE_WITHIN_MS = 5000;
@@ -34,7 +33,15 @@ export interface RegistrationParts {
   countActive(): number;
   /** What of its connections it can give back. */
   readonly moves: Moves;
-  readonly events: Omit<SessionEvents, 'onEnd'>;
+  readonly events: Omit<SessionEvents, 'onEnd' | 'onSuccessor'>;
+}
+
+/** A session that is wanted, and may be had by now. */
+interface Attempt {
+  readonly opened: Promise<Session>;
+  /** With the reason; never before it has been opened. */
+  readonly ended: Promise<string>;
+  readonly introduction: Introduction;
 }
 
 export class Registration {
@@ -50,6 +57,10 @@ export class Registration {
   #isRef = true;
   #readyIsAwaited = false;
   #session: Session | undefined;
+  /** With a successor of the head that it has, which welcomes it when it takes over: made before the other one is broken. */
+  #next: Attempt | undefined;
+  /** The one whose session is, or is awaited. */
+  #current: Attempt | undefined;
   /** Where the head sends clients, as it was told. */
   #direct: string | null = null;
   /** A head has known this delivery. */
@@ -147,6 +158,8 @@ export class Registration {
       if (this.#session) await Promise.race([meanwhile(), late]);
       await soon(session?.leave(), late);
       session?.close();
+      // Another one may have come in its place meanwhile.
+      this.#session?.close();
     }
     await searching;
     clearInterval(anchor);
@@ -161,7 +174,7 @@ export class Registration {
       try {
         await this.#serve(stop, () => told.clear());
         since = performance.now();
-        if (this.#renewing || this.#hasSuccessor) wait = 0;
+        if (this.#renewing || this.#hasSuccessor || this.#next) wait = 0;
         this.#renewing = false;
       } catch (error) {
         if (stop.aborted) break;
@@ -176,25 +189,12 @@ export class Registration {
 
   /** One session, from hello to its end. Throws when there is none to be had. */
   async #serve(stop: AbortSignal, onWelcome: () => void): Promise<void> {
-    const { head, log, events, countActive } = this.#parts;
-    const introduction = this.#parts.introduce();
+    const { head, log } = this.#parts;
+    this.#current = this.#next ?? this.#attempt(stop);
+    this.#next = undefined;
+    const { opened, ended, introduction } = this.#current;
+    const session = await opened;
     const { name } = introduction;
-    const ended = Promise.withResolvers<string>();
-    this.#unreported = 0;
-    const session = await head.open(
-      introduction,
-      countActive(),
-      {
-        ...events,
-        onEnd: (reason, hasSuccessor) => {
-          this.#session = undefined;
-          this.#hasSuccessor = hasSuccessor;
-          ended.resolve(reason);
-        },
-      },
-      stop,
-      this.#parts.moves,
-    );
     if (stop.aborted) return session.close();
     this.#session = session;
     this.#direct = introduction.direct;
@@ -206,10 +206,55 @@ export class Registration {
     log.info({ delivery: name, head: head.name }, 'registered with the head');
     // The server may have begun to listen meanwhile.
     void this.renew();
-    const reason = await ended.promise;
-    // It may have ended before it was kept.
+    const reason = await ended;
     this.#session = undefined;
-    if (!stop.aborted && !this.#renewing) log.warn({ delivery: name }, `${reason}; registering again`);
+    if (stop.aborted || this.#renewing) return;
+    if (this.#next) log.info({ delivery: name }, `${reason}; its successor has been asked already`);
+    else log.warn({ delivery: name }, `${reason}; registering again`);
+  }
+
+  #attempt(stop: AbortSignal): Attempt {
+    const { head, events, countActive, introduce, moves } = this.#parts;
+    const introduction = introduce();
+    const ended = Promise.withResolvers<string>();
+    this.#unreported = 0;
+    const opened = head.open(
+      introduction,
+      countActive(),
+      {
+        ...events,
+        onSuccessor: () => {
+          if (this.#current === attempt) this.#makeNext(stop);
+        },
+        onEnd: (reason, hasSuccessor) => {
+          ended.resolve(reason);
+          if (this.#current !== attempt) return;
+          this.#session = undefined;
+          this.#hasSuccessor = hasSuccessor;
+        },
+      },
+      stop,
+      moves,
+    );
+    const attempt = { opened, ended: ended.promise, introduction };
+    return attempt;
+  }
+
+  /** One at a time. Its welcome says that the head before has nothing more to say; where there is none nothing has been. */
+  #makeNext(stop: AbortSignal): void {
+    if (this.#next || this.#renewing || stop.aborted || !this.#stop) return;
+    const next = this.#attempt(stop);
+    this.#next = next;
+    next.opened.then(
+      (session) => {
+        // Leave was taken meanwhile, or the one before has ended, and this one is in its place.
+        if (stop.aborted || !this.#stop) session.close();
+        else if (this.#next === next) this.#session?.close();
+      },
+      () => {
+        if (this.#next === next) this.#next = undefined;
+      },
+    );
   }
 
   /** Once is enough for the same trouble. */

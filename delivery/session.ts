@@ -39,10 +39,9 @@ export interface SessionEvents {
   onMove(on: boolean): void;
   /** While they do: those that have not. */
   countLeft(): { busy: number; stays: number } | undefined;
-  /**
-   * The head has gone, has dropped this delivery, or `close` was called; every lane is closed. `hasSuccessor`: another head
-   * listens there already.
-   */
+  /** Another head is about to take over, and lets in who comes to the same address. */
+  onSuccessor(): void;
+  /** It is over, whoever has ended it, and every lane is closed. `hasSuccessor`: another head listens there already. */
   onEnd(reason: string, hasSuccessor: boolean): void;
 }
 

@@ -37,6 +37,10 @@ export class Ahead {
     return fd;
   }
 
+  get remote(): PreparedRemote | undefined {
+    return this.#remote;
+  }
+
   /** The caller's from then on. */
   takeRemote(): PreparedRemote | undefined {
     const remote = this.#remote;

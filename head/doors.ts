@@ -12,7 +12,7 @@ import { AdminDoor, type Administered } from './admin.ts';
 import { Ahead } from './ahead.ts';
 import type { Inherited, InheritedSocket } from './inherited.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
-import { openRemote, type RemoteSide } from './migrate/index.ts';
+import { Entrance, RemoteSide } from './migrate/index.ts';
 import type { Registry } from './registry.ts';
 import { SocketWatch } from './socket-watch.ts';
 import type { ToWorker } from './worker-messages.ts';
@@ -43,6 +43,8 @@ export class Doors {
   readonly #parts: DoorsParts;
   readonly #watch: SocketWatch;
   readonly #ahead = new Ahead();
+  /** Opened, and not `remote`'s yet. */
+  #entrance: Entrance | undefined;
   #metrics: MetricsServer | undefined;
 
   constructor(parts: DoorsParts) {
@@ -76,14 +78,30 @@ export class Doors {
     this.#metrics = await startMetricsServer(address, metrics, this.#ahead.take('metrics'));
   }
 
-  /** `listen`: where visitors come to. */
-  async openRemote(listen: string): Promise<void> {
+  /** Lets deliveries of other hosts in before this is the head, which is to register them; false where none are wanted. */
+  async letIn(): Promise<boolean> {
     const { settings, registry, tell, log } = this.#parts;
-    const prepared = this.#ahead.takeRemote();
-    if (!prepared) return;
-    const listener = this.#ahead.take('control');
+    const prepared = this.#ahead.remote;
+    if (prepared && !this.#entrance) {
+      const inherited = this.#ahead.take('control');
+      this.#entrance = await Entrance.open({ settings, prepared, registry, tell, log, inherited });
+    }
+    return prepared !== undefined;
+  }
+
+  async arrived(names: readonly string[]): Promise<void> {
+    await this.#entrance?.arrived(names);
+  }
+
+  /** This is the head. `listen`: where visitors come to; `lastId`: what a predecessor has given to a migration last. */
+  async openRemote(listen: string, lastId: number | undefined): Promise<void> {
+    if (!(await this.letIn())) return;
+    const { settings, registry, log } = this.#parts;
+    const prepared = this.#ahead.takeRemote()!;
+    const entrance = this.#entrance!;
+    this.#entrance = undefined;
     const at = parseHostPort(listen)!;
-    this.remote = await openRemote(settings, at, prepared, registry, tell, log, listener);
+    this.remote = new RemoteSide({ settings, listen: at, prepared, entrance, registry, log, lastId });
   }
 
   /** From here on a path that somebody removes is made again. */
@@ -116,6 +134,8 @@ export class Doors {
 
   /** Lets go of what was opened ahead and is not needed. */
   async closeAhead(): Promise<void> {
+    await this.#entrance?.close();
+    this.#entrance = undefined;
     await this.#ahead.close();
   }
 

@@ -93,7 +93,7 @@ export class HeadProcess implements Head, Hub {
     try {
       await this.#prepare();
       // Until it has been handed over nothing of it is this head's, and nobody is let in.
-      const handed = await this.#takeOver?.complete();
+      const handed = await this.#takeOver?.complete(this.#parts.doors);
       this.#isHead = true;
       await this.#open(handed);
     } catch (error) {
@@ -139,7 +139,7 @@ export class HeadProcess implements Head, Hub {
     await this.#parts.doors.admin.open();
     await this.#takeOver?.rest((connections) => this.workers!.adopt(connections));
     await this.#parts.doors.openMetrics();
-    await this.#parts.doors.openRemote(this.listen);
+    await this.#parts.doors.openRemote(this.listen, handed?.lastId);
     this.#inherited.closeRest();
     this.#parts.tellSockets();
     if (!handed) this.#parts.doors.deliveries.open();

@@ -8,13 +8,14 @@ import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { needing } from './support/needs.ts';
 
-const models = ['handoff', 'move', 'migration', 'takeover', 'failover'] as const;
+const models = ['handoff', 'move', 'migration', 'takeover', 'links', 'failover'] as const;
 /** Below this many most of a model is out of reach. */
 const statesAtLeast = {
   handoff: 100_000,
   move: 100_000,
   migration: 100_000,
   takeover: 5000,
+  links: 20_000,
   failover: 5000,
 } as const;
 const pathOf = (model: string) => fileURLToPath(new URL(`../docs/model/${model}.pml`, import.meta.url));

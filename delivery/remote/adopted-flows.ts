@@ -68,6 +68,11 @@ export class AdoptedFlows {
     return this.#open.size + this.#prepared;
   }
 
+  /** A head is told of them, or will be. */
+  get isTold(): boolean {
+    return this.#accounts.size > 0;
+  }
+
   /** A connection that was prepared lives here from now on. All heads are told but the one that moved it. */
   add(id: number, ends: Ends, fd: number, mover: HeadAccount): void {
     const before = this.#ending.get(nameOf(ends));

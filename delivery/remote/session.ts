@@ -84,14 +84,16 @@ class RemoteSession implements Session {
         onEnd: (reason) => this.#end(reason),
       },
     );
+    // A head that we are about to leave, or another one, may move something here meanwhile.
+    const isAnnounced = isOneOfSeveral || this.#adoptedFlows.isTold;
     const { active, holdings, account } = this.#adoptedFlows.describe((unreported) =>
       this.#events.isShort(unreported),
     );
     this.#account = account;
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
-    const version = isOneOfSeveral ? ANNOUNCING_VERSION : versionFor(introduction);
+    const version = isAnnounced ? ANNOUNCING_VERSION : versionFor(introduction);
     const resumes = whyNotResumed()?.slice(0, RESUMES_MAX) ?? true;
-    this.#send({ ...introduction, type: 'hello', version, active, flows, resumes });
+    this.#send({ ...introduction, type: 'hello', version, active, flows, resumes, successors: true });
     for (const some of holdings) this.#send({ type: 'holding', ...some });
     const timer = setTimeout(
       () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
@@ -137,6 +139,8 @@ class RemoteSession implements Session {
         return this.#adoptions.abort(message.id);
       case 'ping':
         return this.#events.countDirect((direct) => this.#send({ type: 'pong', direct }));
+      case 'successor':
+        return this.#events.onSuccessor();
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
@@ -147,9 +151,10 @@ class RemoteSession implements Session {
   }
 
   #adopt(message: ToRemote & { type: 'adopt' }): FromRemote {
-    // Each head counts credits by what it has heard: two that give at the same moment may count too few.
-    const isFull = this.#head.isOneOfSeveral && this.#adoptedFlows.count >= this.#credits;
-    if (isFull) return { type: 'refused', id: message.id, reason: 'no-credit' };
+    // Each head counts credits by what it has heard: two that give at the same moment may count too few, and one that has just
+    // taken over as well.
+    if (this.#adoptedFlows.count >= this.#credits)
+      return { type: 'refused', id: message.id, reason: 'no-credit' };
     return this.#adoptions.adopt(message);
   }
 

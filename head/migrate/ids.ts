@@ -16,6 +16,7 @@ const AHEAD_S = 86_400;
 export class Ids {
   readonly #now: () => number;
   #last = 0;
+  #isAtRest = false;
   /** Where a second begins, for this head: two that are in the same second seldom come to the same number. */
   #offset: number;
 
@@ -34,6 +35,25 @@ export class Ids {
   /** There is a connection of this number, whoever moved it. */
   heard(id: number): void {
     if (id < (this.#second() + AHEAD_S) * A_SECOND) this.#last = Math.max(this.#last, id);
+  }
+
+  /** What a predecessor has given last: it gives none any more. */
+  follow(last: number): void {
+    this.#last = Math.max(this.#last, last);
+  }
+
+  /** The highest that was given or heard of; nothing above it is this head's. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** A successor goes on above `last`: nobody is to ask for another number meanwhile. */
+  rest(on: boolean): void {
+    this.#isAtRest = on;
+  }
+
+  get isAtRest(): boolean {
+    return this.#isAtRest;
   }
 
   /** A number was another's: from now on others are chosen. */

@@ -4,210 +4,92 @@
  */
 import { readMac } from '../../shared/addresses.ts';
 import type { HeadSettings } from '../../shared/config.ts';
-import { BatonError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import type { MigrationStatus } from '../../shared/status.ts';
-import { canRepair } from '../../shared/tcp-repair/index.ts';
-import { formatHostPort, type HostPort, parseHostPort } from '../../shared/units.ts';
-import { type LinkServer, listenForLinks } from '../../shared/wire/remote/link.ts';
-import { readSecret } from '../../shared/wire/remote/secret.ts';
+import { formatHostPort, type HostPort } from '../../shared/units.ts';
 import type { Registry } from '../registry.ts';
-import { attachSteering, guard, type Steering } from '../steer/index.ts';
-import type { FromWorker, ToWorker } from '../worker-messages.ts';
-import { cardOf } from './default-interface.ts';
-import { Flows } from './flows.ts';
-import { Ids } from './ids.ts';
-import { Measures } from './measures.ts';
-import { RemoteDelivery } from './remote-delivery.ts';
+import { guard, type Steering } from '../steer/index.ts';
+import type { FromWorker } from '../worker-messages.ts';
+import type { Entrance } from './entrance.ts';
+import type { Flows } from './flows.ts';
+import type { Ids } from './ids.ts';
+import type { Measures } from './measures.ts';
+import { type PreparedRemote, release } from './prepared.ts';
 import { Standing } from './standing.ts';
-import { rehearse, rehearseLink } from './warm-up.ts';
 
-/** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
-const LINK_IDLE_MS = 10_000;
+export { Entrance } from './entrance.ts';
+export { checkRemote, type PreparedRemote, prepareRemote } from './prepared.ts';
+
 /** When the head stops, deliveries have this long to confirm what they were given, milliseconds. */
 const CONFIRM_WITHIN_MS = 1000;
 
-/** What can be known before it is opened. Throws NO_PRIVILEGE and SECRET_UNUSABLE. */
-export function checkRemote({ control, secret }: HeadSettings): void {
-  if (control === undefined || secret === undefined) return;
-  needRepair();
-  readSecret(secret);
-}
-
-/** What steers, before anything is moved by it. */
-export interface PreparedRemote {
-  readonly steering: Steering;
-  /** Not begun. */
-  readonly flows: Flows;
-  readonly ids: Ids;
-  readonly secret: Buffer;
-  /** It is not needed. What another head has at work goes on. */
-  discard(): Promise<void>;
-}
-
-/** Undefined for a head that has deliveries on its own host only. Throws a BatonError that says what this host lacks. */
-export async function prepareRemote(
-  { control, secret: file, interface: card, flows: capacity, adoptTimeout }: HeadSettings,
-  listenHost: string,
-): Promise<PreparedRemote | undefined> {
-  if (control === undefined || file === undefined) return undefined;
-  const secret = readSecret(file);
-  needRepair();
-  const steering = await attachSteering(card ?? cardOf(listenHost), { capacity });
-  const ids = new Ids();
-  const flows = new Flows(steering, undefined, ids);
-  rehearse({ steering, flows, adoptTimeoutMs: adoptTimeout, ids });
-  await rehearseLink(secret);
-  const discard = async () => {
-    flows.close();
-    if (steering.adopted) steering.close();
-    else await steering.detach();
-  };
-  return { steering, flows, ids, secret, discard };
-}
-
-/** `listen`: where clients connect; `inherited`: a socket that listens at `--control` already. Throws a BatonError. */
-export async function openRemote(
-  settings: HeadSettings,
-  listen: HostPort,
-  prepared: PreparedRemote,
-  registry: Registry,
-  tell: (worker: number, message: ToWorker) => void,
-  log: Logger,
-  inherited: number | undefined,
-): Promise<RemoteSide> {
-  return await RemoteSide.open({
-    ...prepared,
-    control: parseHostPort(settings.control!)!,
-    settings,
-    listen,
-    registry,
-    tell,
-    log,
-    inherited,
-  });
-}
-
 interface RemoteParts {
-  readonly control: HostPort;
-  /** A socket that listens there already. */
-  readonly inherited: number | undefined;
-  readonly secret: Buffer;
-  readonly steering: Steering;
-  readonly flows: Flows;
-  readonly ids: Ids;
   readonly settings: HeadSettings;
   /** Where clients connect. */
   readonly listen: HostPort;
+  readonly prepared: PreparedRemote;
+  /** Where deliveries come in; some may have. */
+  readonly entrance: Entrance;
   readonly registry: Registry;
-  readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
+  /** The highest number that a predecessor has given. */
+  readonly lastId: number | undefined;
 }
 
 export class RemoteSide {
   readonly measures: Measures;
   readonly #steering: Steering;
   readonly #flows: Flows;
-  readonly #links: LinkServer;
-  readonly #deliveries: Set<RemoteDelivery>;
+  readonly #ids: Ids;
+  readonly #entrance: Entrance;
   readonly #standing: Standing;
   readonly #log: Logger;
   readonly #stopGuarding: () => void;
 
-  private constructor(own: {
-    steering: Steering;
-    flows: Flows;
-    measures: Measures;
-    links: LinkServer;
-    deliveries: Set<RemoteDelivery>;
-    standing: Standing;
-    log: Logger;
-    stopGuarding: () => void;
-  }) {
-    this.#steering = own.steering;
-    this.#flows = own.flows;
-    this.measures = own.measures;
-    this.#links = own.links;
-    this.#deliveries = own.deliveries;
-    this.#standing = own.standing;
-    this.#log = own.log;
-    this.#stopGuarding = own.stopGuarding;
-  }
-
-  /** Throws a BatonError that says what this host lacks. */
-  static async open(parts: RemoteParts): Promise<RemoteSide> {
-    const { registry, tell, log, settings, secret, steering, ids } = parts;
-    const flows = parts.flows.begin();
-    const measures = new Measures();
-    const migration = { steering, flows, measures, adoptTimeoutMs: settings.adoptTimeout, ids };
-    const deliveries = new Set<RemoteDelivery>();
+  /** What is in the kernel's table is this head's from here on, and what deliveries say counts. */
+  constructor({ settings, listen, prepared, entrance, registry, log, lastId }: RemoteParts) {
+    const { steering, ids } = prepared;
+    const { deliveries, migration } = entrance;
+    this.#log = log;
+    this.#steering = steering;
+    this.#ids = ids;
+    this.#entrance = entrance;
+    this.measures = migration.measures;
+    if (lastId !== undefined) ids.follow(lastId);
+    this.#flows = prepared.flows.begin();
     const standing = new Standing({
       steering,
-      server: parts.listen,
+      server: listen,
       holdMs: settings.holdUnknown,
       expected: settings.expect,
       readyWithinMs: settings.readyWithin,
       pingEveryMs: () => registry.pingEveryMs,
       deliveries: () => deliveries,
-      unheardHosts: () => flows.unheardHosts,
+      unheardHosts: () => this.#flows.unheardHosts,
       log,
     });
-    // What is unknown is held by now: this takes a while, and the address may come meanwhile.
-    rehearse(migration);
-    let registrations = 0;
-    try {
-      const links = await listenForLinks(
-        parts.control,
-        '--control',
-        { secret, idleMs: LINK_IDLE_MS },
-        {
-          onLink(link) {
-            const forget = () => {
-              deliveries.delete(delivery);
-              if (delivery.hasTold) standing.unsure();
-            };
-            const delivery = new RemoteDelivery(
-              link,
-              ++registrations,
-              { registry, migration, tell, log },
-              forget,
-            );
-            deliveries.add(delivery);
-            return delivery;
-          },
-          onRefused: (peer, reason) => log.warn({ peer }, `a remote delivery was refused: ${reason}`),
-        },
-        parts.inherited,
-      );
-      const { adopted, capacity } = steering;
-      const control = formatHostPort(links.address);
-      log.info(
-        { control, interface: steering.interface.name, adopted, flows: flows.count, capacity },
-        'steering',
-      );
-      const stopGuarding = guard(steering, log, {
-        onNeighbour(address, mac) {
-          for (const delivery of deliveries)
-            delivery.whereabouts.neighbourIs(address, readMac(Buffer.from(mac), 0));
-        },
-        onAddresses: () => standing.onAddresses(),
-        onCards(isOwn) {
-          if (isOwn) standing.unsure();
-          for (const delivery of deliveries) void delivery.whereabouts.lookAgain();
-        },
-      });
-      return new RemoteSide({ steering, flows, measures, links, deliveries, standing, log, stopGuarding });
-    } catch (error) {
-      standing.close();
-      flows.close();
-      await release(steering, flows);
-      throw error;
-    }
+    this.#standing = standing;
+    const { adopted, capacity } = steering;
+    const said = { control: this.control, interface: steering.interface.name, adopted, capacity };
+    log.info({ ...said, flows: this.#flows.count }, 'steering');
+    this.#stopGuarding = guard(steering, log, {
+      onNeighbour(address, mac) {
+        for (const delivery of deliveries)
+          delivery.whereabouts.neighbourIs(address, readMac(Buffer.from(mac), 0));
+      },
+      onAddresses: () => standing.onAddresses(),
+      onCards(isOwn) {
+        if (isOwn) standing.unsure();
+        for (const delivery of deliveries) void delivery.whereabouts.lookAgain();
+      },
+    });
+    entrance.onLeft = () => standing.unsure();
+    entrance.begin();
   }
 
   /** A worker's connections are to move. */
   migrate(worker: number, { slot, registration, fds }: FromWorker & { type: 'migrate' }): void {
-    for (const delivery of this.#deliveries) {
+    for (const delivery of this.#entrance.deliveries) {
       if (delivery.registration !== registration || delivery.slot !== slot) continue;
       return delivery.begin(worker, fds);
     }
@@ -216,7 +98,7 @@ export class RemoteSide {
 
   /** HOST:PORT at which deliveries register. */
   get control(): string {
-    return formatHostPort(this.#links.address);
+    return formatHostPort(this.#entrance.address);
   }
 
   /** In words for a person; undefined when it knows what deliveries of other hosts have. */
@@ -225,7 +107,7 @@ export class RemoteSide {
   }
 
   status(): MigrationStatus {
-    const deliveries = [...this.#deliveries];
+    const deliveries = [...this.#entrance.deliveries];
     return {
       control: this.control,
       interface: this.#steering.interface.name,
@@ -239,7 +121,7 @@ export class RemoteSide {
 
   /** The workers have stopped: what was given is confirmed, then every delivery is dropped by the registry. */
   async settle(withinMs = CONFIRM_WITHIN_MS): Promise<void> {
-    const quiet = Promise.all([...this.#deliveries].map((delivery) => delivery.quiet()));
+    const quiet = Promise.all([...this.#entrance.deliveries].map((delivery) => delivery.quiet()));
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, withinMs);
     await Promise.race([quiet, promise]);
@@ -248,47 +130,49 @@ export class RemoteSide {
 
   /** The listener; it stays this side's. */
   get fd(): number {
-    return this.#links.fd;
+    return this.#entrance.fd;
+  }
+
+  /**
+   * A successor lets deliveries in from here on; the names of those that were asked to make a link to it beside the one here, which
+   * goes on.
+   */
+  sendToSuccessor(): string[] {
+    return this.#entrance.sendToSuccessor();
+  }
+
+  /**
+   * No more is begun: what waits for its turn to be moved stays in its worker, and is passed on with it. What is under way goes
+   * on. The highest number that was given.
+   */
+  freeze(): number {
+    this.#ids.rest(true);
+    return this.#ids.last;
+  }
+
+  /** After `sendToSuccessor`, or `freeze`: there is none. */
+  thaw(): void {
+    this.#ids.rest(false);
+    this.#entrance.resume();
   }
 
   /** A successor takes over: links end, and steering goes on as it is. */
   leave(): void {
     this.#stopGuarding();
     this.#standing.close();
-    for (const delivery of this.#deliveries) delivery.cutOff();
+    void this.#entrance.close();
     this.#flows.close();
     this.#steering.close();
-    // Who is in the midst of a handshake begins anew.
-    void this.#links.close();
   }
 
   /** Leaves the steering at work for connections that live elsewhere; without any it is removed. */
   async close(): Promise<void> {
     this.#stopGuarding();
     this.#standing.close();
-    for (const delivery of this.#deliveries) delivery.cutOff();
-    await this.#links.close();
+    await this.#entrance.close();
     this.#flows.close();
     const left = await release(this.#steering, this.#flows);
     if (left > 0)
       this.#log.info({ flows: left, table: this.#steering.path }, 'steering goes on without the head');
   }
-}
-
-/** How many flows are still steered. */
-async function release(steering: Steering, flows: Flows): Promise<number> {
-  const { count } = flows;
-  if (count > 0) steering.close();
-  else await steering.detach();
-  return count;
-}
-
-function needRepair(): void {
-  const answer = canRepair();
-  if (answer === true) return;
-  throw new BatonError('NO_PRIVILEGE', {
-    what: 'handing connections to other hosts (--control)',
-    capability: 'CAP_NET_ADMIN',
-    problem: answer.text,
-  });
 }

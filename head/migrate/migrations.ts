@@ -16,9 +16,7 @@
  * that dies. It is thawed and goes on here. From `commit` to `live` it cannot be known who has it when the delivery dies:
  * the head has kept what it saved, and resets the connection with it. A delivery that may live says what it has when it
  * registers again (flows.ts). The delivery's half is in delivery/remote/adoptions.ts, and docs/model/migration.pml is both
- * halves in every order.
- *
- * Not all is begun at once: what waits for its turn is not frozen. See window.ts.
+ * halves in every order. Not all is begun at once: what waits for its turn is not frozen (window.ts).
  */
 
 import { socketCookie } from '../../shared/sys/cookie.ts';
@@ -80,12 +78,13 @@ export class Migrations {
     this.#beginMore();
   }
 
-  /** What there is room for. */
+  /** What there is room for; nothing while no numbers are given. */
   #beginMore(): void {
     // Again, where some of them could not be begun.
     for (;;) {
       const room = Math.min(this.#waiting.length, this.#window.size - this.#moving.size);
       if (room <= 0) return;
+      if (this.#parts.ids.isAtRest) return this.#checkQuiet();
       this.#to.link.together(this.#waiting.splice(0, room), (waiting) => this.#begin(waiting));
     }
   }
@@ -208,7 +207,7 @@ export class Migrations {
     this.#checkQuiet();
   }
 
-  /** Resolves when nothing is under way and every commit has been confirmed. */
+  /** Resolves when nothing is under way, or will be, and every commit has been confirmed. */
   quiet(): Promise<void> {
     return new Promise((resolve) => {
       this.#whenQuiet.push(resolve);
@@ -217,7 +216,8 @@ export class Migrations {
   }
 
   #checkQuiet(): void {
-    if (this.#moving.size + this.#unconfirmed.size + this.#waiting.length > 0) return;
+    const waiting = this.#parts.ids.isAtRest ? 0 : this.#waiting.length;
+    if (this.#moving.size + this.#unconfirmed.size + waiting > 0) return;
     for (const resolve of this.#whenQuiet.splice(0)) resolve();
   }
 

@@ -3,7 +3,7 @@
  * Every message is checked before anybody acts on it.
  */
 import { BatonError } from '../../shared/errors.ts';
-import { type Logger, levelOf, Sparingly } from '../../shared/log.ts';
+import { levelOf, Sparingly } from '../../shared/log.ts';
 import { encodeSaved } from '../../shared/tcp-repair/index.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { asOfVersion } from '../../shared/wire/control.ts';
@@ -17,23 +17,16 @@ import {
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
 import type { Registrant, Registration } from '../registrant.ts';
-import type { Registry } from '../registry.ts';
 import type { NextHop } from '../steer/index.ts';
-import type { Settlement, ToWorker } from '../worker-messages.ts';
+import type { Settlement } from '../worker-messages.ts';
+import type { DoorEvents, DoorParts } from './door.ts';
 import { Migrations } from './migrations.ts';
-import { encodeWithoutPath, type Fate, type MigrationParts } from './moving.ts';
+import { encodeWithoutPath, type Fate } from './moving.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
 const HELLO_WITHIN_MS = 5000;
 const FATES: Readonly<Record<LinkEnd, Fate>> = { closed: 'dead', reset: 'reset', broken: 'alive' };
-
-export interface DoorParts {
-  readonly registry: Registry;
-  readonly migration: MigrationParts;
-  readonly tell: (worker: number, message: ToWorker) => void;
-  readonly log: Logger;
-}
 
 /** One delivery, from its first word to its end. */
 export class RemoteDelivery implements LinkHandlers {
@@ -42,7 +35,7 @@ export class RemoteDelivery implements LinkHandlers {
   readonly #parts: DoorParts;
   readonly #link: Link;
   readonly #timer: NodeJS.Timeout;
-  readonly #onEnd: () => void;
+  readonly #events: DoorEvents;
   #hello: RemoteHello | undefined;
   #ids: number[] = [];
   #keys: Buffer[] = [];
@@ -56,14 +49,16 @@ export class RemoteDelivery implements LinkHandlers {
   #fate: Fate = 'alive';
   #gone = false;
   #heardAt = performance.now();
+  #hasArrived = false;
   #hasTold = false;
+  /** It takes leave. */
+  #leaves = false;
 
-  /** `onEnd`: it has gone, and nothing of it is under way any more. */
-  constructor(link: Link, registration: number, parts: DoorParts, onEnd: () => void) {
+  constructor(link: Link, registration: number, parts: DoorParts, events: DoorEvents) {
     this.#link = link;
     this.registration = registration;
     this.#parts = parts;
-    this.#onEnd = onEnd;
+    this.#events = events;
     this.whereabouts = new Whereabouts(this.#host, (hop) => this.#moveTo(hop));
     this.#timer = setTimeout(
       () => this.#reject(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
@@ -85,12 +80,24 @@ export class RemoteDelivery implements LinkHandlers {
     return this.#heardAt;
   }
 
+  /** The name of one that can be registered. */
+  get arrivedAs(): string | undefined {
+    return this.#hasArrived ? this.#hello!.name : undefined;
+  }
+
   get moving(): number {
     return this.#migrations?.count ?? 0;
   }
 
+  /** Moves a worker's connections there, besides those that wait for their turn. */
   begin(worker: number, fds: readonly number[]): void {
-    this.#migrations!.begin(worker, fds);
+    this.#migrations?.begin(worker, fds);
+  }
+
+  /** Asks it to make a link to a successor as well: its name, or undefined where it does not know how or leaves. */
+  sendToSuccessor(): string | undefined {
+    if (!this.#hasTold || this.#gone || this.#leaves || !this.#hello?.successors) return undefined;
+    return this.#send({ type: 'successor' }) ? this.#hello.name : undefined;
   }
 
   quiet(): Promise<void> {
@@ -162,14 +169,17 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   async #register(hello: RemoteHello): Promise<void> {
-    const { registry, migration, log } = this.#parts;
+    const { registry, migration, log, begun } = this.#parts;
     try {
-      const hop = await this.whereabouts.find();
+      await this.whereabouts.find();
+      this.#hasArrived = true;
+      this.#events.onArrival();
+      await begun;
       const registration = await registry.register(this.#registrant(hello));
       // It has gone, or the head stops: there is nothing to say to it.
       if (!registration) return this.cutOff();
       this.#registration = registration;
-      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), hop);
+      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), this.whereabouts.hop);
       this.#ids = [];
       this.#keys = [];
       this.#hasTold = true;
@@ -240,6 +250,7 @@ export class RemoteDelivery implements LinkHandlers {
       case 'pong':
         return member.pong(message.direct);
       case 'draining':
+        this.#leaves = true;
         return member.draining();
       default:
         throw new BatonError('PROTOCOL', { problem: `${message.type} after its welcome` });
@@ -285,6 +296,6 @@ export class RemoteDelivery implements LinkHandlers {
     clearTimeout(this.#timer);
     this.#migrations?.end(this.#fate);
     if (this.#registration) this.#parts.migration.flows.left(this.#hello!.name, this.#host);
-    this.#onEnd();
+    this.#events.onEnd();
   }
 }

@@ -26,6 +26,7 @@ export interface DepartureParts {
 export class Departure implements Predecessor {
   readonly #parts: DepartureParts;
   readonly #left = Promise.withResolvers<number>();
+  #lastId: number | undefined;
 
   constructor(parts: DepartureParts) {
     this.#parts = parts;
@@ -48,14 +49,28 @@ export class Departure implements Predecessor {
     return this.#parts.registry.names;
   }
 
+  sendDeliveries(): string[] {
+    return this.#parts.doors.remote?.sendToSuccessor() ?? [];
+  }
+
   async freeze(): Promise<readonly PassedConnection[]> {
-    this.#parts.doors.deliveries.freeze();
-    return await this.#workers.gather('frozen');
+    const { doors } = this.#parts;
+    doors.deliveries.freeze();
+    const frozen = await this.#workers.gather('frozen');
+    // Workers have asked for all that they wanted to be moved.
+    this.#lastId = doors.remote?.freeze();
+    return frozen;
+  }
+
+  get lastId(): number | undefined {
+    return this.#lastId;
   }
 
   thaw(): void {
-    this.#parts.workers()?.tellAll({ type: 'thaw' });
-    this.#parts.doors.deliveries.open();
+    const { workers, doors } = this.#parts;
+    workers()?.tellAll({ type: 'thaw' });
+    doors.deliveries.open();
+    doors.remote?.thaw();
   }
 
   /** Deliveries go to the other head, and what they had not taken is to follow. */

@@ -35,7 +35,7 @@ export class Pipe<In> {
   #open = true;
   #isGone = false;
   #cancelled: Error | undefined;
-  #cancel: ((error: Error) => void) | undefined;
+  #cancel: ((error?: Error) => void) | undefined;
 
   /** What a trace calls the take-over; of the successor's end. */
   get name(): string {
@@ -95,6 +95,14 @@ export class Pipe<In> {
       if (this.#cancelled) throw this.#cancelled;
       await this.#readable(deadline);
     }
+  }
+
+  /** Resolves with `work`; before it, when the next message, or the other side's end, is there to be read, or at `deadline`. */
+  async whileSilent(work: Promise<unknown>, deadline: number): Promise<void> {
+    const readable = this.#readable(deadline).catch(() => {});
+    await Promise.race([work, readable]);
+    // One at a time may watch the socket.
+    this.#cancel?.();
   }
 
   /** What has come; undefined when nothing has. */

@@ -17,6 +17,7 @@ import {
   decodeFromSuccessor,
   type FromSuccessor,
   PASSED_AT_ONCE,
+  SENDING_VERSION,
 } from '../../shared/wire/take-over.ts';
 import type { InheritedSocket } from '../inherited.ts';
 import type { PassedConnection } from '../worker-messages.ts';
@@ -37,8 +38,12 @@ export interface Predecessor {
   readonly mode: Mode;
   /** Names of the deliveries that will register with the successor. */
   readonly deliveries: readonly string[];
+  /** Asks deliveries of other hosts to come to the successor as well, which lets them in instead of this head; their names. */
+  sendDeliveries(): string[];
   /** Accepts nobody and touches nothing from here on; resolves with all that it holds. */
   freeze(): Promise<readonly PassedConnection[]>;
+  /** While it is frozen: the highest number that it has given to a migration; it gives no other. */
+  readonly lastId: number | undefined;
   /** Goes on as if nothing had been. */
   thaw(): void;
   /** It is not the head any more: deliveries are told; resolves with what they gave back. */
@@ -115,7 +120,7 @@ export class Succession {
       const version = commonTakeOverVersion(versions);
       const { end, name } = answerWithPipe(socket, version);
       this.#pipe = new Pipe(end, 'successor', decodeFromSuccessor);
-      this.#handing = this.#handOver(this.#pipe, pid, name);
+      this.#handing = this.#handOver(this.#pipe, version, pid, name);
     } catch (error) {
       const known = error instanceof BatonError ? error : failure((error as Error).message);
       this.#log.warn(known.message);
@@ -123,7 +128,7 @@ export class Succession {
     }
   }
 
-  async #handOver(pipe: Pipe<FromSuccessor>, pid: number, name: string): Promise<void> {
+  async #handOver(pipe: Pipe<FromSuccessor>, version: number, pid: number, name: string): Promise<void> {
     const since = performance.now();
     trace?.say(name, 'handOver', pid);
     this.#log.info({ successor: pid }, 'a successor warms up');
@@ -137,9 +142,9 @@ export class Succession {
         ready,
         sockets.map(({ fd }) => fd),
       );
-      expect(await pipe.next(ready), 'ready');
+      await this.#untilReady(pipe, version, ready);
       frozen = performance.now();
-      count = await this.#pass(pipe, frozen + CONFIRM_WITHIN_MS, name);
+      count = await this.#pass(pipe, version, frozen + CONFIRM_WITHIN_MS, name);
     } catch (error) {
       // Only now is it certain that it has not: what it may have said last is read, and what it says from here on fails there.
       if (pipe.refuseMore()?.message.type !== 'confirmed' || frozen === 0)
@@ -166,16 +171,23 @@ export class Succession {
     void this.#head.release(pid);
   }
 
+  async #untilReady(pipe: Pipe<FromSuccessor>, version: number, deadline: number): Promise<void> {
+    const first = await pipe.next(deadline);
+    if (version < SENDING_VERSION || first.message.type !== 'listening') return expect(first, 'ready');
+    expect(first, 'listening');
+    await pipe.send({ type: 'sent', deliveries: this.#head.sendDeliveries() }, deadline);
+    expect(await pipe.next(deadline), 'ready');
+  }
+
   /** Passes on all that there is; resolves when it is the successor's. */
-  async #pass(pipe: Pipe<FromSuccessor>, deadline: number, name: string): Promise<number> {
+  async #pass(pipe: Pipe<FromSuccessor>, version: number, deadline: number, name: string): Promise<number> {
     const connections = await within(this.#head.freeze(), deadline);
     trace?.say(name, 'frozen');
     await this.#send(pipe, connections, deadline);
-    const { mode, deliveries } = this.#head;
-    await pipe.send(
-      { type: 'handed', count: connections.length, mode, deliveries: [...deliveries] },
-      deadline,
-    );
+    const { mode, deliveries, lastId } = this.#head;
+    const count = connections.length;
+    const last = version < SENDING_VERSION ? {} : { lastId };
+    await pipe.send({ type: 'handed', count, mode, deliveries: [...deliveries], ...last }, deadline);
     expect(await pipe.next(deadline), 'confirmed');
     return connections.length;
   }

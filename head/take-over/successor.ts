@@ -14,6 +14,7 @@ import { trace } from '../../shared/trace.ts';
 import {
   decodeFromPredecessor,
   type FromPredecessor,
+  SENDING_VERSION,
   TAKE_OVER_VERSIONS,
 } from '../../shared/wire/take-over.ts';
 import { Inherited } from '../inherited.ts';
@@ -33,11 +34,21 @@ export interface Handed {
   /** The predecessor's, and the names of its deliveries, which will register; undefined when it died before it could tell. */
   readonly mode: Mode | undefined;
   readonly deliveries: readonly string[] | undefined;
+  /** The highest number that it has given to a migration; undefined as well where it has moved nothing. */
+  readonly lastId: number | undefined;
+}
+
+/** Deliveries of other hosts, which may come before this is the head. */
+export interface Guests {
+  /** Lets them in; false where none are wanted. */
+  letIn(): Promise<boolean>;
+  /** Resolves when those of these names have come, or are late. */
+  arrived(names: readonly string[]): Promise<void>;
 }
 
 /** Asks the head at this admin socket. Throws NOT_RUNNING, TAKE_OVER_REFUSED and TAKE_OVER_FAILED. */
 export async function askToTakeOver(admin: string): Promise<TakeOver> {
-  const end = await ask(admin);
+  const { end, version } = await ask(admin);
   const pipe = new Pipe(end, 'predecessor', decodeFromPredecessor);
   try {
     const { message, fds } = await pipe.next(performance.now() + ANSWER_WITHIN_MS);
@@ -46,15 +57,21 @@ export async function askToTakeOver(admin: string): Promise<TakeOver> {
       throw refusal('it answered with something else than its sockets');
     }
     const inherited = new Inherited(message.sockets.map((socket, i) => ({ ...socket, fd: fds[i]! })));
-    return new TakeOver(pipe, inherited, peerCredentials(end).pid);
+    return new TakeOver(pipe, inherited, peerCredentials(end).pid, version);
   } catch (error) {
     pipe.close();
     throw error;
   }
 }
 
-/** The socket that the predecessor answers with. */
-async function ask(admin: string): Promise<number> {
+interface Answer {
+  /** The socket that the predecessor answers with. */
+  readonly end: number;
+  /** That both speak. */
+  readonly version: number;
+}
+
+async function ask(admin: string): Promise<Answer> {
   let fd: number;
   try {
     fd = connectUnix(admin, 'stream');
@@ -78,8 +95,8 @@ async function ask(admin: string): Promise<number> {
   }
 }
 
-function answerOn(fd: number, messenger: ReturnType<typeof createFdMessenger>): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
+function answerOn(fd: number, messenger: ReturnType<typeof createFdMessenger>): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   let text = '';
   const timer = setTimeout(() => reject(refusal('it does not answer')), ANSWER_WITHIN_MS);
   const ready = watchReadable(fd, () => {
@@ -90,7 +107,10 @@ function answerOn(fd: number, messenger: ReturnType<typeof createFdMessenger>): 
     if (n > 0) text += messenger.bytes.toString('latin1', 0, n);
     if (end !== undefined) {
       setCloseOnExec(end);
-      return resolve(end);
+      const version = Number(/^Upgrade: baton-take-over\/(\d{1,9})\r$/m.exec(text)?.[1]);
+      if (TAKE_OVER_VERSIONS.includes(version)) return resolve({ end, version });
+      closeFd(end);
+      return reject(refusal('it answered in a version that was not asked for'));
     }
     const said = reasonIn(text);
     if (said !== undefined) reject(refusal(said));
@@ -121,23 +141,31 @@ export class TakeOver {
   readonly pid: number;
   /** In a trace. */
   readonly #name: string;
+  readonly #version: number;
 
-  constructor(pipe: Pipe<FromPredecessor>, inherited: Inherited, pid: number) {
+  constructor(
+    pipe: Pipe<FromPredecessor>,
+    inherited: Inherited,
+    pid: number,
+    version = Math.max(...TAKE_OVER_VERSIONS),
+  ) {
     this.#pipe = pipe;
     this.#name = pipe.name;
     trace?.say(this.#name, 'takeOver', pid);
     this.inherited = inherited;
     this.pid = pid;
+    this.#version = version;
   }
 
   /**
    * Everything is warm: resolves with what the predecessor has handed over, which is this head's from then on. So it is with what
    * had come of one that died: nobody else has its listeners. Throws TAKE_OVER_FAILED, and it is the predecessor's as before.
    */
-  async complete(): Promise<Handed> {
+  async complete(guests?: Guests): Promise<Handed> {
     const connections: PassedConnection[] = [];
     let handed: (FromPredecessor & { type: 'handed' }) | undefined;
     try {
+      if (guests) await this.#receive(guests);
       const deadline = performance.now() + HAND_WITHIN_MS;
       trace?.say(this.#name, 'ready');
       await this.#say('ready', deadline);
@@ -145,7 +173,7 @@ export class TakeOver {
         const heard = await this.#next(deadline);
         if (!heard) {
           trace?.say(this.#name, 'standIn');
-          return { connections, mode: undefined, deliveries: undefined };
+          return { connections, mode: undefined, deliveries: undefined, lastId: undefined };
         }
         const { message, fds } = heard;
         if (message.type === 'connections') connections.push(...passedWith(message, fds));
@@ -162,15 +190,29 @@ export class TakeOver {
       if (!isHeard) await this.#next(deadline);
       if (at !== undefined)
         trace?.sayAt(isHeard ? at : trace.now(), [[this.#name, isHeard ? 'confirm' : 'standIn']]);
-      return { connections, mode: handed.mode, deliveries: handed.deliveries };
+      const { mode, deliveries, lastId } = handed;
+      return { connections, mode, deliveries, lastId };
     } catch (error) {
       for (const { fd } of connections) closeFd(fd);
       throw error;
     }
   }
 
+  /** Deliveries of other hosts make their links while the predecessor serves; where it has died they find this head by themselves. */
+  async #receive(guests: Guests): Promise<void> {
+    if (this.#version < SENDING_VERSION || !(await guests.letIn())) return;
+    const deadline = performance.now() + HAND_WITHIN_MS;
+    if (!(await this.#say('listening', deadline))) return;
+    const heard = await this.#next(deadline);
+    if (!heard) return;
+    heard.fds.forEach(closeFd);
+    if (heard.message.type !== 'sent') throw refusal(`it said ${heard.message.type} where sent was due`);
+    // Nothing is said to this head meanwhile: if something is to be read, the predecessor goes on, or has died.
+    await this.#pipe.whileSilent(guests.arrived(heard.message.deliveries), deadline);
+  }
+
   /** False when the predecessor hears nothing any more. */
-  async #say(type: 'ready' | 'confirmed', deadline: number): Promise<boolean> {
+  async #say(type: 'listening' | 'ready' | 'confirmed', deadline: number): Promise<boolean> {
     try {
       await this.#pipe.send({ type }, deadline);
       return true;

@@ -8,8 +8,10 @@ import * as z from '../schema.ts';
 import { modes } from '../status.ts';
 import { MAX_FDS } from '../sys/pass-fds.ts';
 
-/** Versions that this release speaks. */
-export const TAKE_OVER_VERSIONS: readonly number[] = [1];
+/** Versions that this release speaks, its own and the one before. */
+export const TAKE_OVER_VERSIONS: readonly number[] = [2, 1];
+/** From which on deliveries of other hosts are sent to the successor ahead. */
+export const SENDING_VERSION = 2;
 /** The highest version that both speak. `upgrade`: the header of who asks. Throws TAKE_OVER_REFUSED. */
 export function commonTakeOverVersion(upgrade: string, known = TAKE_OVER_VERSIONS): number {
   const offered = [...upgrade.matchAll(/(?:^|,)\s*baton-take-over\/(\d{1,9})\s*(?=,|$)/g)].map(([, n]) =>
@@ -47,6 +49,8 @@ const socket = z.object({
   index: z.int().min(0).max(65_535),
 });
 
+const names = z.array(z.string().max(64)).max(1024);
+
 const fromPredecessor = z.discriminatedUnion('type', [
   /** An fd for each. */
   z.object({ type: z.literal('sockets'), sockets: z.array(socket).max(SOCKETS_AT_ONCE) }),
@@ -57,8 +61,12 @@ const fromPredecessor = z.discriminatedUnion('type', [
     type: z.literal('handed'),
     count: z.int().min(0),
     mode: z.enum(modes),
-    deliveries: z.array(z.string().max(64)).max(1024),
+    deliveries: names,
+    /** Version 2: the highest number of a migration; none above it will be the predecessor's. */
+    lastId: z.int().min(0).optional(),
   }),
+  /** Answers `listening` (version 2): deliveries that were asked to come to the successor as well; the predecessor lets no other in. */
+  z.object({ type: z.literal('sent'), deliveries: names }),
   /** Instead of anything, and last: it goes on being the head. Where it ends without this word it is dead. */
   z.object({ type: z.literal('kept'), reason: z.string().max(1024) }),
   /** After `confirmed` and the connections that came back from deliveries: that was all of them. */
@@ -66,6 +74,8 @@ const fromPredecessor = z.discriminatedUnion('type', [
 ]);
 
 const fromSuccessor = z.discriminatedUnion('type', [
+  /** Version 2, at most once and before `ready`: it lets in deliveries of other hosts, ahead. */
+  z.object({ type: z.literal('listening') }),
   /** It is warm, and wants all. */
   z.object({ type: z.literal('ready') }),
   /** It has all, and answers for it from here on. */

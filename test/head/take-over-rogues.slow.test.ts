@@ -101,16 +101,16 @@ test('a confirmation that comes in time counts, although the head was late to re
 test('garbage, another version, a second successor and the end of the head while one warms up', async (t) => {
   const cluster = await startToUpgrade(t);
   for (const [versions, said] of [
-    ['baton-take-over/2', /409.*speaks version 1 of the take-over, and not 2/s],
-    ['baton-take-over/0, websocket', /409.*speaks version 1/s],
+    ['baton-take-over/3', /409.*speaks version 2, 1 of the take-over, and not 3/s],
+    ['baton-take-over/0, websocket', /409.*speaks version 2, 1/s],
     ['x'.repeat(4000), /409.*and not what was asked for/s],
   ] as const) {
     t.regex((await askRaw(cluster.admin, question(versions))).text, said);
   }
   t.is((await askRaw(cluster.admin, question().replace('/take-over', '/other'))).text, '');
   // A later release offers its own version and this one.
-  const rogue = await askRaw(cluster.admin, question('baton-take-over/2, baton-take-over/1'));
-  t.regex(rogue.text, /Upgrade: baton-take-over\/1\r\n/);
+  const rogue = await askRaw(cluster.admin, question('baton-take-over/3, baton-take-over/2'));
+  t.regex(rogue.text, /Upgrade: baton-take-over\/2\r\n/);
   t.regex((await askRaw(cluster.admin, question())).text, /another one is about to take over/);
   await t.throwsAsync(upgradeHead(cluster.admin), { message: /another one is about to take over/ });
   closeFd(rogue.fd!);

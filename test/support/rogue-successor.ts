@@ -47,13 +47,13 @@ export class RogueSuccessor {
     this.pipe = new Pipe(fd, 'predecessor', decodeFromPredecessor);
   }
 
-  static async ask(admin: string): Promise<RogueSuccessor> {
-    const { fd, text } = await askRaw(admin, question());
+  static async ask(admin: string, versions?: string): Promise<RogueSuccessor> {
+    const { fd, text } = await askRaw(admin, question(versions));
     if (fd === undefined) throw new Error(`no socket came: ${text}`);
     return new RogueSuccessor(fd);
   }
 
-  say(type: 'ready' | 'confirmed'): Promise<void> {
+  say(type: 'listening' | 'ready' | 'confirmed'): Promise<void> {
     return this.pipe.send({ type }, performance.now() + 5000);
   }
 

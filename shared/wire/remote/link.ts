@@ -11,6 +11,7 @@ import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { BatonError } from '../../errors.ts';
 import { listenerOf } from '../../sys/listener-of.ts';
 import { listenError, needListenerAt } from '../../sys/reuseport.ts';
+import { closeFd, duplicateFd } from '../../sys/sockets.ts';
 import { formatHostPort, type HostPort } from '../../units.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 
@@ -127,6 +128,10 @@ export interface LinkServer {
   readonly address: HostPort;
   /** Of the listener; it stays the server's. */
   readonly fd: number;
+  /** Lets nobody in for a while: who comes waits, or comes to another process that listens with the same socket. */
+  pause(): void;
+  /** After `pause`, else of no effect. */
+  resume(): void;
   /** Accepts no more; links that there are go on. */
   close(): Promise<void>;
 }
@@ -177,10 +182,28 @@ export async function listenForLinks(
     server.listen(inherited === undefined ? address : { fd: inherited }, resolve);
   });
   const { address: host, port } = server.address() as AddressInfo;
+  /** While it is paused. */
+  let kept: number | undefined;
   return {
     address: { host, port },
-    fd: listenerOf(server),
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    get fd() {
+      return kept ?? listenerOf(server);
+    },
+    pause() {
+      if (kept !== undefined) return;
+      kept = duplicateFd(listenerOf(server));
+      server.close();
+    },
+    resume() {
+      if (kept === undefined) return;
+      server.listen({ fd: kept });
+      kept = undefined;
+    },
+    close() {
+      if (kept !== undefined) closeFd(kept);
+      if (kept !== undefined) return Promise.resolve();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
   };
 }
 

@@ -46,6 +46,8 @@ const fromDelivery = z.discriminatedUnion('type', [
         `expected true or at most ${RESUMES_MAX} characters`,
       )
       .optional(),
+    /** It heeds `successor`. A head that does not know the key does not say it. */
+    successors: z.custom<true>((value) => value === true, 'expected true').optional(),
   }),
   /**
    * Flows that it needs steered to it: ids, and as many keys one after the other. Before its welcome those that it had
@@ -87,6 +89,11 @@ const fromHead = z.discriminatedUnion('type', [
   /** It stays with the head: undo what was prepared, without a packet. */
   z.object({ type: z.literal('abort'), id }),
   z.object({ type: z.literal('ping') }),
+  /**
+   * Another head is about to take over, and who comes to the same address comes to it: say hello there as well, and stay here. Its
+   * welcome ends this registration; without one, or when the link to it ends, nothing has been.
+   */
+  z.object({ type: z.literal('successor') }),
   /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
   z.object({ type: z.literal('drained') }),
   /** The head has dropped this delivery; what it adopted stays its own. */

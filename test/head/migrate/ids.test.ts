@@ -53,3 +53,22 @@ test('numbers are exact for as long as anybody plans', (t) => {
   const ids = new Ids(() => Date.UTC(2058, 0), 2 ** 22);
   t.true(Number.isSafeInteger(ids.next()));
 });
+
+test('a successor goes on above the last number of its predecessor, however far ahead that is, and nothing is given at rest', (t) => {
+  const predecessor = new Ids(() => NOON, 5);
+  predecessor.heard(predecessor.next() + 3600 * 2 ** 23);
+  const last = predecessor.next();
+  t.is(predecessor.last, last);
+  predecessor.rest(true);
+  t.true(predecessor.isAtRest);
+  const successor = new Ids(() => NOON, 9);
+  t.true(successor.next() < last);
+  successor.follow(last);
+  t.is(successor.next(), last + 1);
+  // What it has given before was higher.
+  successor.follow(1);
+  t.is(successor.next(), last + 2);
+  predecessor.rest(false);
+  t.false(predecessor.isAtRest);
+  t.is(predecessor.next(), last + 1);
+});

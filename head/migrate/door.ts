@@ -1,0 +1,21 @@
+/** What a delivery of another host has of the head, and tells it of. */
+import type { Logger } from '../../shared/log.ts';
+import type { Registry } from '../registry.ts';
+import type { ToWorker } from '../worker-messages.ts';
+import type { MigrationParts } from './moving.ts';
+
+export interface DoorParts {
+  readonly registry: Registry;
+  readonly migration: MigrationParts;
+  readonly tell: (worker: number, message: ToWorker) => void;
+  readonly log: Logger;
+  /** Resolves when deliveries may be registered: this is the head. */
+  readonly begun: Promise<void>;
+}
+
+export interface DoorEvents {
+  /** It has said who it is and what it has, and its host was found. */
+  onArrival(): void;
+  /** It has gone, and nothing of it is under way any more. */
+  onEnd(): void;
+}

@@ -81,8 +81,16 @@ function farHeads(
   return addresses.map((address) => ({
     name: formatHostPort(address),
     isFar: true,
-    open: (introduction, _active, events, stop) =>
-      unlessStopped(openRemoteSession({ ...shared, address }, introduction, holdings, events), stop),
+    open: (introduction, _active, events, stop, moves) =>
+      unlessStopped(
+        openRemoteSession(
+          { ...shared, address },
+          { ...introduction, ...(moves && { moves }) },
+          holdings,
+          events,
+        ),
+        stop,
+      ),
   }));
 }
 

@@ -72,7 +72,12 @@ export type LaneSpec =
       readonly back?: WayBackSpec | undefined;
     }
   /** Through the main thread. `registration` tells this registration from others that had the slot before. */
-  | { readonly transport: 'migrate'; readonly registration: number };
+  | {
+      readonly transport: 'migrate';
+      readonly registration: number;
+      /** It takes connections that come with a state. */
+      readonly takesState: boolean;
+    };
 
 export type ToWorker =
   /** Begin to accept connections. */
@@ -132,6 +137,8 @@ export type FromWorker =
       readonly slot: number;
       readonly registration: number;
       readonly fds: readonly number[];
+      /** Of these, what the application that had one needs to go on with it. */
+      readonly states?: ReadonlyMap<number, Uint8Array>;
     }
   /** Speak TLS with its client: hands off until it is over. */
   | { readonly type: 'tls-begin'; readonly fd: number }

@@ -162,12 +162,13 @@ class RemoteSession implements Session {
     const arrival: Arrival = {
       id: id.toString(36),
       transport: 'migrate',
+      state: adopted.app,
       closed: () => {
         this.#adoptedFlows.closed(id);
         return true;
       },
     };
-    this.#events.feed.add([adopted.fd], () => arrival);
+    this.#events.feed.add([adopted.fd], () => arrival, adopted.app === undefined);
     this.#events.feed.serve();
     if (this.#events.isShort(account.unreported)) account.flush();
   }

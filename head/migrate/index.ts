@@ -206,10 +206,10 @@ export class RemoteSide {
   }
 
   /** A worker's connections are to move. */
-  migrate(worker: number, { slot, registration, fds }: FromWorker & { type: 'migrate' }): void {
+  migrate(worker: number, { slot, registration, fds, states }: FromWorker & { type: 'migrate' }): void {
     for (const delivery of this.#deliveries) {
       if (delivery.registration !== registration || delivery.slot !== slot) continue;
-      return delivery.begin(worker, fds);
+      return delivery.begin(worker, fds, states);
     }
     // It has gone: the worker is being told so, and gives these connections to others.
   }

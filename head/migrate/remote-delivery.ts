@@ -88,8 +88,8 @@ export class RemoteDelivery implements LinkHandlers {
     return this.#migrations?.count ?? 0;
   }
 
-  begin(worker: number, fds: readonly number[]): void {
-    this.#migrations!.begin(worker, fds);
+  begin(worker: number, fds: readonly number[], states?: ReadonlyMap<number, Uint8Array>): void {
+    this.#migrations!.begin(worker, fds, states);
   }
 
   quiet(): Promise<void> {
@@ -190,7 +190,11 @@ export class RemoteDelivery implements LinkHandlers {
         return !delivery.#gone;
       },
       makeLanes: (workers) =>
-        Array.from({ length: workers }, () => ({ transport: 'migrate', registration: this.registration })),
+        Array.from({ length: workers }, () => ({
+          transport: 'migrate',
+          registration: this.registration,
+          takesState: hello.moves === 'state',
+        })),
       welcome: () => {
         this.#migrations = new Migrations(this.#parts.migration, {
           name: hello.name,

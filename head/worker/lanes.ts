@@ -64,11 +64,14 @@ export class Lanes {
   }
 
   #makeLane(slot: number, spec: LaneSpec): Lane {
-    if (spec.transport === 'migrate') return new RemoteLane(slot, spec.registration, this.#parts.tell);
+    if (spec.transport === 'migrate') {
+      this.#waysBack.joinFar(slot, spec.takesState);
+      return new RemoteLane(slot, spec.registration, this.#parts.tell);
+    }
     if (spec.back) this.#waysBack.join(slot, spec.back);
     const lane = new FdLane(slot, spec.ends.head, spec.ends.delivery, {
       onTaken: (at, fd) => {
-        this.#waysBack.taken(fd);
+        this.#waysBack.settled(fd);
         this.#desk.taken(at, fd);
       },
       onReturned: (at, fd) => {
@@ -88,6 +91,7 @@ export class Lanes {
     if (!lane?.settle(fd)) return this.#parts.counters.add('late_messages');
     if (how === 'taken') steps?.moved(fd);
     else steps?.kept(fd, slot);
+    if (how !== 'returned') this.#waysBack.settled(fd);
     if (how === 'taken') this.#desk.taken(slot, fd);
     else if (how === 'gone') {
       this.#desk.takeBack(slot);

@@ -51,6 +51,8 @@ export class WaysBack {
   readonly #ways = new Map<number, WayBack>();
   /** Of these, those that have words for which there was no room. */
   readonly #blocked = new Set<WayBack>();
+  /** Slots of deliveries that take connections with a state. */
+  readonly #takeState = new Set<number>();
   /** By fd, of those that are on a lane. */
   readonly #states = new Map<number, Uint8Array>();
   readonly #found = createFound();
@@ -62,8 +64,14 @@ export class WaysBack {
   }
 
   join(slot: number, { end, takesState }: WayBackSpec): void {
-    this.#ways.set(slot, new WayBack(slot, end, takesState, this.#blocked));
+    this.#ways.set(slot, new WayBack(slot, end, this.#blocked));
+    if (takesState) this.#takeState.add(slot);
     this.#parts.epoll.add(end, READABLE, makeTag(TAG_LANE, slot + SLOTS));
+  }
+
+  /** Of a delivery on another host. */
+  joinFar(slot: number, takesState: boolean): void {
+    if (takesState) this.#takeState.add(slot);
   }
 
   /** The delivery gives something back; what it has said on its lane before has been read. Throws a RangeError for nonsense. */
@@ -117,7 +125,7 @@ export class WaysBack {
   }
 
   #choose(fd: number, found: Found, from: number, state: Uint8Array | undefined): number {
-    const suits = (slot: number) => state === undefined || this.#ways.get(slot)?.takesState === true;
+    const suits = (slot: number) => state === undefined || this.#takeState.has(slot);
     return this.#parts.router.pickOther(fd, found, from, suits);
   }
 
@@ -149,8 +157,8 @@ export class WaysBack {
     this.#parts.desk.abandon(fd, why);
   }
 
-  /** A delivery has it. */
-  taken(fd: number): void {
+  /** A delivery has it, or nobody. */
+  settled(fd: number): void {
     if (this.#states.size > 0) this.#states.delete(fd);
   }
 
@@ -168,6 +176,7 @@ export class WaysBack {
 
   /** What it had given in time is dealt with, as before. */
   leave(slot: number): void {
+    this.#takeState.delete(slot);
     const way = this.#ways.get(slot);
     if (!way) return;
     this.#ways.delete(slot);

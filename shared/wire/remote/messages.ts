@@ -6,7 +6,8 @@ import { BatonError } from '../../errors.ts';
 import * as z from '../../schema.ts';
 import { SAVED_MAX } from '../../tcp-repair/index.ts';
 import { refusalReasons } from '../../tcp-repair/refusal.ts';
-import { introduction } from '../control.ts';
+import { introduction, moves } from '../control.ts';
+import { STATE_MAX } from '../way-back.ts';
 import { FLOW_KEY_SIZE } from './flow-key.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
@@ -26,6 +27,9 @@ const count = z.int().min(0).max(0xffffffff);
 const bytes = (accepts: (length: number) => boolean) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && accepts(value.length), 'of a wrong length');
 
+const state = bytes((length) => length > 0 && length <= SAVED_MAX);
+const app = bytes((length) => length <= STATE_MAX).optional();
+
 const fromDelivery = z.discriminatedUnion('type', [
   /** The first message; `holding` messages follow until `flows` are told. `active`: of those, still open. */
   introduction.extend({
@@ -33,6 +37,7 @@ const fromDelivery = z.discriminatedUnion('type', [
     version: z.int(),
     active: count,
     flows: z.int().min(0).max(FLOWS_MAX),
+    moves,
   }),
   /**
    * Flows that it needs steered to it: ids, and as many keys one after the other. Before its welcome those that it had
@@ -67,7 +72,9 @@ const fromHead = z.discriminatedUnion('type', [
     type: z.literal('adopt'),
     id,
     withinMs: z.number().positive(),
-    state: bytes((length) => length > 0 && length <= SAVED_MAX),
+    state,
+    /** What its application needs to go on with it; to one whose hello said `moves`: `state`. */
+    app,
   }),
   /** Answers `adopted`: it is the delivery's alone. */
   z.object({ type: z.literal('commit'), id }),
@@ -114,10 +121,11 @@ function isPlainlyFromRemote(value: unknown): value is FromRemote {
 
 function isPlainlyToRemote(value: unknown): value is ToRemote {
   if (typeof value !== 'object' || value === null) return false;
-  const { type, id, withinMs, state } = value as Record<string, unknown>;
+  const { type, id, withinMs, state, app } = value as Record<string, unknown>;
   if (type === 'commit') return isId(id);
   return (
     type === 'adopt' &&
+    app === undefined &&
     isId(id) &&
     isDuration(withinMs) &&
     withinMs !== 0 &&

@@ -14,8 +14,10 @@ import {
 } from '../../shared/wire/remote/messages.ts';
 import type { Arrival } from '../connections.ts';
 import { refused, type Session, type SessionEvents } from '../session.ts';
+import type { WayBack } from '../way-back.ts';
 import type { AdoptedFlows } from './adopted-flows.ts';
 import { Adoptions } from './adoptions.ts';
+import type { GivenBack } from './given-back.ts';
 import type { HeadAccount } from './head-account.ts';
 
 /** How long a head may take to answer hello, milliseconds: it looks for this host on its network card. */
@@ -33,6 +35,8 @@ export interface RemoteHead {
   readonly vips: readonly Uint8Array[];
   /** There are others, which give connections as well, and are told of this one's. */
   readonly isOneOfSeveral: boolean;
+  /** What it is given back. */
+  readonly givenBack: GivenBack;
 }
 
 /** Throws LINK_FAILED when there is no head, HEAD_REFUSED or PROTOCOL when it does not welcome us. */
@@ -49,8 +53,6 @@ export async function openRemoteSession(
 
 class RemoteSession implements Session {
   readonly #head: RemoteHead;
-  /** A connection that moved here cannot be given back. */
-  readonly waysBack = [];
   readonly #adoptedFlows: AdoptedFlows;
   readonly #events: SessionEvents;
   readonly #adoptions: Adoptions;
@@ -59,6 +61,11 @@ class RemoteSession implements Session {
   #account: HeadAccount | undefined;
   #credits = 0;
   #isWelcome = false;
+  /** The head takes connections back; it has the address that their clients connect to. */
+  #takesBack = false;
+  #isActive = true;
+  /** An operator wishes so. */
+  #isMoving = false;
   /** Activated, not said yet. */
   readonly #live: number[] = [];
   #liveTimer: NodeJS.Timeout | undefined;
@@ -70,6 +77,10 @@ class RemoteSession implements Session {
     this.#adoptedFlows = holdings;
     this.#events = events;
     this.#adoptions = new Adoptions(head.vips, holdings);
+  }
+
+  get waysBack(): readonly WayBack[] {
+    return this.#open && this.#takesBack && this.#isActive ? [this.#head.givenBack] : [];
   }
 
   async open(introduction: Parameters<typeof openRemoteSession>[1]): Promise<void> {
@@ -90,7 +101,10 @@ class RemoteSession implements Session {
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     const version = isOneOfSeveral ? ANNOUNCING_VERSION : versionFor(introduction);
     this.#send({ ...introduction, type: 'hello', version, active, flows });
-    for (const some of holdings) this.#send({ type: 'holding', ...some });
+    for (const some of holdings) {
+      const doubtful = some.ids.filter((id) => this.#head.givenBack.isDoubtful(id));
+      this.#send({ type: 'holding', ...some, ...(doubtful.length > 0 && { doubtful }) });
+    }
     const timer = setTimeout(
       () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
       WELCOME_WITHIN_MS,
@@ -121,6 +135,12 @@ class RemoteSession implements Session {
     if (message.type !== 'welcome')
       throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
     this.#isWelcome = true;
+    this.#isActive = !message.standby;
+    this.#takesBack = message.moves === true;
+    const { givenBack } = this.#head;
+    if (this.#takesBack) givenBack.attach((given) => this.#send(given));
+    // One of an earlier release: it can say nothing of what the one before had been given.
+    else givenBack.detach(true);
     this.#account!.attach((message) => this.#send(message));
     this.#welcomed.resolve();
   }
@@ -134,7 +154,17 @@ class RemoteSession implements Session {
       case 'abort':
         return this.#adoptions.abort(message.id);
       case 'ping':
-        return this.#events.countDirect((direct) => this.#send({ type: 'pong', direct }));
+        this.#isActive = !message.standby;
+        return this.#events.countDirect((direct) => {
+          const left = this.#events.countLeft();
+          this.#send({ type: 'pong', direct, ...(left && { left }) });
+        });
+      case 'move':
+        this.#isMoving = message.on;
+        return this.#events.onMove(message.on);
+      case 'moved':
+      case 'kept':
+        return this.#head.givenBack.hear(message.id, message.type === 'moved');
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
@@ -217,6 +247,8 @@ class RemoteSession implements Session {
     this.#account?.close();
     this.#link.end();
     this.#settleDrain();
+    if (this.#isWelcome) this.#head.givenBack.detach();
+    if (this.#isMoving) this.#events.onMove(false);
     // A session that was never welcomed fails instead of ending.
     if (this.#isWelcome) this.#events.onEnd(reason, hasSuccessor);
     else this.#welcomed.reject(new BatonError('PROTOCOL', { problem: reason }));

@@ -4,67 +4,28 @@
  */
 import { readMac } from '../../shared/addresses.ts';
 import type { HeadSettings } from '../../shared/config.ts';
-import { BatonError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import type { MigrationStatus } from '../../shared/status.ts';
-import { canRepair } from '../../shared/tcp-repair/index.ts';
 import { formatHostPort, type HostPort, parseHostPort } from '../../shared/units.ts';
 import { type LinkServer, listenForLinks } from '../../shared/wire/remote/link.ts';
-import { readSecret } from '../../shared/wire/remote/secret.ts';
 import type { Registry } from '../registry.ts';
-import { attachSteering, guard, type Steering } from '../steer/index.ts';
+import { guard, type Steering } from '../steer/index.ts';
 import type { FromWorker, ToWorker } from '../worker-messages.ts';
-import { cardOf } from './default-interface.ts';
-import { Flows } from './flows.ts';
-import { Ids } from './ids.ts';
+import type { Flows } from './flows.ts';
+import type { Ids } from './ids.ts';
 import { Measures } from './measures.ts';
+import type { PreparedRemote } from './prepare.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import { Standing } from './standing.ts';
-import { rehearse, rehearseLink } from './warm-up.ts';
+import { rehearse } from './warm-up.ts';
+import { Weighing } from './weighing.ts';
+
+export { checkRemote, type PreparedRemote, prepareRemote } from './prepare.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;
 /** When the head stops, deliveries have this long to confirm what they were given, milliseconds. */
 const CONFIRM_WITHIN_MS = 1000;
-
-/** What can be known before it is opened. Throws NO_PRIVILEGE and SECRET_UNUSABLE. */
-export function checkRemote({ control, secret }: HeadSettings): void {
-  if (control === undefined || secret === undefined) return;
-  needRepair();
-  readSecret(secret);
-}
-
-/** What steers, before anything is moved by it. */
-export interface PreparedRemote {
-  readonly steering: Steering;
-  /** Not begun. */
-  readonly flows: Flows;
-  readonly ids: Ids;
-  readonly secret: Buffer;
-  /** It is not needed. What another head has at work goes on. */
-  discard(): Promise<void>;
-}
-
-/** Undefined for a head that has deliveries on its own host only. Throws a BatonError that says what this host lacks. */
-export async function prepareRemote(
-  { control, secret: file, interface: card, flows: capacity, adoptTimeout }: HeadSettings,
-  listenHost: string,
-): Promise<PreparedRemote | undefined> {
-  if (control === undefined || file === undefined) return undefined;
-  const secret = readSecret(file);
-  needRepair();
-  const steering = await attachSteering(card ?? cardOf(listenHost), { capacity });
-  const ids = new Ids();
-  const flows = new Flows(steering, undefined, ids);
-  rehearse({ steering, flows, adoptTimeoutMs: adoptTimeout, ids });
-  await rehearseLink(secret);
-  const discard = async () => {
-    flows.close();
-    if (steering.adopted) steering.close();
-    else await steering.detach();
-  };
-  return { steering, flows, ids, secret, discard };
-}
 
 /** `listen`: where clients connect; `inherited`: a socket that listens at `--control` already. Throws a BatonError. */
 export async function openRemote(
@@ -111,6 +72,7 @@ export class RemoteSide {
   readonly #links: LinkServer;
   readonly #deliveries: Set<RemoteDelivery>;
   readonly #standing: Standing;
+  readonly #weighing: Weighing;
   readonly #log: Logger;
   readonly #stopGuarding: () => void;
 
@@ -121,6 +83,7 @@ export class RemoteSide {
     links: LinkServer;
     deliveries: Set<RemoteDelivery>;
     standing: Standing;
+    weighing: Weighing;
     log: Logger;
     stopGuarding: () => void;
   }) {
@@ -130,6 +93,7 @@ export class RemoteSide {
     this.#links = own.links;
     this.#deliveries = own.deliveries;
     this.#standing = own.standing;
+    this.#weighing = own.weighing;
     this.#log = own.log;
     this.#stopGuarding = own.stopGuarding;
   }
@@ -154,6 +118,11 @@ export class RemoteSide {
     });
     // What is unknown is held by now: this takes a while, and the address may come meanwhile.
     rehearse(migration);
+    const weighing = new Weighing(settings.workers, tell);
+    const { listen } = parts;
+    const { headBytes } = settings;
+    const isActive = () => standing.isActive;
+    const returns = { steering, flows, measures, weighing, listen, headBytes, isActive };
     let registrations = 0;
     try {
       const links = await listenForLinks(
@@ -169,7 +138,7 @@ export class RemoteSide {
             const delivery = new RemoteDelivery(
               link,
               ++registrations,
-              { registry, migration, tell, log },
+              { registry, migration, returns, tell, log },
               forget,
             );
             deliveries.add(delivery);
@@ -196,7 +165,8 @@ export class RemoteSide {
           for (const delivery of deliveries) void delivery.whereabouts.lookAgain();
         },
       });
-      return new RemoteSide({ steering, flows, measures, links, deliveries, standing, log, stopGuarding });
+      const sides = { steering, flows, measures, links, deliveries, standing, weighing };
+      return new RemoteSide({ ...sides, log, stopGuarding });
     } catch (error) {
       standing.close();
       flows.close();
@@ -205,8 +175,13 @@ export class RemoteSide {
     }
   }
 
-  /** A worker's connections are to move. */
-  migrate(worker: number, { slot, registration, fds, states }: FromWorker & { type: 'migrate' }): void {
+  /** What a worker says of connections that are to move, or have come back. */
+  onWorker(worker: number, message: FromWorker & { type: 'migrate' | 'weighed' }): void {
+    if (message.type === 'weighed') this.#weighing.answered(message);
+    else this.#migrate(worker, message);
+  }
+
+  #migrate(worker: number, { slot, registration, fds, states }: FromWorker & { type: 'migrate' }): void {
     for (const delivery of this.#deliveries) {
       if (delivery.registration !== registration || delivery.slot !== slot) continue;
       return delivery.begin(worker, fds, states);
@@ -281,14 +256,4 @@ async function release(steering: Steering, flows: Flows): Promise<number> {
   if (count > 0) steering.close();
   else await steering.detach();
   return count;
-}
-
-function needRepair(): void {
-  const answer = canRepair();
-  if (answer === true) return;
-  throw new BatonError('NO_PRIVILEGE', {
-    what: 'handing connections to other hosts (--control)',
-    capability: 'CAP_NET_ADMIN',
-    problem: answer.text,
-  });
 }

@@ -94,18 +94,24 @@ export class WaysBack {
   }
 
   #decide(way: WayBack, { fd, number, state }: GivenBack): void {
-    const { connections, clock, desk } = this.#parts;
+    const { desk } = this.#parts;
     const found = this.#parts.mayRegain() ? this.#look(fd) : undefined;
-    const slot = found ? this.#choose(fd, found, way.slot, state) : NOBODY;
+    const slot = found ? this.choose(fd, found, way.slot, state) : NOBODY;
     if (slot !== NOBODY && way.move(number)) {
-      connections.regain(fd, MODE, clock.now, connections.addressHash[fd]!, way.slot);
-      if (state) this.#states.set(fd, state);
+      this.regain(fd, way.slot, state);
       return desk.place(fd, slot, state);
     }
     if (slot !== NOBODY) this.#parts.scoreboard.giveCredits(slot, 1);
     steps?.decline(fd, way.slot);
     closeFd(fd);
     way.keep(number);
+  }
+
+  /** It is the head's again, and to be put on a lane. */
+  regain(fd: number, from: number, state: Uint8Array | undefined): void {
+    const { connections, clock } = this.#parts;
+    connections.regain(fd, MODE, clock.now, connections.addressHash[fd]!, from);
+    if (state) this.#states.set(fd, state);
   }
 
   /** What is to be known of it; undefined for what is over, or no connection. */
@@ -124,7 +130,20 @@ export class WaysBack {
     return inspect(this.#found, this.#memory.bytes, n, headBytes) === COMPLETE ? this.#found : this.#nothing;
   }
 
-  #choose(fd: number, found: Found, from: number, state: Uint8Array | undefined): number {
+  /** As `#look`, at bytes that came with it. */
+  lookAt(input: Uint8Array): Found {
+    const { headBytes, router } = this.#parts;
+    if (input.length === 0 || !router.looksInside) return this.#nothing;
+    this.#memory ??= allocate(headBytes);
+    this.#memory.bytes.set(input);
+    const { length } = input;
+    return inspect(this.#found, this.#memory.bytes, length, headBytes) === COMPLETE
+      ? this.#found
+      : this.#nothing;
+  }
+
+  /** Who is to have it, whose credit is taken then, but not who gives it. */
+  choose(fd: number, found: Found, from: number, state: Uint8Array | undefined): number {
     const suits = (slot: number) => state === undefined || this.#takeState.has(slot);
     return this.#parts.router.pickOther(fd, found, from, suits);
   }
@@ -144,7 +163,7 @@ export class WaysBack {
     const found = this.#look(fd);
     if (!found) return this.#end(fd, 'client_gone');
     const mayTry = ++connections.attempts[fd]! < GIVEN_BACK + MAX_ATTEMPTS;
-    const slot = mayTry ? this.#choose(fd, found, from, state) : NOBODY;
+    const slot = mayTry ? this.choose(fd, found, from, state) : NOBODY;
     if (slot !== NOBODY) return desk.place(fd, slot, state);
     if (state) return this.#end(fd, 'unplaced');
     connections.attempts[fd] = 1;

@@ -27,6 +27,7 @@ const count = z.int().min(0).max(0xffffffff);
 const bytes = (accepts: (length: number) => boolean) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && accepts(value.length), 'of a wrong length');
 
+const yes = z.custom<true>((value) => value === true, 'expected true').optional();
 const state = bytes((length) => length > 0 && length <= SAVED_MAX);
 const app = bytes((length) => length <= STATE_MAX).optional();
 
@@ -48,6 +49,8 @@ const fromDelivery = z.discriminatedUnion('type', [
       type: z.literal('holding'),
       ids,
       keys: bytes((length) => length <= IDS_MAX * FLOW_KEY_SIZE),
+      /** Before its welcome: of these, what it has given back, with no word of what became of it. */
+      doubtful: ids.optional(),
     })
     .refine(({ ids, keys }) => keys.length === ids.length * FLOW_KEY_SIZE, 'as many keys as ids'),
   /** The connection stands here, all but its coming to life. `micros`: how long that took. */
@@ -60,11 +63,18 @@ const fromDelivery = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ended'), closed: count, gone: ids }),
   z.object({ type: z.literal('draining') }),
   /** Answers `ping`. `direct`: connections that it holds and that came to its direct address. */
-  z.object({ type: z.literal('pong'), direct: count }),
+  z.object({
+    type: z.literal('pong'),
+    direct: count,
+    /** While it gives its connections back: those in the middle of a request, and those that stay. */
+    left: z.object({ busy: count, stays: count }).optional(),
+  }),
+  /** A connection that it has adopted is given back, and is mute and deaf there until there is a word of it. */
+  z.object({ type: z.literal('give'), id, state, app }),
 ]);
 
 const fromHead = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('welcome'), version: z.int() }),
+  z.object({ type: z.literal('welcome'), version: z.int(), moves: yes, standby: yes }),
   /** Not registered; the head ends the link. */
   z.object({ type: z.literal('rejected'), code: z.string().max(64), reason: z.string().max(1024) }),
   /** Here is a connection, frozen there. Without a `commit` within `withinMs` it is taken back. */
@@ -80,7 +90,17 @@ const fromHead = z.discriminatedUnion('type', [
   z.object({ type: z.literal('commit'), id }),
   /** It stays with the head: undo what was prepared, without a packet. */
   z.object({ type: z.literal('abort'), id }),
-  z.object({ type: z.literal('ping') }),
+  /** `standby`: the address that clients connect to is another head's now; nothing can be given back here. */
+  z.object({ type: z.literal('ping'), standby: yes }),
+  /** To one that `moves`: give back what can be, from now on; or no more of it. */
+  z.object({
+    type: z.literal('move'),
+    on: z.custom<boolean>((value) => typeof value === 'boolean', 'expected a boolean'),
+  }),
+  /** Answers `give`: it is the head's. */
+  z.object({ type: z.literal('moved'), id }),
+  /** It stays the delivery's. */
+  z.object({ type: z.literal('kept'), id }),
   /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
   z.object({ type: z.literal('drained') }),
   /** The head has dropped this delivery; what it adopted stays its own. */
@@ -88,7 +108,7 @@ const fromHead = z.discriminatedUnion('type', [
     type: z.literal('dismissed'),
     reason: z.string().max(1024),
     /** Another head has taken over and listens already. */
-    successor: z.custom<true>((value) => value === true, 'expected true').optional(),
+    successor: yes,
   }),
 ]);
 

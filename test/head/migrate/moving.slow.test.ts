@@ -49,6 +49,8 @@ async function echoed(socket: WebSocket, text: string): Promise<string> {
 for (const [from, to] of [
   ['l1', 'd1'],
   ['l1', 'l2'],
+  ['d1', 'l1'],
+  ['d1', 'd2'],
 ] as const) {
   labTest(`what ${from} gives back ${to} goes on with, WebSockets too`, async (t) => {
     await only(from);

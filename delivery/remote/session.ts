@@ -138,7 +138,7 @@ class RemoteSession implements Session {
     this.#isActive = !message.standby;
     this.#takesBack = message.moves === true;
     const { givenBack } = this.#head;
-    if (this.#takesBack) givenBack.attach((given) => this.#send(given));
+    if (this.#takesBack) givenBack.attach((given) => this.#give(given));
     // One of an earlier release: it can say nothing of what the one before had been given.
     else givenBack.detach(true);
     this.#account!.attach((message) => this.#send(message));
@@ -201,6 +201,12 @@ class RemoteSession implements Session {
     this.#events.feed.add([adopted.fd], () => arrival, adopted.app === undefined);
     this.#events.feed.serve();
     if (this.#events.isShort(account.unreported)) account.flush();
+  }
+
+  /** That it lives was said before. */
+  #give(given: FromRemote): void {
+    this.#sayLive();
+    this.#send(given);
   }
 
   /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */

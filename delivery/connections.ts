@@ -12,7 +12,7 @@ import { Packr } from 'msgpackr';
 import type { Transport } from '../shared/status.ts';
 import type { AdoptedHandle, AdoptedSocket, Holder } from './adopt.ts';
 import { apart } from './apart.ts';
-import type { DeliveryWayBack } from './way-back.ts';
+import type { WayBack } from './way-back.ts';
 
 export interface ConnectionInfo {
   /** Unique among all connections of the head, its earlier runs included. */
@@ -30,7 +30,7 @@ export interface Arrival {
   readonly id: string;
   readonly transport: Transport;
   /** Where it is given back, if it can be there. */
-  readonly wayBack?: DeliveryWayBack | undefined;
+  readonly wayBack?: WayBack | undefined;
   /** What came with it, as MessagePack. */
   readonly state?: Uint8Array | undefined;
   /** It has been closed. False when what it came by is gone, and somebody else must be told. */

@@ -11,6 +11,7 @@ import { type Introduction, type Moves, versionFor } from '../shared/wire/contro
 import { readSecret } from '../shared/wire/remote/secret.ts';
 import type { Log } from './apart.ts';
 import { AdoptedFlows } from './remote/adopted-flows.ts';
+import { GivenBack } from './remote/given-back.ts';
 import { needToAdopt } from './remote/host.ts';
 import { openRemoteSession } from './remote/session.ts';
 import { rehearse } from './remote/warm-up.ts';
@@ -78,12 +79,18 @@ function farHeads(
   rehearse();
   // Whichever head has moved a connection here, all are told of it.
   const holdings = new AdoptedFlows();
-  return addresses.map((address) => ({
-    name: formatHostPort(address),
-    isFar: true,
-    open: (introduction, _active, events, stop) =>
-      unlessStopped(openRemoteSession({ ...shared, address }, introduction, holdings, events), stop),
-  }));
+  return addresses.map((address) => {
+    const head = { ...shared, address, givenBack: new GivenBack(holdings) };
+    return {
+      name: formatHostPort(address),
+      isFar: true,
+      open: (introduction, _active, events, stop, moves) =>
+        unlessStopped(
+          openRemoteSession(head, { ...introduction, ...(moves && { moves }) }, holdings, events),
+          stop,
+        ),
+    };
+  });
 }
 
 /** A session that comes too late is closed. */

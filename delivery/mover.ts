@@ -13,7 +13,7 @@ import type { Arrival, Connections } from './connections.ts';
 import { type Held, hold, isAtRest } from './held.ts';
 import { answerOn, isHttp1, socketsBetweenRequests, speaksHttp2, speaksTls } from './http-connections.ts';
 import { traceGive, traceStay } from './steps.ts';
-import type { DeliveryWayBack } from './way-back.ts';
+import type { WayBack } from './way-back.ts';
 
 const LOOK_EVERY_MS = 50;
 /** Where nobody can take one, the others wait for so long before they are offered, and for twice as long each time. */
@@ -32,7 +32,7 @@ export interface MoverParts {
   readonly server: Server;
   readonly connections: Connections;
   /** Of the head that it has now; none: nothing can move. */
-  readonly waysBack: () => readonly DeliveryWayBack[];
+  readonly waysBack: () => readonly WayBack[];
   readonly onMove: OnMove | undefined;
   readonly log: Log;
 }
@@ -170,11 +170,12 @@ export class Mover {
     const at = trace?.now();
     // Of what an earlier head had handed over any worker of this one knows as much.
     const way = arrival.wayBack ?? ways[++this.#turn % ways.length]!;
-    const isGiven = way.give(held.fd, state, (isMoved) => this.#settle(held, isMoved, socket, arrival));
-    if (isGiven && at !== undefined) traceGive(at, arrival);
-    if (isGiven) return undefined;
+    const settle = (isMoved: boolean) => this.#settle(held, isMoved, socket, arrival);
+    const how = way.give({ fd: held.fd, id: arrival.id, state, settle });
+    if (how === 'given' && at !== undefined) traceGive(at, arrival);
+    if (how === 'given') return undefined;
     held.release();
-    return 'full';
+    return how === 'full' ? how : undefined;
   }
 
   #settle(held: Held, isMoved: boolean, socket: Socket, arrival: Arrival): void {

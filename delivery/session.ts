@@ -21,7 +21,7 @@ import type { Arrival } from './connections.ts';
 import type { Feed } from './feed.ts';
 import { DeliveryLane } from './lane.ts';
 import { traceFinish, traceJoin } from './steps.ts';
-import { DeliveryWayBack } from './way-back.ts';
+import { DeliveryWayBack, type WayBack } from './way-back.ts';
 
 /** How long a head may take to answer hello, milliseconds. */
 const WELCOME_WITHIN_MS = 5000;
@@ -47,7 +47,7 @@ export interface SessionEvents {
 
 export interface Session {
   /** Over which connections can be given back; none where they cannot. */
-  readonly waysBack: readonly DeliveryWayBack[];
+  readonly waysBack: readonly WayBack[];
   /** Asks to be given nothing more; resolves when nothing is on its way, or the session has ended. */
   drain(): Promise<void>;
   /** `count` connections of an earlier session have ended. */

@@ -52,19 +52,22 @@ export function traceJoin(fd: number, session: string): void {
   trace?.say(`l${socketCookie(fd)}`, 'join', session);
 }
 
+const nameOf = ({ transport, id }: Arrival): string =>
+  transport === 'fd' ? `a${id}` : `m${Number.parseInt(id, 36)}`;
+
 /** Its server gets it now. */
-export function traceServe({ transport, id }: Arrival): void {
-  trace?.say(transport === 'fd' ? `a${id}` : `m${Number.parseInt(id, 36)}`, 'serve');
+export function traceServe(arrival: Arrival): void {
+  trace?.say(nameOf(arrival), 'serve');
 }
 
 /** It was given back then, and is held. */
-export function traceGive(at: bigint, { id }: Arrival): void {
-  trace?.sayAt(at, [[`a${id}`, 'give']]);
+export function traceGive(at: bigint, arrival: Arrival): void {
+  trace?.sayAt(at, [[nameOf(arrival), 'give']]);
 }
 
 /** It was given back, and goes on here. */
-export function traceStay({ id }: Arrival): void {
-  trace?.say(`a${id}`, 'stay');
+export function traceStay(arrival: Arrival): void {
+  trace?.say(nameOf(arrival), 'stay');
 }
 
 /** It is closed. */

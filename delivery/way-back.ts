@@ -24,7 +24,24 @@ const inbox = allocate(WORD_MAX + 1);
 /** Called once: whether it is the head's from now on. */
 type Settle = (isMoved: boolean) => void;
 
-export class DeliveryWayBack {
+/** A connection that is held still. */
+export interface Given {
+  /** It stays the caller's. */
+  readonly fd: number;
+  /** Of its arrival. */
+  readonly id: string;
+  /** What its application needs to go on with it. */
+  readonly state: Uint8Array | undefined;
+  readonly settle: Settle;
+}
+
+/** Where connections are given back: over a socket to a head of this host, or by a link to one of another. */
+export interface WayBack {
+  /** `full`, and `not now` of this one alone: nothing has been done. */
+  give(given: Given): 'given' | 'full' | 'not now';
+}
+
+export class DeliveryWayBack implements WayBack {
   readonly #fd: number;
   readonly #ready: Readiness;
   /** What it has given and heard nothing of, by number. A word about anything else is about something settled. */
@@ -40,18 +57,17 @@ export class DeliveryWayBack {
     this.#ready.unref();
   }
 
-  /** `fd` must be held still; it stays the caller's. False, with nothing done, where it cannot leave now. */
-  give(fd: number, state: Uint8Array | undefined, settle: Settle): boolean {
-    if (this.#state !== 'open' || this.#given.size >= WINDOW) return false;
+  give({ fd, state, settle }: Given): 'given' | 'full' {
+    if (this.#state !== 'open' || this.#given.size >= WINDOW) return 'full';
     messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX);
     const number = this.#next;
     messenger.fds[0] = fd;
     const length = writeGiven(messenger.bytes, number, state);
     // Refused: the head has let this delivery go, and says so elsewhere.
-    if (messenger.send(this.#fd, length, 1) < 0) return false;
+    if (messenger.send(this.#fd, length, 1) < 0) return 'full';
     this.#next = (number + 1) >>> 0;
     this.#given.set(number, settle);
-    return true;
+    return 'given';
   }
 
   #read(): void {

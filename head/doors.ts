@@ -96,12 +96,12 @@ export class Doors {
   /** This is the head. `listen`: where visitors come to; `lastId`: what a predecessor has given to a migration last. */
   async openRemote(listen: string, lastId: number | undefined): Promise<void> {
     if (!(await this.letIn())) return;
-    const { settings, registry, log } = this.#parts;
+    const { settings, registry, tell, log } = this.#parts;
     const prepared = this.#ahead.takeRemote()!;
     const entrance = this.#entrance!;
     this.#entrance = undefined;
     const at = parseHostPort(listen)!;
-    this.remote = new RemoteSide({ settings, listen: at, prepared, entrance, registry, log, lastId });
+    this.remote = new RemoteSide({ settings, listen: at, prepared, entrance, registry, tell, log, lastId });
   }
 
   /** From here on a path that somebody removes is made again. */

@@ -146,7 +146,8 @@ export class HeadProcess implements Head, Hub {
   }
 
   #onWorker(index: number, message: FromWorker): void {
-    if (message.type === 'migrate') this.#parts.doors.remote?.migrate(index, message);
+    if (message.type === 'migrate' || message.type === 'weighed')
+      this.#parts.doors.remote?.onWorker(index, message);
     else if (message.type === 'tls-begin') this.#tls?.begin(index, message.fd);
     else if (message.type === 'tls-answer') this.#tls?.answer(message.fd, message.bytes);
     else this.#parts.registry.onWorker(message);

@@ -72,7 +72,12 @@ export type LaneSpec =
       readonly back?: WayBackSpec | undefined;
     }
   /** Through the main thread. `registration` tells this registration from others that had the slot before. */
-  | { readonly transport: 'migrate'; readonly registration: number };
+  | {
+      readonly transport: 'migrate';
+      readonly registration: number;
+      /** It takes connections that come with a state. */
+      readonly takesState: boolean;
+    };
 
 export type ToWorker =
   /** Begin to accept connections. */
@@ -92,6 +97,23 @@ export type ToWorker =
     }
   /** What became of a connection that was to `migrate`; after `taken` its fd stands for nothing any more. */
   | { readonly type: 'settled'; readonly slot: number; readonly fd: number; readonly how: Settlement }
+  /**
+   * A delivery of another host, in slot `from`, gives a connection back, of which there is a mute copy: who else is to have it?
+   * Answer `weighed`. `address`: its client's; `input`: what of it nobody has read; `state`: of its application.
+   */
+  | {
+      readonly type: 'weigh';
+      readonly ticket: number;
+      readonly from: number;
+      readonly fd: number;
+      readonly address: Uint8Array;
+      readonly input: Uint8Array;
+      readonly state: Uint8Array | undefined;
+    }
+  /** It lives, and is the worker's: give it to whom you have chosen. */
+  | { readonly type: 'regained'; readonly ticket: number; readonly fd: number }
+  /** Nothing comes of it. */
+  | { readonly type: 'forsaken'; readonly ticket: number }
   /**
    * Close its lane and give what it had not taken to others; answer `left`. `successor`: it has gone to another head, and
    * clients may be sent to it.
@@ -132,7 +154,11 @@ export type FromWorker =
       readonly slot: number;
       readonly registration: number;
       readonly fds: readonly number[];
+      /** Of these, what the application that had one needs to go on with it. */
+      readonly states?: ReadonlyMap<number, Uint8Array>;
     }
+  /** Who is to have it, whose credit is taken; NOBODY. */
+  | { readonly type: 'weighed'; readonly ticket: number; readonly slot: number }
   /** Speak TLS with its client: hands off until it is over. */
   | { readonly type: 'tls-begin'; readonly fd: number }
   /** The whole of its answer, and its end. */

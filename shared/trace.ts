@@ -31,6 +31,8 @@ const migrationSteps = [
   /** The connection has made way for a new one with the same ends. */
   'outdated',
   'closed',
+  // A delivery has given it back, and the head lets its copy live, under a name of its own.
+  'restore',
 ] as const;
 
 /** Of the local handoff, in the words of docs/model/handoff.pml where it has the step. */

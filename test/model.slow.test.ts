@@ -8,11 +8,12 @@ import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { needing } from './support/needs.ts';
 
-const models = ['handoff', 'move', 'migration', 'takeover', 'links', 'failover'] as const;
+const models = ['handoff', 'move', 'move-remote', 'migration', 'takeover', 'links', 'failover'] as const;
 /** Below this many most of a model is out of reach. */
 const statesAtLeast = {
   handoff: 100_000,
   move: 100_000,
+  'move-remote': 5000,
   migration: 100_000,
   takeover: 5000,
   links: 20_000,

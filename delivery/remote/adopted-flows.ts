@@ -4,7 +4,9 @@
  * They outlive the link to the head, and even the head: every head is told of all of them, whichever had moved them, so
  * that each can be the one that clients' packets come to next.
  */
+import { disconnect } from '../../shared/sys/endpoints.ts';
 import { openSocketDiagnosis, type SocketDiagnosis } from '../../shared/sys/sock-diag.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
 import { type Ends, endOutdated } from '../../shared/tcp-repair/index.ts';
 import { trace } from '../../shared/trace.ts';
 import { FLOW_KEY_SIZE, flowKey } from '../../shared/wire/remote/flow-key.ts';
@@ -18,11 +20,13 @@ const FIRST_LOOK_MS = 5;
 const LONGEST_LOOK_MS = 1000;
 /** Where the kernel cannot be asked: as long as TIME_WAIT (include/net/tcp.h, TCP_TIMEWAIT_LEN). */
 const BLIND_MS = 60_000;
+/** A client's last packets are on their way for less than this long, milliseconds, on any path that can be used. */
+const LATE_PACKETS_MS = 1000;
 
 interface Open {
   readonly ends: Ends;
   readonly fd: number;
-  /** A new connection with the same ends has shown that it is over. */
+  /** A new connection with the same ends has shown that it is over; or another host has it. */
   isOutdated: boolean;
 }
 
@@ -38,6 +42,8 @@ export class AdoptedFlows {
   readonly #open = new Map<number, Open>();
   /** By the name of their ends: a new connection with the same ends shows that the old one is over. */
   readonly #ending = new Map<string, Ending>();
+  /** Mute and deaf, by the name of their ends: another host has the connection, and late packets may come. */
+  readonly #lingering = new Map<string, { readonly fd: number; readonly timer: NodeJS.Timeout }>();
   readonly #diagnosis: SocketDiagnosis | undefined = tryToDiagnose();
   readonly #accounts = new Set<HeadAccount>();
   /** Of all that is here, and of copies that wait for a head's word. */
@@ -109,6 +115,8 @@ export class AdoptedFlows {
    */
   makeWay(ends: Ends): boolean {
     const name = nameOf(ends);
+    // The same connection, which comes here again.
+    if (this.#endLingering(name)) return true;
     for (const [id, open] of this.#open) {
       if (nameOf(open.ends) !== name || !endOutdated(open.fd, open.ends)) continue;
       open.isOutdated = true;
@@ -120,6 +128,31 @@ export class AdoptedFlows {
     } catch {
       return false;
     }
+  }
+
+  /** Another host has it: nothing of it is to be steered here. */
+  movedOn(id: number): void {
+    const open = this.#open.get(id);
+    if (open) open.isOutdated = true;
+    // Its application had closed it before.
+    for (const ending of this.#ending.values()) if (ending.id === id) return this.#over(ending);
+  }
+
+  /** Keeps what was left of it, in repair mode, for as long as packets may come. */
+  linger(fd: number, ends: Ends): void {
+    const name = nameOf(ends);
+    this.#endLingering(name);
+    const timer = setTimeout(() => this.#endLingering(name), LATE_PACKETS_MS).unref();
+    this.#lingering.set(name, { fd, timer });
+  }
+
+  #endLingering(name: string): boolean {
+    const lingering = this.#lingering.get(name);
+    if (!lingering) return false;
+    this.#lingering.delete(name);
+    clearTimeout(lingering.timer);
+    endQuietly(lingering.fd);
+    return true;
   }
 
   /** How things stand, for a head that is to be told; what changes from now on is kept for when it has welcomed us. */
@@ -188,6 +221,12 @@ export class AdoptedFlows {
 }
 
 const nameOf = (ends: Ends): string => flowKey(ends).toString('latin1');
+
+/** Ends what is in repair mode, whoever has a copy of it; its client hears nothing. */
+function endQuietly(fd: number): void {
+  disconnect(fd);
+  closeFd(fd);
+}
 
 function tryToDiagnose(): SocketDiagnosis | undefined {
   try {

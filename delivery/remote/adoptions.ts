@@ -20,6 +20,8 @@ import type { FromRemote, ToRemote } from '../../shared/wire/remote/messages.ts'
 interface Prepared {
   readonly connection: PreparedConnection;
   readonly ends: Ends;
+  /** What its application needs to go on with it. */
+  readonly app: Uint8Array | undefined;
 }
 
 /** What the connections of all heads share. */
@@ -46,7 +48,7 @@ export class Adoptions {
   }
 
   /** Makes the connection here, all but its coming to life; what to answer. Throws PROTOCOL. */
-  adopt({ id, state }: ToRemote & { type: 'adopt' }): FromRemote {
+  adopt({ id, state, app }: ToRemote & { type: 'adopt' }): FromRemote {
     if (this.#prepared.has(id)) throw new BatonError('PROTOCOL', { problem: `a second adopt of ${id}` });
     this.#last = Math.max(this.#last, id);
     const began = performance.now();
@@ -67,16 +69,16 @@ export class Adoptions {
     }
     const { client, server } = saved;
     trace?.say(`m${id}`, 'prepare', endsText(client, server));
-    this.#prepared.set(id, { connection, ends: { client, server } });
+    this.#prepared.set(id, { connection, ends: { client, server }, app });
     return { type: 'adopted', id, micros: (performance.now() - began) * 1000 };
   }
 
   /** It is ours: the live connection; or a Refusal, and then nobody has it. Throws PROTOCOL. */
-  commit(id: number): { fd: number; ends: Ends } | Refusal {
-    const { connection, ends } = this.#take(id, 'commit');
+  commit(id: number): { fd: number; ends: Ends; app: Uint8Array | undefined } | Refusal {
+    const { connection, ends, app } = this.#take(id, 'commit');
     trace?.say(`m${id}`, 'activate');
     const fd = connection.activate();
-    if (!(fd instanceof Refusal)) return { fd, ends };
+    if (!(fd instanceof Refusal)) return { fd, ends, app };
     this.#room.release(id);
     trace?.say(`m${id}`, 'refuse');
     return fd;

@@ -15,8 +15,10 @@ import {
 } from '../../shared/wire/remote/messages.ts';
 import type { Arrival } from '../connections.ts';
 import { refused, type Session, type SessionEvents } from '../session.ts';
+import type { WayBack } from '../way-back.ts';
 import type { AdoptedFlows } from './adopted-flows.ts';
 import { Adoptions } from './adoptions.ts';
+import type { GivenBack } from './given-back.ts';
 import type { HeadAccount } from './head-account.ts';
 
 /** How long a head may take to answer hello, milliseconds: it looks for this host on its network card. */
@@ -34,6 +36,8 @@ export interface RemoteHead {
   readonly vips: readonly Uint8Array[];
   /** There are others, which give connections as well, and are told of this one's. */
   readonly isOneOfSeveral: boolean;
+  /** What it is given back. */
+  readonly givenBack: GivenBack;
 }
 
 /** Throws LINK_FAILED when there is no head, HEAD_REFUSED or PROTOCOL when it does not welcome us. */
@@ -50,8 +54,6 @@ export async function openRemoteSession(
 
 class RemoteSession implements Session {
   readonly #head: RemoteHead;
-  /** A connection that moved here cannot be given back. */
-  readonly waysBack = [];
   readonly #adoptedFlows: AdoptedFlows;
   readonly #events: SessionEvents;
   readonly #adoptions: Adoptions;
@@ -60,6 +62,11 @@ class RemoteSession implements Session {
   #account: HeadAccount | undefined;
   #credits = 0;
   #isWelcome = false;
+  /** The head takes connections back; it has the address that their clients connect to. */
+  #takesBack = false;
+  #isActive = true;
+  /** An operator wishes so. */
+  #isMoving = false;
   /** Activated, not said yet. */
   readonly #live: number[] = [];
   #liveTimer: NodeJS.Timeout | undefined;
@@ -71,6 +78,10 @@ class RemoteSession implements Session {
     this.#adoptedFlows = holdings;
     this.#events = events;
     this.#adoptions = new Adoptions(head.vips, holdings);
+  }
+
+  get waysBack(): readonly WayBack[] {
+    return this.#open && this.#takesBack && this.#isActive ? [this.#head.givenBack] : [];
   }
 
   async open(introduction: Parameters<typeof openRemoteSession>[1]): Promise<void> {
@@ -94,7 +105,10 @@ class RemoteSession implements Session {
     const version = isAnnounced ? ANNOUNCING_VERSION : versionFor(introduction);
     const resumes = whyNotResumed()?.slice(0, RESUMES_MAX) ?? true;
     this.#send({ ...introduction, type: 'hello', version, active, flows, resumes, successors: true });
-    for (const some of holdings) this.#send({ type: 'holding', ...some });
+    for (const some of holdings) {
+      const doubtful = some.ids.filter((id) => this.#head.givenBack.isDoubtful(id));
+      this.#send({ type: 'holding', ...some, ...(doubtful.length > 0 && { doubtful }) });
+    }
     const timer = setTimeout(
       () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
       WELCOME_WITHIN_MS,
@@ -125,6 +139,12 @@ class RemoteSession implements Session {
     if (message.type !== 'welcome')
       throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
     this.#isWelcome = true;
+    this.#isActive = !message.standby;
+    this.#takesBack = message.moves === true;
+    const { givenBack } = this.#head;
+    if (this.#takesBack) givenBack.attach(this.#give);
+    // One of an earlier release: it can say nothing of what the one before had been given.
+    else givenBack.giveUp();
     this.#account!.attach((message) => this.#send(message));
     this.#welcomed.resolve();
   }
@@ -138,9 +158,21 @@ class RemoteSession implements Session {
       case 'abort':
         return this.#adoptions.abort(message.id);
       case 'ping':
-        return this.#events.countDirect((direct) => this.#send({ type: 'pong', direct }));
+        this.#isActive = !message.standby;
+        return this.#events.countDirect((direct) => {
+          const left = this.#events.countLeft();
+          this.#send({ type: 'pong', direct, ...(left && { left }) });
+        });
       case 'successor':
+        // What is given from now on would have no word of it: what is doubtful is named when the link is made.
+        this.#isActive = false;
         return this.#events.onSuccessor();
+      case 'move':
+        this.#isMoving = message.on;
+        return this.#events.onMove(message.on);
+      case 'moved':
+      case 'kept':
+        return this.#head.givenBack.hear(message.id, message.type === 'moved');
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
@@ -169,15 +201,22 @@ class RemoteSession implements Session {
     const arrival: Arrival = {
       id: id.toString(36),
       transport: 'migrate',
+      state: adopted.app,
       closed: () => {
         this.#adoptedFlows.closed(id);
         return true;
       },
     };
-    this.#events.feed.add([adopted.fd], () => arrival);
+    this.#events.feed.add([adopted.fd], () => arrival, adopted.app === undefined);
     this.#events.feed.serve();
     if (this.#events.isShort(account.unreported)) account.flush();
   }
+
+  /** That it lives was said before. */
+  readonly #give = (given: FromRemote): void => {
+    this.#sayLive();
+    this.#send(given);
+  };
 
   /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */
   #sayLive(): void {
@@ -223,6 +262,8 @@ class RemoteSession implements Session {
     this.#account?.close();
     this.#link.end();
     this.#settleDrain();
+    if (this.#isWelcome) this.#head.givenBack.detach(this.#give);
+    if (this.#isMoving) this.#events.onMove(false);
     // A session that was never welcomed fails instead of ending.
     if (this.#isWelcome) this.#events.onEnd(reason, hasSuccessor);
     else this.#welcomed.reject(new BatonError('PROTOCOL', { problem: reason }));

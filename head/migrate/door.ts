@@ -3,14 +3,15 @@ import type { Logger } from '../../shared/log.ts';
 import type { Registry } from '../registry.ts';
 import type { ToWorker } from '../worker-messages.ts';
 import type { MigrationParts } from './moving.ts';
+import type { ReturnsParts } from './returns.ts';
 
 export interface DoorParts {
   readonly registry: Registry;
   readonly migration: MigrationParts;
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
-  /** Resolves when deliveries may be registered: this is the head. */
-  readonly begun: Promise<void>;
+  /** Resolves when deliveries may be registered: this is the head, and takes back what they give. */
+  readonly begun: Promise<ReturnsParts>;
 }
 
 export interface DoorEvents {

@@ -13,6 +13,7 @@ import { Measures } from './measures.ts';
 import type { MigrationParts } from './moving.ts';
 import type { PreparedRemote } from './prepared.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
+import type { ReturnsParts } from './returns.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;
@@ -35,9 +36,10 @@ export class Entrance {
   /** One that was registered has gone. */
   onLeft: (delivery: RemoteDelivery) => void = () => {};
   readonly #parts: EntranceParts;
-  readonly #begun = Promise.withResolvers<void>();
+  readonly #begun = Promise.withResolvers<ReturnsParts>();
   #links!: LinkServer;
   #registrations = 0;
+  #hasSent = false;
   /** Told whenever one has said what it has. */
   #onArrival: () => void = () => {};
 
@@ -84,8 +86,8 @@ export class Entrance {
   }
 
   /** Registers those that have come, and who comes from now on. */
-  begin(): void {
-    this.#begun.resolve();
+  begin(returns: ReturnsParts): void {
+    this.#begun.resolve(returns);
     // Neighbours may have moved while nobody listened to the kernel.
     for (const delivery of this.deliveries) void delivery.whereabouts.lookAgain();
   }
@@ -108,13 +110,20 @@ export class Entrance {
   /** A successor lets in who comes, until `resume`; the names of those that were asked to go there as well. */
   sendToSuccessor(): string[] {
     this.#links.pause();
+    this.#hasSent = true;
     return [...this.deliveries].flatMap((delivery) => delivery.sendToSuccessor() ?? []);
   }
 
   /** There is no successor. What has waited for its turn meanwhile is begun. */
   resume(): void {
     this.#links.resume();
+    this.#hasSent = false;
     for (const delivery of this.deliveries) delivery.begin(0, []);
+  }
+
+  /** Deliveries were asked to go to a successor as well. */
+  get hasSent(): boolean {
+    return this.#hasSent;
   }
 
   get address(): LinkServer['address'] {

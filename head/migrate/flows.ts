@@ -20,6 +20,7 @@ import { type NextHop, neighbourWith, type Steering } from '../steer/index.ts';
 import { type Flow, FlowBook, type Unconfirmed } from './flow-book.ts';
 import { Ids } from './ids.ts';
 import { haveNobody, nameOf, type Orphans } from './orphans.ts';
+import { Regains } from './regains.ts';
 import { Teller } from './teller.ts';
 
 /** A client's last packets are on their way for less than this long, milliseconds, on any path that can be used. */
@@ -38,6 +39,7 @@ export class Flows {
   readonly #teller = new Teller();
   readonly #ids: Ids;
   readonly #book = new FlowBook();
+  readonly regains: Regains;
   /** On their way: the migration that has the entry in the table. */
   readonly #moving = new Map<string, number>();
   /** Found in the table at the start, with the MAC address of the host that its packets go to, and its number, or 0. */
@@ -59,6 +61,7 @@ export class Flows {
 
   constructor(steering: Steering, claimWithinMs = CLAIM_WITHIN_MS, ids = new Ids()) {
     this.#steering = steering;
+    this.regains = new Regains(this.#book, steering, (key) => this.#tell(key));
     this.#claimWithinMs = claimWithinMs;
     this.#ids = ids;
   }

@@ -9,13 +9,14 @@ import type { MigrationStatus } from '../../shared/status.ts';
 import { formatHostPort, type HostPort } from '../../shared/units.ts';
 import type { Registry } from '../registry.ts';
 import { guard, type Steering } from '../steer/index.ts';
-import type { FromWorker } from '../worker-messages.ts';
+import type { FromWorker, ToWorker } from '../worker-messages.ts';
 import type { Entrance } from './entrance.ts';
 import type { Flows } from './flows.ts';
 import type { Ids } from './ids.ts';
 import type { Measures } from './measures.ts';
 import { type PreparedRemote, release } from './prepared.ts';
 import { Standing } from './standing.ts';
+import { Weighing } from './weighing.ts';
 
 export { Entrance } from './entrance.ts';
 export { checkRemote, type PreparedRemote, prepareRemote } from './prepared.ts';
@@ -31,6 +32,7 @@ interface RemoteParts {
   /** Where deliveries come in; some may have. */
   readonly entrance: Entrance;
   readonly registry: Registry;
+  readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
   /** The highest number that a predecessor has given. */
   readonly lastId: number | undefined;
@@ -43,11 +45,12 @@ export class RemoteSide {
   readonly #ids: Ids;
   readonly #entrance: Entrance;
   readonly #standing: Standing;
+  readonly #weighing: Weighing;
   readonly #log: Logger;
   readonly #stopGuarding: () => void;
 
   /** What is in the kernel's table is this head's from here on, and what deliveries say counts. */
-  constructor({ settings, listen, prepared, entrance, registry, log, lastId }: RemoteParts) {
+  constructor({ settings, listen, prepared, entrance, registry, tell, log, lastId }: RemoteParts) {
     const { steering, ids } = prepared;
     const { deliveries, migration } = entrance;
     this.#log = log;
@@ -57,6 +60,7 @@ export class RemoteSide {
     this.measures = migration.measures;
     if (lastId !== undefined) ids.follow(lastId);
     this.#flows = prepared.flows.begin();
+    this.#weighing = new Weighing(settings.workers, tell);
     const standing = new Standing({
       steering,
       server: listen,
@@ -84,14 +88,24 @@ export class RemoteSide {
       },
     });
     entrance.onLeft = () => standing.unsure();
-    entrance.begin();
+    entrance.begin({
+      ...{ steering, flows: this.#flows, measures: this.measures, weighing: this.#weighing, listen },
+      headBytes: settings.headBytes,
+      // A successor that deliveries are sent to would have no word for what is given meanwhile.
+      isActive: () => standing.isActive && !entrance.hasSent,
+    });
   }
 
-  /** A worker's connections are to move. */
-  migrate(worker: number, { slot, registration, fds }: FromWorker & { type: 'migrate' }): void {
+  /** What a worker says of connections that are to move, or have come back. */
+  onWorker(worker: number, message: FromWorker & { type: 'migrate' | 'weighed' }): void {
+    if (message.type === 'weighed') this.#weighing.answered(message);
+    else this.#migrate(worker, message);
+  }
+
+  #migrate(worker: number, { slot, registration, fds, states }: FromWorker & { type: 'migrate' }): void {
     for (const delivery of this.#entrance.deliveries) {
       if (delivery.registration !== registration || delivery.slot !== slot) continue;
-      return delivery.begin(worker, fds);
+      return delivery.begin(worker, fds, states);
     }
     // It has gone: the worker is being told so, and gives these connections to others.
   }

@@ -56,7 +56,14 @@ export class Measures {
   readonly reasons = new Map<string, number>();
   /** Copies that were worth nothing, because the client's packets came meanwhile. */
   recopied = 0;
+  /** What deliveries have given back, and why some of it stayed with them. */
+  given = 0;
+  readonly keptBack = new Map<string, number>();
   readonly stages: Record<Stage, Histogram> = all(stages, () => new Histogram());
+
+  declined(reason: string): void {
+    this.keptBack.set(reason, (this.keptBack.get(reason) ?? 0) + 1);
+  }
 
   count(outcome: Outcome, reason?: string): void {
     this.outcomes[outcome]++;

@@ -73,8 +73,8 @@ export class Migrations {
   }
 
   /** Begins to move connections of a worker, which leaves them alone until they are settled. */
-  begin(worker: number, fds: readonly number[]): void {
-    for (const fd of fds) this.#waiting.push({ worker, fd, outdated: 0, late: 0 });
+  begin(worker: number, fds: readonly number[], states?: ReadonlyMap<number, Uint8Array>): void {
+    for (const fd of fds) this.#waiting.push({ worker, fd, outdated: 0, late: 0, app: states?.get(fd) });
     this.#beginMore();
   }
 
@@ -93,7 +93,7 @@ export class Migrations {
     // Its link broke over the one before: nobody touches this one, and its worker gives it to others.
     if (this.#ended) return;
     const { steering, flows, adoptTimeoutMs, ids } = this.#parts;
-    const { worker, fd } = waiting;
+    const { worker, fd, app } = waiting;
     if (!steering.isAttached) return this.#keep(worker, fd, 'not_movable', 'steering-gone');
     const ends = endsOf(fd);
     if (ends instanceof Refusal) return this.#keep(worker, fd, 'not_movable', ends.reason);
@@ -121,7 +121,7 @@ export class Migrations {
     this.#moving.set(id, { ...waiting, ...copy, id, key, isHeld, began, dumped });
     this.#timer ??= setTimeout(() => this.#expire(), adoptTimeoutMs);
     trace?.say(`m${id}`, 'adopt', `c${socketCookie(fd)}`, endsText(ends.client, ends.server));
-    this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state });
+    this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state, ...(app && { app }) });
   }
 
   /** It stands at the delivery, and waits for our word. True when the delivery has it now. */
@@ -178,11 +178,11 @@ export class Migrations {
 
   /** Its client went on sending. */
   #copyAgain(moving: Moving): void {
-    const { worker, fd, late, outdated, isHeld } = moving;
+    const { worker, fd, late, outdated, isHeld, app } = moving;
     if (isHeld) return this.#takeBack(moving, 'not_movable', 'changing');
     this.#release(moving);
     this.#parts.measures.recopied++;
-    this.#waiting.unshift({ worker, fd, late, outdated: outdated + 1 });
+    this.#waiting.unshift({ worker, fd, app, late, outdated: outdated + 1 });
     this.#beginMore();
   }
 
@@ -269,12 +269,12 @@ export class Migrations {
 
   /** A delivery that has answered others meanwhile is busy, and not dead: the connection waits for it, and is not frozen. */
   #late(moving: Moving): void {
-    const { worker, fd, late, outdated } = moving;
+    const { worker, fd, late, outdated, app } = moving;
     if (this.#heardAt <= moving.dumped || late === LATE_MAX)
       return this.#takeBack(moving, 'late', 'no answer in time');
     this.#window.shrink();
     this.#release(moving);
-    this.#waiting.push({ worker, fd, outdated, late: late + 1 });
+    this.#waiting.push({ worker, fd, app, outdated, late: late + 1 });
   }
 
   /** Commit was sent, and nobody has it. */

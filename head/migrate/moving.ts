@@ -1,4 +1,5 @@
 /** What is said of a connection on its way to another host, and of where it goes; and how it is copied. */
+import { disconnect } from '../../shared/sys/endpoints.ts';
 import { vacateFd } from '../../shared/sys/vacate.ts';
 import {
   type Ends,
@@ -47,6 +48,8 @@ export interface Waiting {
   /** Copies that its client's packets have outdated, and deadlines that have passed. */
   readonly outdated: number;
   readonly late: number;
+  /** What the application that had it needs to go on with it. */
+  readonly app: Uint8Array | undefined;
 }
 
 export interface Moving extends Waiting {
@@ -80,11 +83,20 @@ export function freezeAndSave(
   ends: Ends,
 ): { frozen: FrozenConnection; saved: SavedConnection } | Refusal {
   for (let tries = 1; ; tries++) {
-    const frozen = freeze(fd, { ends, close: vacateFd });
+    const frozen = freeze(fd, { ends, close: endForAll });
     if (frozen instanceof Refusal) return frozen;
     const saved = frozen.save();
     if (!(saved instanceof Refusal)) return { frozen, saved };
     frozen.thaw();
     if (saved.reason !== 'changing' || tries === TRIES) return saved;
   }
+}
+
+/**
+ * Nobody has it any more, neither who has a copy of its fd: one that has given it back is told to close that, and may be stopped. In
+ * repair mode nothing is sent.
+ */
+function endForAll(fd: number): void {
+  disconnect(fd);
+  vacateFd(fd);
 }

@@ -3,7 +3,7 @@
  * Every message is checked before anybody acts on it.
  */
 import { BatonError } from '../../shared/errors.ts';
-import { levelOf, Sparingly } from '../../shared/log.ts';
+import { levelOf } from '../../shared/log.ts';
 import { encodeSaved } from '../../shared/tcp-repair/index.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { asOfVersion } from '../../shared/wire/control.ts';
@@ -20,8 +20,10 @@ import type { Registrant, Registration } from '../registrant.ts';
 import type { NextHop } from '../steer/index.ts';
 import type { Settlement } from '../worker-messages.ts';
 import type { DoorEvents, DoorParts } from './door.ts';
+import { Announcements, Holdings } from './holdings.ts';
 import { Migrations } from './migrations.ts';
 import { encodeWithoutPath, type Fate } from './moving.ts';
+import { Returns, settleDoubts } from './returns.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
@@ -37,19 +39,21 @@ export class RemoteDelivery implements LinkHandlers {
   readonly #timer: NodeJS.Timeout;
   readonly #events: DoorEvents;
   #hello: RemoteHello | undefined;
-  #ids: number[] = [];
-  #keys: Buffer[] = [];
+  #holdings: Holdings | undefined;
   #registration: Registration | undefined;
   #migrations: Migrations | undefined;
+  #returns: Returns | undefined;
   /** Connections that it holds and that have not been said to be closed. */
   #held = 0;
-  readonly #unsteered = new Sparingly(1);
+  readonly #announcements: Announcements;
   /** Of its host. */
   readonly whereabouts: Whereabouts;
   #fate: Fate = 'alive';
   #gone = false;
   #heardAt = performance.now();
   #hasArrived = false;
+  /** Nothing can be given back before the head has begun. */
+  #isActive = () => false;
   #hasTold = false;
   /** It takes leave. */
   #leaves = false;
@@ -59,6 +63,7 @@ export class RemoteDelivery implements LinkHandlers {
     this.registration = registration;
     this.#parts = parts;
     this.#events = events;
+    this.#announcements = new Announcements(parts.migration.flows, parts.log);
     this.whereabouts = new Whereabouts(this.#host, (hop) => this.#moveTo(hop));
     this.#timer = setTimeout(
       () => this.#reject(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
@@ -90,8 +95,8 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   /** Moves a worker's connections there, besides those that wait for their turn. */
-  begin(worker: number, fds: readonly number[]): void {
-    this.#migrations?.begin(worker, fds);
+  begin(worker: number, fds: readonly number[], states?: ReadonlyMap<number, Uint8Array>): void {
+    this.#migrations?.begin(worker, fds, states);
   }
 
   /** Asks it to make a link to a successor as well: its name, or undefined where it does not know how or leaves. */
@@ -153,17 +158,9 @@ export class RemoteDelivery implements LinkHandlers {
       }
       this.#hello = asOfVersion(message, REMOTE_VERSION);
       this.#held = message.active;
-    } else if (
-      message.type === 'holding' &&
-      this.#ids.length < this.#hello.flows &&
-      this.#ids.length + message.ids.length <= this.#hello.flows
-    ) {
-      this.#ids.push(...message.ids);
-      this.#keys.push(Buffer.from(message.keys));
-    } else {
-      throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
-    }
-    if (this.#ids.length < this.#hello.flows) return;
+      this.#holdings = new Holdings(message.flows);
+    } else this.#holdings!.add(message);
+    if (!this.#holdings!.isComplete) return;
     clearTimeout(this.#timer);
     void this.#register(this.#hello);
   }
@@ -174,14 +171,24 @@ export class RemoteDelivery implements LinkHandlers {
       await this.whereabouts.find();
       this.#hasArrived = true;
       this.#events.onArrival();
-      await begun;
+      const returns = await begun;
+      this.#isActive = returns.isActive;
       const registration = await registry.register(this.#registrant(hello));
       // It has gone, or the head stops: there is nothing to say to it.
       if (!registration) return this.cutOff();
       this.#registration = registration;
-      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), this.whereabouts.hop);
-      this.#ids = [];
-      this.#keys = [];
+      const giver = {
+        name: hello.name,
+        slot: registration.slot,
+        say: (word: ToRemote) => void this.#send(word),
+      };
+      this.#returns = new Returns(returns, giver);
+      const { ids: all, keys: itsKeys, doubtful } = this.#holdings!;
+      this.#holdings = undefined;
+      const { ids, keys, kept, moved } = settleDoubts(migration.steering, all, itsKeys, doubtful);
+      migration.flows.claim(hello.name, ids, keys, this.whereabouts.hop);
+      for (const id of kept) this.#send({ type: 'kept', id });
+      for (const id of moved) this.#send({ type: 'moved', id });
       this.#hasTold = true;
       if (this.#gone) registration.end('it went away');
     } catch (error) {
@@ -202,7 +209,11 @@ export class RemoteDelivery implements LinkHandlers {
         return !delivery.#gone;
       },
       makeLanes: (workers) =>
-        Array.from({ length: workers }, () => ({ transport: 'migrate', registration: this.registration })),
+        Array.from({ length: workers }, () => ({
+          transport: 'migrate',
+          registration: this.registration,
+          takesState: hello.moves === 'state',
+        })),
       welcome: () => {
         this.#migrations = new Migrations(this.#parts.migration, {
           name: hello.name,
@@ -211,10 +222,16 @@ export class RemoteDelivery implements LinkHandlers {
           hop: () => this.whereabouts.hop,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });
-        return this.#send({ type: 'welcome', version: hello.version });
+        const { moves } = hello;
+        return this.#send({
+          type: 'welcome',
+          version: hello.version,
+          ...this.#standby,
+          ...(moves && { moves: true }),
+        });
       },
-      ping: () => void this.#send({ type: 'ping' }),
-      move: undefined,
+      ping: () => void this.#send({ type: 'ping', ...this.#standby }),
+      move: hello.moves && ((on) => void this.#send({ type: 'move', on })),
       drained: () => void this.#send({ type: 'drained' }),
       dismiss: (reason, successor) => {
         this.#finish();
@@ -222,6 +239,10 @@ export class RemoteDelivery implements LinkHandlers {
         this.#link.end();
       },
     };
+  }
+
+  get #standby(): { standby?: true } {
+    return this.#isActive() ? {} : { standby: true };
   }
 
   #settle(worker: number, fd: number, how: Settlement): void {
@@ -248,7 +269,9 @@ export class RemoteDelivery implements LinkHandlers {
         this.#parts.migration.flows.ended(message.gone, this.#hello!.name);
         return this.#close(message.closed, member);
       case 'pong':
-        return member.pong(message.direct);
+        return member.pong(message.direct, message.left);
+      case 'give':
+        return this.#returns!.give(message);
       case 'draining':
         this.#leaves = true;
         return member.draining();
@@ -257,23 +280,13 @@ export class RemoteDelivery implements LinkHandlers {
     }
   }
 
-  /** It has adopted these from another head, whose place this one may have to take. */
-  #announced({ ids, keys }: FromRemote & { type: 'holding' }, member: Registration): void {
+  #announced(message: FromRemote & { type: 'holding' }, member: Registration): void {
     const { name, version } = this.#hello!;
     if (version < ANNOUNCING_VERSION)
       throw new BatonError('PROTOCOL', { problem: 'holding after its welcome, in a version without it' });
-    this.#held += ids.length;
-    member.elsewhere(ids.length);
-    try {
-      this.#parts.migration.flows.announce(name, ids, Buffer.from(keys), this.whereabouts.hop);
-    } catch (error) {
-      this.#unsteered.tell((more) =>
-        this.#parts.log.error(
-          { delivery: name, ...more },
-          `connections of another head would be lost if that failed: ${(error as Error).message}`,
-        ),
-      );
-    }
+    this.#held += message.ids.length;
+    member.elsewhere(message.ids.length);
+    this.#announcements.hear(name, message, this.whereabouts.hop);
   }
 
   #close(count: number, member: Registration): void {
@@ -294,6 +307,7 @@ export class RemoteDelivery implements LinkHandlers {
     this.#gone = true;
     this.whereabouts.close();
     clearTimeout(this.#timer);
+    this.#returns?.end();
     this.#migrations?.end(this.#fate);
     if (this.#registration) this.#parts.migration.flows.left(this.#hello!.name, this.#host);
     this.#events.onEnd();

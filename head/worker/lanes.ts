@@ -9,6 +9,7 @@ import type { FromWorker, LaneSpec, ToWorker, Tuning } from '../worker-messages.
 import type { Clock } from './clock.ts';
 import { type Connections, makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
+import { FarReturns } from './far-returns.ts';
 import { FdLane } from './fd-lane.ts';
 import type { Lane } from './lane.ts';
 import { RemoteLane } from './migrate-lane.ts';
@@ -38,6 +39,7 @@ export class Lanes {
   readonly #router: Router;
   readonly #desk: WorkerDesk;
   readonly #waysBack: WaysBack;
+  readonly farReturns: FarReturns;
   /** Slots that the main thread wants to hear of when nothing is on its way to them. */
   readonly #quiescing = new Set<number>();
   /** Slots that were reported as broken, and must not be again. */
@@ -53,6 +55,7 @@ export class Lanes {
     this.#router = parts.router;
     this.#desk = parts.desk;
     this.#waysBack = new WaysBack({ ...parts, headBytes: parts.headBytesMax });
+    this.farReturns = new FarReturns({ ...parts, waysBack: this.#waysBack });
   }
 
   join(member: ToWorker & { type: 'join' }): void {
@@ -64,11 +67,14 @@ export class Lanes {
   }
 
   #makeLane(slot: number, spec: LaneSpec): Lane {
-    if (spec.transport === 'migrate') return new RemoteLane(slot, spec.registration, this.#parts.tell);
+    if (spec.transport === 'migrate') {
+      this.#waysBack.joinFar(slot, spec.takesState);
+      return new RemoteLane(slot, spec.registration, this.#parts.tell);
+    }
     if (spec.back) this.#waysBack.join(slot, spec.back);
     const lane = new FdLane(slot, spec.ends.head, spec.ends.delivery, {
       onTaken: (at, fd) => {
-        this.#waysBack.taken(fd);
+        this.#waysBack.settled(fd);
         this.#desk.taken(at, fd);
       },
       onReturned: (at, fd) => {
@@ -88,6 +94,7 @@ export class Lanes {
     if (!lane?.settle(fd)) return this.#parts.counters.add('late_messages');
     if (how === 'taken') steps?.moved(fd);
     else steps?.kept(fd, slot);
+    if (how !== 'returned') this.#waysBack.settled(fd);
     if (how === 'taken') this.#desk.taken(slot, fd);
     else if (how === 'gone') {
       this.#desk.takeBack(slot);
@@ -105,6 +112,7 @@ export class Lanes {
       this.#handAgain(slot, fd);
     });
     this.#waysBack.leave(slot);
+    this.farReturns.leave(slot);
     this.#parts.counters.setFor(slot, 'untaken', 0);
     this.#parts.tell({ type: 'left', slot, moved });
   }

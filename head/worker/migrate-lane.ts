@@ -20,6 +20,8 @@ export class RemoteLane implements Lane {
   /** In the order in which they came. */
   readonly #untaken = new Set<number>();
   #pushed: number[] = [];
+  /** Of these. */
+  #states: Map<number, Uint8Array> | undefined;
 
   constructor(slot: number, registration: number, tell: (message: FromWorker) => void) {
     this.slot = slot;
@@ -40,8 +42,12 @@ export class RemoteLane implements Lane {
     return this.#pushed.length > 0;
   }
 
-  push(fd: number): void {
+  push(fd: number, state?: Uint8Array): void {
     steps?.move(fd, this.slot);
+    if (state) {
+      this.#states ??= new Map();
+      this.#states.set(fd, state);
+    }
     this.#untaken.add(fd);
     this.#pushed.push(fd);
   }
@@ -49,7 +55,10 @@ export class RemoteLane implements Lane {
   flush(): void {
     const fds = this.#pushed;
     this.#pushed = [];
-    this.#tell({ type: 'migrate', slot: this.slot, registration: this.#registration, fds });
+    const states = this.#states;
+    this.#states = undefined;
+    const { slot } = this;
+    this.#tell({ type: 'migrate', slot, registration: this.#registration, fds, ...(states && { states }) });
   }
 
   gather(): void {

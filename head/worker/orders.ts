@@ -37,6 +37,12 @@ export class Orders {
         return lanes.leave(message.slot, message.successor);
       case 'settled':
         return lanes.settled(message);
+      case 'weigh':
+        return lanes.farReturns.weigh(message);
+      case 'regained':
+        return lanes.farReturns.regained(message);
+      case 'forsaken':
+        return lanes.farReturns.forsaken(message.ticket);
       case 'quiesce':
         return lanes.quiesce(message.slot);
       case 'tls-names':

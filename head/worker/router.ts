@@ -134,12 +134,10 @@ export class Router {
     return slot === NOBODY ? this.#pickLaneAmong(slots, fd, found, avoid, Number.POSITIVE_INFINITY) : slot;
   }
 
-  /** As `pickLane`, for a connection that `slot` has had: of this host, of those that serve the same names, and `suits`. */
+  /** As `pickLane`, for a connection that `slot` has had: of those that serve the same names, and `suits`. */
   pickOther(fd: number, found: Found, slot: number, suits: (slot: number) => boolean): number {
     const serves = this.#serves[slot];
-    const slots = this.#names.everyone.filter(
-      (other) => (this.lanes[other]?.watchedFd ?? -1) >= 0 && this.#serves[other] === serves && suits(other),
-    );
+    const slots = this.#names.everyone.filter((other) => this.#serves[other] === serves && suits(other));
     const chosen = this.#pickLaneAmong(slots, fd, found, slot, SLOW_MS);
     return chosen === NOBODY ? this.#pickLaneAmong(slots, fd, found, slot, Number.POSITIVE_INFINITY) : chosen;
   }

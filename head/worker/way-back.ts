@@ -27,7 +27,6 @@ let messenger: FdMessenger | undefined;
 
 export class WayBack {
   readonly slot: number;
-  readonly takesState: boolean;
   readonly fd: number;
   isWatched = true;
   /** Numbers of those that it keeps, and for which there was no room. */
@@ -35,11 +34,10 @@ export class WayBack {
   readonly #blocked: Set<WayBack>;
 
   /** Takes over the fd. It is in `blocked` while a word waits for room. */
-  constructor(slot: number, fd: number, takesState: boolean, blocked: Set<WayBack>) {
+  constructor(slot: number, fd: number, blocked: Set<WayBack>) {
     this.#blocked = blocked;
     this.slot = slot;
     this.fd = fd;
-    this.takesState = takesState;
     messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX + 1);
   }
 

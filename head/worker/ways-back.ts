@@ -51,6 +51,8 @@ export class WaysBack {
   readonly #ways = new Map<number, WayBack>();
   /** Of these, those that have words for which there was no room. */
   readonly #blocked = new Set<WayBack>();
+  /** Slots of deliveries that take connections with a state. */
+  readonly #takeState = new Set<number>();
   /** By fd, of those that are on a lane. */
   readonly #states = new Map<number, Uint8Array>();
   readonly #found = createFound();
@@ -62,8 +64,14 @@ export class WaysBack {
   }
 
   join(slot: number, { end, takesState }: WayBackSpec): void {
-    this.#ways.set(slot, new WayBack(slot, end, takesState, this.#blocked));
+    this.#ways.set(slot, new WayBack(slot, end, this.#blocked));
+    if (takesState) this.#takeState.add(slot);
     this.#parts.epoll.add(end, READABLE, makeTag(TAG_LANE, slot + SLOTS));
+  }
+
+  /** Of a delivery on another host. */
+  joinFar(slot: number, takesState: boolean): void {
+    if (takesState) this.#takeState.add(slot);
   }
 
   /** The delivery gives something back; what it has said on its lane before has been read. Throws a RangeError for nonsense. */
@@ -86,18 +94,24 @@ export class WaysBack {
   }
 
   #decide(way: WayBack, { fd, number, state }: GivenBack): void {
-    const { connections, clock, desk } = this.#parts;
+    const { desk } = this.#parts;
     const found = this.#parts.mayRegain() ? this.#look(fd) : undefined;
-    const slot = found ? this.#choose(fd, found, way.slot, state) : NOBODY;
+    const slot = found ? this.choose(fd, found, way.slot, state) : NOBODY;
     if (slot !== NOBODY && way.move(number)) {
-      connections.regain(fd, MODE, clock.now, connections.addressHash[fd]!, way.slot);
-      if (state) this.#states.set(fd, state);
+      this.regain(fd, way.slot, state);
       return desk.place(fd, slot, state);
     }
     if (slot !== NOBODY) this.#parts.scoreboard.giveCredits(slot, 1);
     steps?.decline(fd, way.slot);
     closeFd(fd);
     way.keep(number);
+  }
+
+  /** It is the head's again, and to be put on a lane. */
+  regain(fd: number, from: number, state: Uint8Array | undefined): void {
+    const { connections, clock } = this.#parts;
+    connections.regain(fd, MODE, clock.now, connections.addressHash[fd]!, from);
+    if (state) this.#states.set(fd, state);
   }
 
   /** What is to be known of it; undefined for what is over, or no connection. */
@@ -116,8 +130,21 @@ export class WaysBack {
     return inspect(this.#found, this.#memory.bytes, n, headBytes) === COMPLETE ? this.#found : this.#nothing;
   }
 
-  #choose(fd: number, found: Found, from: number, state: Uint8Array | undefined): number {
-    const suits = (slot: number) => state === undefined || this.#ways.get(slot)?.takesState === true;
+  /** As `#look`, at bytes that came with it. */
+  lookAt(input: Uint8Array): Found {
+    const { headBytes, router } = this.#parts;
+    if (input.length === 0 || !router.looksInside) return this.#nothing;
+    this.#memory ??= allocate(headBytes);
+    this.#memory.bytes.set(input);
+    const { length } = input;
+    return inspect(this.#found, this.#memory.bytes, length, headBytes) === COMPLETE
+      ? this.#found
+      : this.#nothing;
+  }
+
+  /** Who is to have it, whose credit is taken then, but not who gives it. */
+  choose(fd: number, found: Found, from: number, state: Uint8Array | undefined): number {
+    const suits = (slot: number) => state === undefined || this.#takeState.has(slot);
     return this.#parts.router.pickOther(fd, found, from, suits);
   }
 
@@ -136,7 +163,7 @@ export class WaysBack {
     const found = this.#look(fd);
     if (!found) return this.#end(fd, 'client_gone');
     const mayTry = ++connections.attempts[fd]! < GIVEN_BACK + MAX_ATTEMPTS;
-    const slot = mayTry ? this.#choose(fd, found, from, state) : NOBODY;
+    const slot = mayTry ? this.choose(fd, found, from, state) : NOBODY;
     if (slot !== NOBODY) return desk.place(fd, slot, state);
     if (state) return this.#end(fd, 'unplaced');
     connections.attempts[fd] = 1;
@@ -149,8 +176,8 @@ export class WaysBack {
     this.#parts.desk.abandon(fd, why);
   }
 
-  /** A delivery has it. */
-  taken(fd: number): void {
+  /** A delivery has it, or nobody. */
+  settled(fd: number): void {
     if (this.#states.size > 0) this.#states.delete(fd);
   }
 
@@ -168,6 +195,7 @@ export class WaysBack {
 
   /** What it had given in time is dealt with, as before. */
   leave(slot: number): void {
+    this.#takeState.delete(slot);
     const way = this.#ways.get(slot);
     if (!way) return;
     this.#ways.delete(slot);

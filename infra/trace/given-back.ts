@@ -26,6 +26,12 @@ export function regain({ subject, thread }: Step, before: Connection | undefined
   return { connection, problem };
 }
 
+/** Of what a delivery of another host had: its copy here is a connection of its own. */
+export const restored = ({ subject: name, thread: owner }: Step, ends: string): Regained => ({
+  connection: { name, ends, owner, state: 'TO_PLACE' },
+  problem: undefined,
+});
+
 export function decline({ thread }: Step, before: Connection | undefined, fates: Fates): string | undefined {
   if (!before?.offer) return 'no delivery has it';
   const { owner, state, offer } = before;

@@ -3,7 +3,7 @@
  * leaves before a choice, a connection that waits, one that moves to another host) has states of its own here.
  */
 import type { Fates } from './fates.ts';
-import { decline, regain } from './given-back.ts';
+import { decline, regain, restored } from './given-back.ts';
 import {
   advance,
   type Connection,
@@ -98,7 +98,9 @@ export class LocalHandoff implements Rules {
   }
 
   #regain(step: Step, before: Connection | undefined): string | undefined {
-    const { connection, problem } = regain(step, before, this.#fates);
+    const ends = before ? undefined : this.#migrations.restoredEnds(step.subject);
+    const { connection, problem } =
+      ends === undefined ? regain(step, before, this.#fates) : restored(step, ends);
     this.connections.set(step.subject, connection);
     this.#tallyOf(step.thread).accepted++;
     return problem;

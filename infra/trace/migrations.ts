@@ -4,9 +4,9 @@ import type { Fates } from './fates.ts';
 import type { Rules, Step, Thread } from './steps.ts';
 
 /** At the head: Migration.phase of the model, and what its unnamed moments are. */
-type AtHead = 'IDLE' | 'MOVING' | 'RELEASED' | 'FORWARDED' | 'UNCONFIRMED' | 'DOUBT' | 'SETTLED';
+type AtHead = 'IDLE' | 'MOVING' | 'RELEASED' | 'FORWARDED' | 'UNCONFIRMED' | 'DOUBT' | 'SETTLED' | 'REGAINED';
 /** At a delivery: which of Remote.prepared and Remote.live has it. */
-type AtDelivery = 'NONE' | 'prepared' | 'live' | 'outdated' | 'over';
+type AtDelivery = 'NONE' | 'prepared' | 'live' | 'given' | 'outdated' | 'over';
 
 const headSteps: Readonly<Partial<Record<MigrationStep, readonly [from: readonly AtHead[], to: AtHead]>>> = {
   adopt: [['IDLE'], 'MOVING'],
@@ -16,6 +16,8 @@ const headSteps: Readonly<Partial<Record<MigrationStep, readonly [from: readonly
   confirmed: [['UNCONFIRMED'], 'SETTLED'],
   doubt: [['UNCONFIRMED'], 'DOUBT'],
   resetAway: [['UNCONFIRMED', 'DOUBT'], 'SETTLED'],
+  // Of a delivery that registers again, too, with another head.
+  restore: [['IDLE', 'UNCONFIRMED', 'DOUBT', 'SETTLED'], 'REGAINED'],
 };
 
 const deliverySteps: Readonly<
@@ -26,7 +28,9 @@ const deliverySteps: Readonly<
   activate: [['prepared'], 'live'],
   refuse: [['live'], 'over'],
   outdated: [['live'], 'outdated'],
-  closed: [['live', 'outdated'], 'over'],
+  give: [['live'], 'given'],
+  stay: [['given'], 'live'],
+  closed: [['live', 'given', 'outdated'], 'over'],
   serve: [['live', 'outdated'], 'live'],
 };
 
@@ -58,8 +62,16 @@ export class Migrations implements Rules {
   readonly #liveAt = new Map<string, Set<Move>>();
   readonly #lastOf = new Map<Thread, bigint>();
 
+  /** Names of connections that heads have restored of what was given back, and their ends. */
+  readonly #restored = new Map<string, string>();
+
   constructor(fates: Fates) {
     this.#fates = fates;
+  }
+
+  /** The ends of a connection that a head has restored; undefined for any other. */
+  restoredEnds(connection: string): string | undefined {
+    return this.#restored.get(connection);
   }
 
   /** The head has let go of it, and gives or has given its word. */
@@ -101,7 +113,18 @@ export class Migrations implements Rules {
     if (!from.includes(move.head)) return `the head's is ${move.head}`;
     move.head = to;
     if (transition === 'resetAway' && move.delivery === 'live') move.resetWhileLive = step;
+    if (transition === 'restore') return this.#restore(move, step);
     return transition === 'adopt' ? this.#adopt(move, step) : undefined;
+  }
+
+  #restore({ delivery, deliveryThread, ends: its }: Move, { details }: Step): string | undefined {
+    const [connection, ends] = details;
+    this.#restored.set(connection!, ends!);
+    this.#endsOf.set(connection!, ends!);
+    if (its !== undefined && its !== ends) return `it has other ends: ${its}`;
+    if (delivery === 'given' || delivery === 'over' || !deliveryThread) return undefined;
+    if (this.#fates.of(deliveryThread) === 'killed') return undefined;
+    return `${deliveryThread.name} has not given it: there it is ${delivery}`;
   }
 
   #adopt(move: Move, { at, details }: Step): string | undefined {
@@ -134,6 +157,7 @@ export class Migrations implements Rules {
       return undefined;
     }
     move.delivery = to;
+    if (transition === 'stay' && move.head === 'REGAINED') return 'it was moved';
     if (transition !== 'activate') {
       if (to === 'over') this.#liveAt.get(move.ends ?? '')?.delete(move);
       return undefined;

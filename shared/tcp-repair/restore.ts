@@ -91,6 +91,11 @@ export class PreparedConnection {
     this.#fd = fd;
   }
 
+  /** Its number; it stays this object's. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   /**
    * Brings it to life, and returns its fd: a connected, non-blocking, close-on-exec socket with TCP_NODELAY, the
    * caller's from now on. The kernel probes the client's window, and sends what was unsent.

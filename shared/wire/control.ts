@@ -47,16 +47,18 @@ export const introduction = z.object({
 });
 export type Introduction = z.infer<typeof introduction>;
 
+/**
+ * Of a hello: it can give connections back; `state`: and take those that another's application has a state of. Who does not
+ * know the key is not asked, and does not answer it.
+ */
+export const moves = z.enum(['plain', 'state']).optional();
+
 const hello = introduction.extend({
   type: z.literal('hello'),
   version: z.int(),
   /** Connections handed to it earlier (by a head that has gone) that it still holds. */
   active: count,
-  /**
-   * It can give connections back; `state`: and take those that another's application has a state of. Who does not know the key
-   * is not asked, and does not answer it.
-   */
-  moves: z.enum(['plain', 'state']).optional(),
+  moves,
 });
 export type Moves = NonNullable<z.infer<typeof hello>['moves']>;
 

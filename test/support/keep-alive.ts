@@ -1,5 +1,7 @@
 /** Keep-alive clients: one connection each, one question after the other, and every byte that comes is looked at. */
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { parseHostPort } from '../../shared/units.ts';
 import { open } from './raw-client.ts';
 
 export interface Answer {
@@ -19,8 +21,9 @@ export interface Kept {
   readonly ended: string | undefined;
 }
 
-export async function keepAlive(address: string): Promise<Kept> {
-  const socket = await open(address);
+/** From any port, or from that one. */
+export async function keepAlive(address: string, localPort?: number): Promise<Kept> {
+  const socket = await (localPort === undefined ? open(address) : openFrom(localPort, address));
   let text = Buffer.alloc(0);
   /** Joined when all that is waited for may be there. */
   let parts: Buffer[] = [];
@@ -93,6 +96,13 @@ export async function keepAlive(address: string): Promise<Kept> {
     },
   };
   return kept;
+}
+
+async function openFrom(localPort: number, address: string): Promise<Socket> {
+  const { host, port } = parseHostPort(address)!;
+  const socket = connect({ host, port, localPort, allowHalfOpen: true, noDelay: true });
+  await once(socket, 'connect');
+  return socket;
 }
 
 export const keepAliveMany = (address: string, count: number): Promise<Kept[]> =>

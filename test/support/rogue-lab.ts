@@ -23,7 +23,7 @@ export async function enlist(
   lab: LabForTests,
   t: ExecutionContext,
   hello: object = {},
-  holding?: { ids: number[]; keys: Buffer },
+  holding?: { ids: number[]; keys: Buffer; doubtful?: number[] },
 ): Promise<RogueRemote> {
   lab.enter('d1');
   const rogue = await startRogueRemote(lab.control, lab.secret, {

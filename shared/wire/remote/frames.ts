@@ -5,9 +5,10 @@
 import { Packr } from 'msgpackr';
 import { BatonError } from '../../errors.ts';
 import { SAVED_MAX } from '../../tcp-repair/index.ts';
+import { STATE_MAX } from '../way-back.ts';
 
-/** The longest message carries one saved connection. */
-export const FRAME_MAX = SAVED_MAX + 4096;
+/** The longest message carries one saved connection, and what its application has said of it. */
+export const FRAME_MAX = SAVED_MAX + STATE_MAX + 4096;
 const HEADER = 4;
 
 // Without records: a frame is understood by itself. `number`: 5 written in 64 bits is 5.

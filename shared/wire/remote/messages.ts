@@ -6,7 +6,8 @@ import { BatonError } from '../../errors.ts';
 import * as z from '../../schema.ts';
 import { SAVED_MAX } from '../../tcp-repair/index.ts';
 import { refusalReasons } from '../../tcp-repair/refusal.ts';
-import { introduction } from '../control.ts';
+import { introduction, moves } from '../control.ts';
+import { STATE_MAX } from '../way-back.ts';
 import { FLOW_KEY_SIZE } from './flow-key.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
@@ -29,6 +30,10 @@ const count = z.int().min(0).max(0xffffffff);
 const bytes = (accepts: (length: number) => boolean) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && accepts(value.length), 'of a wrong length');
 
+const yes = z.custom<true>((value) => value === true, 'expected true').optional();
+const state = bytes((length) => length > 0 && length <= SAVED_MAX);
+const app = bytes((length) => length <= STATE_MAX).optional();
+
 const fromDelivery = z.discriminatedUnion('type', [
   /** The first message; `holding` messages follow until `flows` are told. `active`: of those, still open. */
   introduction.extend({
@@ -48,6 +53,7 @@ const fromDelivery = z.discriminatedUnion('type', [
       .optional(),
     /** It heeds `successor`. A head that does not know the key does not say it. */
     successors: z.custom<true>((value) => value === true, 'expected true').optional(),
+    moves,
   }),
   /**
    * Flows that it needs steered to it: ids, and as many keys one after the other. Before its welcome those that it had
@@ -58,6 +64,8 @@ const fromDelivery = z.discriminatedUnion('type', [
       type: z.literal('holding'),
       ids,
       keys: bytes((length) => length <= IDS_MAX * FLOW_KEY_SIZE),
+      /** Before its welcome: of these, what it has given back, with no word of what became of it. */
+      doubtful: ids.optional(),
     })
     .refine(({ ids, keys }) => keys.length === ids.length * FLOW_KEY_SIZE, 'as many keys as ids'),
   /** The connection stands here, all but its coming to life. `micros`: how long that took. */
@@ -70,11 +78,18 @@ const fromDelivery = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ended'), closed: count, gone: ids }),
   z.object({ type: z.literal('draining') }),
   /** Answers `ping`. `direct`: connections that it holds and that came to its direct address. */
-  z.object({ type: z.literal('pong'), direct: count }),
+  z.object({
+    type: z.literal('pong'),
+    direct: count,
+    /** While it gives its connections back: those in the middle of a request, and those that stay. */
+    left: z.object({ busy: count, stays: count }).optional(),
+  }),
+  /** A connection that it has adopted is given back, and is mute and deaf there until there is a word of it. */
+  z.object({ type: z.literal('give'), id, state, app }),
 ]);
 
 const fromHead = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('welcome'), version: z.int() }),
+  z.object({ type: z.literal('welcome'), version: z.int(), moves: yes, standby: yes }),
   /** Not registered; the head ends the link. */
   z.object({ type: z.literal('rejected'), code: z.string().max(64), reason: z.string().max(1024) }),
   /** Here is a connection, frozen there. Without a `commit` within `withinMs` it is taken back. */
@@ -82,18 +97,31 @@ const fromHead = z.discriminatedUnion('type', [
     type: z.literal('adopt'),
     id,
     withinMs: z.number().positive(),
-    state: bytes((length) => length > 0 && length <= SAVED_MAX),
+    state,
+    /** What its application needs to go on with it; to one whose hello said `moves`: `state`. */
+    app,
   }),
   /** Answers `adopted`: it is the delivery's alone. */
   z.object({ type: z.literal('commit'), id }),
   /** It stays with the head: undo what was prepared, without a packet. */
   z.object({ type: z.literal('abort'), id }),
-  z.object({ type: z.literal('ping') }),
+  /** `standby`: the address that clients connect to is another head's now; nothing can be given back here. */
+  z.object({ type: z.literal('ping'), standby: yes }),
   /**
    * Another head is about to take over, and who comes to the same address comes to it: say hello there as well, and stay here. Its
-   * welcome ends this registration; without one, or when the link to it ends, nothing has been.
+   * welcome ends this registration; without one, or when the link to it ends, nothing has been. Nothing can be given back here
+   * until a `ping` without `standby`.
    */
   z.object({ type: z.literal('successor') }),
+  /** To one that `moves`: give back what can be, from now on; or no more of it. */
+  z.object({
+    type: z.literal('move'),
+    on: z.custom<boolean>((value) => typeof value === 'boolean', 'expected a boolean'),
+  }),
+  /** Answers `give`: it is the head's. */
+  z.object({ type: z.literal('moved'), id }),
+  /** It stays the delivery's. */
+  z.object({ type: z.literal('kept'), id }),
   /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
   z.object({ type: z.literal('drained') }),
   /** The head has dropped this delivery; what it adopted stays its own. */
@@ -101,7 +129,7 @@ const fromHead = z.discriminatedUnion('type', [
     type: z.literal('dismissed'),
     reason: z.string().max(1024),
     /** Another head has taken over and listens already. */
-    successor: z.custom<true>((value) => value === true, 'expected true').optional(),
+    successor: yes,
   }),
 ]);
 
@@ -134,10 +162,11 @@ function isPlainlyFromRemote(value: unknown): value is FromRemote {
 
 function isPlainlyToRemote(value: unknown): value is ToRemote {
   if (typeof value !== 'object' || value === null) return false;
-  const { type, id, withinMs, state } = value as Record<string, unknown>;
+  const { type, id, withinMs, state, app } = value as Record<string, unknown>;
   if (type === 'commit') return isId(id);
   return (
     type === 'adopt' &&
+    app === undefined &&
     isId(id) &&
     isDuration(withinMs) &&
     withinMs !== 0 &&

@@ -3,7 +3,7 @@
  * and the policy that chooses one. Does nothing to the connection.
  */
 import { hashBytes, hashText } from '../../shared/fnv.ts';
-import { policyByName } from '../choose/index.ts';
+import { createChoose, policyByName, type Shared } from '../choose/index.ts';
 import type { Candidates, Choose, Policy } from '../choose/policy.ts';
 import type { Found, FoundKey } from '../found.ts';
 import { NOBODY } from '../modes/mode.ts';
@@ -30,6 +30,8 @@ export interface RouterParts {
   readonly connections: Pick<Connections, 'addressHash' | 'links'>;
   readonly clock: Clock;
   readonly policy: string;
+  /** What workers have in common of policies. */
+  readonly shared: Shared;
 }
 
 /** A delivery as a worker hears of it. */
@@ -62,7 +64,9 @@ export class Router {
   readonly #scoreboard: Scoreboard;
   readonly #connections: RouterParts['connections'];
   readonly #clock: Clock;
+  readonly #shared: Shared;
   #choose: Choose;
+  #policyText: string;
   readonly #origins: (Origins | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #nameHash = new Uint32Array(SLOTS);
   readonly #names = new ServedNames();
@@ -73,19 +77,22 @@ export class Router {
   readonly #backOffMs = new Float64Array(SLOTS);
   readonly #backOffUntil = new Float64Array(SLOTS);
 
-  constructor({ scoreboard, connections, clock, policy }: RouterParts) {
+  constructor({ scoreboard, connections, clock, policy, shared }: RouterParts) {
     this.#scoreboard = scoreboard;
     this.#connections = connections;
     this.#clock = clock;
+    this.#shared = shared;
     this.policy = policyByName(policy);
-    this.#choose = this.policy.create(scoreboard, this.#nameHash);
+    this.#policyText = policy;
+    this.#choose = createChoose(policy, scoreboard, this.#nameHash, shared);
   }
 
-  /** From here on this policy chooses. */
-  setPolicy(name: string): void {
-    if (name === this.policy.name) return;
-    this.policy = policyByName(name);
-    this.#choose = this.policy.create(this.#scoreboard, this.#nameHash);
+  /** From here on this policy chooses; `text` is its name, and its parameters. */
+  setPolicy(text: string): void {
+    if (text === this.#policyText) return;
+    this.policy = policyByName(text);
+    this.#policyText = text;
+    this.#choose = createChoose(text, this.#scoreboard, this.#nameHash, this.#shared);
   }
 
   join({ slot, name, direct, directTls, serves }: RouterMember, lane: Lane): void {

@@ -15,6 +15,7 @@ export const lardR: Policy = {
   summary:
     'as lard, and several deliveries for a path that one is too busy for (lard-r:low=25,high=65,after=20 s)',
   needs: 'path',
+  byRequest: 'lease',
   parameters: { ...busyParameters, after: { value: 20, min: 1, max: 86_400 } },
   sharedBytes: targetBytes(3),
   create(loads, _nameHash, { parameters, shared }) {

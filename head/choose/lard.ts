@@ -11,6 +11,7 @@ export const lard: Policy = {
   name: 'lard',
   summary: 'the same path to the same delivery, unless that is too busy (lard:low=25,high=65 connections)',
   needs: 'path',
+  byRequest: 'lease',
   parameters: busyParameters,
   sharedBytes: targetBytes(1),
   create(loads, _nameHash, { parameters, shared }) {

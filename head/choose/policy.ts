@@ -1,4 +1,5 @@
 /** What a policy is: how the head picks one of several deliveries for a connection. */
+import type { ByRequest } from '../../shared/wire/distribute.ts';
 import type { FoundKey } from '../found.ts';
 import type { Loads } from '../scoreboard.ts';
 
@@ -38,6 +39,8 @@ export interface Policy {
    * server that it asks for.
    */
   readonly needs: 'nothing' | 'address' | FoundKey;
+  /** How a delivery knows whether it keeps a connection whose next request has come; without it the head is asked each time. */
+  readonly byRequest?: ByRequest;
   readonly parameters?: Readonly<Record<string, Parameter>>;
   readonly sharedBytes?: number;
   /** `nameHash[slot]`: FNV-1a of the delivery's name. */

@@ -143,19 +143,45 @@ export class Router {
 
   /** As `pickLane`, for a connection that `slot` has had: of this host, of those that serve the same names, and `suits`. */
   pickOther(fd: number, found: Found, slot: number, suits: (slot: number) => boolean): number {
-    const serves = this.#serves[slot];
-    const slots = this.#names.everyone.filter(
-      (other) => (this.lanes[other]?.watchedFd ?? -1) >= 0 && this.#serves[other] === serves && suits(other),
-    );
+    const slots = this.#likeIt(slot).filter(suits);
     const chosen = this.#pickLaneAmong(slots, fd, found, slot, SLOW_MS);
     return chosen === NOBODY ? this.#pickLaneAmong(slots, fd, found, slot, Number.POSITIVE_INFINITY) : chosen;
   }
 
-  #pickLaneAmong(slots: readonly number[], fd: number, found: Found, avoid: number, slowMs: number): number {
+  /** For a connection that `holder` has, and whose next request has come: that one, or another whose credit was taken. */
+  pickForNext(fd: number, found: Found, holder: number): number {
+    const slots = this.#likeIt(holder);
+    const chosen = this.#pickLaneAmong(slots, fd, found, NOBODY, SLOW_MS, holder);
+    return chosen === NOBODY
+      ? this.#pickLaneAmong(slots, fd, found, NOBODY, Number.POSITIVE_INFINITY, holder)
+      : chosen;
+  }
+
+  /** Those of this host that serve the same names. */
+  #likeIt(slot: number): number[] {
+    const serves = this.#serves[slot];
+    return this.#names.everyone.filter(
+      (other) => (this.lanes[other]?.watchedFd ?? -1) >= 0 && this.#serves[other] === serves,
+    );
+  }
+
+  /** `holder` has it already, and needs no credit for it. */
+  #pickLaneAmong(
+    slots: readonly number[],
+    fd: number,
+    found: Found,
+    avoid: number,
+    slowMs: number,
+    holder = NOBODY,
+  ): number {
     const candidates = this.#candidates;
     candidates.count = 0;
     for (const slot of slots) {
       const lane = this.lanes[slot];
+      if (slot === holder && this.#isUp(slot)) {
+        candidates.slots[candidates.count++] = slot;
+        continue;
+      }
       if (lane === undefined || slot === avoid || lane.isFull || !this.#isFree(slot)) continue;
       if (this.waited(lane) > slowMs) continue;
       if (this.#backOffUntil[slot]! > this.#clock.now && slowMs === SLOW_MS) continue;
@@ -163,7 +189,7 @@ export class Router {
     }
     while (candidates.count > 0) {
       const slot = this.#ask(fd, found);
-      if (this.#scoreboard.takeCredit(slot)) return slot;
+      if (slot === holder || this.#scoreboard.takeCredit(slot)) return slot;
       // Another worker took the last credit just now.
       this.#drop(slot);
     }

@@ -38,6 +38,10 @@ export class Admission {
   readonly #connections: Connections;
   readonly #log: Log;
   readonly #onMoved: ((socket: Socket) => void) | undefined;
+  /** Called with each that the server has, before its first input is its. Throws nothing. */
+  watch: ((socket: AdoptedSocket, arrival: Arrival) => void) | undefined;
+  /** What a handle's socket finds of it when it is made. */
+  prepare: ((handle: AdoptedHandle) => void) | undefined;
 
   constructor(server: Server, connections: Connections, log: Log, onMoved?: (socket: Socket) => void) {
     this.#server = server as NetServer;
@@ -110,6 +114,7 @@ export class Admission {
       if (isForgotten(socket) && !this.#isWrapped(socket)) socket.destroy();
       throw error;
     } finally {
+      this.watch?.(socket, arrival);
       socket.give(input);
     }
   }
@@ -137,6 +142,7 @@ export class Admission {
 
   #makeSocket(handle: AdoptedHandle): AdoptedSocket {
     const server = this.#server;
+    this.prepare?.(handle);
     const socket = new AdoptedSocket(handle, {
       allowHalfOpen: server.allowHalfOpen,
       pauseOnCreate: server.pauseOnConnect,

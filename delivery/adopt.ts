@@ -21,6 +21,7 @@ interface TcpHandle {
   /** Closes with a reset; 0 or a negative errno. */
   reset(callback?: () => void): number;
   readStop(): number;
+  readStart(): number;
   /** Kept by Node's sockets. */
   reading: boolean;
   setNoDelay(on: boolean): number;
@@ -44,6 +45,16 @@ export interface Holder {
   closed(): void;
 }
 
+/** Who looks at what comes before it is read (requests/). */
+export interface Watcher {
+  /** The server has read the first byte of a request. */
+  messageBegins(): void;
+  /** It was held, and is no more. */
+  released(): void;
+  /** It is about to be closed. */
+  leaves(): void;
+}
+
 const HEAD_END = Buffer.from('\r\n\r\n');
 const [CR, LF, ZERO] = Buffer.from('\r\n0');
 /** TCP.SOCKET, as opposed to a server's handle. */
@@ -63,17 +74,20 @@ function learnHandleClass(): HandleClass {
 /** A handle that tells its holder when it is closed, whoever closes it. */
 export interface AdoptedHandle extends TcpHandle {
   holder: Holder | undefined;
+  watcher: Watcher | undefined;
 }
 
 const Handle = learnHandleClass();
 const { close: closeHandle, reset: resetHandle } = Handle.prototype;
 
 function closeAndTell(this: AdoptedHandle, callback?: () => void): void {
+  this.watcher?.leaves();
   closeHandle.call(this, callback);
   tellHolder(this);
 }
 
 function resetAndTell(this: AdoptedHandle, callback?: () => void): number {
+  this.watcher?.leaves();
   const result = resetHandle.call(this, callback);
   if (result === 0) tellHolder(this);
   return result;
@@ -98,6 +112,7 @@ export function adoptHandle(fd: number): AdoptedHandle {
     throw new Error(`cannot open fd ${fd}: ${errnoName(error)}`);
   }
   handle.holder = undefined;
+  handle.watcher = undefined;
   handle.close = closeAndTell;
   handle.reset = resetAndTell;
   return handle;
@@ -105,12 +120,13 @@ export function adoptHandle(fd: number): AdoptedHandle {
 
 /** A socket whose first input was read before it was made, and that is ended for less, and at once. */
 export class AdoptedSocket extends Socket {
-  /** Bytes that were read before it was made. */
+  /** Bytes that were not read by its handle. */
   ahead = 0;
   /** What is to come of these in a moment. Not private: it is asked for while the socket is being made. */
   withheld: Buffer | undefined = undefined;
   /** It is held still (held.ts), and somebody else may have its connection. */
   isHeld = false;
+  watcher: Watcher | undefined = undefined;
   readonly #handle: AdoptedHandle;
   #hasEnded = false;
 
@@ -121,13 +137,17 @@ export class AdoptedSocket extends Socket {
     this.#handle = handle;
   }
 
+  get adopted(): AdoptedHandle {
+    return this.#handle;
+  }
+
   /** False once the application has taken the handle from it. */
   get ownsHandle(): boolean {
     return handleOf(this) === this.#handle;
   }
 
   /**
-   * What was read for it. What failed to be read fails for it, as it would for somebody who reads himself.
+   * What was read for it, before it was made or since. What failed to be read fails for it, as it would for somebody who reads himself.
    *
    * A request's head comes alone, and what follows it when nextTicks and promises have settled, before the event loop goes
    * on. Where Node reads for itself it lets them settle before it tells that a body has ended; here it could not, and a
@@ -137,7 +157,7 @@ export class AdoptedSocket extends Socket {
    */
   give(input: FirstInput): void {
     if (typeof input === 'object') {
-      this.ahead = input.length;
+      this.ahead += input.length;
       if (this.destroyed) return;
       const end = endsAsHead(input) ? 0 : input.indexOf(HEAD_END) + HEAD_END.length;
       if (end < HEAD_END.length || end === input.length || this.#hearsOfErrors) this.push(input);

@@ -86,6 +86,12 @@ export class Connections {
     for (const { socket, arrival } of [...this.#open]) use(socket, arrival);
   }
 
+  /** How one that is among these has come. */
+  arrivalOf(socket: AdoptedSocket & { [PLACE]?: Place }): Arrival | undefined {
+    const place = socket[PLACE];
+    return place?.among === this ? place.arrival : undefined;
+  }
+
   destroyAll(): void {
     // A copy: each that is closed leaves its place.
     for (const place of [...this.#open]) apart(() => place.destroy());

@@ -120,7 +120,13 @@ function localHead(path: string): HeadAddress {
     isFar: false,
     async open(introduction, active, events, stop, moves) {
       const version = versionFor(introduction);
-      const hello = { ...introduction, type: 'hello', version, active, ...(moves && { moves }) } as const;
+      const hello = {
+        ...introduction,
+        type: 'hello',
+        version,
+        active,
+        ...(moves && { moves, looks: true as const }),
+      } as const;
       try {
         return await openSession(path, hello, events, stop);
       } catch (error) {

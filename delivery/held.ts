@@ -59,6 +59,8 @@ export function hold(socket: AdoptedSocket): Held | undefined {
   const internal = socket as unknown as Internal;
   const handle = internal._handle!;
   const wasReading = handle.reading;
+  /** Somebody else has it not read as well (requests/). */
+  const hidden = Object.hasOwn(handle, 'readStart') ? handle.readStart : undefined;
   /** What was to be done meanwhile. */
   const put: (() => void)[] = [];
   socket.isHeld = true;
@@ -70,7 +72,8 @@ export function hold(socket: AdoptedSocket): Held | undefined {
   return {
     fd: handle.fd,
     release() {
-      delete handle.readStart;
+      if (hidden) handle.readStart = hidden;
+      else delete handle.readStart;
       delete internal._writeGeneric;
       delete internal._final;
       socket.isHeld = false;
@@ -80,6 +83,7 @@ export function hold(socket: AdoptedSocket): Held | undefined {
         handle.readStart!();
       }
       for (const run of put) run();
+      socket.watcher?.released();
     },
     letGo() {
       // Whatever the application has made of that method.

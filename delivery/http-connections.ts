@@ -80,6 +80,24 @@ interface Spoken {
   readonly _paused?: boolean;
 }
 
+/** Calls `messageBegins` of its watcher with each request that it begins to read from now on; false where it has no parser. */
+export function tellOfRequests(socket: Socket): boolean {
+  const { parser } = socket as Spoken;
+  if (parser) (parser as Parser)[MESSAGE_BEGIN] = tellWatcher;
+  return !!parser;
+}
+
+/** lib/_http_common.js: a parser's callbacks are its elements. */
+interface Parser {
+  [MESSAGE_BEGIN]: unknown;
+  readonly socket?: { readonly watcher?: { messageBegins(): void } | undefined } | null;
+}
+const MESSAGE_BEGIN = 0;
+/** Parsers are used again, by sockets that nobody watches as well. */
+function tellWatcher(this: Parser): void {
+  this.socket?.watcher?.messageBegins();
+}
+
 /** Of a server's, and not upgraded since. */
 export const isHttp1 = (socket: Socket): boolean => !!(socket as Spoken).parser;
 
@@ -95,6 +113,9 @@ export function socketsBetweenRequests(server: Server): ReadonlySet<Socket> {
     ),
   );
 }
+
+/** It has more to write than its client takes, and does not read on for that. */
+export const isPaused = (socket: Socket): boolean => (socket as Spoken)._paused === true;
 
 /** Negative when it has none. */
 export const fdOf = (handled: Socket | Server): number =>

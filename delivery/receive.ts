@@ -18,8 +18,10 @@ import { directAddress, introduce } from './introduce.ts';
 import { Mover } from './mover.ts';
 import type { ReceiveOptions, Receiver } from './receive-options.ts';
 import { Registrations } from './registrations.ts';
+import { Distributor } from './requests/distributor.ts';
 import { followServer, type ServerLife } from './server-life.ts';
 import { shareTickets } from './tickets.ts';
+import { DeliveryWayBack } from './way-back.ts';
 
 /** With fewer credits left the head hears of each connection's end at once. */
 const FEW_CREDITS = 64;
@@ -49,6 +51,7 @@ class Receiving implements Receiver {
   readonly #registration: Registrations;
   readonly #life: ServerLife;
   readonly #mover: Mover;
+  readonly #distributor: Distributor;
   /** Of those that cannot move, while an operator has the others moved. */
   #farewell: Farewell | undefined;
   /** It takes leave because the server closes: so do the clients that came to the server itself. */
@@ -84,6 +87,7 @@ class Receiving implements Receiver {
         isShort: (unreported) => this.#isShort(unreported),
         countDirect: (answer) => answer(admission.direct),
         onMove: (on) => this.#onMoveWish(on),
+        onDistribute: () => this.#distributor.changed(),
         countLeft: () => (this.#mover.isOn ? this.#mover.left() : undefined),
       },
       moves: options.onMove ? 'state' : 'plain',
@@ -94,6 +98,12 @@ class Receiving implements Receiver {
       waysBack: () => this.#registration.waysBack,
       onMove: options.onMove,
       log: this.#log,
+    });
+    this.#distributor = new Distributor({
+      server,
+      admission,
+      connections: this.#connections,
+      waysBack: () => this.#registration.waysBack.filter((way) => way instanceof DeliveryWayBack),
     });
     trackConnections(server);
     this.#life = followServer(server, {
@@ -176,6 +186,7 @@ class Receiving implements Receiver {
     await this.#leave();
     for (const deadline of this.#deadlines) clearTimeout(deadline);
     this.#life.end();
+    this.#distributor.end();
     this.#feed.end();
   }
 

@@ -2,30 +2,18 @@
  * One registration with a head of this host: says hello, gets its lanes, answers the head, until one of the two ends it.
  * Nothing of it keeps the process alive: that is the registration's to decide.
  */
-import { BatonError } from '../shared/errors.ts';
-import { SystemError } from '../shared/sys/libc.ts';
-import { createFdMessenger } from '../shared/sys/pass-fds.ts';
-import { watchReadable } from '../shared/sys/readiness.ts';
-import { closeFd } from '../shared/sys/sockets.ts';
-import { connectSeqpacket } from '../shared/sys/unix-sockets.ts';
 import { trace } from '../shared/trace.ts';
 import { type Channel, openChannel } from '../shared/wire/channel.ts';
-import {
-  CONTROL_MESSAGE_MAX,
-  decodeFromHead,
-  encodeControl,
-  type FromHead,
-  type Hello,
-} from '../shared/wire/control.ts';
+import { decodeFromHead, type FromHead, type Hello } from '../shared/wire/control.ts';
 import type { Arrival } from './connections.ts';
 import type { Feed } from './feed.ts';
 import { DeliveryLane } from './lane.ts';
+import { Standing } from './requests/standing.ts';
 import { traceFinish, traceJoin } from './steps.ts';
 import { DeliveryWayBack, type WayBack } from './way-back.ts';
+import { beWelcomed, type Welcome } from './welcome.ts';
 
-/** How long a head may take to answer hello, milliseconds. */
-const WELCOME_WITHIN_MS = 5000;
-/** And to end its lanes when the delivery leaves. */
+/** How long a head may take to end its lanes when the delivery leaves, milliseconds. */
 const LEFT_WITHIN_MS = 1000;
 
 export interface SessionEvents {
@@ -39,6 +27,8 @@ export interface SessionEvents {
   onMove(on: boolean): void;
   /** While they do: those that have not. */
   countLeft(): { busy: number; stays: number } | undefined;
+  /** What `standing` of the ways back says has changed. */
+  onDistribute(): void;
   /** Another head is about to take over, and lets in who comes to the same address. */
   onSuccessor(): void;
   /** It is over, whoever has ended it, and every lane is closed. `hasSuccessor`: another head listens there already. */
@@ -57,8 +47,6 @@ export interface Session {
   leave(): Promise<void>;
 }
 
-let messenger: ReturnType<typeof createFdMessenger> | undefined;
-
 /**
  * Throws SystemError when there is no head at `path`, HEAD_REFUSED or PROTOCOL when it does not welcome us,
  * and the reason of `stop` when that comes first.
@@ -69,72 +57,14 @@ export async function openSession(
   events: SessionEvents,
   stop: AbortSignal,
 ): Promise<Session> {
-  const fd = connectSeqpacket(path);
-  messenger ??= createFdMessenger(CONTROL_MESSAGE_MAX);
-  let welcome: { message: FromHead; fds: number[] };
-  try {
-    const bytes = encodeControl(hello);
-    messenger.bytes.set(bytes);
-    const sent = messenger.send(fd, bytes.length, 0);
-    if (sent < 0) throw new SystemError('sendmsg', -sent);
-    welcome = await receiveWelcome(fd, stop);
-  } catch (error) {
-    closeFd(fd);
-    throw error;
-  }
-  const { message, fds } = welcome;
-  if (message.type === 'welcome' && fds.length === message.lanes * (message.moves ? 2 : 1))
-    return new Registered(fd, message.session, fds.slice(0, message.lanes), fds.slice(message.lanes), events);
-  fds.forEach(closeFd);
-  closeFd(fd);
-  if (message.type === 'refused') throw refused(message);
-  throw new BatonError('PROTOCOL', {
-    problem: `${message.type} with ${fds.length} fds where welcome was due`,
-  });
-}
-
-/** A head's no, in its own words. */
-export const refused = ({ code, reason }: { code: string; reason: string }): BatonError =>
-  new BatonError('HEAD_REFUSED', { reason, code });
-
-/** The one control message that carries fds, so it is read here and not by the channel. */
-function receiveWelcome(fd: number, stop: AbortSignal): Promise<{ message: FromHead; fds: number[] }> {
-  return new Promise((resolve, reject) => {
-    const onStop = () => settle(stop.reason as Error);
-    stop.addEventListener('abort', onStop);
-    const timer = setTimeout(
-      () => settle(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
-      WELCOME_WITHIN_MS,
-    ).unref();
-    const ready = watchReadable(fd, () => {
-      const n = messenger!.receive(fd);
-      if (n <= 0)
-        return settle(
-          new BatonError('PROTOCOL', { problem: 'it closed the connection instead of a welcome' }),
-        );
-      const fds = [...messenger!.fds.subarray(0, messenger!.received)];
-      try {
-        settle({ message: decodeFromHead(messenger!.bytes.subarray(0, n)), fds });
-      } catch (error) {
-        fds.forEach(closeFd);
-        settle(error as Error);
-      }
-    });
-    ready.unref();
-    function settle(result: { message: FromHead; fds: number[] } | Error): void {
-      clearTimeout(timer);
-      stop.removeEventListener('abort', onStop);
-      ready.close();
-      if (result instanceof Error) reject(result);
-      else resolve(result);
-    }
-  });
+  return new Registered(await beWelcomed(path, hello, stop), hello.name, events);
 }
 
 class Registered implements Session {
   /** The head's name for it. */
   readonly id: string;
   readonly waysBack: readonly DeliveryWayBack[];
+  readonly #name: string;
   readonly #lanes: DeliveryLane[];
   readonly #channel: Channel;
   readonly #events: SessionEvents;
@@ -147,8 +77,9 @@ class Registered implements Session {
   #isMoving = false;
   #open = true;
 
-  constructor(fd: number, id: string, lanes: number[], waysBack: number[], events: SessionEvents) {
+  constructor({ fd, session: id, lanes, waysBack }: Welcome, name: string, events: SessionEvents) {
     this.id = id;
+    this.#name = name;
     this.#events = events;
     this.#lanesLeft = lanes.length;
     this.#channel = openChannel(fd, {
@@ -201,6 +132,9 @@ class Registered implements Session {
       case 'move':
         this.#isMoving = message.on;
         return this.#events.onMove(message.on);
+      case 'distribute':
+        for (const way of this.waysBack) way.standing = new Standing(message, this.#name);
+        return this.#events.onDistribute();
       case 'drained':
         return this.#settleDrain();
       case 'dismissed':
@@ -249,6 +183,7 @@ class Registered implements Session {
     this.#open = false;
     for (const lane of this.#lanes) lane.close();
     for (const way of this.waysBack) way.finish();
+    this.#events.onDistribute();
     this.#channel.close();
     this.#settleDrain();
     if (this.#isMoving) this.#events.onMove(false);

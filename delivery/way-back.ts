@@ -8,7 +8,8 @@ import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
 import { receive } from '../shared/sys/sockets.ts';
 import { closeKept, keepForThread } from '../shared/sys/thread-end.ts';
-import { GIVEN_MESSAGE_MAX, readWord, WORD_MAX, writeGiven } from '../shared/wire/way-back.ts';
+import { GIVEN_MESSAGE_MAX, readWord, WORD_MAX, writeAsked, writeGiven } from '../shared/wire/way-back.ts';
+import type { Standing } from './requests/standing.ts';
 
 /**
  * Given and without a word, at most: so many words find room on their way, where a queue has the 10 messages that a kernel gives
@@ -21,8 +22,8 @@ const WORDS_A_TURN = 256;
 let messenger: ReturnType<typeof createFdMessenger> | undefined;
 const inbox = allocate(WORD_MAX + 1);
 
-/** Called once: whether it is the head's from now on. */
-type Settle = (isMoved: boolean) => void;
+/** Called once: whether it is the head's from now on; and where it is not, whether it was asked for and this delivery chosen. */
+type Settle = (isMoved: boolean, isChosen?: boolean) => void;
 
 /** A connection that is held still. */
 export interface Given {
@@ -47,6 +48,8 @@ export class DeliveryWayBack implements WayBack {
   /** What it has given and heard nothing of, by number. A word about anything else is about something settled. */
   readonly #given = new Map<number, Settle>();
   #next = 0;
+  /** What the head has said of distribution by request. */
+  standing: Standing | undefined;
   /** `ending`: gives nothing more. */
   #state: 'open' | 'ending' | 'closed' = 'open';
 
@@ -57,17 +60,36 @@ export class DeliveryWayBack implements WayBack {
     this.#ready.unref();
   }
 
-  give({ fd, state, settle }: Given): 'given' | 'full' {
-    if (this.#state !== 'open' || this.#given.size >= WINDOW) return 'full';
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Something may be given. */
+  get hasRoom(): boolean {
+    return this.#state === 'open' && this.#given.size < WINDOW;
+  }
+
+  /** Asks who is to have it for the next request, which is in it unread; else as `give`. */
+  ask(fd: number, settle: Settle): boolean {
+    if (!this.hasRoom) return false;
     messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX);
+    return this.#send(fd, writeAsked(messenger.bytes, this.#next), settle);
+  }
+
+  give({ fd, state, settle }: Given): 'given' | 'full' {
+    if (!this.hasRoom) return 'full';
+    messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX);
+    return this.#send(fd, writeGiven(messenger.bytes, this.#next, state), settle) ? 'given' : 'full';
+  }
+
+  #send(fd: number, length: number, settle: Settle): boolean {
     const number = this.#next;
-    messenger.fds[0] = fd;
-    const length = writeGiven(messenger.bytes, number, state);
+    messenger!.fds[0] = fd;
     // Refused: the head has let this delivery go, and says so elsewhere.
-    if (messenger.send(this.#fd, length, 1) < 0) return 'full';
+    if (messenger!.send(this.#fd, length, 1) < 0) return false;
     this.#next = (number + 1) >>> 0;
     this.#given.set(number, settle);
-    return 'given';
+    return true;
   }
 
   #read(): void {
@@ -81,7 +103,7 @@ export class DeliveryWayBack implements WayBack {
       if (!word) return this.#end();
       const settle = this.#given.get(word.number);
       this.#given.delete(word.number);
-      settle?.(word.isMoved);
+      settle?.(word.isMoved, word.isChosen === true);
     }
     if (this.#state === 'ending' && this.#given.size === 0) this.#end();
   }
@@ -99,6 +121,6 @@ export class DeliveryWayBack implements WayBack {
     closeKept(this.#fd);
     const left = [...this.#given.values()];
     this.#given.clear();
-    for (const settle of left) settle(false);
+    for (const settle of left) settle(false, false);
   }
 }

@@ -7,7 +7,7 @@ import { BatonError } from '../shared/errors.ts';
 import { headFilesBesides, headFilesNeeded } from '../shared/open-files.ts';
 import { limitOpenFiles, openFilesLimit } from '../shared/sys/limits.ts';
 import { parseHostPort } from '../shared/units.ts';
-import { policyNames } from './choose/index.ts';
+import { policyOf } from './choose/index.ts';
 
 /** Connections of one head when nobody says otherwise, however many files it may open: its tables are sized by the limit. */
 const CONNECTIONS_MAX = 1 << 20;
@@ -62,8 +62,11 @@ export function checkSettings(
 ): { group: number | undefined } {
   const wrong = (option: string, problem: string, value: string): BatonError =>
     new BatonError('BAD_OPTION', { option, problem, value: JSON.stringify(value) });
-  if (!policyNames.includes(settings.policy))
-    throw wrong('--policy', `the policies are ${policyNames.join(', ')}`, settings.policy);
+  try {
+    policyOf(settings.policy);
+  } catch (error) {
+    throw wrong('--policy', (error as Error).message, settings.policy);
+  }
   if (resolve(socket) === resolve(admin))
     throw wrong('--admin-socket', "give another path than the deliveries' --socket has", admin);
   const { group, control, secret } = settings;

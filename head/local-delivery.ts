@@ -129,6 +129,7 @@ export class LocalDelivery {
       welcome: () => this.#welcome(hello.version, laneEnds),
       ping: () => void this.#channel.send({ type: 'ping' }),
       move: moves && ((on) => void this.#channel.send({ type: 'move', on })),
+      distribute: moves && hello.looks ? (message) => void this.#channel.send(message) : undefined,
       drained: () => void this.#channel.send({ type: 'drained' }),
       dismiss: (reason, successor) => {
         this.#channel.send({ type: 'dismissed', reason, ...(successor && { successor }) });

@@ -2,6 +2,7 @@
 import type { HeadSettings } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Readiness } from '../shared/status.ts';
+import { Distribution } from './distribution.ts';
 import { Doors, socketOf } from './doors.ts';
 import { Drained } from './drained.ts';
 import { Figures } from './figures.ts';
@@ -46,6 +47,7 @@ export interface HeadParts {
   readonly pulse: Pulse;
   readonly drained: Drained;
   readonly registry: Registry;
+  readonly distribution: Distribution;
   readonly opening: Opening;
   readonly doors: Doors;
   readonly listeners: VisitorListeners;
@@ -82,8 +84,10 @@ export function createParts(
     times: timesOf(settings),
     drained,
     onUp: () => opening.up(registry.names),
+    onChange: () => distribution.changed(),
     log,
   });
+  const distribution: Distribution = new Distribution(settings, () => registry.members);
   const metrics = createMetrics({
     rows,
     status: () => hub.status(),
@@ -130,6 +134,7 @@ export function createParts(
     pulse,
     drained,
     registry,
+    distribution,
     opening,
     doors,
     listeners,

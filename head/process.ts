@@ -180,6 +180,7 @@ export class HeadProcess implements Head, Hub {
     if (settings.mode !== this.settings.mode) this.setMode(settings.mode);
     this.settings = settings;
     this.#parts.registry.setTimes(timesOf(settings));
+    this.#parts.distribution.set(settings);
     if (!this.#stopping) this.#openTls(certificates);
     await this.workers?.tune(tuningOf(settings, connectionsAWorker));
   }

@@ -1,6 +1,7 @@
 /** Between the registry and whoever talks to a delivery: local-delivery.ts on this host, migrate/remote-delivery.ts on others. */
 import type { Transport } from '../shared/status.ts';
 import type { Introduction } from '../shared/wire/control.ts';
+import type { Distribute } from '../shared/wire/distribute.ts';
 import type { LaneSpec } from './worker-messages.ts';
 
 /** A delivery as it comes to be registered, and how to talk to it from then on. */
@@ -23,6 +24,8 @@ export interface Registrant {
   drained(): void;
   /** It gives back what can move, from now on or no more; undefined for one that can not. */
   readonly move: ((on: boolean) => void) | undefined;
+  /** How the next request of a connection finds its delivery; undefined for one that does not look. */
+  readonly distribute?: ((message: Distribute) => void) | undefined;
   /**
    * It is dropped. What is on its way to it is settled with the workers before this returns. `successor`: another head waits
    * where this one was.

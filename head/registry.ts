@@ -30,6 +30,8 @@ export interface RegistryParts {
   readonly drained: Drained;
   /** Called whenever a delivery is up: one that is drained is not. */
   readonly onUp: () => void;
+  /** Called whenever one has come, has gone, or drains or not. */
+  readonly onChange: () => void;
   readonly log: Logger;
 }
 
@@ -110,6 +112,7 @@ export class Registry {
     if (isDrained)
       log.warn({ delivery: name }, `it is still drained, as somebody wished: baton undrain ${name}`);
     else this.#parts.onUp();
+    this.#parts.onChange();
     return {
       slot,
       heard: () => {
@@ -207,6 +210,7 @@ export class Registry {
     this.#leaveWorkers(delivery, successor);
     const { name, pid } = delivery.introduction;
     this.#parts.log.info({ delivery: name, deliveryPid: pid, reason }, 'delivery left');
+    this.#parts.onChange();
   }
 
   #ping(): void {
@@ -250,11 +254,17 @@ export class Registry {
     const said = on ? 'delivery drains' : 'delivery no longer drains';
     this.#parts.log.info({ delivery: delivery.introduction.name }, said);
     if (!on) this.#parts.onUp();
+    this.#parts.onChange();
   }
 
   status(): DeliveryStatus[] {
     const { rows, scoreboard } = this.#parts;
     return this.#slots.all.map((delivery) => statusOf(delivery, rows, scoreboard));
+  }
+
+  /** Those that have not gone. */
+  get members(): readonly Delivery[] {
+    return this.#slots.registered;
   }
 
   /** The names of those that are registered. */

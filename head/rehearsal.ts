@@ -50,6 +50,7 @@ export async function rehearseRegistration({ socket = '', forgetAfter }: HeadSet
     times: { stallTimeoutMs: 60_000, forgetAfterMs: forgetAfter },
     drained: new Drained(socket, log),
     onUp: () => {},
+    onChange: () => {},
     log,
   });
   try {

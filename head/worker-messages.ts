@@ -1,5 +1,6 @@
 /** What the head's main thread and its workers say to each other. Messages of one worker arrive in order. */
 import type { Introduction } from '../shared/wire/control.ts';
+import type { Shared } from './choose/index.ts';
 import type { ScoreboardMemory } from './scoreboard.ts';
 import type { Hearing } from './tls/messages.ts';
 
@@ -22,6 +23,8 @@ export interface Tuning {
 export interface WorkerSettings {
   readonly index: number;
   readonly scoreboard: ScoreboardMemory;
+  /** What workers have in common of policies. */
+  readonly shared: Shared;
   /**
    * Bound; the worker's from now on. They may listen already, and accepting begins when the worker is told so. More than one only
    * where some were inherited.

@@ -1,5 +1,6 @@
 /** What each worker is told at its start, and when settings change, out of the head's settings. */
 import { HEAD_BYTES_MAX, type HeadSettings } from '../shared/config.ts';
+import { createShared } from './choose/index.ts';
 import type { Limits } from './limits.ts';
 import type { ScoreboardMemory } from './scoreboard.ts';
 import type { Tuning, WorkerSettings } from './worker-messages.ts';
@@ -26,13 +27,16 @@ export const workerSettings = (
   limits: Limits,
   scoreboard: ScoreboardMemory,
   listeners: readonly number[],
-): Omit<WorkerSettings, 'wake'>[] =>
-  Array.from({ length: settings.workers }, (_, index) => ({
+): Omit<WorkerSettings, 'wake'>[] => {
+  const shared = createShared();
+  return Array.from({ length: settings.workers }, (_, index) => ({
     index,
     scoreboard,
+    shared,
     listeners: listeners.filter((_, listener) => workerOf(listener, settings.workers) === index),
     tuning: tuningOf(settings, limits.connectionsAWorker),
     headBytesMax: HEAD_BYTES_MAX,
     fdCapacity: limits.fdCapacity,
     ioUring: settings.ioUring === 'auto',
   }));
+};

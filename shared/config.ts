@@ -47,6 +47,13 @@ export const headSchema = z
       .default('round-robin')
       .describe('how to choose a delivery')
       .meta({ placeholder: 'POLICY' }),
+    distribute: z
+      .enum(['connections', 'requests'])
+      .default('connections')
+      .describe(
+        'what the policy places: connections, once; or requests: a connection that is kept alive goes to the delivery that is chosen for its next one',
+      )
+      .meta({ placeholder: 'connections|requests' }),
     workers: wholeOr(z.int().min(1).max(LANES_MAX), Math.max(1, availableParallelism() >> 1))
       .describe('threads, each with its own listener and accept queue')
       .meta(ofThisProcess('half of the processors')),

@@ -14,8 +14,9 @@ import {
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
 import type { Arrival } from '../connections.ts';
-import { refused, type Session, type SessionEvents } from '../session.ts';
+import type { Session, SessionEvents } from '../session.ts';
 import type { WayBack } from '../way-back.ts';
+import { refused } from '../welcome.ts';
 import type { AdoptedFlows } from './adopted-flows.ts';
 import { Adoptions } from './adoptions.ts';
 import type { GivenBack } from './given-back.ts';

@@ -1,4 +1,5 @@
 /** What a policy is: how the head picks one of several deliveries for a connection. */
+import type { ByRequest } from '../../shared/wire/distribute.ts';
 import type { FoundKey } from '../found.ts';
 import type { Loads } from '../scoreboard.ts';
 
@@ -14,6 +15,21 @@ export interface Candidates {
  */
 export type Choose = (candidates: Candidates, keyHash: number) => number;
 
+/** A number that an operator may give behind the policy's name, as in `lard:high=130`. */
+export interface Parameter {
+  readonly value: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What a policy has besides the deliveries. */
+interface Own {
+  /** By the names of its parameters. */
+  readonly parameters: Readonly<Record<string, number>>;
+  /** `sharedBytes` of memory, the same for all workers, zero when the head starts. Whoever writes there does so beside the others. */
+  readonly shared: SharedArrayBuffer;
+}
+
 export interface Policy {
   readonly name: string;
   /** One line for `--help`. */
@@ -23,6 +39,10 @@ export interface Policy {
    * server that it asks for.
    */
   readonly needs: 'nothing' | 'address' | FoundKey;
+  /** How a delivery knows whether it keeps a connection whose next request has come; without it the head is asked each time. */
+  readonly byRequest?: ByRequest;
+  readonly parameters?: Readonly<Record<string, Parameter>>;
+  readonly sharedBytes?: number;
   /** `nameHash[slot]`: FNV-1a of the delivery's name. */
-  create(loads: Loads, nameHash: Uint32Array): Choose;
+  create(loads: Loads, nameHash: Uint32Array, own: Own): Choose;
 }

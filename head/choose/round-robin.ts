@@ -5,6 +5,7 @@ export const roundRobin: Policy = {
   name: 'round-robin',
   summary: 'one delivery after the other',
   needs: 'nothing',
+  byRequest: 'turns',
   create() {
     let last = -1;
     return ({ slots, count }) => {

@@ -9,6 +9,7 @@ export const weighted: Policy = {
   name: 'weighted',
   summary: 'in proportion to the weights, evenly spread',
   needs: 'nothing',
+  byRequest: 'shares',
   create(loads) {
     const credit = new Float64Array(SLOTS);
     return ({ slots, count }) => {

@@ -147,9 +147,10 @@ export class Lanes {
     const lane = this.#router.lanes[slot];
     if (!lane || this.#reported.has(slot)) return;
     try {
-      // What was said on the lane comes first: that a connection is taken, before it comes back.
-      while (lane.read() !== 0) this.#progressAt[slot] = this.#parts.clock.now;
-      this.#waysBack.read(slot);
+      // That a connection is taken is heard before it comes back.
+      this.#waysBack.read(slot, () => {
+        while (lane.read() !== 0) this.#progressAt[slot] = this.#parts.clock.now;
+      });
     } catch (error) {
       this.#report(lane, { type: 'broken', slot, problem: (error as Error).message });
     }

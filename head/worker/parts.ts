@@ -72,7 +72,13 @@ export function createParts(
   const calls = (settings.ioUring ? openRing() : undefined) ?? new PlainCalls();
   const connections = new Connections(settings.fdCapacity, epoll, calls, counters);
   const linger = new Linger(connections, calls, tuning);
-  const router = new Router({ scoreboard, connections, clock, policy: tuning.policy });
+  const router = new Router({
+    scoreboard,
+    connections,
+    clock,
+    policy: tuning.policy,
+    shared: settings.shared,
+  });
   const postponed = new Postponed(connections, tuning, (fd, from) => reader.again(fd, from));
   const terminator = new Terminator(connections, tell);
   const desk = new WorkerDesk({

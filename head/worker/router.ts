@@ -3,7 +3,7 @@
  * and the policy that chooses one. Does nothing to the connection.
  */
 import { hashBytes, hashText } from '../../shared/fnv.ts';
-import { policyByName } from '../choose/index.ts';
+import { createChoose, policyByName, type Shared } from '../choose/index.ts';
 import type { Candidates, Choose, Policy } from '../choose/policy.ts';
 import type { Found, FoundKey } from '../found.ts';
 import { NOBODY } from '../modes/mode.ts';
@@ -30,6 +30,8 @@ export interface RouterParts {
   readonly connections: Pick<Connections, 'addressHash' | 'links'>;
   readonly clock: Clock;
   readonly policy: string;
+  /** What workers have in common of policies. */
+  readonly shared: Shared;
 }
 
 /** A delivery as a worker hears of it. */
@@ -62,7 +64,9 @@ export class Router {
   readonly #scoreboard: Scoreboard;
   readonly #connections: RouterParts['connections'];
   readonly #clock: Clock;
+  readonly #shared: Shared;
   #choose: Choose;
+  #policyText: string;
   readonly #origins: (Origins | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #nameHash = new Uint32Array(SLOTS);
   readonly #names = new ServedNames();
@@ -73,19 +77,22 @@ export class Router {
   readonly #backOffMs = new Float64Array(SLOTS);
   readonly #backOffUntil = new Float64Array(SLOTS);
 
-  constructor({ scoreboard, connections, clock, policy }: RouterParts) {
+  constructor({ scoreboard, connections, clock, policy, shared }: RouterParts) {
     this.#scoreboard = scoreboard;
     this.#connections = connections;
     this.#clock = clock;
+    this.#shared = shared;
     this.policy = policyByName(policy);
-    this.#choose = this.policy.create(scoreboard, this.#nameHash);
+    this.#policyText = policy;
+    this.#choose = createChoose(policy, scoreboard, this.#nameHash, shared);
   }
 
-  /** From here on this policy chooses. */
-  setPolicy(name: string): void {
-    if (name === this.policy.name) return;
-    this.policy = policyByName(name);
-    this.#choose = this.policy.create(this.#scoreboard, this.#nameHash);
+  /** From here on this policy chooses; `text` is its name, and its parameters. */
+  setPolicy(text: string): void {
+    if (text === this.#policyText) return;
+    this.policy = policyByName(text);
+    this.#policyText = text;
+    this.#choose = createChoose(text, this.#scoreboard, this.#nameHash, this.#shared);
   }
 
   join({ slot, name, direct, directTls, serves }: RouterMember, lane: Lane): void {
@@ -136,17 +143,44 @@ export class Router {
 
   /** As `pickLane`, for a connection that `slot` has had: of those that serve the same names, and `suits`. */
   pickOther(fd: number, found: Found, slot: number, suits: (slot: number) => boolean): number {
-    const serves = this.#serves[slot];
-    const slots = this.#names.everyone.filter((other) => this.#serves[other] === serves && suits(other));
+    const slots = this.#likeIt(slot).filter(suits);
     const chosen = this.#pickLaneAmong(slots, fd, found, slot, SLOW_MS);
     return chosen === NOBODY ? this.#pickLaneAmong(slots, fd, found, slot, Number.POSITIVE_INFINITY) : chosen;
   }
 
-  #pickLaneAmong(slots: readonly number[], fd: number, found: Found, avoid: number, slowMs: number): number {
+  /** For a connection that `holder` has, and whose next request has come: that one, or another whose credit was taken. */
+  pickForNext(fd: number, found: Found, holder: number): number {
+    // Of this host: there it costs next to nothing.
+    const slots = this.#likeIt(holder).filter((slot) => (this.lanes[slot]?.watchedFd ?? -1) >= 0);
+    const chosen = this.#pickLaneAmong(slots, fd, found, NOBODY, SLOW_MS, holder);
+    return chosen === NOBODY
+      ? this.#pickLaneAmong(slots, fd, found, NOBODY, Number.POSITIVE_INFINITY, holder)
+      : chosen;
+  }
+
+  /** Those that serve the same names. */
+  #likeIt(slot: number): number[] {
+    const serves = this.#serves[slot];
+    return this.#names.everyone.filter((other) => this.#serves[other] === serves);
+  }
+
+  /** `holder` has it already, and needs no credit for it. */
+  #pickLaneAmong(
+    slots: readonly number[],
+    fd: number,
+    found: Found,
+    avoid: number,
+    slowMs: number,
+    holder = NOBODY,
+  ): number {
     const candidates = this.#candidates;
     candidates.count = 0;
     for (const slot of slots) {
       const lane = this.lanes[slot];
+      if (slot === holder && this.#isUp(slot)) {
+        candidates.slots[candidates.count++] = slot;
+        continue;
+      }
       if (lane === undefined || slot === avoid || lane.isFull || !this.#isFree(slot)) continue;
       if (this.waited(lane) > slowMs) continue;
       if (this.#backOffUntil[slot]! > this.#clock.now && slowMs === SLOW_MS) continue;
@@ -154,7 +188,7 @@ export class Router {
     }
     while (candidates.count > 0) {
       const slot = this.#ask(fd, found);
-      if (this.#scoreboard.takeCredit(slot)) return slot;
+      if (slot === holder || this.#scoreboard.takeCredit(slot)) return slot;
       // Another worker took the last credit just now.
       this.#drop(slot);
     }

@@ -6,6 +6,7 @@ import { EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName } from '../../shared/sys/li
 import { createFdMessenger, type FdMessenger } from '../../shared/sys/pass-fds.ts';
 import { closeFd, endReading } from '../../shared/sys/sockets.ts';
 import {
+  CHOSEN,
   GIVEN_MAX,
   GIVEN_MESSAGE_MAX,
   KEPT,
@@ -20,6 +21,8 @@ export interface GivenBack {
   readonly number: number;
   /** What its application needs to go on with it. */
   readonly state: Uint8Array | undefined;
+  /** Its delivery asks who is to have it. */
+  readonly isAsked: boolean;
 }
 
 // One for the whole thread: a message is written and read in one go.
@@ -29,6 +32,8 @@ export class WayBack {
   readonly slot: number;
   readonly fd: number;
   isWatched = true;
+  /** What has come, and waits until its lane has been read. */
+  readonly undecided: GivenBack[] = [];
   /** Numbers of those that it keeps, and for which there was no room. */
   readonly #owed: number[] = [];
   readonly #blocked: Set<WayBack>;
@@ -81,6 +86,11 @@ export class WayBack {
       throw new RangeError('it does not hear what becomes of what it gives');
     this.#owed.push(number);
     this.#blocked.add(this);
+  }
+
+  /** As `keep`: it has been chosen for it. */
+  choose(number: number): void {
+    if (this.#owed.length > 0 || this.#say(CHOSEN, number) === EAGAIN) this.keep(number);
   }
 
   flush(): void {

@@ -19,7 +19,7 @@ import type { Clock } from './clock.ts';
 import { type Connections, GIVEN_BACK, makeTag, READING, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
 import { inspect } from './inspect/index.ts';
-import { COMPLETE } from './inspect/kind.ts';
+import { COMPLETE, INCOMPLETE } from './inspect/kind.ts';
 import type { RequestReader } from './reader.ts';
 import type { Router } from './router.ts';
 import { steps } from './steps.ts';
@@ -74,16 +74,27 @@ export class WaysBack {
     if (takesState) this.#takeState.add(slot);
   }
 
-  /** The delivery gives something back; what it has said on its lane before has been read. Throws a RangeError for nonsense. */
-  read(slot: number): void {
+  /**
+   * The delivery gives something back. `readLane` reads what it has said on its lane: when a connection has come back, that it
+   * was taken is there to be read, and not before. Throws a RangeError for nonsense; what has come by then waits for `leave`.
+   */
+  read(slot: number, readLane: () => void): void {
     const way = this.#ways.get(slot);
-    for (let i = 0; way && i < A_TURN; i++) {
-      const given = way.read();
-      if (given === undefined) return;
-      // Its lane ends as well, and says what that means.
-      if (given === 'end') return this.ignore(slot);
-      this.#decide(way, given);
+    if (!way) return;
+    let given: GivenBack | 'end' | undefined;
+    for (let i = 0; i < A_TURN; i++) {
+      given = way.read();
+      if (given === undefined || given === 'end') break;
+      way.undecided.push(given);
     }
+    if (way.undecided.length > 0) readLane();
+    this.#decideAll(way);
+    // Its lane ends as well, and says what that means.
+    if (given === 'end') this.ignore(slot);
+  }
+
+  #decideAll(way: WayBack): void {
+    for (const given of way.undecided.splice(0)) this.#decide(way, given);
   }
 
   /** It is let go before long: nothing of it is looked at until then. */
@@ -93,10 +104,19 @@ export class WaysBack {
     if (way) way.isWatched = false;
   }
 
-  #decide(way: WayBack, { fd, number, state }: GivenBack): void {
-    const { desk } = this.#parts;
+  #decide(way: WayBack, { fd, number, state, isAsked }: GivenBack): void {
+    const { desk, router } = this.#parts;
     const found = this.#parts.mayRegain() ? this.#look(fd) : undefined;
-    const slot = found ? this.choose(fd, found, way.slot, state) : NOBODY;
+    const slot = !found
+      ? NOBODY
+      : isAsked
+        ? router.pickForNext(fd, found, way.slot)
+        : this.choose(fd, found, way.slot, state);
+    if (isAsked && slot === way.slot) {
+      steps?.decline(fd, slot);
+      closeFd(fd);
+      return way.choose(number);
+    }
     if (slot !== NOBODY && way.move(number)) {
       this.regain(fd, way.slot, state);
       return desk.place(fd, slot, state);
@@ -127,7 +147,9 @@ export class WaysBack {
     // Not every delivery leaves it so.
     setNonBlocking(fd);
     if (n < 0 || !router.looksInside) return this.#nothing;
-    return inspect(this.#found, this.#memory.bytes, n, headBytes) === COMPLETE ? this.#found : this.#nothing;
+    const verdict = inspect(this.#found, this.#memory.bytes, n, headBytes);
+    const isEnough = verdict === COMPLETE || (verdict === INCOMPLETE && this.#found.lineEnd > 0);
+    return isEnough ? this.#found : this.#nothing;
   }
 
   /** As `#look`, at bytes that came with it. */
@@ -199,6 +221,7 @@ export class WaysBack {
     const way = this.#ways.get(slot);
     if (!way) return;
     this.#ways.delete(slot);
+    this.#decideAll(way);
     try {
       for (let given = way.read(); given && given !== 'end'; given = way.read()) this.#decide(way, given);
     } catch {

@@ -15,6 +15,7 @@ const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
   'long-lived': async () => (await import('./long-lived.ts')).longLived,
   'split-hello': async () => (await import('./split-hello.ts')).splitHello,
   upgrade: async () => (await import('./upgrade.ts')).upgrade,
+  locality: async () => (await import('./locality.ts')).locality,
   clients: async () => (await import('./clients.ts')).clients,
   selfcheck: async () => (await import('./selfcheck.ts')).selfcheck,
 };

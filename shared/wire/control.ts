@@ -7,6 +7,7 @@ import { BatonError } from '../errors.ts';
 import { isReachable, REACHABLE } from '../reachable.ts';
 import * as z from '../schema.ts';
 import { servedNames } from '../served-names.ts';
+import { distribute } from './distribute.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
 export const PROTOCOL_VERSION = 2;
@@ -28,6 +29,8 @@ export const weightRange = z.int().min(1).max(1000);
 /** HOST:PORT as it stands in a URL; the host is an IP address (IPv6 in brackets) or a DNS name. */
 const authority = z.string().refine(isReachable, { message: REACHABLE });
 const count = z.int().min(0).max(0xffffffff);
+
+const yes = z.custom<true>((value) => value === true, 'expected true');
 
 const directTls = z.enum(['only', 'also']);
 
@@ -59,6 +62,8 @@ const hello = introduction.extend({
   /** Connections handed to it earlier (by a head that has gone) that it still holds. */
   active: count,
   moves,
+  /** It looks at the next request of a connection before it reads it. Only with `moves`; who does not know it is not told `distribute`. */
+  looks: yes.optional(),
 });
 export type Moves = NonNullable<z.infer<typeof hello>['moves']>;
 
@@ -86,13 +91,14 @@ const fromHead = z.discriminatedUnion('type', [
     session: z.string().max(32),
     lanes: z.int().min(1).max(LANES_MAX),
     /** As many ways back follow the lanes. */
-    moves: z.custom<true>((value) => value === true, 'expected true').optional(),
+    moves: yes.optional(),
   }),
   /** Give back what can move, now and as soon as it can; or no more of it. */
   z.object({
     type: z.literal('move'),
     on: z.custom<boolean>((value) => typeof value === 'boolean', 'expected a boolean'),
   }),
+  distribute,
   z.object({ type: z.literal('refused'), code: z.string().max(64), reason: z.string().max(1024) }),
   z.object({ type: z.literal('ping') }),
   /** Answers `draining`: nothing is on its way any more, and nothing more will come. */
@@ -102,7 +108,7 @@ const fromHead = z.discriminatedUnion('type', [
     type: z.literal('dismissed'),
     reason: z.string().max(1024),
     /** Another head has taken over and listens already. */
-    successor: z.custom<true>((value) => value === true, 'expected true').optional(),
+    successor: yes.optional(),
   }),
 ]);
 

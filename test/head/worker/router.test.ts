@@ -1,5 +1,5 @@
 import test from 'ava';
-import { policyNames } from '../../../head/choose/index.ts';
+import { createShared, policyNames } from '../../../head/choose/index.ts';
 import { createFound } from '../../../head/found.ts';
 import { NOBODY } from '../../../head/modes/mode.ts';
 import { TLS } from '../../../head/refusals.ts';
@@ -23,7 +23,7 @@ function fleet(
     links: { since: new Float64Array(FDS) } as never,
   };
   const clock = { now: 1000 };
-  const router = new Router({ scoreboard, connections, clock, policy });
+  const router = new Router({ scoreboard, connections, clock, policy, shared: createShared() });
   const lanes = Array.from({ length: count }, (_, slot) => {
     const lane = { slot, isFull: false, oldestUntaken: NOBODY };
     scoreboard.describe(slot, { credits, weight: 1, active: 0 });

@@ -61,6 +61,14 @@ test('every message of a head is read as it was written', (t) => {
     { type: 'drained' },
     { type: 'dismissed', reason: '' },
     { type: 'move', on: false },
+    { type: 'distribute', by: null, key: 'nothing', leaseMs: 1, deliveries: [] },
+    {
+      type: 'distribute',
+      by: 'hash',
+      key: 'path',
+      leaseMs: 1000,
+      deliveries: Array.from({ length: 64 }, (_, i) => ({ name: `${i}`.padStart(64, 'a'), weight: 1000 })),
+    },
     { type: 'welcome', version: 2, session: 'a', lanes: 2, moves: true },
   ];
   for (const message of messages) t.deepEqual(decodeFromHead(encodeControl(message)), message);
@@ -96,6 +104,7 @@ test('a hello is refused for each value that is out of its bounds, which is name
     active: [-1, 2 ** 32, 0.5],
     directTls: ['no', true, null],
     moves: ['no', true, null],
+    looks: [false, 1, null],
     serves: [
       [],
       null,

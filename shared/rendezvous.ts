@@ -1,11 +1,15 @@
-import type { Candidates } from './policy.ts';
+/** Who can be chosen: the first `count` of `slots`. */
+interface Slots {
+  readonly slots: Int32Array;
+  readonly count: number;
+}
 
 /**
  * Rendezvous hashing (Thaler and Ravishankar, 1998): the candidate whose name scores highest together with the key.
  * The same key finds the same delivery on every worker and after every restart, and when a delivery leaves only its
  * own keys move.
  */
-export function rendezvous({ slots, count }: Candidates, nameHash: Uint32Array, key: number): number {
+export function rendezvous({ slots, count }: Slots, nameHash: Uint32Array, key: number): number {
   let best = slots[0]!;
   let highest = -1;
   for (let i = 0; i < count; i++) {

@@ -1,0 +1,292 @@
+/**
+ * Distribution by request: the next request of a connection goes to the delivery that is chosen for it. What has come is looked at
+ * before it is read, so that a connection that goes has it unread, and whoever gets that finds it as if it had just come.
+ *
+ * Node reads what it watches. So while it is between two requests a connection is not Node's to watch: it is in an epoll of its own
+ * kind here, and its handle's `readStart` does nothing. What stays is taken out of the socket and pushed to the server, which costs
+ * two calls instead of one; nothing is done when an answer has ended. Whatever is no whole request at a boundary (a body, a part
+ * of a head, what is pipelined, an end) is left to Node until the answer has ended.
+ */
+import type { Server } from 'node:net';
+import { Server as HttpServer } from '../../shared/node-http.ts';
+import { BROKEN, createEpoll, EDGE, type Epoll, PEER_ENDED, READABLE } from '../../shared/sys/epoll.ts';
+import { EAGAIN } from '../../shared/sys/libc.ts';
+import { allocate, type Memory } from '../../shared/sys/memory.ts';
+import { type Readiness, watchReadable } from '../../shared/sys/readiness.ts';
+import { closeFd, discard, peek } from '../../shared/sys/sockets.ts';
+import { trace } from '../../shared/trace.ts';
+import type { Admission } from '../admit.ts';
+import type { AdoptedSocket } from '../adopt.ts';
+import { apart } from '../apart.ts';
+import type { Arrival, Connections } from '../connections.ts';
+import { hold } from '../held.ts';
+import { isHttp1, socketsBetweenRequests, tellOfRequests } from '../http-connections.ts';
+import { traceGive, traceStay } from '../steps.ts';
+import { DeliveryWayBack } from '../way-back.ts';
+import { Answers } from './answers.ts';
+import { Room } from './room.ts';
+import { GIVES, KEEPS, type Standing } from './standing.ts';
+import { hide, type Looker, show, Watch } from './watch.ts';
+
+/** Bytes of a request that are looked at, and connections of one turn of the event loop. */
+const LENGTH = 4096;
+const A_TURN = 64;
+const GONE = PEER_ENDED | BROKEN;
+
+interface DistributorParts {
+  readonly server: Server;
+  readonly admission: Pick<Admission, 'prepare' | 'watch'>;
+  readonly connections: Connections;
+  readonly waysBack: () => readonly DeliveryWayBack[];
+}
+
+export class Distributor implements Looker {
+  readonly #parts: DistributorParts;
+  readonly #watches = new Map<number, Watch>();
+  /** From its first use on. */
+  #memory!: Memory;
+  #epoll: Epoll | undefined;
+  #ready: Readiness | undefined;
+  #isOn = false;
+  #isOver = false;
+  #tags = 0;
+  #turn = 0;
+  readonly #room: Room;
+  readonly #answers: Answers;
+
+  constructor(parts: DistributorParts) {
+    this.#parts = parts;
+    this.#room = new Room({
+      hasRoom: (watch) => this.#wayOf(watch)?.hasRoom ?? true,
+      go: (watch) => this.look(watch),
+      giveUp: this.#serveHere,
+    });
+    this.#answers = new Answers(parts.connections, (ended, hasOthers) => this.#takeEnded(ended, hasOthers));
+  }
+
+  /** A head has said something, or is gone. */
+  changed(): void {
+    const ways = this.#isOver ? [] : this.#parts.waysBack();
+    const isOn = ways.some(({ isOpen, standing }) => isOpen && standing?.matters);
+    if (isOn === this.#isOn) return;
+    this.#isOn = isOn;
+    if (isOn) this.#start();
+    else this.#stop();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.changed();
+    if (!this.#epoll) return;
+    this.#ready!.close();
+    closeFd(this.#epoll.fd);
+  }
+
+  #start(): void {
+    const { server, admission } = this.#parts;
+    if (!this.#epoll) {
+      this.#memory = allocate(LENGTH);
+      this.#epoll = createEpoll(A_TURN);
+      this.#ready = watchReadable(this.#epoll.fd, this.#onReady);
+      this.#ready.unref();
+    }
+    this.#answers.start();
+    // Of others, and of those that are paused at first, it is found when an answer has ended whether they are watched.
+    if (server instanceof HttpServer && !(server as { pauseOnConnect?: boolean }).pauseOnConnect) {
+      admission.prepare = hide;
+      admission.watch = (socket, arrival) => this.#onAdmitted(socket, arrival);
+    }
+    this.#takeIdle();
+  }
+
+  #stop(): void {
+    const { admission } = this.#parts;
+    admission.prepare = admission.watch = undefined;
+    this.#answers.stop();
+    this.#room.clear();
+    for (const watch of [...this.#watches.values()]) this.#leaveToServer(watch);
+  }
+
+  #onAdmitted(socket: AdoptedSocket, arrival: Arrival): void {
+    if (socket.destroyed || !socket.ownsHandle) return;
+    if (this.#isOn && tellOfRequests(socket)) this.#take(this.#watch(socket, arrival));
+    else show(socket.adopted);
+  }
+
+  /** Those that have nothing to do now; others when their answer has ended. */
+  #takeIdle(): void {
+    const idle = socketsBetweenRequests(this.#parts.server);
+    this.#parts.connections.each((socket, arrival) => {
+      if (socket.watcher || !idle.has(socket) || !socket.ownsHandle || socket.isHeld) return;
+      if (tellOfRequests(socket)) this.#take(this.#watch(socket, arrival));
+    });
+  }
+
+  #watch(socket: AdoptedSocket, arrival: Arrival): Watch {
+    this.#tags = (this.#tags + 1) | 0;
+    const watch = new Watch(socket, arrival, this.#tags, this);
+    socket.watcher = watch;
+    socket.adopted.watcher = watch;
+    this.#watches.set(watch.tag, watch);
+    return watch;
+  }
+
+  /** From here on what comes is looked at. */
+  #take(watch: Watch): void {
+    const { handle, tag } = watch;
+    try {
+      this.#epoll!.add(handle.fd, READABLE | PEER_ENDED | EDGE, tag);
+    } catch {
+      // The kernel has no memory for it, or the user has as many as may be watched: this one stays.
+      return this.#drop(watch);
+    }
+    handle.readStop();
+    hide(handle);
+    watch.isOurs = true;
+  }
+
+  /** Node reads it, until its answer has ended. */
+  #leaveToServer(watch: Watch): void {
+    const { socket, handle } = watch;
+    if (socket.isHeld) {
+      watch.isMissed = true;
+      return;
+    }
+    if (watch.isOurs) {
+      watch.isOurs = false;
+      this.#epoll!.remove(handle.fd);
+      show(handle);
+    }
+    if (!this.#isOn || !isHttp1(socket)) this.#drop(watch);
+  }
+
+  /** Nothing is known of it from here on. */
+  #drop(watch: Watch): void {
+    watch.isClosed = true;
+    this.#watches.delete(watch.tag);
+    watch.socket.watcher = watch.handle.watcher = undefined;
+    if (!watch.isOurs) show(watch.handle);
+  }
+
+  /** It is about to be closed. Somebody else may have the connection, so that the kernel would go on to tell of it. */
+  forget(watch: Watch): void {
+    if (watch.isOurs) this.#epoll!.remove(watch.handle.fd);
+    this.#drop(watch);
+  }
+
+  readonly #onReady = (): void => {
+    const epoll = this.#epoll!;
+    const count = epoll.wait(0);
+    let first: Watch | undefined;
+    for (let i = 0; i < count; i++) {
+      const watch = this.#watches.get(epoll.tagAt(i));
+      if (!watch) continue;
+      watch.events |= epoll.eventsAt(i);
+      // Each in a callback of its own, for the application runs in there.
+      if (first) setImmediate(watch.look);
+      else first = watch;
+    }
+    first?.look();
+  };
+
+  look(watch: Watch): void {
+    const { socket, handle, events } = watch;
+    watch.events = 0;
+    if (watch.isClosed) return;
+    if (socket.isHeld) {
+      watch.isMissed = true;
+      return;
+    }
+    watch.isMissed = false;
+    if (!this.#isOn || !socket.ownsHandle) return this.#leaveToServer(watch);
+    if (!watch.isOurs) return;
+    if (watch.queuedSince > 0 && (events & GONE) === 0) return;
+    const way = this.#wayOf(watch);
+    const standing = way?.standing;
+    if ((events & GONE) !== 0 || !standing || !watch.isBetweenRequests) return this.#serveByNode(watch);
+    const n = peek(handle.fd, this.#memory, 0, LENGTH);
+    if (n === EAGAIN) return;
+    if (n <= 0) return this.#serveByNode(watch);
+    const verdict = standing.judge(this.#memory.bytes, n, () => socket.remoteAddress ?? '');
+    if (verdict === KEEPS) this.#serve(watch, n);
+    else this.#offer(watch, way, standing, verdict === GIVES);
+  }
+
+  /** Of what an earlier head had handed over any worker of this one knows as much. */
+  #wayOf({ arrival }: Watch): DeliveryWayBack | undefined {
+    const { wayBack } = arrival;
+    if (wayBack instanceof DeliveryWayBack && wayBack.isOpen) return wayBack;
+    const ways = this.#parts.waysBack();
+    return ways[++this.#turn % ways.length];
+  }
+
+  #serveByNode(watch: Watch): void {
+    watch.queuedSince = 0;
+    this.#leaveToServer(watch);
+  }
+
+  /** The `n` bytes that were looked at are the server's. The application runs in here: it comes last. */
+  #serve(watch: Watch, n: number): void {
+    const { socket, handle } = watch;
+    watch.queuedSince = 0;
+    // There may be more, of which nobody would be told again.
+    if (n === LENGTH) return this.#leaveToServer(watch);
+    const input = Buffer.from(this.#memory.bytes.subarray(0, n));
+    if (discard(handle.fd, n) !== n) return this.#leaveToServer(watch);
+    try {
+      socket.give(input);
+    } finally {
+      if (!watch.isClosed && !isHttp1(socket)) this.#leaveToServer(watch);
+    }
+  }
+
+  /** It goes on here, after all. */
+  readonly #serveHere = (watch: Watch): void => {
+    watch.queuedSince = 0;
+    if (watch.isClosed || !watch.isOurs || watch.socket.isHeld) return;
+    const n = this.#isOn && watch.isBetweenRequests ? peek(watch.handle.fd, this.#memory, 0, LENGTH) : 0;
+    if (n > 0) this.#serve(watch, n);
+    else if (n !== EAGAIN) this.#leaveToServer(watch);
+  };
+
+  /** `toAnother`: whoever it is for, it is not this one. */
+  #offer(watch: Watch, way: DeliveryWayBack, standing: Standing, toAnother: boolean): void {
+    if (!way.hasRoom) return this.#room.wait(watch);
+    const held = hold(watch.socket);
+    if (!held) return this.#serveByNode(watch);
+    const at = trace?.now();
+    const { key } = standing;
+    const settle = (isMoved: boolean, isChosen?: boolean) => {
+      this.#room.made();
+      if (isMoved) {
+        standing.moved();
+        return apart(held.letGo);
+      }
+      if (isChosen) standing.chosen(key);
+      else standing.declined();
+      if (trace && !watch.isClosed) traceStay(watch.arrival);
+      apart(held.release);
+      setImmediate(this.#serveHere, watch);
+    };
+    const { id } = watch.arrival;
+    const isGiven = toAnother
+      ? way.give({ fd: held.fd, id, state: undefined, settle }) === 'given'
+      : way.ask(held.fd, settle);
+    if (isGiven && at !== undefined) traceGive(at, watch.arrival);
+    if (isGiven) return;
+    // The head has let this delivery go, and says so elsewhere.
+    held.release();
+    setImmediate(this.#serveHere, watch);
+  }
+
+  /** What comes next on these is looked at again. */
+  #takeEnded(ended: readonly Watch[], hasOthers: boolean): void {
+    if (!this.#isOn) return;
+    for (const watch of ended) {
+      const { isClosed, isOurs, socket } = watch;
+      if (!isClosed && !isOurs && socket.ownsHandle && !socket.isHeld && watch.isBetweenRequests)
+        this.#take(watch);
+    }
+    if (hasOthers) this.#takeIdle();
+  }
+}

@@ -38,8 +38,6 @@ export class Flows {
   readonly #teller = new Teller();
   readonly #ids: Ids;
   readonly #book = new FlowBook();
-  /** On their way: the migration that has the entry in the table. */
-  readonly #moving = new Map<string, number>();
   /** Found in the table at the start, with the MAC address of the host that its packets go to, and its number, or 0. */
   readonly #unclaimed = new Map<
     string,
@@ -73,7 +71,10 @@ export class Flows {
       if (action === 'forward') this.#unclaimed.set(nameOf(own), { key: own, mac: mac!, id });
       else frozen.push(own);
     });
-    for (const key of frozen) this.#tell(key);
+    for (const key of frozen) {
+      this.#steering.forget(key);
+      this.#teller.tell(key);
+    }
     for (const { mac } of this.#unclaimed.values()) this.#expect(mac);
     this.#tidy(performance.now());
     this.#timer = setInterval(() => this.#tidy(performance.now()), TIDY_EVERY_MS);
@@ -101,16 +102,16 @@ export class Flows {
       address: () => neighbourWith(mac),
       keys,
       drop: (key) => {
-        if (this.#unclaimed.delete(nameOf(key))) this.#tell(key);
+        const found = this.#unclaimed.get(nameOf(key));
+        if (found && this.#unclaimed.delete(nameOf(key))) this.#tell(key, found.id);
       },
       seen: new Map(),
     });
   }
 
   /** A new connection has these ends: whatever had them before is over. Ended by `stopMoving` or `add`. */
-  beginToMove(key: Buffer, id: number): void {
+  beginToMove(key: Buffer): void {
     const name = nameOf(key);
-    this.#moving.set(name, id);
     this.#unclaimed.delete(name);
     const flow = this.#book.at(name);
     if (flow) this.#book.remove(flow);
@@ -121,15 +122,15 @@ export class Flows {
    * way, and use its port again.
    */
   stopMoving(key: Buffer, id: number): void {
-    const name = nameOf(key);
-    if (this.#moving.get(name) !== id) return;
-    this.#moving.delete(name);
-    this.#steering.forget(key);
+    this.#steering.release(key, id);
   }
 
   /** A connection lives with `owner` now, and its packets are sent there. */
   add(id: number, key: Buffer, owner: string): void {
-    this.#moving.delete(nameOf(key));
+    const name = nameOf(key);
+    // Other threads tell of theirs a little later: one that came after it may be known already.
+    if ((this.#book.at(name)?.id ?? id) > id) return;
+    this.#unclaimed.delete(name);
     this.#book.add({ id, key, owner });
     // From here on the head's kernel sees nothing of it, its end neither: a firewall's entry would stay for five days.
     if (this.#isTracked) this.#conntrack?.forget(endsOfKey(key));
@@ -151,8 +152,7 @@ export class Flows {
   resetAway(id: number, owner: string, { key, saved }: Unconfirmed): void {
     trace?.say(`m${id}`, 'resetAway');
     const flow = this.#book.of(owner, id);
-    if (!flow || !this.#book.remove(flow)) return;
-    this.#steering.forget(key);
+    if (!flow || !this.#book.remove(flow) || !this.#steering.release(key, id)) return;
     const copy = prepare(saved);
     if (copy instanceof Refusal) this.#teller.tell(key);
     else copy.reset();
@@ -197,8 +197,8 @@ export class Flows {
       const found = this.#unclaimed.get(name);
       if (found && found.mac !== hop.mac && (found.id === 0 || found.id > id)) continue;
       this.#unclaimed.delete(name);
-      this.#steering.forward(key, hop, { isOld: true, id });
-      this.add(id, key, owner);
+      if (this.#steering.forward(key, hop, { isOld: true, id, instead: found?.id ?? id }))
+        this.add(id, key, owner);
     }
   }
 
@@ -207,7 +207,7 @@ export class Flows {
     for (const { key, id } of this.#book.ofOwner(owner)) {
       // One that is not in the table was replaced by a new connection of its client's, which the head has.
       if (this.#steering.find(key)?.action === 'forward')
-        this.#steering.forward(key, hop, { isOld: true, id });
+        this.#steering.forward(key, hop, { isOld: true, id, instead: id });
     }
   }
 
@@ -261,16 +261,16 @@ export class Flows {
   /** Nobody has it, and its client may not know. */
   #drop(flow: Flow): void {
     if (flow.doubt) this.resetAway(flow.id, flow.owner, flow.doubt);
-    else if (this.#book.remove(flow)) this.#tell(flow.key);
+    else if (this.#book.remove(flow)) this.#tell(flow.key, flow.id);
   }
 
-  #tell(key: Buffer): void {
-    this.#steering.forget(key);
-    this.#teller.tell(key);
+  /** Unless a new connection has its ends by now. */
+  #tell(key: Buffer, id: number): void {
+    if (this.#steering.release(key, id)) this.#teller.tell(key);
   }
 
   #forget(flow: Flow): void {
-    if (this.#book.remove(flow)) this.#steering.forget(flow.key);
+    if (this.#book.remove(flow)) this.#steering.release(flow.key, flow.id);
   }
 
   close(): void {

@@ -3,9 +3,10 @@
  * of several heads, and of a head before this one, meet in one table: they say which of two connections with the same ends
  * is the later one. So each begins with the time, in seconds, and follows whatever number it has heard of (a hybrid logical
  * clock, Kulkarni et al. 2014): a head that has heard of a connection gives the next one with its ends a higher number, and
- * one that has not is wrong only if its clock is.
+ * one that has not is wrong only if its clock is. The threads of a head share one row of numbers.
  */
 import { randomInt } from 'node:crypto';
+import { Turns } from '../steer/turns.ts';
 
 /** 2026-01-01, Unix time in seconds. With 30 bits for seconds and 23 for the rest a number is exact in a double, until 2060. */
 const ERA_S = 1_767_225_600;
@@ -13,33 +14,59 @@ const A_SECOND = 2 ** 23;
 /** As RFC 9562 leaves to the reader: what a peer says is believed up to here, so that nobody can use up the numbers. */
 const AHEAD_S = 86_400;
 
+/** Whose turn it is; the last number; and where a second begins for this head: two that are in the same second seldom come to the same number. */
+const SHARED_SIZE = 24;
+
 export class Ids {
+  /** For other threads: `Ids.shared`. */
+  readonly memory: SharedArrayBuffer;
   readonly #now: () => number;
-  #last = 0;
-  /** Where a second begins, for this head: two that are in the same second seldom come to the same number. */
-  #offset: number;
+  readonly #turns: Turns;
+  /** Last, and offset. */
+  readonly #cells: Float64Array;
 
   /** `nowMs`: Unix time. */
-  constructor(nowMs: () => number = Date.now, offset = randomInt(A_SECOND >> 1)) {
+  constructor(nowMs: () => number = Date.now, offset = randomInt(A_SECOND >> 1), memory?: SharedArrayBuffer) {
+    this.memory = memory ?? new SharedArrayBuffer(SHARED_SIZE);
     this.#now = nowMs;
-    this.#offset = offset;
+    this.#turns = new Turns(this.memory);
+    this.#cells = new Float64Array(this.memory, 8);
+    if (!memory) this.#cells[1] = offset;
+  }
+
+  /** Those of another thread of this process. */
+  static shared(memory: SharedArrayBuffer): Ids {
+    return new Ids(Date.now, 0, memory);
   }
 
   /** Above all that it has given and heard of. */
   next(): number {
-    this.#last = Math.max(this.#last + 1, this.#second() * A_SECOND + this.#offset);
-    return this.#last;
+    return this.#change((last, offset) => Math.max(last + 1, this.#second() * A_SECOND + offset));
   }
 
   /** There is a connection of this number, whoever moved it. */
   heard(id: number): void {
-    if (id < (this.#second() + AHEAD_S) * A_SECOND) this.#last = Math.max(this.#last, id);
+    if (id < (this.#second() + AHEAD_S) * A_SECOND) this.#change((last) => Math.max(last, id));
   }
 
   /** A number was another's: from now on others are chosen. */
   collided(): void {
-    this.#offset = randomInt(A_SECOND >> 1);
-    this.#last += randomInt(A_SECOND >> 8);
+    this.#change((last) => {
+      this.#cells[1] = randomInt(A_SECOND >> 1);
+      return last + randomInt(A_SECOND >> 8);
+    });
+  }
+
+  /** The last number becomes what `next` says. */
+  #change(next: (last: number, offset: number) => number): number {
+    this.#turns.take();
+    try {
+      const id = next(this.#cells[0]!, this.#cells[1]!);
+      this.#cells[0] = id;
+      return id;
+    } finally {
+      this.#turns.giveBack();
+    }
   }
 
   #second(): number {

@@ -100,13 +100,13 @@ export class Migrations {
     if (ends instanceof Refusal) return this.#keep(worker, fd, 'not_movable', ends.reason);
     const key = flowKey(ends);
     const id = ids.next();
-    flows.beginToMove(key, id);
+    flows.beginToMove(key);
     const isHeld = waiting.outdated >= COPIES;
     const began = performance.now();
     try {
       // Should this head die while the connection is frozen, its successor knows whose client to tell.
-      if (isHeld) steering.hold(key, adoptTimeoutMs + HOLD_MARGIN_MS);
-      else steering.mark(key);
+      if (isHeld) steering.hold(key, adoptTimeoutMs + HOLD_MARGIN_MS, id);
+      else steering.mark(key, id);
     } catch {
       // Full, or the kernel refuses: the connection stays as it was.
       flows.stopMoving(key, id);
@@ -166,7 +166,7 @@ export class Migrations {
   #forward({ id, key, frozen }: Moving): boolean {
     const { steering } = this.#parts;
     try {
-      steering.hold(key, MOMENT_MS);
+      steering.hold(key, MOMENT_MS, id);
       if (!frozen.deafen() || !frozen.isUnchanged()) return false;
       steering.forward(key, this.#to.hop(), { id });
       trace?.say(`m${id}`, 'forward');

@@ -3,7 +3,7 @@ import { BatonError } from '../../shared/errors.ts';
 import { Refusal } from '../../shared/tcp-repair/index.ts';
 import type { HostPort } from '../../shared/units.ts';
 import { versionFor } from '../../shared/wire/control.ts';
-import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
+import { type ClientLink, connectLink } from '../../shared/wire/remote/link.ts';
 import {
   ANNOUNCING_VERSION,
   checkToRemote,
@@ -17,6 +17,8 @@ import { refused, type Session, type SessionEvents } from '../session.ts';
 import type { AdoptedFlows } from './adopted-flows.ts';
 import { Adoptions } from './adoptions.ts';
 import type { HeadAccount } from './head-account.ts';
+import type { OwnLane } from './own-lane.ts';
+import { OwnLanes } from './own-lanes.ts';
 
 /** How long a head may take to answer hello, milliseconds: it looks for this host on its network card. */
 const WELCOME_WITHIN_MS = 10_000;
@@ -54,8 +56,13 @@ class RemoteSession implements Session {
   readonly #adoptedFlows: AdoptedFlows;
   readonly #events: SessionEvents;
   readonly #adoptions: Adoptions;
+  readonly #lanes = new OwnLanes({
+    hear: (message, lane) => this.#hearLane(message, lane),
+    serve: () => this.#events.feed.serveFirst(),
+    onEnd: (problem) => this.#fail(new BatonError('PROTOCOL', { problem })),
+  });
   readonly #welcomed = Promise.withResolvers<void>();
-  #link!: Link;
+  #link!: ClientLink;
   #account: HeadAccount | undefined;
   #credits = 0;
   #isWelcome = false;
@@ -89,7 +96,7 @@ class RemoteSession implements Session {
     this.#account = account;
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     const version = isOneOfSeveral ? ANNOUNCING_VERSION : versionFor(introduction);
-    this.#send({ ...introduction, type: 'hello', version, active, flows });
+    this.#send({ ...introduction, type: 'hello', version, active, flows, lanes: true });
     for (const some of holdings) this.#send({ type: 'holding', ...some });
     const timer = setTimeout(
       () => this.#fail(new BatonError('PROTOCOL', { problem: 'no welcome in time' })),
@@ -123,6 +130,7 @@ class RemoteSession implements Session {
     this.#isWelcome = true;
     this.#account!.attach((message) => this.#send(message));
     this.#welcomed.resolve();
+    if (message.lanes) void this.#lanes.open(message.lanes, (index) => this.#link.openLane(index));
   }
 
   #hear(message: ToRemote): void {
@@ -151,14 +159,40 @@ class RemoteSession implements Session {
     return this.#adoptions.adopt(message);
   }
 
+  /** What a worker of the head says over its lane; what to answer. */
+  #hearLane(message: ToRemote, lane: OwnLane): FromRemote | undefined {
+    switch (message.type) {
+      case 'adopt':
+        // Its word would not be heard any more.
+        return this.#open ? this.#adopt(message) : undefined;
+      case 'commit': {
+        const refused = this.#activate(message.id);
+        if (!refused) lane.sayLive(message.id);
+        return refused;
+      }
+      case 'abort':
+        this.#adoptions.abort(message.id);
+        return undefined;
+      default:
+        throw new BatonError('PROTOCOL', { problem: `${message.type} on a lane` });
+    }
+  }
+
   #commit(id: number): void {
-    const adopted = this.#adoptions.commit(id);
-    if (adopted instanceof Refusal) return this.#send({ type: 'refused', id, reason: adopted.reason });
-    const account = this.#account!;
-    this.#adoptedFlows.add(id, adopted.ends, adopted.fd, account);
+    const refused = this.#activate(id);
+    if (refused) return this.#send(refused);
     this.#live.push(id);
     if (this.#live.length === IDS_MAX) this.#sayLive();
     else this.#liveTimer ??= setTimeout(() => this.#sayLive(), SAY_LIVE_MS);
+    this.#events.feed.serve();
+  }
+
+  /** It lives here, and `feed.serve` gives it to the application; or what to answer where it can not. */
+  #activate(id: number): FromRemote | undefined {
+    const adopted = this.#adoptions.commit(id);
+    if (adopted instanceof Refusal) return { type: 'refused', id, reason: adopted.reason };
+    const account = this.#account!;
+    this.#adoptedFlows.add(id, adopted.ends, adopted.fd, account);
     const arrival: Arrival = {
       id: id.toString(36),
       transport: 'migrate',
@@ -168,8 +202,8 @@ class RemoteSession implements Session {
       },
     };
     this.#events.feed.add([adopted.fd], () => arrival);
-    this.#events.feed.serve();
     if (this.#events.isShort(account.unreported)) account.flush();
+    return undefined;
   }
 
   /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */
@@ -210,6 +244,15 @@ class RemoteSession implements Session {
   #end(reason: string, hasSuccessor = false): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#lanes.end(
+      () => this.#adoptions.count > 0,
+      () => this.#over(reason, hasSuccessor),
+    );
+    this.#events.feed.serve();
+  }
+
+  /** Nothing more comes of this head. */
+  #over(reason: string, hasSuccessor: boolean): void {
     this.#adoptions.end();
     this.#sayLive();
     this.#account?.flush();

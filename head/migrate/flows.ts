@@ -19,6 +19,7 @@ import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
 import { type NextHop, neighbourWith, type Steering } from '../steer/index.ts';
 import { type Flow, FlowBook, type Unconfirmed } from './flow-book.ts';
 import { Ids } from './ids.ts';
+import type { MovedFlows } from './moving.ts';
 import { haveNobody, nameOf, type Orphans } from './orphans.ts';
 import { Teller } from './teller.ts';
 
@@ -32,7 +33,7 @@ const TIDY_EVERY_MS = 250;
 /** How often it is found out whether the kernel tracks connections here: a firewall may come later, milliseconds. */
 const CONNTRACK_EVERY_MS = 1000;
 
-export class Flows {
+export class Flows implements MovedFlows {
   readonly #steering: Steering;
   readonly #claimWithinMs: number;
   readonly #teller = new Teller();
@@ -81,6 +82,9 @@ export class Flows {
     this.#timer.unref();
     return this;
   }
+
+  /** The table is what has an end. */
+  readonly room = Number.POSITIVE_INFINITY;
 
   get count(): number {
     return this.#book.count + this.#unclaimed.size;

@@ -21,6 +21,7 @@ import { Measures } from './measures.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import { Standing } from './standing.ts';
 import { rehearse, rehearseLink } from './warm-up.ts';
+import { WorkerLanes } from './worker-lanes.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;
@@ -105,7 +106,7 @@ interface RemoteParts {
 }
 
 export class RemoteSide {
-  readonly measures: Measures;
+  readonly #lanes: WorkerLanes;
   readonly #steering: Steering;
   readonly #flows: Flows;
   readonly #links: LinkServer;
@@ -117,7 +118,7 @@ export class RemoteSide {
   private constructor(own: {
     steering: Steering;
     flows: Flows;
-    measures: Measures;
+    lanes: WorkerLanes;
     links: LinkServer;
     deliveries: Set<RemoteDelivery>;
     standing: Standing;
@@ -126,7 +127,7 @@ export class RemoteSide {
   }) {
     this.#steering = own.steering;
     this.#flows = own.flows;
-    this.measures = own.measures;
+    this.#lanes = own.lanes;
     this.#links = own.links;
     this.#deliveries = own.deliveries;
     this.#standing = own.standing;
@@ -140,6 +141,7 @@ export class RemoteSide {
     const flows = parts.flows.begin();
     const measures = new Measures();
     const migration = { steering, flows, measures, adoptTimeoutMs: settings.adoptTimeout, ids };
+    const lanes = new WorkerLanes({ ...migration, workers: settings.workers, tell });
     const deliveries = new Set<RemoteDelivery>();
     const standing = new Standing({
       steering,
@@ -169,7 +171,7 @@ export class RemoteSide {
             const delivery = new RemoteDelivery(
               link,
               ++registrations,
-              { registry, migration, tell, log },
+              { registry, migration, lanes, tell, log },
               forget,
             );
             deliveries.add(delivery);
@@ -196,22 +198,29 @@ export class RemoteSide {
           for (const delivery of deliveries) void delivery.whereabouts.lookAgain();
         },
       });
-      return new RemoteSide({ steering, flows, measures, links, deliveries, standing, log, stopGuarding });
+      return new RemoteSide({ steering, flows, lanes, links, deliveries, standing, log, stopGuarding });
     } catch (error) {
       standing.close();
+      lanes.close();
       flows.close();
       await release(steering, flows);
       throw error;
     }
   }
 
-  /** A worker's connections are to move. */
-  migrate(worker: number, { slot, registration, fds }: FromWorker & { type: 'migrate' }): void {
-    for (const delivery of this.#deliveries) {
-      if (delivery.registration !== registration || delivery.slot !== slot) continue;
-      return delivery.begin(worker, fds);
-    }
-    // It has gone: the worker is being told so, and gives these connections to others.
+  /** True for what workers say of connections that are to move, or that they move themselves. */
+  onWorker(worker: number, message: FromWorker): boolean {
+    if (message.type !== 'migrate') return this.#lanes.onWorker(message);
+    const { slot, registration, fds } = message;
+    for (const delivery of this.#deliveries)
+      if (delivery.registration === registration && delivery.slot === slot) delivery.begin(worker, fds);
+    // Or it has gone: the worker is being told so, and gives these connections to others.
+    return true;
+  }
+
+  /** Of all threads. */
+  get measures(): Measures {
+    return this.#lanes.measures;
   }
 
   /** HOST:PORT at which deliveries register. */
@@ -225,12 +234,13 @@ export class RemoteSide {
   }
 
   status(): MigrationStatus {
+    this.#lanes.read();
     const deliveries = [...this.#deliveries];
     return {
       control: this.control,
       interface: this.#steering.interface.name,
-      outcomes: { ...this.measures.outcomes },
-      moving: deliveries.reduce((sum, delivery) => sum + delivery.moving, 0),
+      outcomes: this.measures.outcomes,
+      moving: deliveries.reduce((sum, delivery) => sum + delivery.moving, this.#lanes.pending),
       isActive: this.#standing.isActive,
       unknownHeld: this.#steering.unknownHeld,
       flows: { count: this.#flows.count, capacity: this.#steering.capacity, listed: this.#flows.list() },
@@ -242,7 +252,7 @@ export class RemoteSide {
     const quiet = Promise.all([...this.#deliveries].map((delivery) => delivery.quiet()));
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, withinMs);
-    await Promise.race([quiet, promise]);
+    await Promise.race([Promise.all([quiet, this.#lanes.settle(withinMs)]), promise]);
     clearTimeout(timer);
   }
 
@@ -256,6 +266,7 @@ export class RemoteSide {
     this.#stopGuarding();
     this.#standing.close();
     for (const delivery of this.#deliveries) delivery.cutOff();
+    this.#lanes.close();
     this.#flows.close();
     this.#steering.close();
     // Who is in the midst of a handshake begins anew.
@@ -268,6 +279,7 @@ export class RemoteSide {
     this.#standing.close();
     for (const delivery of this.#deliveries) delivery.cutOff();
     await this.#links.close();
+    this.#lanes.close();
     this.#flows.close();
     const left = await release(this.#steering, this.#flows);
     if (left > 0)

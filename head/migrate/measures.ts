@@ -34,32 +34,85 @@ export const stages = [
 export type Stage = (typeof stages)[number];
 
 /** Counts by bucket of latencyBounds (not cumulative), the unbounded one last. */
+const BUCKETS = latencyBounds.length + 1;
+
 export class Histogram {
-  readonly counts = new Float64Array(latencyBounds.length + 1);
+  readonly counts: Float64Array;
+  readonly #sum: Float64Array;
+
+  constructor(memory: SharedArrayBuffer, at: number) {
+    this.counts = new Float64Array(memory, at * 8, BUCKETS);
+    this.#sum = new Float64Array(memory, (at + BUCKETS) * 8, 1);
+  }
+
   /** The sum of all values, microseconds. */
-  sum = 0;
+  get sum(): number {
+    return this.#sum[0]!;
+  }
 
   add(micros: number): void {
     let bucket = 0;
     while (bucket < latencyBounds.length && micros > latencyBounds[bucket]!) bucket++;
     this.counts[bucket]!++;
-    this.sum += micros;
+    this.#sum[0]! += micros;
   }
 }
 
-const all = <K extends string, V>(names: readonly K[], make: () => V): Record<K, V> =>
-  Object.fromEntries(names.map((name) => [name, make()])) as Record<K, V>;
+const RECOPIED_AT = outcomes.length;
+const STAGES_AT = RECOPIED_AT + 1;
+const CELLS = STAGES_AT + stages.length * (BUCKETS + 1);
 
+/** Of one thread, which alone writes; in memory that the main thread reads. */
 export class Measures {
-  readonly outcomes: Record<Outcome, number> = all(outcomes, () => 0);
+  readonly memory: SharedArrayBuffer;
   /** Why connections stayed with the head, by reason. */
   readonly reasons = new Map<string, number>();
+  readonly stages: Readonly<Record<Stage, Histogram>>;
+  readonly #cells: Float64Array;
+  readonly #onReason: ((reason: string) => void) | undefined;
+
+  /** `onReason`: who counts the reasons instead. */
+  constructor(memory = new SharedArrayBuffer(CELLS * 8), onReason?: (reason: string) => void) {
+    this.memory = memory;
+    this.#onReason = onReason;
+    this.#cells = new Float64Array(memory);
+    const made = stages.map((name, i) => [name, new Histogram(memory, STAGES_AT + i * (BUCKETS + 1))]);
+    this.stages = Object.fromEntries(made) as Record<Stage, Histogram>;
+  }
+
+  /** Of several threads, as they are now. `main`: of the one that has counted the reasons. */
+  static sum(main: Measures, others: readonly Measures[]): Measures {
+    const sum = new Measures();
+    for (const one of [main, ...others])
+      for (const [at, value] of one.#cells.entries()) sum.#cells[at]! += value;
+    for (const [reason, count] of main.reasons) sum.reasons.set(reason, count);
+    return sum;
+  }
+
+  get outcomes(): Record<Outcome, number> {
+    return Object.fromEntries(outcomes.map((name, at) => [name, this.#cells[at]!])) as Record<
+      Outcome,
+      number
+    >;
+  }
+
   /** Copies that were worth nothing, because the client's packets came meanwhile. */
-  recopied = 0;
-  readonly stages: Record<Stage, Histogram> = all(stages, () => new Histogram());
+  get recopied(): number {
+    return this.#cells[RECOPIED_AT]!;
+  }
+
+  copiedAgain(): void {
+    this.#cells[RECOPIED_AT]!++;
+  }
 
   count(outcome: Outcome, reason?: string): void {
-    this.outcomes[outcome]++;
-    if (reason !== undefined) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
+    this.#cells[outcomes.indexOf(outcome)]!++;
+    if (reason === undefined) return;
+    if (this.#onReason) this.#onReason(reason);
+    else this.addReason(reason);
+  }
+
+  addReason(reason: string): void {
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
   }
 }

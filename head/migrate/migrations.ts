@@ -26,6 +26,7 @@ import { encodeSaved, endsOf, Refusal } from '../../shared/tcp-repair/index.ts';
 import { endsText, trace } from '../../shared/trace.ts';
 import { flowKey } from '../../shared/wire/remote/flow-key.ts';
 import type { ToRemote } from '../../shared/wire/remote/messages.ts';
+import { type Alarm, Timer } from './alarm.ts';
 import type { Unconfirmed } from './flow-book.ts';
 import type { Outcome } from './measures.ts';
 import {
@@ -56,7 +57,7 @@ export class Migrations {
   readonly #moving = new Map<number, Moving>();
   /** Commit was sent. */
   readonly #unconfirmed = new Map<number, Unconfirmed>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
   #whenQuiet: (() => void)[] = [];
   /** In the order in which they came. */
   readonly #waiting: Waiting[] = [];
@@ -68,10 +69,21 @@ export class Migrations {
   constructor(parts: MigrationParts, destination: Destination) {
     this.#parts = parts;
     this.#to = destination;
+    this.#alarm = parts.alarm?.(() => this.#expire()) ?? new Timer(() => this.#expire());
   }
 
   get count(): number {
     return this.#moving.size + this.#waiting.length;
+  }
+
+  /** The delivery has the head's word for so many, and has not said that they live. */
+  get unconfirmed(): number {
+    return this.#unconfirmed.size;
+  }
+
+  /** What had to wait for others than the delivery. */
+  goOn(): void {
+    if (this.#waiting.length > 0) this.#beginMore();
   }
 
   /** Begins to move connections of a worker, which leaves them alone until they are settled. */
@@ -84,7 +96,8 @@ export class Migrations {
   #beginMore(): void {
     // Again, where some of them could not be begun.
     for (;;) {
-      const room = Math.min(this.#waiting.length, this.#window.size - this.#moving.size);
+      const free = Math.min(this.#window.size - this.#moving.size, this.#parts.flows.room);
+      const room = Math.min(this.#waiting.length, free);
       if (room <= 0) return;
       this.#to.link.together(this.#waiting.splice(0, room), (waiting) => this.#begin(waiting));
     }
@@ -112,7 +125,7 @@ export class Migrations {
       flows.stopMoving(key, id);
       return this.#keep(worker, fd, 'not_movable', 'steering-full');
     }
-    const copy = freezeAndSave(fd, ends);
+    const copy = freezeAndSave(fd, ends, this.#parts.close);
     if (copy instanceof Refusal) {
       flows.stopMoving(key, id);
       return this.#keep(worker, fd, 'not_movable', copy.reason);
@@ -120,7 +133,7 @@ export class Migrations {
     const state = encodeSaved(copy.saved);
     const dumped = performance.now();
     this.#moving.set(id, { ...waiting, ...copy, id, key, isHeld, began, dumped });
-    this.#timer ??= setTimeout(() => this.#expire(), adoptTimeoutMs);
+    this.#alarm.set(adoptTimeoutMs);
     trace?.say(`m${id}`, 'adopt', `c${socketCookie(fd)}`, endsText(ends.client, ends.server));
     this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state });
   }
@@ -182,7 +195,7 @@ export class Migrations {
     const { worker, fd, late, outdated, isHeld } = moving;
     if (isHeld) return this.#takeBack(moving, 'not_movable', 'changing');
     this.#release(moving);
-    this.#parts.measures.recopied++;
+    this.#parts.measures.copiedAgain();
     this.#waiting.unshift({ worker, fd, late, outdated: outdated + 1 });
     this.#beginMore();
   }
@@ -252,14 +265,13 @@ export class Migrations {
   }
 
   #expire(): void {
-    this.#timer = undefined;
     const { adoptTimeoutMs } = this.#parts;
     const now = performance.now();
     for (const moving of [...this.#moving.values()]) {
       const left = moving.dumped + adoptTimeoutMs - now;
       // A timer may come a little early.
       if (left > 1) {
-        this.#timer ??= setTimeout(() => this.#expire(), left);
+        this.#alarm.set(left);
         break;
       }
       this.#late(moving);
@@ -286,7 +298,7 @@ export class Migrations {
 
   /** The delivery is dropped. Everything is settled when this returns, but for what waits, which nobody has touched. */
   end(fate: Fate): void {
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     this.#ended = true;
     this.#waiting.length = 0;
     for (const moving of [...this.#moving.values()]) this.#takeBack(moving, 'left', 'the delivery has gone');

@@ -6,7 +6,7 @@ import { BatonError } from '../../shared/errors.ts';
 import { type Logger, levelOf, Sparingly } from '../../shared/log.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { asOfVersion } from '../../shared/wire/control.ts';
-import type { Link, LinkEnd, LinkHandlers } from '../../shared/wire/remote/link.ts';
+import type { LinkEnd, LinkHandlers, ServerLink } from '../../shared/wire/remote/link.ts';
 import {
   ANNOUNCING_VERSION,
   checkFromRemote,
@@ -18,10 +18,12 @@ import {
 import type { Registrant, Registration } from '../registrant.ts';
 import type { Registry } from '../registry.ts';
 import type { NextHop } from '../steer/index.ts';
-import type { Settlement, ToWorker } from '../worker-messages.ts';
+import type { NumberedHop, Settlement, ToWorker } from '../worker-messages.ts';
+import type { Flows } from './flows.ts';
 import { Migrations } from './migrations.ts';
 import type { Fate, MigrationParts } from './moving.ts';
 import { Whereabouts } from './whereabouts.ts';
+import type { LaneOwner, WorkerLanes } from './worker-lanes.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
 const HELLO_WITHIN_MS = 5000;
@@ -29,17 +31,18 @@ const FATES: Readonly<Record<LinkEnd, Fate>> = { closed: 'dead', reset: 'reset',
 
 export interface DoorParts {
   readonly registry: Registry;
-  readonly migration: MigrationParts;
+  readonly migration: MigrationParts & { readonly flows: Flows };
+  readonly lanes: WorkerLanes;
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
 }
 
 /** One delivery, from its first word to its end. */
-export class RemoteDelivery implements LinkHandlers {
+export class RemoteDelivery implements LinkHandlers, LaneOwner {
   /** Tells this registration from others that had its slot; workers say it with each connection. */
   readonly registration: number;
   readonly #parts: DoorParts;
-  readonly #link: Link;
+  readonly #link: ServerLink;
   readonly #timer: NodeJS.Timeout;
   readonly #onEnd: () => void;
   #hello: RemoteHello | undefined;
@@ -52,13 +55,14 @@ export class RemoteDelivery implements LinkHandlers {
   readonly #unsteered = new Sparingly(1);
   /** Of its host. */
   readonly whereabouts: Whereabouts;
+  #ways = 0;
   #fate: Fate = 'alive';
   #gone = false;
   #heardAt = performance.now();
   #hasTold = false;
 
   /** `onEnd`: it has gone, and nothing of it is under way any more. */
-  constructor(link: Link, registration: number, parts: DoorParts, onEnd: () => void) {
+  constructor(link: ServerLink, registration: number, parts: DoorParts, onEnd: () => void) {
     this.#link = link;
     this.registration = registration;
     this.#parts = parts;
@@ -82,6 +86,30 @@ export class RemoteDelivery implements LinkHandlers {
   /** Milliseconds of performance.now(). */
   get heardAt(): number {
     return this.#heardAt;
+  }
+
+  get name(): string {
+    return this.#hello!.name;
+  }
+
+  get hop(): NumberedHop {
+    return { way: this.whereabouts.hop, number: this.#ways };
+  }
+
+  get fate(): Fate | undefined {
+    return this.#gone ? this.#fate : undefined;
+  }
+
+  letGo(reason: string): void {
+    this.#registration?.end(reason);
+  }
+
+  moved(): void {
+    this.#held++;
+  }
+
+  lost(): void {
+    if (this.#registration) this.#close(1, this.#registration);
   }
 
   get moving(): number {
@@ -131,6 +159,9 @@ export class RemoteDelivery implements LinkHandlers {
   #moveTo(hop: NextHop): void {
     const { name } = this.#hello!;
     this.#parts.log.info({ delivery: name, mac: hop.mac }, 'its host is reached in another way now');
+    this.#ways++;
+    this.#parts.lanes.moveTo(this);
+    this.#parts.lanes.read();
     this.#parts.migration.flows.move(name, hop);
   }
 
@@ -168,6 +199,7 @@ export class RemoteDelivery implements LinkHandlers {
       // It has gone, or the head stops: there is nothing to say to it.
       if (!registration) return this.cutOff();
       this.#registration = registration;
+      this.#parts.lanes.read();
       migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), hop);
       this.#ids = [];
       this.#keys = [];
@@ -198,7 +230,8 @@ export class RemoteDelivery implements LinkHandlers {
           hop: () => this.whereabouts.hop,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });
-        return this.#send({ type: 'welcome', version: hello.version });
+        const lanes = hello.lanes && this.#parts.lanes.offer(this.#link, this);
+        return this.#send({ type: 'welcome', version: hello.version, ...(lanes && { lanes }) });
       },
       ping: () => void this.#send({ type: 'ping' }),
       move: undefined,
@@ -217,6 +250,8 @@ export class RemoteDelivery implements LinkHandlers {
 
   #hear(message: FromRemote, member: Registration, migrations: Migrations): void {
     member.heard();
+    // Of what it speaks may have been moved by a worker.
+    if (message.type === 'ended' || message.type === 'holding') this.#parts.lanes.read();
     this.#heardAt = performance.now();
     switch (message.type) {
       case 'adopted':
@@ -281,6 +316,8 @@ export class RemoteDelivery implements LinkHandlers {
     this.whereabouts.close();
     clearTimeout(this.#timer);
     this.#migrations?.end(this.#fate);
+    this.#parts.lanes.ended(this);
+    this.#parts.lanes.read();
     if (this.#registration) this.#parts.migration.flows.left(this.#hello!.name, this.#host);
     this.#onEnd();
   }

@@ -37,6 +37,10 @@ export class Orders {
         return lanes.leave(message.slot, message.successor);
       case 'settled':
         return lanes.settled(message);
+      case 'own-lane':
+        return lanes.own(message.slot, message.lane);
+      case 'hop':
+        return lanes.moveTo(message);
       case 'quiesce':
         return lanes.quiesce(message.slot);
       case 'tls-names':

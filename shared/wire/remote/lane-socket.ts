@@ -2,7 +2,7 @@
  * Messages over a lane: a plain, non-blocking TCP socket with sealed records (sealed.ts), read and written with system calls
  * of the thread's own, where a stream of Node's takes several turns of an event loop. Who has it watches the fd.
  */
-import { EAGAIN, EINTR, errnoName } from '../../sys/libc.ts';
+import { EAGAIN, EINTR } from '../../sys/libc.ts';
 import { allocate, type Memory } from '../../sys/memory.ts';
 import { receive, write } from '../../sys/sockets.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
@@ -64,7 +64,7 @@ export class LaneSocket {
     this.#unsealed += frame.length;
   }
 
-  /** Throws when the other side can not be written to any more, or reads nothing. */
+  /** Throws when the other side reads nothing. What can not be written any more is gone: reading shows the end. */
   flush(): void {
     if (this.#unsentBytes > 0) this.#writeRest();
     while (this.#unsealed > 0) {
@@ -90,7 +90,8 @@ export class LaneSocket {
     const n = write(this.fd, from, 0, length);
     if (n >= 0) return n;
     if (n === EAGAIN || n === EINTR) return 0;
-    throw new Error(`the lane cannot be written to: ${errnoName(n)}`);
+    // It has been reset, or is about to be: reading shows that, after the last of what had come.
+    return length;
   }
 
   #writeRest(): void {

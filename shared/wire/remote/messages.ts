@@ -6,7 +6,7 @@ import { BatonError } from '../../errors.ts';
 import * as z from '../../schema.ts';
 import { SAVED_MAX } from '../../tcp-repair/index.ts';
 import { refusalReasons } from '../../tcp-repair/refusal.ts';
-import { introduction } from '../control.ts';
+import { introduction, LANES_MAX } from '../control.ts';
 import { FLOW_KEY_SIZE } from './flow-key.ts';
 
 /** Changes when an old peer would misunderstand a new one. */
@@ -33,6 +33,8 @@ const fromDelivery = z.discriminatedUnion('type', [
     version: z.int(),
     active: count,
     flows: z.int().min(0).max(FLOWS_MAX),
+    /** It can open lanes. Who does not know the key offers none. */
+    lanes: z.custom<true>((value) => value === true, 'expected true').optional(),
   }),
   /**
    * Flows that it needs steered to it: ids, and as many keys one after the other. Before its welcome those that it had
@@ -59,7 +61,14 @@ const fromDelivery = z.discriminatedUnion('type', [
 ]);
 
 const fromHead = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('welcome'), version: z.int() }),
+  /** `lanes`: so many may be opened, one for each of the head's workers. */
+  z.object({
+    type: z.literal('welcome'),
+    version: z.int(),
+    lanes: z.int().min(1).max(LANES_MAX).optional(),
+  }),
+  /** The first word on a lane: connections may come over it. */
+  z.object({ type: z.literal('open') }),
   /** Not registered; the head ends the link. */
   z.object({ type: z.literal('rejected'), code: z.string().max(64), reason: z.string().max(1024) }),
   /** Here is a connection, frozen there. Without a `commit` within `withinMs` it is taken back. */

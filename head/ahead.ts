@@ -10,7 +10,7 @@ import { listenError, needListenerAt } from '../shared/sys/reuseport.ts';
 import { closeFd, duplicateFd } from '../shared/sys/sockets.ts';
 import { type HostPort, parseHostPort } from '../shared/units.ts';
 import type { Inherited } from './inherited.ts';
-import { type PreparedRemote, prepareRemote } from './migrate/index.ts';
+import { type PreparedRemote, prepareRemote } from './migrate/prepare.ts';
 
 const kinds = ['metrics', 'control'] as const;
 type Kind = (typeof kinds)[number];

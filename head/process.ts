@@ -8,7 +8,7 @@ import { adminOf, socketOf } from './doors.ts';
 import type { Head } from './head.ts';
 import type { Inherited, OnSockets } from './inherited.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
-import { checkRemote } from './migrate/index.ts';
+import { checkRemote } from './migrate/prepare.ts';
 import { createParts, type HeadParts, type Hub, timesOf } from './parts.ts';
 import { readinessOf, sayReady } from './readiness.ts';
 import { rehearseRegistration } from './rehearsal.ts';

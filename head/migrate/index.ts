@@ -4,68 +4,26 @@
  */
 import { readMac } from '../../shared/addresses.ts';
 import type { HeadSettings } from '../../shared/config.ts';
-import { BatonError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import type { MigrationStatus } from '../../shared/status.ts';
-import { canRepair } from '../../shared/tcp-repair/index.ts';
 import { formatHostPort, type HostPort, parseHostPort } from '../../shared/units.ts';
 import { type LinkServer, listenForLinks } from '../../shared/wire/remote/link.ts';
-import { readSecret } from '../../shared/wire/remote/secret.ts';
 import type { Registry } from '../registry.ts';
-import { attachSteering, guard, type Steering } from '../steer/index.ts';
+import { guard, type Steering } from '../steer/index.ts';
 import type { FromWorker, ToWorker } from '../worker-messages.ts';
-import { cardOf } from './default-interface.ts';
-import { Flows } from './flows.ts';
-import { Ids } from './ids.ts';
+import type { Flows } from './flows.ts';
+import type { Ids } from './ids.ts';
 import { Measures } from './measures.ts';
+import type { PreparedRemote } from './prepare.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import { Standing } from './standing.ts';
-import { rehearse, rehearseLink } from './warm-up.ts';
+import { rehearse } from './warm-up.ts';
 import { WorkerLanes } from './worker-lanes.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;
 /** When the head stops, deliveries have this long to confirm what they were given, milliseconds. */
 const CONFIRM_WITHIN_MS = 1000;
-
-/** What can be known before it is opened. Throws NO_PRIVILEGE and SECRET_UNUSABLE. */
-export function checkRemote({ control, secret }: HeadSettings): void {
-  if (control === undefined || secret === undefined) return;
-  needRepair();
-  readSecret(secret);
-}
-
-/** What steers, before anything is moved by it. */
-export interface PreparedRemote {
-  readonly steering: Steering;
-  /** Not begun. */
-  readonly flows: Flows;
-  readonly ids: Ids;
-  readonly secret: Buffer;
-  /** It is not needed. What another head has at work goes on. */
-  discard(): Promise<void>;
-}
-
-/** Undefined for a head that has deliveries on its own host only. Throws a BatonError that says what this host lacks. */
-export async function prepareRemote(
-  { control, secret: file, interface: card, flows: capacity, adoptTimeout }: HeadSettings,
-  listenHost: string,
-): Promise<PreparedRemote | undefined> {
-  if (control === undefined || file === undefined) return undefined;
-  const secret = readSecret(file);
-  needRepair();
-  const steering = await attachSteering(card ?? cardOf(listenHost), { capacity });
-  const ids = new Ids();
-  const flows = new Flows(steering, undefined, ids);
-  rehearse({ steering, flows, adoptTimeoutMs: adoptTimeout, ids });
-  await rehearseLink(secret);
-  const discard = async () => {
-    flows.close();
-    if (steering.adopted) steering.close();
-    else await steering.detach();
-  };
-  return { steering, flows, ids, secret, discard };
-}
 
 /** `listen`: where clients connect; `inherited`: a socket that listens at `--control` already. Throws a BatonError. */
 export async function openRemote(
@@ -293,14 +251,4 @@ async function release(steering: Steering, flows: Flows): Promise<number> {
   if (count > 0) steering.close();
   else await steering.detach();
   return count;
-}
-
-function needRepair(): void {
-  const answer = canRepair();
-  if (answer === true) return;
-  throw new BatonError('NO_PRIVILEGE', {
-    what: 'handing connections to other hosts (--control)',
-    capability: 'CAP_NET_ADMIN',
-    problem: answer.text,
-  });
 }

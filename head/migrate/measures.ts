@@ -58,6 +58,15 @@ export class Histogram {
   }
 }
 
+interface Times {
+  readonly began: number;
+  readonly dumped: number;
+  readonly answered: number;
+  readonly restoreMicros: number;
+}
+
+const micros = (from: number, to: number): number => (to - from) * 1000;
+
 const RECOPIED_AT = outcomes.length;
 const STAGES_AT = RECOPIED_AT + 1;
 const CELLS = STAGES_AT + stages.length * (BUCKETS + 1);
@@ -110,6 +119,17 @@ export class Measures {
     if (reason === undefined) return;
     if (this.#onReason) this.#onReason(reason);
     else this.addReason(reason);
+  }
+
+  /** One was adopted just now. When it was begun, copied, and answered (performance.now()), and how long its restoring took. */
+  adopted({ began, dumped, answered, restoreMicros }: Times): void {
+    const { dump, transfer, restore, steer, adopted } = this.stages;
+    dump.add(micros(began, dumped));
+    transfer.add(Math.max(0, micros(dumped, answered) - restoreMicros));
+    restore.add(restoreMicros);
+    steer.add(micros(answered, performance.now()));
+    adopted.add(micros(began, answered));
+    this.count('adopted');
   }
 
   addReason(reason: string): void {

@@ -16,9 +16,7 @@
  * that dies. It is thawed and goes on here. From `commit` to `live` it cannot be known who has it when the delivery dies:
  * the head has kept what it saved, and resets the connection with it. A delivery that may live says what it has when it
  * registers again (flows.ts). The delivery's half is in delivery/remote/adoptions.ts, and docs/model/migration.pml is both
- * halves in every order.
- *
- * Not all is begun at once: what waits for its turn is not frozen. See window.ts.
+ * halves in every order. Not all is begun at once: what waits for its turn is not frozen (window.ts).
  */
 
 import { socketCookie } from '../../shared/sys/cookie.ts';
@@ -41,14 +39,12 @@ import { Window } from './window.ts';
 
 /** Copies that a client's packets may outdate before it is held while one is made. */
 const COPIES = 4;
-/** A hold for the moment between the last look and the end lasts this long at most, milliseconds. */
+/** A hold for the moment between the last look and the end, at most. */
 const MOMENT_MS = 1000;
 /** How often a busy delivery may be late with one connection before that goes another way. */
 const LATE_MAX = 8;
 /** The hold ends by itself this long (milliseconds) after the deadline, so that a dead head's clients learn of it. */
 const HOLD_MARGIN_MS = 1000;
-
-const micros = (from: number, to: number): number => (to - from) * 1000;
 
 export class Migrations {
   readonly #parts: MigrationParts;
@@ -81,19 +77,14 @@ export class Migrations {
     return this.#unconfirmed.size;
   }
 
-  /** What had to wait for others than the delivery. */
-  goOn(): void {
-    if (this.#waiting.length > 0) this.#beginMore();
-  }
-
   /** Begins to move connections of a worker, which leaves them alone until they are settled. */
   begin(worker: number, fds: readonly number[]): void {
     for (const fd of fds) this.#waiting.push({ worker, fd, outdated: 0, late: 0 });
-    this.#beginMore();
+    this.goOn();
   }
 
-  /** What there is room for. */
-  #beginMore(): void {
+  /** Begins what there is room for. */
+  goOn(): void {
     // Again, where some of them could not be begun.
     for (;;) {
       const free = Math.min(this.#window.size - this.#moving.size, this.#parts.flows.room);
@@ -159,14 +150,8 @@ export class Migrations {
     this.#to.settle(moving.worker, moving.fd, 'taken');
     trace?.say(`m${id}`, 'commit');
     this.#tell({ type: 'commit', id });
-    measures.count('adopted');
-    const { dump, transfer, restore, steer, adopted } = measures.stages;
-    dump.add(micros(moving.began, moving.dumped));
-    transfer.add(Math.max(0, micros(moving.dumped, answered) - restoreMicros));
-    restore.add(restoreMicros);
-    steer.add(micros(answered, performance.now()));
-    adopted.add(micros(moving.began, answered));
-    this.#beginMore();
+    measures.adopted({ ...moving, answered, restoreMicros });
+    this.goOn();
     return true;
   }
 
@@ -197,7 +182,7 @@ export class Migrations {
     this.#release(moving);
     this.#parts.measures.copiedAgain();
     this.#waiting.unshift({ worker, fd, late, outdated: outdated + 1 });
-    this.#beginMore();
+    this.goOn();
   }
 
   /** The delivery has the head's word for it, and has not said that it lives. */
@@ -248,7 +233,7 @@ export class Migrations {
   #takeBack(moving: Moving, outcome: Outcome, reason: string): void {
     this.#release(moving, outcome !== 'refused');
     this.#keep(moving.worker, moving.fd, outcome, reason);
-    this.#beginMore();
+    this.goOn();
     this.#checkQuiet();
   }
 
@@ -276,7 +261,7 @@ export class Migrations {
       }
       this.#late(moving);
     }
-    this.#beginMore();
+    this.goOn();
   }
 
   /** A delivery that has answered others meanwhile is busy, and not dead: the connection waits for it, and is not frozen. */

@@ -3,15 +3,12 @@
  * Every message is checked before anybody acts on it.
  */
 import { BatonError } from '../../shared/errors.ts';
-import { type Logger, levelOf, Sparingly } from '../../shared/log.ts';
+import { type Logger, levelOf } from '../../shared/log.ts';
 import { parseHostPort } from '../../shared/units.ts';
-import { asOfVersion } from '../../shared/wire/control.ts';
 import type { LinkEnd, LinkHandlers, ServerLink } from '../../shared/wire/remote/link.ts';
 import {
-  ANNOUNCING_VERSION,
   checkFromRemote,
   type FromRemote,
-  REMOTE_VERSION,
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
@@ -19,7 +16,9 @@ import type { Registrant, Registration } from '../registrant.ts';
 import type { Registry } from '../registry.ts';
 import type { NextHop } from '../steer/index.ts';
 import type { NumberedHop, Settlement, ToWorker } from '../worker-messages.ts';
+import { Announcements } from './announcements.ts';
 import type { Flows } from './flows.ts';
+import { Greeting } from './greeting.ts';
 import { Migrations } from './migrations.ts';
 import type { Fate, MigrationParts } from './moving.ts';
 import { Whereabouts } from './whereabouts.ts';
@@ -45,14 +44,12 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
   readonly #link: ServerLink;
   readonly #timer: NodeJS.Timeout;
   readonly #onEnd: () => void;
-  #hello: RemoteHello | undefined;
-  #ids: number[] = [];
-  #keys: Buffer[] = [];
+  readonly #greeting = new Greeting();
   #registration: Registration | undefined;
   #migrations: Migrations | undefined;
   /** Connections that it holds and that have not been said to be closed. */
   #held = 0;
-  readonly #unsteered = new Sparingly(1);
+  readonly #announcements: Announcements;
   /** Of its host. */
   readonly whereabouts: Whereabouts;
   #ways = 0;
@@ -67,11 +64,16 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
     this.registration = registration;
     this.#parts = parts;
     this.#onEnd = onEnd;
+    this.#announcements = new Announcements(parts.migration.flows, parts.log);
     this.whereabouts = new Whereabouts(this.#host, (hop) => this.#moveTo(hop));
     this.#timer = setTimeout(
       () => this.#reject(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
       HELLO_WITHIN_MS,
     );
+  }
+
+  get #hello(): RemoteHello | undefined {
+    return this.#greeting.hello;
   }
 
   get slot(): number | undefined {
@@ -170,25 +172,9 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
   }
 
   #greet(message: FromRemote): void {
-    if (!this.#hello) {
-      if (message.type !== 'hello') {
-        throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
-      }
-      this.#hello = asOfVersion(message, REMOTE_VERSION);
-      this.#held = message.active;
-    } else if (
-      message.type === 'holding' &&
-      this.#ids.length < this.#hello.flows &&
-      this.#ids.length + message.ids.length <= this.#hello.flows
-    ) {
-      this.#ids.push(...message.ids);
-      this.#keys.push(Buffer.from(message.keys));
-    } else {
-      throw new BatonError('PROTOCOL', { problem: `${message.type} before its welcome` });
-    }
-    if (this.#ids.length < this.#hello.flows) return;
+    if (!this.#greeting.take(message)) return;
     clearTimeout(this.#timer);
-    void this.#register(this.#hello);
+    void this.#register(this.#greeting.hello!);
   }
 
   async #register(hello: RemoteHello): Promise<void> {
@@ -200,9 +186,9 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
       if (!registration) return this.cutOff();
       this.#registration = registration;
       this.#parts.lanes.read();
-      migration.flows.claim(hello.name, this.#ids, Buffer.concat(this.#keys), hop);
-      this.#ids = [];
-      this.#keys = [];
+      const { ids, keys } = this.#greeting.takeHoldings();
+      this.#held += hello.active;
+      migration.flows.claim(hello.name, ids, keys, hop);
       this.#hasTold = true;
       if (this.#gone) registration.end('it went away');
     } catch (error) {
@@ -280,21 +266,9 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
 
   /** It has adopted these from another head, whose place this one may have to take. */
   #announced({ ids, keys }: FromRemote & { type: 'holding' }, member: Registration): void {
-    const { name, version } = this.#hello!;
-    if (version < ANNOUNCING_VERSION)
-      throw new BatonError('PROTOCOL', { problem: 'holding after its welcome, in a version without it' });
     this.#held += ids.length;
     member.elsewhere(ids.length);
-    try {
-      this.#parts.migration.flows.announce(name, ids, Buffer.from(keys), this.whereabouts.hop);
-    } catch (error) {
-      this.#unsteered.tell((more) =>
-        this.#parts.log.error(
-          { delivery: name, ...more },
-          `connections of another head would be lost if that failed: ${(error as Error).message}`,
-        ),
-      );
-    }
+    this.#announcements.take(this.#hello!, ids, Buffer.from(keys), this.whereabouts.hop);
   }
 
   #close(count: number, member: Registration): void {

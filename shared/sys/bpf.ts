@@ -25,6 +25,7 @@ const MAP_LOOKUP_BATCH = 24;
 const MAP_TYPE_HASH = 1;
 const MAP_TYPE_ARRAY = 2;
 const MAP_TYPE_LRU_HASH = 9;
+const PROG_TYPE_SOCKET_FILTER = 1;
 const PROG_TYPE_SCHED_CLS = 3;
 const ATTR_SIZE = 64;
 const NAME_SIZE = 16;
@@ -92,13 +93,19 @@ function createMap(
 }
 
 /** Has the kernel check and load a tc classifier. What its verifier objects to is the end of the error's message. */
-export function loadClassifier(name: string, code: Buffer): number {
+export const loadClassifier = (name: string, code: Buffer): number => load(PROG_TYPE_SCHED_CLS, name, code);
+
+/** The same for a filter of sockets (SO_ATTACH_BPF, socket(7)). */
+export const loadSocketFilter = (name: string, code: Buffer): number =>
+  load(PROG_TYPE_SOCKET_FILTER, name, code);
+
+function load(type: number, name: string, code: Buffer): number {
   const program = allocate(code.length);
   const log = allocate(LOG_SIZE);
-  const load = (): number => {
+  const tryToLoad = (): number => {
     const attr = begin();
     writeText('GPL', DATA, 8);
-    attr.setUint32(0, PROG_TYPE_SCHED_CLS, true);
+    attr.setUint32(0, type, true);
     attr.setUint32(4, code.length / 8, true);
     attr.setBigUint64(8, BigInt(program.address), true);
     attr.setBigUint64(16, BigInt(memory.address + DATA), true);
@@ -110,7 +117,7 @@ export function loadClassifier(name: string, code: Buffer): number {
   };
   try {
     program.bytes.set(code);
-    return loadPatiently(load);
+    return loadPatiently(tryToLoad);
   } catch (error) {
     const said = log.bytes.toString('latin1', 0, log.bytes.indexOf(0)).trim();
     if (said !== '') (error as Error).message += `: ${said.split('\n').slice(-3).join('; ')}`;

@@ -7,15 +7,11 @@
  *
  *     record: length (32 bits, big-endian) of what follows: the sealed bytes and 16 bytes that prove them and the length
  */
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import { BatonError } from '../../errors.ts';
+import { type Aead, createAead, KEY_SIZE, NONCE_SIZE, PROOF_SIZE } from '../../sys/aead.ts';
 
-const CIPHER = 'chacha20-poly1305';
-const KEY_SIZE = 32;
-const NONCE_SIZE = 12;
-const PROOF_SIZE = 16;
 const HEADER = 4;
-const OPTIONS = { authTagLength: PROOF_SIZE } as const;
 /** Sealed bytes of one record, at most. */
 export const RECORD_MAX = 256 * 1024;
 /** A record with its header. */
@@ -57,22 +53,19 @@ class Numbers {
 }
 
 export class Sealer {
-  readonly #key: Uint8Array;
+  readonly #aead: Aead;
   readonly #numbers = new Numbers(0);
 
   constructor(key: Uint8Array) {
-    this.#key = key;
+    this.#aead = createAead(key, RECORD_MAX);
   }
 
   /** Writes `bytes` as a record into `into` from `at` on; how long that is. `also`: what is proved with it, and not sent. */
   seal(bytes: Uint8Array, into: Buffer, at: number, also?: Uint8Array): number {
     const length = bytes.length + PROOF_SIZE;
     into.writeUInt32BE(length, at);
-    const cipher = createCipheriv(CIPHER, this.#key, this.#numbers.advance(), OPTIONS);
-    cipher.setAAD(proved(into.subarray(at, at + HEADER), also), { plaintextLength: bytes.length });
-    into.set(cipher.update(bytes), at + HEADER);
-    cipher.final();
-    into.set(cipher.getAuthTag(), at + HEADER + bytes.length);
+    const header = into.subarray(at, at + HEADER);
+    this.#aead.seal(this.#numbers.advance(), proved(header, also), bytes, into, at + HEADER);
     return HEADER + length;
   }
 }
@@ -81,27 +74,20 @@ const proved = (header: Uint8Array, also: Uint8Array | undefined): Uint8Array =>
   also ? Buffer.concat([also, header]) : header;
 
 export class Opener {
-  readonly #key: Uint8Array;
+  readonly #aead: Aead;
   readonly #numbers: Numbers;
 
   /** `opened`: records that were opened already, elsewhere. */
   constructor(key: Uint8Array, opened = 0) {
-    this.#key = key;
+    this.#aead = createAead(key, RECORD_MAX);
     this.#numbers = new Numbers(opened);
   }
 
   /** What a whole record says. Throws PROTOCOL: it is not what the other side wrote, or not the next. */
   open(record: Buffer, also?: Uint8Array): Buffer {
-    const end = record.length - PROOF_SIZE;
-    const cipher = createDecipheriv(CIPHER, this.#key, this.#numbers.advance(), OPTIONS);
-    cipher.setAAD(proved(record.subarray(0, HEADER), also), { plaintextLength: end - HEADER });
-    cipher.setAuthTag(record.subarray(end));
-    const bytes = cipher.update(record.subarray(HEADER, end));
-    try {
-      cipher.final();
-    } catch {
-      throw new BatonError('PROTOCOL', { problem: 'a record that the other side did not write' });
-    }
+    const header = record.subarray(0, HEADER);
+    const bytes = this.#aead.open(this.#numbers.advance(), proved(header, also), record.subarray(HEADER));
+    if (!bytes) throw new BatonError('PROTOCOL', { problem: 'a record that the other side did not write' });
     return bytes;
   }
 }

@@ -4,6 +4,7 @@ import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { createAead, NodeAead } from '../../../../shared/sys/aead.ts';
 import { listenerOf } from '../../../../shared/sys/listener-of.ts';
 import { closeFd, duplicateFd, endWriting } from '../../../../shared/sys/sockets.ts';
 import type { OpenedLane } from '../../../../shared/wire/remote/front-door.ts';
@@ -258,4 +259,28 @@ test('who has no key opens no lane, and keeps nobody from his', async (t) => {
   t.is(opened.length, 1);
   t.true(refused.includes('it opens a lane of no link'));
   t.is(refused.length, 3);
+});
+
+test('what OpenSSL seals when it is called directly is what Node seals, and both say the same of a forgery', (t) => {
+  const key = Buffer.alloc(32, 1);
+  const ways = [createAead(key, 1000), new NodeAead(key)];
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 12, maxLength: 12 }),
+      fc.uint8Array({ maxLength: 60 }),
+      fc.uint8Array({ maxLength: 1000 }),
+      (nonce, proved, plain) => {
+        const sealed = ways.map((aead) => {
+          const into = Buffer.alloc(plain.length + 16);
+          aead.seal(nonce, proved, plain, into, 0);
+          return into;
+        });
+        t.deepEqual(sealed[0], sealed[1]);
+        for (const aead of ways) t.deepEqual(aead.open(nonce, proved, sealed[0]!), Buffer.from(plain));
+        sealed[0]![0]! ^= 1;
+        for (const aead of ways) t.is(aead.open(nonce, proved, sealed[0]!), undefined);
+      },
+    ),
+  );
+  t.throws(() => ways[0]!.seal(Buffer.alloc(12), Buffer.alloc(0), Buffer.alloc(1001), Buffer.alloc(2000), 0));
 });

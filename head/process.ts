@@ -146,11 +146,9 @@ export class HeadProcess implements Head, Hub {
   }
 
   #onWorker(index: number, message: FromWorker): void {
-    if (message.type === 'migrate' || message.type === 'weighed')
-      this.#parts.doors.remote?.onWorker(index, message);
-    else if (message.type === 'tls-begin') this.#tls?.begin(index, message.fd);
+    if (message.type === 'tls-begin') this.#tls?.begin(index, message.fd);
     else if (message.type === 'tls-answer') this.#tls?.answer(message.fd, message.bytes);
-    else this.#parts.registry.onWorker(message);
+    else if (!this.#parts.doors.remote?.onWorker(index, message)) this.#parts.registry.onWorker(message);
   }
 
   #openTls(certificates: readonly Certificate[] | undefined): void {

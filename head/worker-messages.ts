@@ -1,7 +1,11 @@
 /** What the head's main thread and its workers say to each other. Messages of one worker arrive in order. */
+import type { SavedConnection } from '../shared/tcp-repair/index.ts';
 import type { Introduction } from '../shared/wire/control.ts';
+import type { LaneKeys } from '../shared/wire/remote/sealed.ts';
 import type { Shared } from './choose/index.ts';
 import type { ScoreboardMemory } from './scoreboard.ts';
+import type { NextHop } from './steer/index.ts';
+import type { TableSpec } from './steer/table.ts';
 import type { Hearing } from './tls/messages.ts';
 
 /** What of a worker's settings may be other ones while it runs. */
@@ -82,6 +86,35 @@ export type LaneSpec =
       readonly takesState: boolean;
     };
 
+/** A lane that a delivery of another host has opened for a worker, and what the worker needs to move connections over it. */
+export interface OwnLane {
+  readonly registration: number;
+  readonly name: string;
+  /** It reads what a connection knew of its path. */
+  readonly readsPath: boolean;
+  readonly fd: number;
+  readonly keys: LaneKeys;
+  readonly table: TableSpec;
+  readonly memory: MoveMemory;
+  readonly adoptTimeoutMs: number;
+  readonly hop: NumberedHop;
+}
+
+/** What a worker that moves connections shares with the main thread. */
+export interface MoveMemory {
+  readonly ids: SharedArrayBuffer;
+  readonly journal: SharedArrayBuffer;
+  readonly measures: SharedArrayBuffer;
+  /** How many connections of all workers are under way, or not confirmed. */
+  readonly pending: SharedArrayBuffer;
+}
+
+/** `number` counts the ways that the delivery's host was found to be reached in. */
+export interface NumberedHop {
+  readonly way: NextHop;
+  readonly number: number;
+}
+
 export type ToWorker =
   /** Begin to accept connections. */
   | { readonly type: 'accept' }
@@ -100,6 +133,10 @@ export type ToWorker =
     }
   /** What became of a connection that was to `migrate`; after `taken` its fd stands for nothing any more. */
   | { readonly type: 'settled'; readonly slot: number; readonly fd: number; readonly how: Settlement }
+  /** From here on this worker moves connections to it itself. */
+  | { readonly type: 'own-lane'; readonly slot: number; readonly lane: OwnLane }
+  /** Its host is reached in another way. */
+  | { readonly type: 'hop'; readonly slot: number; readonly registration: number; readonly hop: NumberedHop }
   /**
    * A delivery of another host, in slot `from`, gives a connection back, of which there is a mute copy: who else is to have it?
    * Answer `weighed`. `address`: its client's; `input`: what of it nobody has read; `state`: of its application.
@@ -162,6 +199,25 @@ export type FromWorker =
     }
   /** Who is to have it, whose credit is taken; NOBODY. */
   | { readonly type: 'weighed'; readonly ticket: number; readonly slot: number }
+  /** Read the journal: it fills. */
+  | { readonly type: 'moved' }
+  /** A connection stays with the head, for this reason. */
+  | { readonly type: 'stayed'; readonly reason: string }
+  /**
+   * It has gone, and its delivery has not said that it has it: it said no, or its lane has ended with all that it had said
+   * read, or without that being known.
+   */
+  | {
+      readonly type: 'uncertain';
+      readonly slot: number;
+      readonly registration: number;
+      readonly id: number;
+      readonly key: Uint8Array;
+      readonly saved: SavedConnection;
+      readonly why: 'refused' | 'ended' | 'unsure';
+    }
+  /** The lane over which this worker has moved connections to it has ended. */
+  | { readonly type: 'lane-ended'; readonly slot: number; readonly registration: number }
   /** Speak TLS with its client: hands off until it is over. */
   | { readonly type: 'tls-begin'; readonly fd: number }
   /** The whole of its answer, and its end. */

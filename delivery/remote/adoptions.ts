@@ -47,6 +47,11 @@ export class Adoptions {
     this.#room = room;
   }
 
+  /** Copies that wait for a word. */
+  get count(): number {
+    return this.#prepared.size;
+  }
+
   /** Makes the connection here, all but its coming to life; what to answer. Throws PROTOCOL. */
   adopt({ id, state, app }: ToRemote & { type: 'adopt' }): FromRemote {
     if (this.#prepared.has(id)) throw new BatonError('PROTOCOL', { problem: `a second adopt of ${id}` });

@@ -1,14 +1,12 @@
 /** One registration with a head of another host, over a link: adopts connections until one of the two ends it. */
 import { BatonError } from '../../shared/errors.ts';
 import { Refusal, whyNotResumed } from '../../shared/tcp-repair/index.ts';
-import type { HostPort } from '../../shared/units.ts';
 import { versionFor } from '../../shared/wire/control.ts';
-import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
+import { type ClientLink, connectLink } from '../../shared/wire/remote/link.ts';
 import {
   ANNOUNCING_VERSION,
   checkToRemote,
   type FromRemote,
-  IDS_MAX,
   RESUMES_MAX,
   type RemoteHello,
   type ToRemote,
@@ -19,27 +17,16 @@ import type { WayBack } from '../way-back.ts';
 import { refused } from '../welcome.ts';
 import type { AdoptedFlows } from './adopted-flows.ts';
 import { Adoptions } from './adoptions.ts';
-import type { GivenBack } from './given-back.ts';
 import type { HeadAccount } from './head-account.ts';
+import { LiveWords } from './live-words.ts';
+import type { OwnLane } from './own-lane.ts';
+import { OwnLanes } from './own-lanes.ts';
+import type { RemoteHead } from './remote-head.ts';
 
 /** How long a head may take to answer hello, milliseconds: it looks for this host on its network card. */
 const WELCOME_WITHIN_MS = 10_000;
 /** A head pings several times a second; one that is not heard for this long has gone, milliseconds. */
 const LINK_IDLE_MS = 10_000;
-
-/** Connections that have come to life are told of together, at the latest after this long (milliseconds). */
-const SAY_LIVE_MS = 10;
-
-export interface RemoteHead {
-  readonly address: HostPort;
-  readonly secret: Buffer;
-  /** Addresses that this host shares with the head, as bytes. */
-  readonly vips: readonly Uint8Array[];
-  /** There are others, which give connections as well, and are told of this one's. */
-  readonly isOneOfSeveral: boolean;
-  /** What it is given back. */
-  readonly givenBack: GivenBack;
-}
 
 /** Throws LINK_FAILED when there is no head, HEAD_REFUSED or PROTOCOL when it does not welcome us. */
 export async function openRemoteSession(
@@ -58,8 +45,13 @@ class RemoteSession implements Session {
   readonly #adoptedFlows: AdoptedFlows;
   readonly #events: SessionEvents;
   readonly #adoptions: Adoptions;
+  readonly #lanes = new OwnLanes({
+    hear: (message, lane) => this.#hearLane(message, lane),
+    serve: () => this.#events.feed.serveFirst(),
+    onEnd: (problem) => this.#fail(new BatonError('PROTOCOL', { problem })),
+  });
   readonly #welcomed = Promise.withResolvers<void>();
-  #link!: Link;
+  #link!: ClientLink;
   #account: HeadAccount | undefined;
   #credits = 0;
   #isWelcome = false;
@@ -68,9 +60,8 @@ class RemoteSession implements Session {
   #isActive = true;
   /** An operator wishes so. */
   #isMoving = false;
-  /** Activated, not said yet. */
-  readonly #live: number[] = [];
-  #liveTimer: NodeJS.Timeout | undefined;
+  /** Of what came over the link. */
+  readonly #live = new LiveWords((ids) => this.#send({ type: 'live', ids }));
   #drained: (() => void)[] = [];
   #open = true;
 
@@ -105,7 +96,8 @@ class RemoteSession implements Session {
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     const version = isAnnounced ? ANNOUNCING_VERSION : versionFor(introduction);
     const resumes = whyNotResumed()?.slice(0, RESUMES_MAX) ?? true;
-    this.#send({ ...introduction, type: 'hello', version, active, flows, resumes, successors: true });
+    const can = { resumes, successors: true, lanes: true } as const;
+    this.#send({ ...introduction, type: 'hello', version, active, flows, ...can });
     for (const some of holdings) {
       const doubtful = some.ids.filter((id) => this.#head.givenBack.isDoubtful(id));
       this.#send({ type: 'holding', ...some, ...(doubtful.length > 0 && { doubtful }) });
@@ -148,6 +140,7 @@ class RemoteSession implements Session {
     else givenBack.giveUp();
     this.#account!.attach((message) => this.#send(message));
     this.#welcomed.resolve();
+    if (message.lanes) void this.#lanes.open(message.lanes, (index) => this.#link.openLane(index));
   }
 
   #hear(message: ToRemote): void {
@@ -191,14 +184,38 @@ class RemoteSession implements Session {
     return this.#adoptions.adopt(message);
   }
 
+  /** What a worker of the head says over its lane; what to answer. */
+  #hearLane(message: ToRemote, lane: OwnLane): FromRemote | undefined {
+    switch (message.type) {
+      case 'adopt':
+        // Its word would not be heard any more.
+        return this.#open ? this.#adopt(message) : undefined;
+      case 'commit': {
+        const refused = this.#activate(message.id);
+        if (!refused) lane.sayLive(message.id);
+        return refused;
+      }
+      case 'abort':
+        this.#adoptions.abort(message.id);
+        return undefined;
+      default:
+        throw new BatonError('PROTOCOL', { problem: `${message.type} on a lane` });
+    }
+  }
+
   #commit(id: number): void {
+    const refused = this.#activate(id);
+    if (refused) return this.#send(refused);
+    this.#live.add(id);
+    this.#events.feed.serve();
+  }
+
+  /** It lives here, and `feed.serve` gives it to the application; or what to answer where it can not. */
+  #activate(id: number): FromRemote | undefined {
     const adopted = this.#adoptions.commit(id);
-    if (adopted instanceof Refusal) return this.#send({ type: 'refused', id, reason: adopted.reason });
+    if (adopted instanceof Refusal) return { type: 'refused', id, reason: adopted.reason };
     const account = this.#account!;
     this.#adoptedFlows.add(id, adopted.ends, adopted.fd, account);
-    this.#live.push(id);
-    if (this.#live.length === IDS_MAX) this.#sayLive();
-    else this.#liveTimer ??= setTimeout(() => this.#sayLive(), SAY_LIVE_MS);
     const arrival: Arrival = {
       id: id.toString(36),
       transport: 'migrate',
@@ -209,22 +226,15 @@ class RemoteSession implements Session {
       },
     };
     this.#events.feed.add([adopted.fd], () => arrival, adopted.app === undefined);
-    this.#events.feed.serve();
     if (this.#events.isShort(account.unreported)) account.flush();
+    return undefined;
   }
 
   /** That it lives was said before. */
   readonly #give = (given: FromRemote): void => {
-    this.#sayLive();
+    this.#live.flush();
     this.#send(given);
   };
-
-  /** Nobody waits for it: until then the head keeps what it would need to reset the connections, should this process die. */
-  #sayLive(): void {
-    clearTimeout(this.#liveTimer);
-    this.#liveTimer = undefined;
-    if (this.#live.length > 0) this.#send({ type: 'live', ids: this.#live.splice(0) });
-  }
 
   drain(): Promise<void> {
     if (!this.#open) return Promise.resolve();
@@ -257,14 +267,24 @@ class RemoteSession implements Session {
   #end(reason: string, hasSuccessor = false): void {
     if (!this.#open) return;
     this.#open = false;
+    // What is given from here on would have no word of it.
+    if (this.#isWelcome) this.#head.givenBack.detach(this.#give);
+    if (this.#isMoving) this.#events.onMove(false);
+    this.#lanes.end(
+      () => this.#adoptions.count > 0,
+      () => this.#over(reason, hasSuccessor),
+    );
+    this.#events.feed.serve();
+  }
+
+  /** Nothing more comes of this head. */
+  #over(reason: string, hasSuccessor: boolean): void {
     this.#adoptions.end();
-    this.#sayLive();
+    this.#live.flush();
     this.#account?.flush();
     this.#account?.close();
     this.#link.end();
     this.#settleDrain();
-    if (this.#isWelcome) this.#head.givenBack.detach(this.#give);
-    if (this.#isMoving) this.#events.onMove(false);
     // A session that was never welcomed fails instead of ending.
     if (this.#isWelcome) this.#events.onEnd(reason, hasSuccessor);
     else this.#welcomed.reject(new BatonError('PROTOCOL', { problem: reason }));

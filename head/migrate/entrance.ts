@@ -6,14 +6,15 @@
 import type { HeadSettings } from '../../shared/config.ts';
 import type { Logger } from '../../shared/log.ts';
 import { parseHostPort } from '../../shared/units.ts';
-import { type Link, type LinkServer, listenForLinks } from '../../shared/wire/remote/link.ts';
+import { type LinkServer, listenForLinks, type ServerLink } from '../../shared/wire/remote/link.ts';
 import type { Registry } from '../registry.ts';
 import type { ToWorker } from '../worker-messages.ts';
+import type { DoorParts } from './door.ts';
 import { Measures } from './measures.ts';
-import type { MigrationParts } from './moving.ts';
 import type { PreparedRemote } from './prepared.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import type { ReturnsParts } from './returns.ts';
+import { WorkerLanes } from './worker-lanes.ts';
 
 /** A link is not heard for this long, milliseconds, when the other host has gone; a frozen process is found by pings. */
 const LINK_IDLE_MS = 10_000;
@@ -32,7 +33,8 @@ export interface EntranceParts {
 
 export class Entrance {
   readonly deliveries = new Set<RemoteDelivery>();
-  readonly migration: MigrationParts;
+  readonly migration: DoorParts['migration'];
+  readonly lanes: WorkerLanes;
   /** One that was registered has gone. */
   onLeft: (delivery: RemoteDelivery) => void = () => {};
   readonly #parts: EntranceParts;
@@ -46,8 +48,9 @@ export class Entrance {
   private constructor(parts: EntranceParts) {
     this.#parts = parts;
     const { steering, flows, ids } = parts.prepared;
-    const { adoptTimeout: adoptTimeoutMs } = parts.settings;
+    const { adoptTimeout: adoptTimeoutMs, workers } = parts.settings;
     this.migration = { steering, flows, ids, adoptTimeoutMs, measures: new Measures() };
+    this.lanes = new WorkerLanes({ ...this.migration, workers, tell: parts.tell });
   }
 
   /** Lets in who comes. Throws as listenForLinks does. */
@@ -67,12 +70,12 @@ export class Entrance {
     return entrance;
   }
 
-  #admit(link: Link): RemoteDelivery {
+  #admit(link: ServerLink): RemoteDelivery {
     const { registry, tell, log } = this.#parts;
     const delivery: RemoteDelivery = new RemoteDelivery(
       link,
       ++this.#registrations,
-      { registry, migration: this.migration, tell, log, begun: this.#begun.promise },
+      { registry, migration: this.migration, lanes: this.lanes, tell, log, begun: this.#begun.promise },
       {
         onArrival: () => this.#onArrival(),
         onEnd: () => {
@@ -138,6 +141,7 @@ export class Entrance {
   /** Cuts all off. Who is in the midst of a handshake begins anew. */
   close(): Promise<void> {
     for (const delivery of this.deliveries) delivery.cutOff();
+    this.lanes.close();
     return this.#links.close();
   }
 }

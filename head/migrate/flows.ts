@@ -19,6 +19,7 @@ import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
 import { type NextHop, neighbourWith, type Steering } from '../steer/index.ts';
 import { type Flow, FlowBook, type Unconfirmed } from './flow-book.ts';
 import { Ids } from './ids.ts';
+import type { MovedFlows } from './moving.ts';
 import { haveNobody, nameOf, type Orphans } from './orphans.ts';
 import { Regains } from './regains.ts';
 import { Teller } from './teller.ts';
@@ -33,15 +34,13 @@ const TIDY_EVERY_MS = 250;
 /** How often it is found out whether the kernel tracks connections here: a firewall may come later, milliseconds. */
 const CONNTRACK_EVERY_MS = 1000;
 
-export class Flows {
+export class Flows implements MovedFlows {
   readonly #steering: Steering;
   readonly #claimWithinMs: number;
   readonly #teller = new Teller();
   readonly #ids: Ids;
   readonly #book = new FlowBook();
   readonly regains: Regains;
-  /** On their way: the migration that has the entry in the table. */
-  readonly #moving = new Map<string, number>();
   /** Found in the table at the start, with the MAC address of the host that its packets go to, and its number, or 0. */
   readonly #unclaimed = new Map<
     string,
@@ -61,7 +60,7 @@ export class Flows {
 
   constructor(steering: Steering, claimWithinMs = CLAIM_WITHIN_MS, ids = new Ids()) {
     this.#steering = steering;
-    this.regains = new Regains(this.#book, steering, (key) => this.#tell(key));
+    this.regains = new Regains(this.#book, steering, (key, id) => this.#tell(key, id));
     this.#claimWithinMs = claimWithinMs;
     this.#ids = ids;
   }
@@ -76,13 +75,19 @@ export class Flows {
       if (action === 'forward') this.#unclaimed.set(nameOf(own), { key: own, mac: mac!, id });
       else frozen.push(own);
     });
-    for (const key of frozen) this.#tell(key);
+    for (const key of frozen) {
+      this.#steering.forget(key);
+      this.#teller.tell(key);
+    }
     for (const { mac } of this.#unclaimed.values()) this.#expect(mac);
     this.#tidy(performance.now());
     this.#timer = setInterval(() => this.#tidy(performance.now()), TIDY_EVERY_MS);
     this.#timer.unref();
     return this;
   }
+
+  /** The table is what has an end. */
+  readonly room = Number.POSITIVE_INFINITY;
 
   get count(): number {
     return this.#book.count + this.#unclaimed.size;
@@ -104,16 +109,16 @@ export class Flows {
       address: () => neighbourWith(mac),
       keys,
       drop: (key) => {
-        if (this.#unclaimed.delete(nameOf(key))) this.#tell(key);
+        const found = this.#unclaimed.get(nameOf(key));
+        if (found && this.#unclaimed.delete(nameOf(key))) this.#tell(key, found.id);
       },
       seen: new Map(),
     });
   }
 
   /** A new connection has these ends: whatever had them before is over. Ended by `stopMoving` or `add`. */
-  beginToMove(key: Buffer, id: number): void {
+  beginToMove(key: Buffer): void {
     const name = nameOf(key);
-    this.#moving.set(name, id);
     this.#unclaimed.delete(name);
     const flow = this.#book.at(name);
     if (flow) this.#book.remove(flow);
@@ -124,15 +129,15 @@ export class Flows {
    * way, and use its port again.
    */
   stopMoving(key: Buffer, id: number): void {
-    const name = nameOf(key);
-    if (this.#moving.get(name) !== id) return;
-    this.#moving.delete(name);
-    this.#steering.forget(key);
+    this.#steering.release(key, id);
   }
 
   /** A connection lives with `owner` now, and its packets are sent there. */
   add(id: number, key: Buffer, owner: string): void {
-    this.#moving.delete(nameOf(key));
+    const name = nameOf(key);
+    // Other threads tell of theirs a little later: one that came after it may be known already.
+    if ((this.#book.at(name)?.id ?? id) > id) return;
+    this.#unclaimed.delete(name);
     this.#book.add({ id, key, owner });
     // From here on the head's kernel sees nothing of it, its end neither: a firewall's entry would stay for five days.
     if (this.#isTracked) this.#conntrack?.forget(endsOfKey(key));
@@ -154,8 +159,7 @@ export class Flows {
   resetAway(id: number, owner: string, { key, saved }: Unconfirmed): void {
     trace?.say(`m${id}`, 'resetAway');
     const flow = this.#book.of(owner, id);
-    if (!flow || !this.#book.remove(flow)) return;
-    this.#steering.forget(key);
+    if (!flow || !this.#book.remove(flow) || !this.#steering.release(key, id)) return;
     // Only to reset it: it needs no window.
     const copy = prepare({ ...saved, congestion: null });
     if (copy instanceof Refusal) this.#teller.tell(key);
@@ -201,8 +205,8 @@ export class Flows {
       const found = this.#unclaimed.get(name);
       if (found && found.mac !== hop.mac && (found.id === 0 || found.id > id)) continue;
       this.#unclaimed.delete(name);
-      this.#steering.forward(key, hop, { isOld: true, id });
-      this.add(id, key, owner);
+      if (this.#steering.forward(key, hop, { isOld: true, id, instead: found?.id ?? id }))
+        this.add(id, key, owner);
     }
   }
 
@@ -211,7 +215,7 @@ export class Flows {
     for (const { key, id } of this.#book.ofOwner(owner)) {
       // One that is not in the table was replaced by a new connection of its client's, which the head has.
       if (this.#steering.find(key)?.action === 'forward')
-        this.#steering.forward(key, hop, { isOld: true, id });
+        this.#steering.forward(key, hop, { isOld: true, id, instead: id });
     }
   }
 
@@ -265,16 +269,16 @@ export class Flows {
   /** Nobody has it, and its client may not know. */
   #drop(flow: Flow): void {
     if (flow.doubt) this.resetAway(flow.id, flow.owner, flow.doubt);
-    else if (this.#book.remove(flow)) this.#tell(flow.key);
+    else if (this.#book.remove(flow)) this.#tell(flow.key, flow.id);
   }
 
-  #tell(key: Buffer): void {
-    this.#steering.forget(key);
-    this.#teller.tell(key);
+  /** Unless a new connection has its ends by now. */
+  #tell(key: Buffer, id: number): void {
+    if (this.#steering.release(key, id)) this.#teller.tell(key);
   }
 
   #forget(flow: Flow): void {
-    if (this.#book.remove(flow)) this.#steering.forget(flow.key);
+    if (this.#book.remove(flow)) this.#steering.release(flow.key, flow.id);
   }
 
   close(): void {

@@ -17,6 +17,7 @@ import type { Measures } from './measures.ts';
 import { type PreparedRemote, release } from './prepared.ts';
 import { Standing } from './standing.ts';
 import { Weighing } from './weighing.ts';
+import type { WorkerLanes } from './worker-lanes.ts';
 
 export { Entrance } from './entrance.ts';
 export { checkRemote, type PreparedRemote, prepareRemote } from './prepared.ts';
@@ -39,7 +40,7 @@ interface RemoteParts {
 }
 
 export class RemoteSide {
-  readonly measures: Measures;
+  readonly #lanes: WorkerLanes;
   readonly #steering: Steering;
   readonly #flows: Flows;
   readonly #ids: Ids;
@@ -52,12 +53,13 @@ export class RemoteSide {
   /** What is in the kernel's table is this head's from here on, and what deliveries say counts. */
   constructor({ settings, listen, prepared, entrance, registry, tell, log, lastId }: RemoteParts) {
     const { steering, ids } = prepared;
-    const { deliveries, migration } = entrance;
+    const { deliveries, lanes } = entrance;
+    const { measures } = entrance.migration;
     this.#log = log;
     this.#steering = steering;
     this.#ids = ids;
     this.#entrance = entrance;
-    this.measures = migration.measures;
+    this.#lanes = lanes;
     if (lastId !== undefined) ids.follow(lastId);
     this.#flows = prepared.flows.begin();
     this.#weighing = new Weighing(settings.workers, tell);
@@ -89,17 +91,24 @@ export class RemoteSide {
     });
     entrance.onLeft = () => standing.unsure();
     entrance.begin({
-      ...{ steering, flows: this.#flows, measures: this.measures, weighing: this.#weighing, listen },
+      ...{ steering, flows: this.#flows, measures, weighing: this.#weighing, listen },
       headBytes: settings.headBytes,
       // A successor that deliveries are sent to would have no word for what is given meanwhile.
       isActive: () => standing.isActive && !entrance.hasSent,
     });
   }
 
-  /** What a worker says of connections that are to move, or have come back. */
-  onWorker(worker: number, message: FromWorker & { type: 'migrate' | 'weighed' }): void {
+  /** True for what workers say of connections that are to move, that they move themselves, or that have come back. */
+  onWorker(worker: number, message: FromWorker): boolean {
     if (message.type === 'weighed') this.#weighing.answered(message);
-    else this.#migrate(worker, message);
+    else if (message.type === 'migrate') this.#migrate(worker, message);
+    else return this.#lanes.onWorker(message);
+    return true;
+  }
+
+  /** Of all threads. */
+  get measures(): Measures {
+    return this.#lanes.measures;
   }
 
   #migrate(worker: number, { slot, registration, fds, states }: FromWorker & { type: 'migrate' }): void {
@@ -121,12 +130,13 @@ export class RemoteSide {
   }
 
   status(): MigrationStatus {
+    this.#lanes.read();
     const deliveries = [...this.#entrance.deliveries];
     return {
       control: this.control,
       interface: this.#steering.interface.name,
-      outcomes: { ...this.measures.outcomes },
-      moving: deliveries.reduce((sum, delivery) => sum + delivery.moving, 0),
+      outcomes: this.measures.outcomes,
+      moving: deliveries.reduce((sum, delivery) => sum + delivery.moving, this.#lanes.pending),
       isActive: this.#standing.isActive,
       unknownHeld: this.#steering.unknownHeld,
       flows: { count: this.#flows.count, capacity: this.#steering.capacity, listed: this.#flows.list() },
@@ -138,7 +148,7 @@ export class RemoteSide {
     const quiet = Promise.all([...this.#entrance.deliveries].map((delivery) => delivery.quiet()));
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, withinMs);
-    await Promise.race([quiet, promise]);
+    await Promise.race([Promise.all([quiet, this.#lanes.settle(withinMs)]), promise]);
     clearTimeout(timer);
   }
 
@@ -156,8 +166,8 @@ export class RemoteSide {
   }
 
   /**
-   * No more is begun: what waits for its turn to be moved stays in its worker, and is passed on with it. What is under way goes
-   * on. The highest number that was given.
+   * No more is begun, by no thread: what waits for its turn to be moved stays in its worker, and is passed on with it. What is
+   * under way goes on. The highest number that was given.
    */
   freeze(): number {
     this.#ids.rest(true);

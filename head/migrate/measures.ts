@@ -34,39 +34,114 @@ export const stages = [
 export type Stage = (typeof stages)[number];
 
 /** Counts by bucket of latencyBounds (not cumulative), the unbounded one last. */
+const BUCKETS = latencyBounds.length + 1;
+
 export class Histogram {
-  readonly counts = new Float64Array(latencyBounds.length + 1);
+  readonly counts: Float64Array;
+  readonly #sum: Float64Array;
+
+  constructor(memory: SharedArrayBuffer, at: number) {
+    this.counts = new Float64Array(memory, at * 8, BUCKETS);
+    this.#sum = new Float64Array(memory, (at + BUCKETS) * 8, 1);
+  }
+
   /** The sum of all values, microseconds. */
-  sum = 0;
+  get sum(): number {
+    return this.#sum[0]!;
+  }
 
   add(micros: number): void {
     let bucket = 0;
     while (bucket < latencyBounds.length && micros > latencyBounds[bucket]!) bucket++;
     this.counts[bucket]!++;
-    this.sum += micros;
+    this.#sum[0]! += micros;
   }
 }
 
-const all = <K extends string, V>(names: readonly K[], make: () => V): Record<K, V> =>
-  Object.fromEntries(names.map((name) => [name, make()])) as Record<K, V>;
+interface Times {
+  readonly began: number;
+  readonly dumped: number;
+  readonly answered: number;
+  readonly restoreMicros: number;
+}
 
+const micros = (from: number, to: number): number => (to - from) * 1000;
+
+const RECOPIED_AT = outcomes.length;
+const STAGES_AT = RECOPIED_AT + 1;
+const CELLS = STAGES_AT + stages.length * (BUCKETS + 1);
+
+/** Of one thread, which alone writes; in memory that the main thread reads. */
 export class Measures {
-  readonly outcomes: Record<Outcome, number> = all(outcomes, () => 0);
+  readonly memory: SharedArrayBuffer;
   /** Why connections stayed with the head, by reason. */
   readonly reasons = new Map<string, number>();
-  /** Copies that were worth nothing, because the client's packets came meanwhile. */
-  recopied = 0;
   /** What deliveries have given back, and why some of it stayed with them. */
   given = 0;
   readonly keptBack = new Map<string, number>();
-  readonly stages: Record<Stage, Histogram> = all(stages, () => new Histogram());
+  readonly stages: Readonly<Record<Stage, Histogram>>;
+  readonly #cells: Float64Array;
+  readonly #onReason: ((reason: string) => void) | undefined;
+
+  /** `onReason`: who counts the reasons instead. */
+  constructor(memory = new SharedArrayBuffer(CELLS * 8), onReason?: (reason: string) => void) {
+    this.memory = memory;
+    this.#onReason = onReason;
+    this.#cells = new Float64Array(memory);
+    const made = stages.map((name, i) => [name, new Histogram(memory, STAGES_AT + i * (BUCKETS + 1))]);
+    this.stages = Object.fromEntries(made) as Record<Stage, Histogram>;
+  }
+
+  /** Of several threads, as they are now. `main`: of the one that has counted the reasons, and what came back. */
+  static sum(main: Measures, others: readonly Measures[]): Measures {
+    const sum = new Measures();
+    for (const one of [main, ...others])
+      for (const [at, value] of one.#cells.entries()) sum.#cells[at]! += value;
+    for (const [reason, count] of main.reasons) sum.reasons.set(reason, count);
+    for (const [reason, count] of main.keptBack) sum.keptBack.set(reason, count);
+    sum.given = main.given;
+    return sum;
+  }
+
+  get outcomes(): Record<Outcome, number> {
+    return Object.fromEntries(outcomes.map((name, at) => [name, this.#cells[at]!])) as Record<
+      Outcome,
+      number
+    >;
+  }
+
+  /** Copies that were worth nothing, because the client's packets came meanwhile. */
+  get recopied(): number {
+    return this.#cells[RECOPIED_AT]!;
+  }
+
+  copiedAgain(): void {
+    this.#cells[RECOPIED_AT]!++;
+  }
 
   declined(reason: string): void {
     this.keptBack.set(reason, (this.keptBack.get(reason) ?? 0) + 1);
   }
 
   count(outcome: Outcome, reason?: string): void {
-    this.outcomes[outcome]++;
-    if (reason !== undefined) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
+    this.#cells[outcomes.indexOf(outcome)]!++;
+    if (reason === undefined) return;
+    if (this.#onReason) this.#onReason(reason);
+    else this.addReason(reason);
+  }
+
+  /** One was adopted just now. When it was begun, copied, and answered (performance.now()), and how long its restoring took. */
+  adopted({ began, dumped, answered, restoreMicros }: Times): void {
+    const { dump, transfer, restore, steer, adopted } = this.stages;
+    dump.add(micros(began, dumped));
+    transfer.add(Math.max(0, micros(dumped, answered) - restoreMicros));
+    restore.add(restoreMicros);
+    steer.add(micros(answered, performance.now()));
+    adopted.add(micros(began, answered));
+    this.count('adopted');
+  }
+
+  addReason(reason: string): void {
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
   }
 }

@@ -23,7 +23,7 @@ import { socketCookie } from '../../shared/sys/cookie.ts';
 import { endsOf, Refusal } from '../../shared/tcp-repair/index.ts';
 import { endsText, trace } from '../../shared/trace.ts';
 import { flowKey } from '../../shared/wire/remote/flow-key.ts';
-import type { ToRemote } from '../../shared/wire/remote/messages.ts';
+import { type Alarm, Timer } from './alarm.ts';
 import type { Unconfirmed } from './flow-book.ts';
 import type { Outcome } from './measures.ts';
 import {
@@ -38,14 +38,12 @@ import { Window } from './window.ts';
 
 /** Copies that a client's packets may outdate before it is held while one is made. */
 const COPIES = 4;
-/** A hold for the moment between the last look and the end lasts this long at most, milliseconds. */
+/** A hold for the moment between the last look and the end, at most. */
 const MOMENT_MS = 1000;
 /** How often a busy delivery may be late with one connection before that goes another way. */
 const LATE_MAX = 8;
 /** The hold ends by itself this long (milliseconds) after the deadline, so that a dead head's clients learn of it. */
 const HOLD_MARGIN_MS = 1000;
-
-const micros = (from: number, to: number): number => (to - from) * 1000;
 
 export class Migrations {
   readonly #parts: MigrationParts;
@@ -54,7 +52,7 @@ export class Migrations {
   readonly #moving = new Map<number, Moving>();
   /** Commit was sent. */
   readonly #unconfirmed = new Map<number, Unconfirmed>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
   #whenQuiet: (() => void)[] = [];
   /** In the order in which they came. */
   readonly #waiting: Waiting[] = [];
@@ -66,23 +64,36 @@ export class Migrations {
   constructor(parts: MigrationParts, destination: Destination) {
     this.#parts = parts;
     this.#to = destination;
+    this.#alarm = parts.alarm?.(() => this.#expire()) ?? new Timer(() => this.#expire());
   }
 
   get count(): number {
     return this.#moving.size + this.#waiting.length;
   }
 
+  /** The delivery has the head's word for so many, and has not said that they live. */
+  get unconfirmed(): number {
+    return this.#unconfirmed.size;
+  }
+
+  /** Under way, or about to be, or not confirmed: what waits while no numbers are given is none of these. */
+  get pending(): number {
+    const waiting = this.#parts.ids.isAtRest ? 0 : this.#waiting.length;
+    return this.#moving.size + this.#unconfirmed.size + waiting;
+  }
+
   /** Begins to move connections of a worker, which leaves them alone until they are settled. */
   begin(worker: number, fds: readonly number[], states?: ReadonlyMap<number, Uint8Array>): void {
     for (const fd of fds) this.#waiting.push({ worker, fd, outdated: 0, late: 0, app: states?.get(fd) });
-    this.#beginMore();
+    this.goOn();
   }
 
-  /** What there is room for; nothing while no numbers are given. */
-  #beginMore(): void {
+  /** Begins what there is room for; nothing while no numbers are given. */
+  goOn(): void {
     // Again, where some of them could not be begun.
     for (;;) {
-      const room = Math.min(this.#waiting.length, this.#window.size - this.#moving.size);
+      const free = Math.min(this.#window.size - this.#moving.size, this.#parts.flows.room);
+      const room = Math.min(this.#waiting.length, free);
       if (room <= 0) return;
       if (this.#parts.ids.isAtRest) return this.#checkQuiet();
       this.#to.link.together(this.#waiting.splice(0, room), (waiting) => this.#begin(waiting));
@@ -99,19 +110,21 @@ export class Migrations {
     if (ends instanceof Refusal) return this.#keep(worker, fd, 'not_movable', ends.reason);
     const key = flowKey(ends);
     const id = ids.next();
-    flows.beginToMove(key, id);
+    // They rest since a moment ago, as the main thread has said to one of a worker's.
+    if (id === 0) return void this.#waiting.push(waiting);
+    flows.beginToMove(key);
     const isHeld = waiting.outdated >= COPIES;
     const began = performance.now();
     try {
       // Should this head die while the connection is frozen, its successor knows whose client to tell.
-      if (isHeld) steering.hold(key, adoptTimeoutMs + HOLD_MARGIN_MS);
-      else steering.mark(key);
+      if (isHeld) steering.hold(key, adoptTimeoutMs + HOLD_MARGIN_MS, id);
+      else steering.mark(key, id);
     } catch {
       // Full, or the kernel refuses: the connection stays as it was.
       flows.stopMoving(key, id);
       return this.#keep(worker, fd, 'not_movable', 'steering-full');
     }
-    const copy = freezeAndSave(fd, ends);
+    const copy = freezeAndSave(fd, ends, this.#parts.close);
     if (copy instanceof Refusal) {
       flows.stopMoving(key, id);
       return this.#keep(worker, fd, 'not_movable', copy.reason);
@@ -119,9 +132,9 @@ export class Migrations {
     const state = this.#to.encode(copy.saved);
     const dumped = performance.now();
     this.#moving.set(id, { ...waiting, ...copy, id, key, isHeld, began, dumped });
-    this.#timer ??= setTimeout(() => this.#expire(), adoptTimeoutMs);
+    this.#alarm.set(adoptTimeoutMs);
     trace?.say(`m${id}`, 'adopt', `c${socketCookie(fd)}`, endsText(ends.client, ends.server));
-    this.#tell({ type: 'adopt', id, withinMs: adoptTimeoutMs, state, ...(app && { app }) });
+    this.#to.link.send({ type: 'adopt', id, withinMs: adoptTimeoutMs, state, ...(app && { app }) });
   }
 
   /** It stands at the delivery, and waits for our word. True when the delivery has it now. */
@@ -144,15 +157,9 @@ export class Migrations {
     // Before the word, which may be the one that breaks the link: the worker must not give away an fd that is nothing.
     this.#to.settle(moving.worker, moving.fd, 'taken');
     trace?.say(`m${id}`, 'commit');
-    this.#tell({ type: 'commit', id });
-    measures.count('adopted');
-    const { dump, transfer, restore, steer, adopted } = measures.stages;
-    dump.add(micros(moving.began, moving.dumped));
-    transfer.add(Math.max(0, micros(moving.dumped, answered) - restoreMicros));
-    restore.add(restoreMicros);
-    steer.add(micros(answered, performance.now()));
-    adopted.add(micros(moving.began, answered));
-    this.#beginMore();
+    this.#to.link.send({ type: 'commit', id });
+    measures.adopted({ ...moving, answered, restoreMicros });
+    this.goOn();
     return true;
   }
 
@@ -165,7 +172,7 @@ export class Migrations {
   #forward({ id, key, frozen }: Moving): boolean {
     const { steering } = this.#parts;
     try {
-      steering.hold(key, MOMENT_MS);
+      steering.hold(key, MOMENT_MS, id);
       if (!frozen.deafen() || !frozen.isUnchanged()) return false;
       steering.forward(key, this.#to.hop(), { id });
       trace?.say(`m${id}`, 'forward');
@@ -181,9 +188,9 @@ export class Migrations {
     const { worker, fd, late, outdated, isHeld, app } = moving;
     if (isHeld) return this.#takeBack(moving, 'not_movable', 'changing');
     this.#release(moving);
-    this.#parts.measures.recopied++;
+    this.#parts.measures.copiedAgain();
     this.#waiting.unshift({ worker, fd, app, late, outdated: outdated + 1 });
-    this.#beginMore();
+    this.goOn();
   }
 
   /** The delivery has the head's word for it, and has not said that it lives. */
@@ -201,9 +208,7 @@ export class Migrations {
   }
 
   onLive(ids: readonly number[]): void {
-    for (const id of ids) {
-      if (this.#unconfirmed.delete(id)) trace?.say(`m${id}`, 'confirmed');
-    }
+    for (const id of ids) if (this.#unconfirmed.delete(id)) trace?.say(`m${id}`, 'confirmed');
     this.#checkQuiet();
   }
 
@@ -216,13 +221,8 @@ export class Migrations {
   }
 
   #checkQuiet(): void {
-    const waiting = this.#parts.ids.isAtRest ? 0 : this.#waiting.length;
-    if (this.#moving.size + this.#unconfirmed.size + waiting > 0) return;
+    if (this.pending > 0) return;
     for (const resolve of this.#whenQuiet.splice(0)) resolve();
-  }
-
-  #tell(message: ToRemote): void {
-    this.#to.link.send(message);
   }
 
   /** It never left the worker. */
@@ -235,7 +235,7 @@ export class Migrations {
   #takeBack(moving: Moving, outcome: Outcome, reason: string): void {
     this.#release(moving, outcome !== 'refused');
     this.#keep(moving.worker, moving.fd, outcome, reason);
-    this.#beginMore();
+    this.goOn();
     this.#checkQuiet();
   }
 
@@ -248,23 +248,22 @@ export class Migrations {
     else moving.frozen.thawQuietly();
     this.#parts.flows.stopMoving(moving.key, moving.id);
     // Last: the link may break over it, and then the worker has the connection at once.
-    if (isToBeTold) this.#tell({ type: 'abort', id: moving.id });
+    if (isToBeTold) this.#to.link.send({ type: 'abort', id: moving.id });
   }
 
   #expire(): void {
-    this.#timer = undefined;
     const { adoptTimeoutMs } = this.#parts;
     const now = performance.now();
     for (const moving of [...this.#moving.values()]) {
       const left = moving.dumped + adoptTimeoutMs - now;
       // A timer may come a little early.
       if (left > 1) {
-        this.#timer ??= setTimeout(() => this.#expire(), left);
+        this.#alarm.set(left);
         break;
       }
       this.#late(moving);
     }
-    this.#beginMore();
+    this.goOn();
   }
 
   /** A delivery that has answered others meanwhile is busy, and not dead: the connection waits for it, and is not frozen. */
@@ -286,7 +285,7 @@ export class Migrations {
 
   /** The delivery is dropped. Everything is settled when this returns, but for what waits, which nobody has touched. */
   end(fate: Fate): void {
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     this.#ended = true;
     this.#waiting.length = 0;
     for (const moving of [...this.#moving.values()]) this.#takeBack(moving, 'left', 'the delivery has gone');

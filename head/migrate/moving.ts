@@ -12,21 +12,37 @@ import {
 import type { Link } from '../../shared/wire/remote/link.ts';
 import type { NextHop, Steering } from '../steer/index.ts';
 import type { Settlement } from '../worker-messages.ts';
-import type { Flows } from './flows.ts';
+import type { Alarm } from './alarm.ts';
+import type { Unconfirmed } from './flow-book.ts';
 import type { Ids } from './ids.ts';
 import type { Measures } from './measures.ts';
 
 /** A packet that was past the hold when it was set arrives within microseconds: a second try finds a quiet socket. */
 const TRIES = 3;
 
+/** What is told of a connection to who keeps the book of flows: on the main thread the book itself (flows.ts). */
+export interface MovedFlows {
+  /** So many more may begin to move. */
+  readonly room: number;
+  beginToMove(key: Buffer): void;
+  stopMoving(key: Buffer, id: number): void;
+  add(id: number, key: Buffer, owner: string): void;
+  doubt(id: number, owner: string, committed: Unconfirmed, isToBeAsked: boolean): void;
+  resetAway(id: number, owner: string, committed: Unconfirmed): void;
+}
+
 /** What migrations to all deliveries share. */
 export interface MigrationParts {
-  readonly steering: Steering;
-  readonly flows: Flows;
+  readonly steering: Pick<Steering, 'isAttached' | 'hold' | 'mark' | 'forward'>;
+  readonly flows: MovedFlows;
   readonly measures: Measures;
   /** From freeze to adopted, at most. */
   readonly adoptTimeoutMs: number;
   readonly ids: Ids;
+  /** A worker's own has no event loop's timers. */
+  readonly alarm?: (onDue: () => void) => Alarm;
+  /** How the head's end of a connection that has moved is closed; without it the fd's number stays its worker's. */
+  readonly close?: (fd: number) => void;
 }
 
 /** The delivery that they go to. */
@@ -81,9 +97,10 @@ export const encodeWithoutPath = (saved: SavedConnection): Buffer =>
 export function freezeAndSave(
   fd: number,
   ends: Ends,
+  close: (fd: number) => void = vacateFd,
 ): { frozen: FrozenConnection; saved: SavedConnection } | Refusal {
   for (let tries = 1; ; tries++) {
-    const frozen = freeze(fd, { ends, close: endForAll });
+    const frozen = freeze(fd, { ends, close: (its) => endForAll(its, close) });
     if (frozen instanceof Refusal) return frozen;
     const saved = frozen.save();
     if (!(saved instanceof Refusal)) return { frozen, saved };
@@ -96,7 +113,7 @@ export function freezeAndSave(
  * Nobody has it any more, neither who has a copy of its fd: one that has given it back is told to close that, and may be stopped. In
  * repair mode nothing is sent.
  */
-function endForAll(fd: number): void {
+function endForAll(fd: number, close: (fd: number) => void): void {
   disconnect(fd);
-  vacateFd(fd);
+  close(fd);
 }

@@ -6,10 +6,10 @@ import { nameOf } from './orphans.ts';
 export class Regains {
   readonly #book: FlowBook;
   readonly #steering: Steering;
-  readonly #tell: (key: Buffer) => void;
+  readonly #tell: (key: Buffer, id: number) => void;
 
   /** `tell`: the client of a flow that nobody has any more. */
-  constructor(book: FlowBook, steering: Steering, tell: (key: Buffer) => void) {
+  constructor(book: FlowBook, steering: Steering, tell: (key: Buffer, id: number) => void) {
     this.#book = book;
     this.#steering = steering;
     this.#tell = tell;
@@ -33,7 +33,7 @@ export class Regains {
     const flow = this.#book.of(owner, id)!;
     try {
       // Should this head die before its copy lives, its successor finds it, and tells the client.
-      this.#steering.mark(flow.key);
+      this.#steering.mark(flow.key, id);
     } catch {
       return false;
     }
@@ -42,12 +42,12 @@ export class Regains {
   }
 
   /** It lives here. */
-  lives(key: Buffer): void {
-    this.#steering.forget(key);
+  lives(key: Buffer, id: number): void {
+    this.#steering.release(key, id);
   }
 
   /** Nobody has it. */
-  lost(key: Buffer): void {
-    this.#tell(key);
+  lost(key: Buffer, id: number): void {
+    this.#tell(key, id);
   }
 }

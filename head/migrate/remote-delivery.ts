@@ -6,48 +6,45 @@ import { BatonError } from '../../shared/errors.ts';
 import { levelOf } from '../../shared/log.ts';
 import { encodeSaved } from '../../shared/tcp-repair/index.ts';
 import { parseHostPort } from '../../shared/units.ts';
-import { asOfVersion } from '../../shared/wire/control.ts';
-import type { Link, LinkEnd, LinkHandlers } from '../../shared/wire/remote/link.ts';
+import type { LinkEnd, LinkHandlers, ServerLink } from '../../shared/wire/remote/link.ts';
 import {
-  ANNOUNCING_VERSION,
   checkFromRemote,
   type FromRemote,
-  REMOTE_VERSION,
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
-import type { Registrant, Registration } from '../registrant.ts';
+import type { Registration } from '../registrant.ts';
 import type { NextHop } from '../steer/index.ts';
-import type { Settlement } from '../worker-messages.ts';
+import type { NumberedHop, Settlement } from '../worker-messages.ts';
 import type { DoorEvents, DoorParts } from './door.ts';
-import { Announcements, Holdings } from './holdings.ts';
+import { Greeting } from './greeting.ts';
+import { type Member, registrantOf } from './member.ts';
 import { Migrations } from './migrations.ts';
 import { encodeWithoutPath, type Fate } from './moving.ts';
 import { Returns, settleDoubts } from './returns.ts';
+import { Talk } from './talk.ts';
 import { Whereabouts } from './whereabouts.ts';
+import type { LaneOwner } from './worker-lanes.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
 const HELLO_WITHIN_MS = 5000;
 const FATES: Readonly<Record<LinkEnd, Fate>> = { closed: 'dead', reset: 'reset', broken: 'alive' };
 
 /** One delivery, from its first word to its end. */
-export class RemoteDelivery implements LinkHandlers {
+export class RemoteDelivery implements LinkHandlers, LaneOwner {
   /** Tells this registration from others that had its slot; workers say it with each connection. */
   readonly registration: number;
   readonly #parts: DoorParts;
-  readonly #link: Link;
+  readonly #link: ServerLink;
   readonly #timer: NodeJS.Timeout;
   readonly #events: DoorEvents;
-  #hello: RemoteHello | undefined;
-  #holdings: Holdings | undefined;
+  readonly #greeting = new Greeting();
   #registration: Registration | undefined;
   #migrations: Migrations | undefined;
-  #returns: Returns | undefined;
-  /** Connections that it holds and that have not been said to be closed. */
-  #held = 0;
-  readonly #announcements: Announcements;
+  #talk: Talk | undefined;
   /** Of its host. */
   readonly whereabouts: Whereabouts;
+  #ways = 0;
   #fate: Fate = 'alive';
   #gone = false;
   #heardAt = performance.now();
@@ -55,20 +52,21 @@ export class RemoteDelivery implements LinkHandlers {
   /** Nothing can be given back before the head has begun. */
   #isActive = () => false;
   #hasTold = false;
-  /** It takes leave. */
-  #leaves = false;
 
-  constructor(link: Link, registration: number, parts: DoorParts, events: DoorEvents) {
+  constructor(link: ServerLink, registration: number, parts: DoorParts, events: DoorEvents) {
     this.#link = link;
     this.registration = registration;
     this.#parts = parts;
     this.#events = events;
-    this.#announcements = new Announcements(parts.migration.flows, parts.log);
     this.whereabouts = new Whereabouts(this.#host, (hop) => this.#moveTo(hop));
     this.#timer = setTimeout(
       () => this.#reject(new BatonError('PROTOCOL', { problem: 'no hello in time' })),
       HELLO_WITHIN_MS,
     );
+  }
+
+  get #hello(): RemoteHello | undefined {
+    return this.#greeting.hello;
   }
 
   get slot(): number | undefined {
@@ -90,6 +88,34 @@ export class RemoteDelivery implements LinkHandlers {
     return this.#hasArrived ? this.#hello!.name : undefined;
   }
 
+  get name(): string {
+    return this.#hello!.name;
+  }
+
+  get readsPath(): boolean {
+    return this.#hello!.resumes !== undefined;
+  }
+
+  get hop(): NumberedHop {
+    return { way: this.whereabouts.hop, number: this.#ways };
+  }
+
+  get fate(): Fate | undefined {
+    return this.#gone ? this.#fate : undefined;
+  }
+
+  letGo(reason: string): void {
+    this.#registration?.end(reason);
+  }
+
+  moved(): void {
+    this.#talk?.moved();
+  }
+
+  lost(): void {
+    this.#check(() => this.#talk?.lost());
+  }
+
   get moving(): number {
     return this.#migrations?.count ?? 0;
   }
@@ -101,7 +127,7 @@ export class RemoteDelivery implements LinkHandlers {
 
   /** Asks it to make a link to a successor as well: its name, or undefined where it does not know how or leaves. */
   sendToSuccessor(): string | undefined {
-    if (!this.#hasTold || this.#gone || this.#leaves || !this.#hello?.successors) return undefined;
+    if (!this.#hasTold || this.#gone || this.#talk?.leaves || !this.#hello?.successors) return undefined;
     return this.#send({ type: 'successor' }) ? this.#hello.name : undefined;
   }
 
@@ -110,10 +136,18 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   onMessage(value: unknown): void {
-    try {
+    this.#check(() => {
       const message = checkFromRemote(value);
-      if (this.#registration) this.#hear(message, this.#registration, this.#migrations!);
-      else this.#greet(message);
+      if (!this.#talk) return this.#greet(message);
+      this.#heardAt = performance.now();
+      this.#talk.hear(message);
+    });
+  }
+
+  /** Lets it go where what it says makes no sense. */
+  #check(hear: () => void): void {
+    try {
+      hear();
     } catch (error) {
       const { message } = error as Error;
       this.#parts.log.warn({ peer: this.#link.peer, delivery: this.#hello?.name }, message);
@@ -142,9 +176,12 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   #moveTo(hop: NextHop): void {
-    const { name } = this.#hello!;
-    this.#parts.log.info({ delivery: name, mac: hop.mac }, 'its host is reached in another way now');
-    this.#parts.migration.flows.move(name, hop);
+    const { lanes, log, migration } = this.#parts;
+    log.info({ delivery: this.name, mac: hop.mac }, 'its host is reached in another way now');
+    this.#ways++;
+    if (this.#registration) lanes.moveTo(this);
+    lanes.read();
+    migration.flows.move(this.name, hop);
   }
 
   #send(message: ToRemote): boolean {
@@ -152,43 +189,39 @@ export class RemoteDelivery implements LinkHandlers {
   }
 
   #greet(message: FromRemote): void {
-    if (!this.#hello) {
-      if (message.type !== 'hello') {
-        throw new BatonError('PROTOCOL', { problem: `${message.type} where hello was due` });
-      }
-      this.#hello = asOfVersion(message, REMOTE_VERSION);
-      this.#held = message.active;
-      this.#holdings = new Holdings(message.flows);
-    } else this.#holdings!.add(message);
-    if (!this.#holdings!.isComplete) return;
+    if (!this.#greeting.take(message)) return;
     clearTimeout(this.#timer);
-    void this.#register(this.#hello);
+    void this.#register(this.#hello!);
   }
 
   async #register(hello: RemoteHello): Promise<void> {
-    const { registry, migration, log, begun } = this.#parts;
+    const { registry, migration, lanes, log, begun } = this.#parts;
     try {
       await this.whereabouts.find();
       this.#hasArrived = true;
       this.#events.onArrival();
       const returns = await begun;
       this.#isActive = returns.isActive;
-      const registration = await registry.register(this.#registrant(hello));
+      const registration = await registry.register(registrantOf(hello, this.#member(hello)));
       // It has gone, or the head stops: there is nothing to say to it.
       if (!registration) return this.cutOff();
       this.#registration = registration;
-      const giver = {
-        name: hello.name,
-        slot: registration.slot,
-        say: (word: ToRemote) => void this.#send(word),
-      };
-      this.#returns = new Returns(returns, giver);
-      const { ids: all, keys: itsKeys, doubtful } = this.#holdings!;
-      this.#holdings = undefined;
+      const say = (word: ToRemote) => void this.#send(word);
+      this.#talk = new Talk({
+        door: this.#parts,
+        hello,
+        member: registration,
+        migrations: this.#migrations!,
+        returns: new Returns(returns, { name: hello.name, slot: registration.slot, say }),
+        hop: () => this.whereabouts.hop,
+      });
+      // What workers have moved to the one that had its name before.
+      lanes.read();
+      const { ids: all, keys: itsKeys, doubtful } = this.#greeting.takeHoldings();
       const { ids, keys, kept, moved } = settleDoubts(migration.steering, all, itsKeys, doubtful);
       migration.flows.claim(hello.name, ids, keys, this.whereabouts.hop);
-      for (const id of kept) this.#send({ type: 'kept', id });
-      for (const id of moved) this.#send({ type: 'moved', id });
+      for (const id of kept) say({ type: 'kept', id });
+      for (const id of moved) say({ type: 'moved', id });
       this.#hasTold = true;
       if (this.#gone) registration.end('it went away');
     } catch (error) {
@@ -197,102 +230,34 @@ export class RemoteDelivery implements LinkHandlers {
     }
   }
 
-  #registrant(hello: RemoteHello): Registrant {
+  #member(hello: RemoteHello): Member {
     const delivery = this;
     return {
-      introduction: hello,
-      transport: 'migrate',
-      process: 0,
-      active: hello.active,
-      beginsAnew: typeof hello.resumes === 'string' ? hello.resumes : undefined,
+      registration: this.registration,
       get isWaiting() {
         return !delivery.#gone;
       },
-      makeLanes: (workers) =>
-        Array.from({ length: workers }, () => ({
-          transport: 'migrate',
-          registration: this.registration,
-          takesState: hello.moves === 'state',
-        })),
-      welcome: () => {
+      get isActive() {
+        return delivery.#isActive();
+      },
+      send: (message) => this.#send(message),
+      begin: () => {
         this.#migrations = new Migrations(this.#parts.migration, {
           name: hello.name,
           link: this.#link,
-          encode: hello.resumes === undefined ? encodeWithoutPath : encodeSaved,
+          encode: this.readsPath ? encodeSaved : encodeWithoutPath,
           hop: () => this.whereabouts.hop,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });
-        const { moves } = hello;
-        return this.#send({
-          type: 'welcome',
-          version: hello.version,
-          ...this.#standby,
-          ...(moves && { moves: true }),
-        });
+        return hello.lanes && this.#parts.lanes.offer(this.#link, this);
       },
-      ping: () => void this.#send({ type: 'ping', ...this.#standby }),
-      move: hello.moves && ((on) => void this.#send({ type: 'move', on })),
-      drained: () => void this.#send({ type: 'drained' }),
-      dismiss: (reason, successor) => {
-        this.#finish();
-        this.#send({ type: 'dismissed', reason, ...(successor && { successor }) });
-        this.#link.end();
-      },
+      finish: () => this.#finish(),
+      end: () => this.#link.end(),
     };
-  }
-
-  get #standby(): { standby?: true } {
-    return this.#isActive() ? {} : { standby: true };
   }
 
   #settle(worker: number, fd: number, how: Settlement): void {
     this.#parts.tell(worker, { type: 'settled', slot: this.slot!, fd, how });
-  }
-
-  #hear(message: FromRemote, member: Registration, migrations: Migrations): void {
-    member.heard();
-    this.#heardAt = performance.now();
-    switch (message.type) {
-      case 'adopted':
-        if (migrations.onAdopted(message.id, message.micros)) this.#held++;
-        return;
-      case 'live':
-        return migrations.onLive(message.ids);
-      case 'refused':
-        // The credit first: the client, when it is told, may come again at once.
-        if (migrations.isCommitted(message.id)) this.#close(1, member);
-        if (message.reason === 'id-in-use') this.#parts.migration.ids.collided();
-        return migrations.onRefused(message.id, message.reason);
-      case 'holding':
-        return this.#announced(message, member);
-      case 'ended':
-        this.#parts.migration.flows.ended(message.gone, this.#hello!.name);
-        return this.#close(message.closed, member);
-      case 'pong':
-        return member.pong(message.direct, message.left);
-      case 'give':
-        return this.#returns!.give(message);
-      case 'draining':
-        this.#leaves = true;
-        return member.draining();
-      default:
-        throw new BatonError('PROTOCOL', { problem: `${message.type} after its welcome` });
-    }
-  }
-
-  #announced(message: FromRemote & { type: 'holding' }, member: Registration): void {
-    const { name, version } = this.#hello!;
-    if (version < ANNOUNCING_VERSION)
-      throw new BatonError('PROTOCOL', { problem: 'holding after its welcome, in a version without it' });
-    this.#held += message.ids.length;
-    member.elsewhere(message.ids.length);
-    this.#announcements.hear(name, message, this.whereabouts.hop);
-  }
-
-  #close(count: number, member: Registration): void {
-    if (count > this.#held) throw new BatonError('PROTOCOL', { problem: 'more closed than it had adopted' });
-    this.#held -= count;
-    member.ended(count);
   }
 
   #reject(error: Error): void {
@@ -307,8 +272,10 @@ export class RemoteDelivery implements LinkHandlers {
     this.#gone = true;
     this.whereabouts.close();
     clearTimeout(this.#timer);
-    this.#returns?.end();
+    this.#talk?.end();
     this.#migrations?.end(this.#fate);
+    this.#parts.lanes.ended(this);
+    this.#parts.lanes.read();
     if (this.#registration) this.#parts.migration.flows.left(this.#hello!.name, this.#host);
     this.#events.onEnd();
   }

@@ -130,11 +130,11 @@ export class Returns {
     const fd = copy.activate();
     if (fd instanceof Refusal) {
       measures.count('unknown', fd.reason);
-      regains.lost(key);
+      regains.lost(key, id);
       return weighing.forsake(ticket);
     }
     trace?.say(`m${id}`, 'restore', `c${socketCookie(fd)}`, ends);
-    regains.lives(key);
+    regains.lives(key, id);
     weighing.regained(ticket, fd);
   }
 

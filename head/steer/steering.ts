@@ -14,7 +14,7 @@
  */
 import { BatonError } from '../../shared/errors.ts';
 import * as bpf from '../../shared/sys/bpf.ts';
-import { accessMap, MAP_FULL, NO_SUCH_KEY } from '../../shared/sys/bpf-map.ts';
+import { accessMap } from '../../shared/sys/bpf-map.ts';
 import { errnoName, SystemError } from '../../shared/sys/libc.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { attachFilter, type Filter, findFilter, PREF, removeFilter } from './filter.ts';
@@ -22,10 +22,10 @@ import * as layout from './flow.ts';
 import { findInterface, type Interface } from './iproute.ts';
 import { defaultName, ensureBpffs, type Pins, pin, pinsOf, unpin } from './pins.ts';
 import { createFlows, loadProgram, PROGRAM } from './program.ts';
+import { FlowTable, tableSpec } from './table.ts';
 import type { Steering, SteeringOptions } from './types.ts';
 
 const DEFAULT_CAPACITY = 65_536;
-const DEFAULT_HOLD_MS = 10_000;
 
 /** Begins to steer on an interface, or takes over where a head that is gone left off. */
 export async function attachSteering(
@@ -147,19 +147,13 @@ interface Maps {
 }
 
 function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, adopted: boolean): Steering {
-  const flows = accessMap(flowsFd, layout.KEY_SIZE, layout.FLOW_SIZE);
+  const table = new FlowTable(tableSpec(flowsFd, device.name));
+  const { capacity } = table.spec;
   const unknown =
     unknownFd === undefined ? undefined : accessMap(unknownFd, layout.INDEX_SIZE, layout.UNKNOWN_SIZE);
-  const capacity = bpf.mapInfo(flowsFd).maxEntries;
   let card = device;
-  let attached = true;
   let open = true;
-
-  function update(): void {
-    const result = flows.update();
-    if (result === MAP_FULL) throw new BatonError('STEERING_FULL', { capacity });
-    if (result < 0) throw failed(device.name, result);
-  }
+  table.isAttached = true;
 
   const steering: Steering = {
     get interface() {
@@ -168,18 +162,19 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     capacity,
     path: pins.flows,
     adopted,
+    table: table.spec,
     get isAttached() {
-      return attached;
+      return table.isAttached;
     },
     distrust() {
-      attached = false;
+      table.isAttached = false;
     },
     async repair() {
       card = await findInterface(device.name);
       const filter = withName(await findFilter(card.name), pins);
       if (!open) return false;
       if (filter && filter.programName !== PROGRAM) {
-        attached = false;
+        table.isAttached = false;
         throw new BatonError('STEERING_FOREIGN', {
           interface: card.name,
           pref: PREF,
@@ -187,25 +182,12 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
         });
       }
       if (!filter) await attachFilter(card.name, pins.program);
-      attached = true;
+      table.isAttached = true;
       return filter === undefined;
     },
-    hold(key, forMs = DEFAULT_HOLD_MS) {
-      flows.key.set(key);
-      layout.writeHold(flows.value, process.hrtime.bigint() + BigInt(Math.round(forMs * 1e6)));
-      update();
-    },
-    mark(key) {
-      flows.key.set(key);
-      layout.writeMark(flows.value);
-      update();
-    },
-    forward(key, hop, { isOld = false, id = 0 } = {}) {
-      flows.key.set(key);
-      const lookUntil = isOld ? process.hrtime.bigint() + layout.HANDSHAKE_NANOS : 0n;
-      layout.writeForward(flows.value, hop, lookUntil, id);
-      update();
-    },
+    hold: (key, forMs, id) => table.hold(key, forMs, id),
+    mark: (key, id) => table.mark(key, id),
+    forward: (key, hop, of) => table.forward(key, hop, of),
     holdUnknown(packets) {
       if (!unknown) return;
       // What was counted meanwhile is lost by a few packets, at most.
@@ -217,17 +199,10 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     get unknownHeld() {
       return unknown && unknown.lookup() === 0 ? layout.readUnknownHeld(unknown.value) : 0;
     },
-    forget(key) {
-      flows.key.set(key);
-      const result = flows.remove();
-      if (result < 0 && result !== NO_SUCH_KEY) throw failed(device.name, result);
-      return result === 0;
-    },
-    find(key) {
-      flows.key.set(key);
-      return flows.lookup() < 0 ? undefined : layout.readFlow(flows.key, flows.value);
-    },
-    walk: (each) => flows.walk((key, value) => each(layout.readFlow(key, value), key)),
+    forget: (key) => table.forget(key),
+    release: (key, id) => table.release(key, id),
+    find: (key) => table.find(key),
+    walk: (each) => table.walk(each),
     list() {
       const found: layout.SteeredFlow[] = [];
       steering.walk((flow) => found.push(flow));
@@ -235,7 +210,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     },
     count() {
       let n = 0;
-      flows.walk(() => n++);
+      table.walk(() => n++);
       return n;
     },
     async detach() {
@@ -247,7 +222,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     close() {
       if (!open) return;
       open = false;
-      flows.free();
+      table.free();
       closeFd(flowsFd);
       unknown?.free();
       if (unknownFd !== undefined) closeFd(unknownFd);

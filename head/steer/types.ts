@@ -2,6 +2,7 @@
 import type { HostPort } from '../../shared/units.ts';
 import type { NextHop, SteeredFlow } from './flow.ts';
 import type { Interface } from './iproute.ts';
+import type { TableSpec } from './table.ts';
 
 export interface SteeringOptions {
   /** Flows at once, whose memory (about 200 bytes each) is taken at the start. An adopted table keeps its own. */
@@ -10,11 +11,13 @@ export interface SteeringOptions {
   readonly name?: string;
 }
 
-interface ForwardOptions {
+export interface ForwardOptions {
   /** For a while the program looks whether the head has a newer connection with these ends, whose SYN it may have missed. */
   readonly isOld?: boolean;
   /** The number of its migration: it is kept in the table, for the next head. */
   readonly id?: number;
+  /** Only where the entry is not of a later one: none, or one with a number that is not above `id`, or is this one. */
+  readonly instead?: number;
 }
 
 /** What would be answered by a reset is dropped, for a while, so that TCP sends it again. */
@@ -28,6 +31,8 @@ export interface Unknown {
 export interface Steering {
   readonly interface: Interface;
   readonly capacity: number;
+  /** For other threads, which write the same table. */
+  readonly table: TableSpec;
   /** The pinned table of flows. */
   readonly path: string;
   /** A table with its flows was found at work. */
@@ -42,17 +47,22 @@ export interface Steering {
    * Drops the flow's packets, which TCP sends again, for at most `forMs`: past that they reach the head's stack, so that
    * the client of a head that died meanwhile gets a reset. Throws STEERING_FULL.
    */
-  hold(key: Uint8Array, forMs?: number): void;
+  hold(key: Uint8Array, forMs?: number, id?: number): void;
   /** Leaves the flow's packets alone: the entry tells the next head that this one was at it. Throws STEERING_FULL. */
-  mark(key: Uint8Array): void;
-  /** Sends the flow's packets to another host. Throws STEERING_FULL, which a held flow never meets. */
-  forward(key: Uint8Array, hop: NextHop, of?: ForwardOptions): void;
+  mark(key: Uint8Array, id?: number): void;
+  /**
+   * Sends the flow's packets to another host; false where a later connection has the entry (`instead`). Throws STEERING_FULL,
+   * which a held flow never meets.
+   */
+  forward(key: Uint8Array, hop: NextHop, of?: ForwardOptions): boolean;
   /** Packets of connections that neither the table nor the head's kernel knows. */
   holdUnknown(packets: Unknown): void;
   /** How many of those were dropped. */
   readonly unknownHeld: number;
   /** The flow's packets are the head's again. False when it was not in the table. */
   forget(key: Uint8Array): boolean;
+  /** As `forget`, unless the entry is another migration's: then it is left, and the answer is false. */
+  release(key: Uint8Array, id: number): boolean;
   /** What the table has under a key. */
   find(key: Uint8Array): SteeredFlow | undefined;
   /** Calls `each` for every flow; its key may be read only while it runs. */

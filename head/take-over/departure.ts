@@ -68,9 +68,10 @@ export class Departure implements Predecessor {
 
   thaw(): void {
     const { workers, doors } = this.#parts;
+    // Before workers look whether they may move what has waited.
+    doors.remote?.thaw();
     workers()?.tellAll({ type: 'thaw' });
     doors.deliveries.open();
-    doors.remote?.thaw();
   }
 
   /** Deliveries go to the other head, and what they had not taken is to follow. */

@@ -166,11 +166,16 @@ export class Connections {
   close(fd: number): void {
     // A delivery that returned it may have kept a copy, which keeps the open file, and with it the watch.
     if (this.attempts[fd]! > 0) this.unwatch(fd);
+    this.forget(fd);
+    this.#calls.close(fd);
+  }
+
+  /** Its fd is closed already, and was watched by nobody. */
+  forget(fd: number): void {
     this.#state[fd] = FREE;
     steps?.close(fd);
     this.#watched[fd] = 0;
     this.#generation[fd]!++;
     this.#row.add('open', -1);
-    this.#calls.close(fd);
   }
 }

@@ -195,13 +195,14 @@ export class WorkerDesk implements Desk {
 
   // --- what deliveries say of untaken ones ---
 
-  /** A delivery has said *taken*: from here on the connection is its own. */
-  taken(slot: number, fd: number): void {
+  /** A delivery has said *taken*: from here on the connection is its own. `isClosed`: the fd stands for nothing any more. */
+  taken(slot: number, fd: number, isClosed = false): void {
     this.#counters.addFor(slot, 'taken');
     this.#countOutcome(fd, 'taken');
     if (this.#router.taken(slot)) this.#postponed.hurry();
     this.#counters.addLatency((this.#clock.now - this.#connections.acceptedAt[fd]!) * 1000);
-    this.#connections.close(fd);
+    if (isClosed) this.#connections.forget(fd);
+    else this.#connections.close(fd);
   }
 
   /** An untaken connection is the head's again. */

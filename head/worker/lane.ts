@@ -26,6 +26,10 @@ export interface Lane {
    * what was wrong with it.
    */
   read(): number;
+  /** Does what is due; the milliseconds until more is. */
+  tick?(now: number): number;
+  /** Whoever has taken connections from it has said that it has them; undefined: taking them is saying so. */
+  readonly isConfirmed?: boolean;
   /** Somebody else has settled a connection; false where that can not be, or when it is not on this lane any more. */
   settle(fd: number): boolean;
   /** The worker stops: ends the lane unless somebody else has its connections in hand. As `close`. */

@@ -3,9 +3,10 @@
  * have something to say, and watched for deliveries that leave connections untaken.
  */
 import { type Epoll, READABLE } from '../../shared/sys/epoll.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
 import { ENDED } from '../../shared/wire/lane.ts';
 import { type Scoreboard, SLOTS, type WorkerCounters } from '../scoreboard.ts';
-import type { FromWorker, LaneSpec, ToWorker, Tuning } from '../worker-messages.ts';
+import type { FromWorker, LaneSpec, OwnLane, Settlement, ToWorker, Tuning } from '../worker-messages.ts';
 import type { Clock } from './clock.ts';
 import { type Connections, makeTag, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
@@ -69,7 +70,13 @@ export class Lanes {
   #makeLane(slot: number, spec: LaneSpec): Lane {
     if (spec.transport === 'migrate') {
       this.#waysBack.joinFar(slot, spec.takesState);
-      return new RemoteLane(slot, spec.registration, this.#parts.tell);
+      const { epoll, tell } = this.#parts;
+      return new RemoteLane(slot, spec.registration, {
+        epoll,
+        tell,
+        settled: (fd, how) => this.#settle(slot, fd, how, true),
+        broken: (lane, problem) => this.#report(lane, { type: 'broken', slot, problem }),
+      });
     }
     if (spec.back) this.#waysBack.join(slot, spec.back);
     const lane = new FdLane(slot, spec.ends.head, spec.ends.delivery, {
@@ -90,16 +97,33 @@ export class Lanes {
 
   /** What became of a connection on a remote lane. */
   settled({ slot, fd, how }: ToWorker & { type: 'settled' }): void {
+    this.#settle(slot, fd, how, false);
+  }
+
+  /** `isOwn`: this thread has moved it, and has closed one that was taken. */
+  #settle(slot: number, fd: number, how: Settlement, isOwn: boolean): void {
     const lane = this.#router.lanes[slot];
     if (!lane?.settle(fd)) return this.#parts.counters.add('late_messages');
     if (how === 'taken') steps?.moved(fd);
     else steps?.kept(fd, slot);
     if (how !== 'returned') this.#waysBack.settled(fd);
-    if (how === 'taken') this.#desk.taken(slot, fd);
+    if (how === 'taken') this.#desk.taken(slot, fd, isOwn);
     else if (how === 'gone') {
       this.#desk.takeBack(slot);
       this.#desk.abandon(fd, 'client_gone');
     } else this.#handAgain(slot, fd);
+  }
+
+  /** A delivery of another host has opened a lane for this worker. */
+  own(slot: number, lane: OwnLane): void {
+    const remote = this.#router.lanes[slot];
+    if (remote instanceof RemoteLane) remote.own(lane);
+    else closeFd(lane.fd);
+  }
+
+  moveTo(message: ToWorker & { type: 'hop' }): void {
+    const remote = this.#router.lanes[message.slot];
+    if (remote instanceof RemoteLane) remote.moveTo(message);
   }
 
   leave(slot: number, isElsewhere: boolean): void {
@@ -158,6 +182,7 @@ export class Lanes {
 
   /** The main thread will answer with `leave`; until then nothing of the lane is to be looked at. */
   #report(lane: Lane, message: FromWorker): void {
+    if (this.#reported.has(lane.slot)) return;
     this.#reported.add(lane.slot);
     if (lane.watchedFd >= 0) this.#parts.epoll.remove(lane.watchedFd);
     this.#waysBack.ignore(lane.slot);
@@ -200,7 +225,8 @@ export class Lanes {
       if (lane.untaken > 0 && lane.isWatched && !this.#reported.has(lane.slot)) {
         next = Math.min(next, this.#watchStall(lane, now));
       }
-      if (lane.untaken === 0 && this.#quiescing.delete(lane.slot))
+      if (lane.tick && !this.#reported.has(lane.slot)) next = Math.min(next, lane.tick(now));
+      if (lane.untaken === 0 && lane.isConfirmed !== false && this.#quiescing.delete(lane.slot))
         this.#parts.tell({ type: 'quiet', slot: lane.slot });
     }
     return next;
@@ -219,6 +245,11 @@ export class Lanes {
     this.#reportAt[slot] = now + stallTimeoutMs / 4;
     this.#parts.tell({ type: 'stalled', slot });
     return stallTimeoutMs / 4;
+  }
+
+  /** Deliveries of other hosts have said that they have what was moved to them. */
+  get areConfirmed(): boolean {
+    return this.#router.open.every(({ isConfirmed }) => isConfirmed !== false);
   }
 
   /** Tells how many are untaken, as it is after a wake-up. */

@@ -273,7 +273,8 @@ export class WorkerLoop {
 
   #isDone(): boolean {
     return (
-      !isListening(this.#listeners) && (this.#clock.now >= this.#stopBy || this.#counters.get('open') === 0)
+      !isListening(this.#listeners) &&
+      (this.#clock.now >= this.#stopBy || (this.#counters.get('open') === 0 && this.#lanes.areConfirmed))
     );
   }
 

@@ -1,32 +1,46 @@
 /**
- * The worker's end of the way to a delivery on another host. Connections are given to the main thread, which moves them
- * (see migrate/migrations.ts) and says of each what became of it; meanwhile the worker leaves their fds alone.
+ * The worker's end of the way to a delivery on another host. Where the delivery has opened a lane for this worker, the worker
+ * moves connections itself (own-moves.ts). Until then, and for deliveries that open none, they are given to the main thread,
+ * which moves them (see migrate/migrations.ts) and says of each what became of it; meanwhile the worker leaves their fds alone.
  */
 
-import type { FromWorker } from '../worker-messages.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
+import type { FromWorker, OwnLane, Settlement, ToWorker } from '../worker-messages.ts';
 import type { Lane } from './lane.ts';
+import { OwnMoves, type OwnMovesParts } from './own-moves.ts';
 import { steps } from './steps.ts';
+
+export interface RemoteLaneParts extends Pick<OwnMovesParts, 'epoll'> {
+  readonly tell: (message: FromWorker) => void;
+  /** What became of one that this worker has moved itself; the fd of one that was `taken` is closed. */
+  readonly settled: (fd: number, how: Settlement) => void;
+  /** What came over the lane makes no sense. */
+  readonly broken: (lane: RemoteLane, problem: string) => void;
+}
 
 export class RemoteLane implements Lane {
   readonly slot: number;
-  /** The main thread keeps the deadlines. */
+  /** Who moves them keeps the deadlines. */
   readonly isWatched = false;
-  /** What it is given goes to the main thread, where it waits for its turn: the delivery's credits are the limit. */
+  /** What it is given waits for its turn: the delivery's credits are the limit. */
   readonly isFull = false;
   readonly isBusy = false;
+  /** Its own lane is watched by the one who reads it. */
   readonly watchedFd = -1;
   readonly #registration: number;
-  readonly #tell: (message: FromWorker) => void;
-  /** In the order in which they came. */
-  readonly #untaken = new Set<number>();
+  readonly #parts: RemoteLaneParts;
+  /** In the order in which they came; true: this worker moves it. */
+  readonly #untaken = new Map<number, boolean>();
   #pushed: number[] = [];
   /** Of these. */
   #states: Map<number, Uint8Array> | undefined;
+  #own: OwnMoves | undefined;
+  #isClosing = false;
 
-  constructor(slot: number, registration: number, tell: (message: FromWorker) => void) {
+  constructor(slot: number, registration: number, parts: RemoteLaneParts) {
     this.slot = slot;
     this.#registration = registration;
-    this.#tell = tell;
+    this.#parts = parts;
   }
 
   get untaken(): number {
@@ -34,12 +48,16 @@ export class RemoteLane implements Lane {
   }
 
   get oldestUntaken(): number {
-    for (const fd of this.#untaken) return fd;
+    for (const fd of this.#untaken.keys()) return fd;
     return -1;
   }
 
   get isBlocked(): boolean {
     return this.#pushed.length > 0;
+  }
+
+  get isConfirmed(): boolean {
+    return this.#own?.isConfirmed ?? true;
   }
 
   push(fd: number, state?: Uint8Array): void {
@@ -48,7 +66,7 @@ export class RemoteLane implements Lane {
       this.#states ??= new Map();
       this.#states.set(fd, state);
     }
-    this.#untaken.add(fd);
+    this.#untaken.set(fd, false);
     this.#pushed.push(fd);
   }
 
@@ -57,29 +75,96 @@ export class RemoteLane implements Lane {
     this.#pushed = [];
     const states = this.#states;
     this.#states = undefined;
-    const { slot } = this;
-    this.#tell({ type: 'migrate', slot, registration: this.#registration, fds, ...(states && { states }) });
+    if (!this.#own) {
+      const { slot } = this;
+      const registration = this.#registration;
+      this.#parts.tell({ type: 'migrate', slot, registration, fds, ...(states && { states }) });
+      return;
+    }
+    for (const fd of fds) this.#untaken.set(fd, true);
+    this.#try((own) => {
+      own.begin(fds, states);
+      own.flush();
+    });
   }
 
   gather(): void {
     this.flush();
   }
 
+  /** The delivery has opened a lane for this worker: from here on it moves connections itself. */
+  own(lane: OwnLane): void {
+    if (this.#own || lane.registration !== this.#registration) return closeFd(lane.fd);
+    const { epoll, tell } = this.#parts;
+    const { slot } = this;
+    this.#own = new OwnMoves(
+      { slot, registration: this.#registration, epoll, tell, settle: (fd, how) => this.#settleOwn(fd, how) },
+      lane,
+    );
+  }
+
+  moveTo({ registration, hop }: ToWorker & { type: 'hop' }): void {
+    if (registration === this.#registration) this.#own?.setHop(hop.way, hop.number);
+  }
+
+  #settleOwn(fd: number, how: Settlement): void {
+    // Whoever closes the lane sees to what is left on it.
+    if (!this.#isClosing) this.#parts.settled(fd, how);
+  }
+
+  /** What it does may show that the lane has broken. */
+  #try(what: (own: OwnMoves) => void): void {
+    if (!this.#own) return;
+    try {
+      what(this.#own);
+    } catch (error) {
+      this.#parts.broken(this, (error as Error).message);
+    }
+  }
+
   read(): number {
+    this.#try((own) => {
+      own.read();
+      if (own.hasEnded) this.#lose(own);
+    });
     return 0;
+  }
+
+  /** Its link ends as well, or the main thread lets the delivery go. What had not moved goes to others, or over the link. */
+  #lose(own: OwnMoves): void {
+    this.#own = undefined;
+    own.close();
+    for (const [fd, isOwn] of [...this.#untaken]) if (isOwn) this.#parts.settled(fd, 'returned');
+    this.#parts.tell({ type: 'lane-ended', slot: this.slot, registration: this.#registration });
+  }
+
+  tick(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    this.#try((own) => {
+      next = own.tick(now);
+    });
+    return next;
   }
 
   settle(fd: number): boolean {
     return this.#untaken.delete(fd);
   }
 
+  #closeOwn(): void {
+    this.#isClosing = true;
+    this.#own?.close();
+    this.#own = undefined;
+  }
+
   /**
-   * The main thread has settled all that it had begun, and begins nothing more of this registration: what is left here
-   * it has not touched.
+   * Whoever moves has settled all that was begun, and begins nothing more of this registration: what is left here
+   * nobody has touched.
    */
   close(onUntaken: (fd: number) => void): void {
     this.#pushed = [];
-    const left = [...this.#untaken];
+    this.#states = undefined;
+    this.#closeOwn();
+    const left = [...this.#untaken.keys()];
     this.#untaken.clear();
     for (const fd of left) {
       steps?.kept(fd, this.slot);
@@ -87,6 +172,14 @@ export class RemoteLane implements Lane {
     }
   }
 
-  /** What is on it is in the main thread's hands, and stays there. */
-  stop(): void {}
+  /** What is in the main thread's hands stays there. */
+  stop(onUntaken: (fd: number) => void): void {
+    this.#closeOwn();
+    for (const [fd, isOwn] of this.#untaken) {
+      if (!isOwn) continue;
+      this.#untaken.delete(fd);
+      steps?.kept(fd, this.slot);
+      onUntaken(fd);
+    }
+  }
 }

@@ -43,6 +43,10 @@ export class Orders {
         return lanes.farReturns.regained(message);
       case 'forsaken':
         return lanes.farReturns.forsaken(message.ticket);
+      case 'own-lane':
+        return lanes.own(message.slot, message.lane);
+      case 'hop':
+        return lanes.moveTo(message);
       case 'quiesce':
         return lanes.quiesce(message.slot);
       case 'tls-names':

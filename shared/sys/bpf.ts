@@ -26,6 +26,7 @@ const LINK_CREATE = 28;
 const MAP_TYPE_HASH = 1;
 const MAP_TYPE_ARRAY = 2;
 const MAP_TYPE_LRU_HASH = 9;
+const PROG_TYPE_SOCKET_FILTER = 1;
 const PROG_TYPE_SCHED_CLS = 3;
 const PROG_TYPE_SOCK_OPS = 13;
 const ATTACH_CGROUP_SOCK_OPS = 3;
@@ -103,11 +104,15 @@ export const loadClassifier = (name: string, code: Buffer): number =>
 export const loadSockOps = (name: string, code: Buffer): number =>
   loadProgram(PROG_TYPE_SOCK_OPS, name, code);
 
+/** A filter of sockets (SO_ATTACH_BPF, socket(7)). */
+export const loadSocketFilter = (name: string, code: Buffer): number =>
+  loadProgram(PROG_TYPE_SOCKET_FILTER, name, code);
+
 /** Has the kernel check and load a program. What its verifier objects to is the end of the error's message. */
 function loadProgram(type: number, name: string, code: Buffer): number {
   const program = allocate(code.length);
   const log = allocate(LOG_SIZE);
-  const load = (): number => {
+  const tryToLoad = (): number => {
     const attr = begin();
     writeText('GPL', DATA, 8);
     attr.setUint32(0, type, true);
@@ -122,7 +127,7 @@ function loadProgram(type: number, name: string, code: Buffer): number {
   };
   try {
     program.bytes.set(code);
-    return loadPatiently(load);
+    return loadPatiently(tryToLoad);
   } catch (error) {
     const said = log.bytes.toString('latin1', 0, log.bytes.indexOf(0)).trim();
     if (said !== '') (error as Error).message += `: ${said.split('\n').slice(-3).join('; ')}`;

@@ -6,14 +6,17 @@
  * idle time is reported once, with a reason, and the connection is gone.
  */
 import { createHash } from 'node:crypto';
-import type { AddressInfo, Socket } from 'node:net';
-import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer, type TLSSocket } from 'node:tls';
 import { BatonError } from '../../errors.ts';
 import { listenerOf } from '../../sys/listener-of.ts';
 import { listenError, needListenerAt } from '../../sys/reuseport.ts';
 import { closeFd, duplicateFd } from '../../sys/sockets.ts';
 import { formatHostPort, type HostPort } from '../../units.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
+import { FrontDoor, type LaneOffer } from './front-door.ts';
+import type { LaneSocket } from './lane-socket.ts';
+import { openLane } from './open-lane.ts';
 
 /** Names the protocol, not a person: whoever has the secret is let in. */
 const IDENTITY = 'baton';
@@ -21,9 +24,9 @@ const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ciphers: 'TLS_AES_12
 const HANDSHAKE_WITHIN_MS = 5000;
 /** Unsent bytes above which a peer that does not read is dropped. */
 const UNSENT_MAX = 64 << 20;
-/** Links, and above them so many that have not shown that they have the secret: the oldest of those makes room. */
-const LINKS_MAX = 256;
-const STRANGERS_MAX = 64;
+/** What both sides of a link can derive, and nobody else (RFC 8446 section 7.5): the keys of its lanes come from it. */
+const LANES_LABEL = 'EXPORTER-baton-lanes';
+const LANES_SECRET_SIZE = 32;
 
 export interface Link {
   /** HOST:PORT of the other side. */
@@ -36,6 +39,16 @@ export interface Link {
   end(): void;
   /** Closes at once. Calls no handler any more. */
   close(): void;
+}
+
+/** At the head: the delivery may open lanes, as long as the link lasts. Once. */
+export interface ServerLink extends Link {
+  offerLanes(offer: LaneOffer): void;
+}
+
+/** At the delivery, where the head has offered them. Rejects as openLane does. */
+export interface ClientLink extends Link {
+  openLane(index: number): Promise<LaneSocket>;
 }
 
 export interface LinkHandlers {
@@ -64,6 +77,9 @@ export interface LinkOptions {
 /** A key of the length that the cipher's hash has, from a secret of any length (RFC 9257 asks for a key of its own use). */
 const keyOf = (secret: Buffer): Buffer =>
   createHash('sha256').update('baton link v1\0').update(secret).digest();
+
+const lanesSecret = (socket: TLSSocket): Buffer =>
+  socket.exportKeyingMaterial(LANES_SECRET_SIZE, LANES_LABEL, Buffer.alloc(0));
 
 function openLink(socket: TLSSocket, idleMs: number, handlers: LinkHandlers): Link {
   const reader = new FrameReader();
@@ -138,7 +154,7 @@ export interface LinkServer {
 
 export interface LinkServerHandlers {
   /** The handlers of a new link. */
-  onLink(link: Link): LinkHandlers;
+  onLink(link: ServerLink): LinkHandlers;
   /** Somebody who could not prove to have the secret, or spoke no TLS. */
   onRefused(peer: string, reason: string): void;
 }
@@ -155,26 +171,30 @@ export async function listenForLinks(
   inherited?: number,
 ): Promise<LinkServer> {
   const psk = keyOf(secret);
-  const server = createServer({
+  const tls = createServer({
     ...TLS,
     handshakeTimeout: HANDSHAKE_WITHIN_MS,
     pskCallback: (_socket, identity) => (identity === IDENTITY ? psk : null),
   });
-  server.maxConnections = LINKS_MAX + STRANGERS_MAX;
-  limitStrangers(server);
-  server.on('tlsClientError', (error, socket) => {
+  const door = new FrontDoor({ tls, withinMs: HANDSHAKE_WITHIN_MS, onRefused: handlers.onRefused });
+  const { server } = door;
+  tls.on('tlsClientError', (error, socket) => {
     const peer = formatHostPort({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
     handlers.onRefused(peer, explain(error));
     socket.destroy();
   });
-  server.on('secureConnection', (socket) => {
+  tls.on('secureConnection', (socket) => {
     // The handlers need the link, and the link the handlers: what comes before both are there does not exist yet.
     const late: { handlers?: LinkHandlers } = {};
     const link = openLink(socket, idleMs, {
       onMessage: (message) => late.handlers?.onMessage(message),
       onEnd: (reason, how) => late.handlers?.onEnd(reason, how),
     });
-    late.handlers = handlers.onLink(link);
+    const offerLanes = (offer: LaneOffer): void => {
+      const end = door.offer(lanesSecret(socket), offer);
+      socket.once('close', end);
+    };
+    late.handlers = handlers.onLink({ ...link, offerLanes });
   });
   if (inherited !== undefined) await needListenerAt(inherited, address);
   await new Promise<void>((resolve, reject) => {
@@ -207,37 +227,12 @@ export async function listenForLinks(
   };
 }
 
-/**
- * Anybody can connect and say nothing. Who has the secret has shown it after two round trips, and needs a place no longer
- * than that: a place is taken from the one that has had it longest, and refused to nobody.
- */
-function limitStrangers(server: Server): void {
-  const strangers = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    strangers.add(socket);
-    socket.once('close', () => strangers.delete(socket));
-    if (strangers.size <= STRANGERS_MAX) return;
-    const [oldest] = strangers;
-    strangers.delete(oldest!);
-    oldest!.destroy();
-  });
-  server.on('secureConnection', (socket: TLSSocket) => {
-    // It is made for a socket that was told of before; nothing but its ends says which.
-    for (const stranger of strangers) {
-      if (stranger.remotePort !== socket.remotePort || stranger.remoteAddress !== socket.remoteAddress)
-        continue;
-      strangers.delete(stranger);
-      return;
-    }
-  });
-}
-
 /** Connects to a head. Throws LINK_FAILED, and LINK_REFUSED for a wrong secret. */
 export function connectLink(
   address: HostPort,
   { secret, idleMs, unref }: LinkOptions,
   handlers: LinkHandlers,
-): Promise<Link> {
+): Promise<ClientLink> {
   const psk = keyOf(secret);
   return new Promise((resolve, reject) => {
     const socket = connect({
@@ -261,7 +256,9 @@ export function connectLink(
     socket.once('secureConnect', () => {
       socket.off('error', fail);
       socket.off('close', cut);
-      resolve(openLink(socket, idleMs, handlers));
+      const link = openLink(socket, idleMs, handlers);
+      const secret = lanesSecret(socket);
+      resolve({ ...link, openLane: (index) => openLane(address, secret, index) });
     });
   });
 }

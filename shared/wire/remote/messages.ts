@@ -6,7 +6,7 @@ import { BatonError } from '../../errors.ts';
 import * as z from '../../schema.ts';
 import { SAVED_MAX } from '../../tcp-repair/index.ts';
 import { refusalReasons } from '../../tcp-repair/refusal.ts';
-import { introduction, moves } from '../control.ts';
+import { introduction, LANES_MAX, moves } from '../control.ts';
 import { STATE_MAX } from '../way-back.ts';
 import { FLOW_KEY_SIZE } from './flow-key.ts';
 
@@ -52,8 +52,10 @@ const fromDelivery = z.discriminatedUnion('type', [
       )
       .optional(),
     /** It heeds `successor`. A head that does not know the key does not say it. */
-    successors: z.custom<true>((value) => value === true, 'expected true').optional(),
+    successors: yes,
     moves,
+    /** It can open lanes. Who does not know the key offers none. */
+    lanes: yes,
   }),
   /**
    * Flows that it needs steered to it: ids, and as many keys one after the other. Before its welcome those that it had
@@ -89,7 +91,16 @@ const fromDelivery = z.discriminatedUnion('type', [
 ]);
 
 const fromHead = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('welcome'), version: z.int(), moves: yes, standby: yes }),
+  /** `lanes`: so many may be opened, one for each of the head's workers. */
+  z.object({
+    type: z.literal('welcome'),
+    version: z.int(),
+    moves: yes,
+    standby: yes,
+    lanes: z.int().min(1).max(LANES_MAX).optional(),
+  }),
+  /** The first word on a lane: connections may come over it. */
+  z.object({ type: z.literal('open') }),
   /** Not registered; the head ends the link. */
   z.object({ type: z.literal('rejected'), code: z.string().max(64), reason: z.string().max(1024) }),
   /** Here is a connection, frozen there. Without a `commit` within `withinMs` it is taken back. */

@@ -89,7 +89,7 @@ labTest('a delivery that cannot be heard keeps its flows while its host answers'
   steering.forward(client.key, hop);
   const flows = new Flows(steering, CLAIM_WITHIN_MS).begin();
   t.teardown(async () => flows.close());
-  flows.beginToMove(client.key, 1);
+  flows.beginToMove(client.key);
   flows.add(1, client.key, 'd1');
   flows.left('d1', '10.77.0.11');
   // There is no such connection at d1: its kernel tells the client, which the head has made to send something.
@@ -146,15 +146,22 @@ labTest('what is left of an old connection takes nothing from a new one with the
   const flows = new Flows(steering, CLAIM_WITHIN_MS).begin();
   t.teardown(async () => flows.close());
   // Its client has reset the first while that was on its way, and the second has moved.
-  flows.beginToMove(key, 1);
-  flows.beginToMove(key, 2);
-  steering.forward(key, hop);
+  flows.beginToMove(key);
+  steering.mark(key, 1);
+  flows.beginToMove(key);
+  steering.mark(key, 2);
+  flows.stopMoving(key, 1);
+  t.is(steering.find(key)?.action, 'mark');
+  steering.forward(key, hop, { id: 2 });
   flows.add(2, key, 'd1');
   flows.stopMoving(key, 1);
   t.true(isSteered());
   // The second is over, and the third has moved before the word came that nobody had the second.
-  flows.beginToMove(key, 3);
-  steering.forward(key, hop);
+  flows.beginToMove(key);
+  steering.forward(key, hop, { id: 3 });
+  // Another thread has moved the third, and this one hears of the second only now.
+  flows.add(3, key, 'd1');
+  flows.add(2, key, 'd1');
   flows.add(3, key, 'd1');
   flows.resetAway(2, 'd1', { key, saved: undefined as never });
   t.true(isSteered());

@@ -61,6 +61,12 @@ test('a successor goes on above the last number of its predecessor, however far 
   t.is(predecessor.last, last);
   predecessor.rest(true);
   t.true(predecessor.isAtRest);
+  // Of another thread as well, and for all.
+  const worker = Ids.shared(predecessor.memory);
+  t.true(worker.isAtRest);
+  t.is(worker.next(), 0);
+  t.is(predecessor.next(), 0);
+  t.is(worker.last, last);
   const successor = new Ids(() => NOON, 9);
   t.true(successor.next() < last);
   successor.follow(last);

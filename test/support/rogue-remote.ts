@@ -3,12 +3,12 @@ import { readdirSync } from 'node:fs';
 import { peerEndpoint } from '../../shared/sys/endpoints.ts';
 import { resetConnection } from '../../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../../shared/units.ts';
-import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
+import { type ClientLink, connectLink } from '../../shared/wire/remote/link.ts';
 import { checkToRemote, type FromRemote, type ToRemote } from '../../shared/wire/remote/messages.ts';
 import { until } from './until.ts';
 
 export interface RogueRemote {
-  readonly link: Link;
+  readonly link: ClientLink;
   /** Anything at all. */
   say(message: FromRemote | object): void;
   /** The next message; pings are answered without being asked, unless it plays dead. */

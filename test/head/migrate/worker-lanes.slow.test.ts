@@ -1,0 +1,199 @@
+/** Workers that move connections over lanes of their own: while the head is taken over, and what deliveries have given back. */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { WebSocket } from 'ws';
+import { drainByMoving, getStatus, upgradeHead } from '../../../infra/admin-client.ts';
+import { closeFd } from '../../../shared/sys/sockets.ts';
+import { decodeSaved } from '../../../shared/tcp-repair/index.ts';
+import { parseHostPort } from '../../../shared/units.ts';
+import { checkToRemote, type ToRemote } from '../../../shared/wire/remote/messages.ts';
+import { keepAlive, keepAliveMany } from '../../support/keep-alive.ts';
+import { failed, type Visit, visit, visitSteadily } from '../../support/load.ts';
+import { asRoot } from '../../support/netns.ts';
+import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
+import { startRogueRemote } from '../../support/rogue-remote.ts';
+import { until } from '../../support/until.ts';
+
+const labTest = asRoot([], test.serial);
+const WORKERS = 2;
+const all = ['d1', 'd2', 'l1'];
+
+let lab: LabForTests;
+let admin: string;
+let successor: number | undefined;
+labTest('a lab of two delivery hosts and a delivery at the head', async (t) => {
+  lab = await startTestLab({ local: 1, headArguments: ['--workers', `${WORKERS}`] });
+  admin = join(lab.network.directory, 'head.admin.sock');
+  t.is(lab.deliveries.length, 3);
+});
+
+test.after.always('the last head ends', () => {
+  if (successor !== undefined) process.kill(successor, 'SIGKILL');
+});
+
+/** Nobody but these is given anything. */
+async function only(...names: string[]): Promise<void> {
+  for (const { name } of (await lab.head.status()).deliveries)
+    await lab.head.drain(name, !names.includes(name));
+}
+
+const untilEmpty = (name: string): Promise<unknown> =>
+  lab.untilStatus(`${name} has none`, ({ deliveries }) =>
+    deliveries.some((one) => one.name === name && one.inUse === 0),
+  );
+
+/** Connections of the head's host that are established at its `--control`: links, and lanes. */
+function atControl(): number {
+  const port = parseHostPort(lab.control)!.port.toString(16).toUpperCase().padStart(4, '0');
+  const lines = readFileSync(`/proc/${successor ?? lab.head.pid}/net/tcp`, 'latin1').split('\n');
+  return lines.filter((line) => line.match(/^ *\d+: \w+:(\w+) \w+:\w+ 01 /)?.[1] === port).length;
+}
+
+/** Each of the lab's two deliveries of other hosts has one link, and a lane for each worker; and no other head has any. */
+const untilLanes = (): Promise<number> =>
+  until('a link and its lanes of each', atControl, (count) => count === 2 * (1 + WORKERS));
+
+async function openWebSocket(): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://${lab.head.listen}/`, { perMessageDeflate: false });
+  await once(socket, 'open');
+  return socket;
+}
+
+async function echoed(socket: WebSocket, text: string): Promise<string> {
+  const answer = once(socket, 'message');
+  socket.send(text);
+  return String((await answer)[0]);
+}
+
+async function upgrade(): Promise<void> {
+  ({ pid: successor } = await upgradeHead(admin));
+  await until(
+    'all are back',
+    () => getStatus(admin).catch(() => undefined),
+    (status) =>
+      status?.pid === successor &&
+      status?.deliveries.filter(({ state }) => state === 'up' || state === 'draining').length === 3,
+  );
+}
+
+labTest('no visit fails while workers move them, and crowds of them, through four upgrades', async (t) => {
+  t.timeout(180_000);
+  await only('d1', 'd2');
+  let over = false;
+  const steady = (async () => {
+    const visits: Visit[] = [];
+    while (!over)
+      visits.push(
+        ...(await visitSteadily(lab.head.listen, '/whoami', { count: 20, perSecond: 60, timeoutMs: 30_000 })),
+      );
+    return visits;
+  })();
+  const crowds: Promise<Visit>[] = [];
+  for (let round = 0; round < 4; round++) {
+    await untilLanes();
+    // More than may be under way at once: some wait for their turn when no more numbers are given.
+    crowds.push(...Array.from({ length: 200 }, () => visit(lab.head.listen, '/whoami', 30_000)));
+    await upgrade();
+  }
+  await untilLanes();
+  over = true;
+  const visits = [...(await steady), ...(await Promise.all(crowds))];
+  t.deepEqual(failed(visits), []);
+  t.true(visits.every(({ body }) => body.includes('"transport":"migrate"')));
+  await untilNothingIsLeft(lab);
+});
+
+labTest(
+  'what has been given back goes with its state to another host and on, through an upgrade',
+  async (t) => {
+    t.timeout(120_000);
+    await only('l1');
+    const clients = await keepAliveMany(lab.head.listen, 20);
+    const sockets = await Promise.all(Array.from({ length: 4 }, openWebSocket));
+    let closed = 0;
+    for (const socket of sockets) socket.on('close', () => closed++);
+    const isServedBy = async (name: string, step: string) => {
+      for (const client of clients) t.is(await client.who(), name, step);
+      for (const socket of sockets) t.is(await echoed(socket, step.repeat(500)), step.repeat(500));
+    };
+    await isServedBy('l1', 'at the beginning');
+    await untilLanes();
+    const move = async (from: string, to: string) => {
+      await only(to);
+      t.true(await drainByMoving(admin, from));
+      await untilEmpty(from);
+      await isServedBy(to, `${from} to ${to}`);
+    };
+    await move('l1', 'd1');
+    await upgrade();
+    await isServedBy('d1', 'at the successor');
+    await untilLanes();
+    await move('d1', 'd2');
+    await move('d2', 'l1');
+    await move('l1', 'd2');
+    t.is(closed, 0);
+    for (const { unasked, ended } of clients) t.is(unasked + (ended ?? ''), '');
+    for (const client of clients) client.socket.destroy();
+    for (const socket of sockets) socket.terminate();
+    await only(...all);
+    await untilNothingIsLeft(lab);
+  },
+);
+
+for (const resumes of [undefined, true] as const) {
+  const title = resumes
+    ? 'and what it knew of its path'
+    : 'and nothing of its path to one that would not know it';
+  labTest(`a lane carries what an application has said of a connection, ${title}`, async (t) => {
+    await only('l1');
+    const client = await keepAlive(lab.head.listen);
+    t.is((await client.ask('/bytes/200000')).body.length, 200_000);
+    const socket = await openWebSocket();
+    t.is(await echoed(socket, 'a'), 'a');
+    lab.enter('d2');
+    const rogue = await startRogueRemote(lab.control, lab.secret, {
+      name: 'rogue',
+      moves: 'state',
+      lanes: true,
+      ...(resumes && { resumes }),
+    });
+    const { lanes: count } = await rogue.next('welcome');
+    t.is(count, WORKERS);
+    const lanes = await Promise.all(Array.from({ length: WORKERS }, (_, i) => rogue.link.openLane(i)));
+    lab.enter('client');
+    const said: ToRemote[] = [];
+    const hear = (type: ToRemote['type'], at: number) =>
+      until(
+        `${at} of ${type}`,
+        () => {
+          for (const lane of lanes) said.push(...lane.read().map(checkToRemote));
+          return said.filter((one) => one.type === type);
+        },
+        (these) => these.length === at,
+      );
+    await hear('open', WORKERS);
+    await only('rogue');
+    t.true(await drainByMoving(admin, 'l1'));
+    const adopts = await hear('adopt', 2);
+    const apps = adopts.map((adopt) => adopt.type === 'adopt' && adopt.app !== undefined);
+    t.deepEqual(apps.toSorted(), [false, true]);
+    for (const adopt of adopts) {
+      if (adopt.type !== 'adopt') continue;
+      const { congestion } = decodeSaved(adopt.state);
+      if (resumes) t.truthy(congestion);
+      else t.is(congestion, null);
+    }
+    // It dies before it has adopted them: nobody has noticed anything, and others go on with them.
+    await only('d1');
+    rogue.die();
+    for (const { fd } of lanes) closeFd(fd);
+    t.is(await client.who(), 'd1');
+    t.is(await echoed(socket, 'b'), 'b');
+    client.socket.destroy();
+    socket.terminate();
+    await only(...all);
+    await untilNothingIsLeft(lab);
+  });
+}

@@ -34,5 +34,6 @@ export const workerSettings = (
     tuning: tuningOf(settings, limits.connectionsAWorker),
     headBytesMax: HEAD_BYTES_MAX,
     fdCapacity: limits.fdCapacity,
+    mayMove: settings.control !== undefined,
     ioUring: settings.ioUring === 'auto',
   }));

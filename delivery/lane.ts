@@ -38,9 +38,13 @@ export interface DeliveryLaneEvents {
 
 /** Messages read before the event loop gets its turn. */
 const MESSAGES_A_TURN = 16;
-/** Ended connections are reported together, at the latest after this long (milliseconds). */
-const REPORT_ENDED_MS = 20;
+/**
+ * Ended connections are reported together: so many; or right before a *taken*, for which the head wakes anyway, when they have
+ * waited for a while; or at the latest after so long (milliseconds).
+ */
 const REPORT_ENDED_AT = 64;
+const REPORT_ENDED_BEFORE_TAKEN_MS = 4;
+const REPORT_ENDED_MS = 50;
 
 const messenger = createFdMessenger(GIVEN_MESSAGE_MAX);
 const outbox = allocate(4096);
@@ -63,6 +67,8 @@ export class DeliveryLane {
   /** Returned to the head, not yet said: first and count. */
   readonly #refused: [number, number][] = [];
   #ended = 0;
+  /** Since when the first of those waits. */
+  #endedSince = 0;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #open = true;
@@ -127,6 +133,8 @@ export class DeliveryLane {
         return false;
       }
       const fds = held.fds.length > room ? held.fds.slice(0, room) : held.fds;
+      if (this.#ended > 0 && performance.now() - this.#endedSince > REPORT_ENDED_BEFORE_TAKEN_MS)
+        this.#reportEnded();
       const at = this.#steps?.now();
       const sent = this.#send(writeRange(outbox.bytes, TAKEN, held.first, fds.length));
       if (sent === 'later') return false;
@@ -175,7 +183,7 @@ export class DeliveryLane {
   /** One of its connections has ended. */
   connectionEnded(): void {
     if (!this.#open) return;
-    this.#ended++;
+    if (this.#ended++ === 0) this.#endedSince = performance.now();
     if (this.#ended >= REPORT_ENDED_AT) this.#reportEnded();
     else if (this.#events.isShort(this.#ended)) this.#reportSoon();
     else this.#timer ??= setTimeout(this.#report, REPORT_ENDED_MS);

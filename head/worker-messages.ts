@@ -41,6 +41,8 @@ export interface WorkerSettings {
   readonly headBytesMax: number;
   /** One more than the highest fd that the process can have. */
   readonly fdCapacity: number;
+  /** Deliveries of other hosts may come. */
+  readonly mayMove: boolean;
   /** Make system calls in batches where the kernel can. */
   readonly ioUring: boolean;
 }

@@ -37,6 +37,7 @@ export const workerSettings = (
     tuning: tuningOf(settings, limits.connectionsAWorker),
     headBytesMax: HEAD_BYTES_MAX,
     fdCapacity: limits.fdCapacity,
+    mayMove: settings.control !== undefined,
     ioUring: settings.ioUring === 'auto',
   }));
 };

@@ -13,8 +13,10 @@ import { FLOW_KEY_SIZE, flowKey } from '../../shared/wire/remote/flow-key.ts';
 import { IDS_MAX } from '../../shared/wire/remote/messages.ts';
 import { HeadAccount } from './head-account.ts';
 
-/** Ended connections are reported together, at the latest after this long (milliseconds). */
-const REPORT_MS = 20;
+/** Ended connections are reported together, no more often than this (milliseconds), unless somebody waits for their credits. */
+const REPORT_EVERY_MS = 100;
+/** The kernel is asked about several together. */
+const LOOKS_APART_MS = 20;
 /** The kernel is asked again after this long, doubled each time up to the most (milliseconds). */
 const FIRST_LOOK_MS = 5;
 const LONGEST_LOOK_MS = 1000;
@@ -51,6 +53,7 @@ export class AdoptedFlows {
   #prepared = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
+  #reportedAt = Number.NEGATIVE_INFINITY;
 
   /**
    * A copy of a connection is to stand here: false where the id is another one's. Each head counts for itself, and two of
@@ -205,8 +208,11 @@ export class AdoptedFlows {
       }
       next = Math.min(next, ending.lookAt);
     }
-    for (const account of this.#accounts) account.flush();
-    if (next < Number.POSITIVE_INFINITY) this.#wakeAt(Math.max(next, now + REPORT_MS));
+    if (now >= this.#reportedAt + REPORT_EVERY_MS) {
+      this.#reportedAt = now;
+      for (const account of this.#accounts) account.flush();
+    } else next = Math.min(next, this.#reportedAt + REPORT_EVERY_MS);
+    if (next < Number.POSITIVE_INFINITY) this.#wakeAt(Math.max(next, now + LOOKS_APART_MS));
   }
 
   #isOver({ ends, since }: Ending, now: number): boolean {

@@ -8,6 +8,8 @@ import { type FromRemote, IDS_MAX } from '../../shared/wire/remote/messages.ts';
 
 /** Connections that another head has moved here are told of together, at the latest after this long, milliseconds. */
 const ANNOUNCE_MS = 10;
+/** What has closed is told of when it is so many: who chooses the delivery with the fewest goes by it. */
+const CLOSED_AT_MOST = 64;
 
 export class HeadAccount {
   /** Few credits are left as this head sees it, with so many unreported. */
@@ -46,7 +48,7 @@ export class HeadAccount {
   /** A connection has been closed; who waits for its credit hears of it soon. */
   closed(): void {
     this.#closed++;
-    if (this.#isShort(this.#closed)) this.#flushSoon();
+    if (this.#closed >= CLOSED_AT_MOST || this.#isShort(this.#closed)) this.#flushSoon();
   }
 
   /** The kernel is done with a flow. */

@@ -7,8 +7,8 @@ import { closeKept } from '../../shared/sys/thread-end.ts';
 import type { LaneSocket } from '../../shared/wire/remote/lane-socket.ts';
 import { checkToRemote, type FromRemote, IDS_MAX, type ToRemote } from '../../shared/wire/remote/messages.ts';
 
-/** Connections that have come to life are told of together, at the latest after this long (milliseconds). */
-const SAY_LIVE_MS = 10;
+/** Connections that have come to life are told of with the next answer, at the latest after this long (milliseconds). */
+const SAY_LIVE_MS = 20;
 
 export interface OwnLaneEvents {
   /** `adopt`, `commit` or `abort`; what to answer. Throws PROTOCOL. */

@@ -157,8 +157,9 @@ export class Flows implements MovedFlows {
 
   /** Nobody has it: what was saved is enough to tell the client. Nothing to tell when that has its ends in use again. */
   resetAway(id: number, owner: string, { key, saved }: Unconfirmed): void {
-    trace?.say(`m${id}`, 'resetAway');
     const flow = this.#book.of(owner, id);
+    // Its client has its ends in use again, or its delivery has given it back meanwhile.
+    trace?.say(`m${id}`, flow ? 'resetAway' : 'confirmed');
     if (!flow || !this.#book.remove(flow) || !this.#steering.release(key, id)) return;
     // Only to reset it: it needs no window.
     const copy = prepare({ ...saved, congestion: null });

@@ -8,6 +8,9 @@ import { rehearseOverLoopback } from '../../shared/tcp-repair/loopback.ts';
 import { encodeFrame, FrameReader } from '../../shared/wire/remote/frames.ts';
 import { connectLink, type Link, listenForLinks } from '../../shared/wire/remote/link.ts';
 import { checkFromRemote, type FromRemote } from '../../shared/wire/remote/messages.ts';
+import { Opener, SEALED_MAX, Sealer } from '../../shared/wire/remote/sealed.ts';
+import { Due } from './alarm.ts';
+import { Ids } from './ids.ts';
 import { Measures } from './measures.ts';
 import { Migrations } from './migrations.ts';
 import type { MigrationParts } from './moving.ts';
@@ -37,14 +40,41 @@ export async function rehearseLink(secret: Buffer): Promise<void> {
 
 const NOWHERE = { mac: '00:00:00:00:00:00', ifindex: 0, sourceMac: '00:00:00:00:00:00' };
 
-/** Nobody else's connection is touched, and no figure counted. */
-export function rehearse(parts: Omit<MigrationParts, 'measures'>): void {
+/** Where the main thread has rehearsed, compiled code is no other thread's; each worker does it for less long, as all do at once. */
+const ROUNDS_OF_A_WORKER = 1000;
+
+/** The same for a worker, without the kernel's table, which is the main thread's until there is a delivery. */
+export function rehearseWorker(): void {
+  const table = { isAttached: true, hold: () => {}, mark: () => {}, forward: () => true };
+  const nothing = () => {};
+  const flows = {
+    room: Number.POSITIVE_INFINITY,
+    beginToMove: nothing,
+    stopMoving: nothing,
+    add: nothing,
+    doubt: nothing,
+    resetAway: nothing,
+  };
+  const key = new Uint8Array(32);
+  const [sealer, opener] = [new Sealer(key), new Opener(key)];
+  const record = Buffer.alloc(SEALED_MAX);
+  const onFrame = (frame: Buffer) => void opener.open(record.subarray(0, sealer.seal(frame, record, 0)));
+  const parts = { steering: table, flows, ids: new Ids(), adoptTimeoutMs: REHEARSAL_WITHIN_MS };
+  rehearse({ ...parts, alarm: (onDue) => new Due(onDue) }, ROUNDS_OF_A_WORKER, onFrame);
+}
+
+/** Nobody else's connection is touched, and no figure counted. `onFrame` gets what would be sent. */
+export function rehearse(
+  parts: Omit<MigrationParts, 'measures'>,
+  rounds?: number,
+  onFrame: (frame: Buffer) => void = () => {},
+): void {
   const reader = new FrameReader();
   let sent: { id: number } | undefined;
   const link: Link = {
     peer: 'rehearsal',
     send(message) {
-      encodeFrame(message);
+      onFrame(encodeFrame(message));
       sent = message as { id: number };
       return true;
     },
@@ -57,13 +87,16 @@ export function rehearse(parts: Omit<MigrationParts, 'measures'>): void {
     { name: 'rehearsal', link, encode: encodeSaved, hop: () => NOWHERE, settle: () => {} },
   );
   const hear = (message: FromRemote): unknown => checkFromRemote(reader.push(encodeFrame(message))[0]);
-  rehearseOverLoopback((fd) => () => {
-    migrations.begin(0, [fd]);
-    if (!sent) return false;
-    hear({ type: 'adopted', id: sent.id, micros: 1 });
-    migrations.onRefused(sent.id, 'rehearsal');
-    sent = undefined;
-    return true;
-  });
+  rehearseOverLoopback(
+    (fd) => () => {
+      migrations.begin(0, [fd]);
+      if (!sent) return false;
+      hear({ type: 'adopted', id: sent.id, micros: 1 });
+      migrations.onRefused(sent.id, 'rehearsal');
+      sent = undefined;
+      return true;
+    },
+    rounds,
+  );
   migrations.end('dead');
 }

@@ -171,8 +171,10 @@ export class WorkerLanes {
     for (const message of this.#open.get(owner) ?? []) {
       const committed = committedOf(message);
       // Dead is who is so by both: what one of the two connections had to say may come later than the end of the other.
-      if (message.why === 'ended' && fate === 'dead') flows.resetAway(message.id, name, committed);
-      else flows.doubt(message.id, name, committed, fate !== 'alive');
+      if (message.why === 'ended' && fate === 'dead') {
+        flows.resetAway(message.id, name, committed);
+        this.#parts.measures.count('unknown', 'no word after commit');
+      } else flows.doubt(message.id, name, committed, fate !== 'alive');
     }
     this.#open.delete(owner);
   }

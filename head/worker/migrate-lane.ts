@@ -125,16 +125,17 @@ export class RemoteLane implements Lane {
   read(): number {
     this.#try((own) => {
       own.read();
-      if (own.hasEnded) this.#lose(own);
+      if (own.hasEnded) this.#lose();
     });
     return 0;
   }
 
-  /** Its link ends as well, or the main thread lets the delivery go. What had not moved goes to others, or over the link. */
-  #lose(own: OwnMoves): void {
-    this.#own = undefined;
-    own.close();
-    for (const [fd, isOwn] of [...this.#untaken]) if (isOwn) this.#parts.settled(fd, 'returned');
+  /**
+   * The link ends as well, or the main thread lets the delivery go: it is about to say so. What had not moved waits for that, so
+   * that its client is not sent to one that has gone.
+   */
+  #lose(): void {
+    this.#closeOwn();
     this.#parts.tell({ type: 'lane-ended', slot: this.slot, registration: this.#registration });
   }
 

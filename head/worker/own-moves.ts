@@ -45,8 +45,6 @@ export class OwnMoves {
   /** Of `#pending`. */
   #counted = 0;
   #watchesRoom = false;
-  /** What becomes of those that are unconfirmed: their delivery said no, or its end leaves it open. */
-  #doubt: 'refused' | 'ended' | 'unsure' = 'refused';
 
   /** Takes over the lane's fd. */
   constructor(parts: OwnMovesParts, lane: OwnLane) {
@@ -96,8 +94,8 @@ export class OwnMoves {
   #flows(): MovedFlows {
     const journal = this.#journal;
     const { slot, registration, tell } = this.#parts;
-    const uncertain = (id: number, { key, saved }: Unconfirmed) =>
-      tell({ type: 'uncertain', slot, registration, id, key, saved, why: this.#doubt });
+    const uncertain = (id: number, { key, saved }: Unconfirmed, why: 'refused' | 'ended' | 'unsure') =>
+      tell({ type: 'uncertain', slot, registration, id, key, saved, why });
     return {
       get room() {
         return journal.room;
@@ -108,8 +106,9 @@ export class OwnMoves {
         this.#table.release(key, id);
       },
       add: (id, key) => journal.write({ id, key, slot, registration, hop: this.#hop.number }),
-      doubt: (id, _owner, committed) => uncertain(id, committed),
-      resetAway: (id, _owner, committed) => uncertain(id, committed),
+      doubt: (id, _owner, committed) =>
+        uncertain(id, committed, this.#lane.end === 'closed' ? 'ended' : 'unsure'),
+      resetAway: (id, _owner, committed) => uncertain(id, committed, 'refused'),
     };
   }
 
@@ -197,8 +196,8 @@ export class OwnMoves {
     } catch {
       // Nonsense is no reason to let it go once more.
     }
-    this.#doubt = this.#lane.end === 'closed' ? 'ended' : 'unsure';
-    this.#migrations.end('dead');
+    // Whether it is dead the main thread knows.
+    this.#migrations.end('reset');
     try {
       this.#lane.flush();
     } catch {

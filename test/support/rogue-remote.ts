@@ -3,18 +3,21 @@ import { readdirSync } from 'node:fs';
 import { peerEndpoint } from '../../shared/sys/endpoints.ts';
 import { resetConnection } from '../../shared/sys/sockets.ts';
 import { formatHostPort, parseHostPort } from '../../shared/units.ts';
-import { type ClientLink, connectLink } from '../../shared/wire/remote/link.ts';
+import { type ClientLink, connectLink, type Link } from '../../shared/wire/remote/link.ts';
 import { checkToRemote, type FromRemote, type ToRemote } from '../../shared/wire/remote/messages.ts';
+import { RogueLanes } from './rogue-lanes.ts';
 import { until } from './until.ts';
 
 export interface RogueRemote {
-  readonly link: ClientLink;
+  readonly link: Link;
   /** Anything at all. */
   say(message: FromRemote | object): void;
   /** The next message; pings are answered without being asked, unless it plays dead. */
   next<T extends ToRemote['type']>(type: T): Promise<ToRemote & { type: T }>;
   /** Messages that came and were not asked for. */
   readonly inbox: ToRemote[];
+  /** Where its hello says that it opens lanes, and the head offers them. */
+  readonly lanes: RogueLanes;
   /** Answers no pings any more. */
   playDead(): void;
   /** Why the link has ended; undefined while it has not. */
@@ -37,13 +40,16 @@ export async function startRogueRemote(
   let ended: string | undefined;
   let alive = true;
   const before = new Set(socketsTo(control));
-  const link = await connectLink(
+  const lanes = new RogueLanes((message) => inbox.push(message));
+  const link: ClientLink = await connectLink(
     parseHostPort(control)!,
     { secret, idleMs: 60_000 },
     {
       onMessage(value) {
         const message = checkToRemote(value);
-        if (message.type !== 'ping') inbox.push(message);
+        if (message.type === 'welcome' && message.lanes)
+          void lanes.open(link, message.lanes).then(() => inbox.push(message));
+        else if (message.type !== 'ping') inbox.push(message);
         else if (alive) link.send({ type: 'pong', direct: 0 });
       },
       onEnd(reason) {
@@ -54,8 +60,9 @@ export async function startRogueRemote(
   const [socket] = socketsTo(control).filter((fd) => !before.has(fd));
   const rogue: RogueRemote = {
     link,
+    lanes,
     inbox,
-    say: (message) => void link.send(message),
+    say: (message) => void (lanes.say(message) || link.send(message)),
     async next<T extends ToRemote['type']>(type: T) {
       await until(
         `a ${type}`,
@@ -72,8 +79,14 @@ export async function startRogueRemote(
     get ended() {
       return ended;
     },
-    die: () => link.close(),
-    reset: () => resetConnection(socket!),
+    die() {
+      lanes.close();
+      link.close();
+    },
+    reset() {
+      lanes.reset();
+      resetConnection(socket!);
+    },
   };
   const greeting = {
     type: 'hello',

@@ -20,8 +20,9 @@
 /* The kernel's bound on descriptors in one message (SCM_MAX_FD), and room for a control message. */
 enum { MAX_DESCRIPTORS = 253, MAX_MESSAGE = 16384, MAX_LANES = 128 };
 enum { CREDITS = 4096, PROTOCOL_VERSION = 1, VERSION_WITH_SERVES = 2 };
-/* As Baton's own deliveries do, ended connections are reported together: so many, or what there is after so long. */
-enum { REPORT_ENDED_AT = 64, REPORT_ENDED_MILLIS = 5 };
+/* As Baton's own deliveries do, ended connections are reported together: so many, or right before a *taken* when they have
+ * waited for a while, or what there is after so long. */
+enum { REPORT_ENDED_AT = 64, REPORT_ENDED_BEFORE_TAKEN_MILLIS = 4, REPORT_ENDED_MILLIS = 50 };
 /* Messages on a lane, by their first element. */
 enum { CONNECTIONS = 1, TAKEN = 2, ENDED = 4 };
 
@@ -102,7 +103,14 @@ static int register_delivery(int channel, const char *name, const char *direct, 
 struct lane {
   int socket;     /* -1 when it has ended */
   unsigned ended; /* connections that ended and are not reported yet */
+  long long since; /* when the first of those did, milliseconds */
 };
+
+static long long now_millis(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
 
 static int report_ended(struct lane *lane) {
   struct packer ended = {0};
@@ -127,12 +135,14 @@ static int drain_lane(struct lane *lane) {
     struct packer taken = {0};
     pack_array(&taken, 3), pack_number(&taken, TAKEN), pack_number(&taken, first);
     pack_number(&taken, (unsigned)count);
-    int mine = say(lane->socket, &taken);
+    int due = lane->ended && now_millis() - lane->since >= REPORT_ENDED_BEFORE_TAKEN_MILLIS;
+    int mine = (!due || report_ended(lane)) && say(lane->socket, &taken);
     for (int at = 0; at < count; at++) {
       /* The head did not hear *taken*: it gives them to another, and here nobody may touch them. */
       if (mine) answer_and_close(clients[at]);
       else close(clients[at]);
     }
+    if (!lane->ended) lane->since = now_millis();
     lane->ended += (unsigned)count;
     if (!mine || (lane->ended >= REPORT_ENDED_AT && !report_ended(lane))) return 0;
   }

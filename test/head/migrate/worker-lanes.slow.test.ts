@@ -5,10 +5,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { WebSocket } from 'ws';
 import { drainByMoving, getStatus, upgradeHead } from '../../../infra/admin-client.ts';
-import { closeFd } from '../../../shared/sys/sockets.ts';
 import { decodeSaved } from '../../../shared/tcp-repair/index.ts';
 import { parseHostPort } from '../../../shared/units.ts';
-import { checkToRemote, type ToRemote } from '../../../shared/wire/remote/messages.ts';
 import { keepAlive, keepAliveMany } from '../../support/keep-alive.ts';
 import { failed, type Visit, visit, visitSteadily } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';
@@ -159,36 +157,23 @@ for (const resumes of [undefined, true] as const) {
       lanes: true,
       ...(resumes && { resumes }),
     });
+    // Its lanes are open by then.
     const { lanes: count } = await rogue.next('welcome');
     t.is(count, WORKERS);
-    const lanes = await Promise.all(Array.from({ length: WORKERS }, (_, i) => rogue.link.openLane(i)));
     lab.enter('client');
-    const said: ToRemote[] = [];
-    const hear = (type: ToRemote['type'], at: number) =>
-      until(
-        `${at} of ${type}`,
-        () => {
-          for (const lane of lanes) said.push(...lane.read().map(checkToRemote));
-          return said.filter((one) => one.type === type);
-        },
-        (these) => these.length === at,
-      );
-    await hear('open', WORKERS);
     await only('rogue');
     t.true(await drainByMoving(admin, 'l1'));
-    const adopts = await hear('adopt', 2);
-    const apps = adopts.map((adopt) => adopt.type === 'adopt' && adopt.app !== undefined);
+    const adopts = [await rogue.next('adopt'), await rogue.next('adopt')];
+    await lab.head.drain('d1', false);
+    const apps = adopts.map(({ app }) => app !== undefined);
     t.deepEqual(apps.toSorted(), [false, true]);
-    for (const adopt of adopts) {
-      if (adopt.type !== 'adopt') continue;
-      const { congestion } = decodeSaved(adopt.state);
+    for (const { id, state } of adopts) {
+      t.true(rogue.lanes.say({ type: 'refused', id, reason: 'no-memory' }), 'it is of a lane');
+      const { congestion } = decodeSaved(state);
       if (resumes) t.truthy(congestion);
       else t.is(congestion, null);
     }
-    // It dies before it has adopted them: nobody has noticed anything, and others go on with them.
-    await only('d1');
     rogue.die();
-    for (const { fd } of lanes) closeFd(fd);
     t.is(await client.who(), 'd1');
     t.is(await echoed(socket, 'b'), 'b');
     client.socket.destroy();

@@ -125,9 +125,16 @@ labTest(
       await isServedBy(to, `${from} to ${to}`);
     };
     await move('l1', 'd1');
+    // Those that ask nothing for seconds are ended by their server.
+    let over = false;
+    const asking = clients.map(async (client) => {
+      while (!over) t.is(await client.who(), 'd1');
+    });
     await upgrade();
-    await isServedBy('d1', 'at the successor');
     await untilLanes();
+    over = true;
+    await Promise.all(asking);
+    await isServedBy('d1', 'at the successor');
     await move('d1', 'd2');
     await move('d2', 'l1');
     await move('l1', 'd2');

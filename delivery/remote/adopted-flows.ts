@@ -184,6 +184,12 @@ export class AdoptedFlows {
     return { active: this.#open.size, holdings, account };
   }
 
+  /** A head is about to be left, and hears of what is over by now. */
+  lookAtAll(): void {
+    for (const ending of this.#ending.values()) ending.lookAt = 0;
+    this.#look();
+  }
+
   #wakeAt(at: number): void {
     if (this.#timer && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
@@ -194,6 +200,7 @@ export class AdoptedFlows {
   }
 
   #look(): void {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;

@@ -281,6 +281,7 @@ class RemoteSession implements Session {
   #over(reason: string, hasSuccessor: boolean): void {
     this.#adoptions.end();
     this.#live.flush();
+    this.#adoptedFlows.lookAtAll();
     this.#account?.flush();
     this.#account?.close();
     this.#link.end();

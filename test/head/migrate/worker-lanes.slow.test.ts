@@ -164,11 +164,13 @@ for (const resumes of [undefined, true] as const) {
       lanes: true,
       ...(resumes && { resumes }),
     });
+    t.teardown(async () => rogue.die());
     // Its lanes are open by then.
     const { lanes: count } = await rogue.next('welcome');
     t.is(count, WORKERS);
     lab.enter('client');
     await only('rogue');
+    t.false((await rogue.next('move')).on);
     t.true(await drainByMoving(admin, 'l1'));
     const adopts = [await rogue.next('adopt'), await rogue.next('adopt')];
     await lab.head.drain('d1', false);

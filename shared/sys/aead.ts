@@ -10,7 +10,7 @@ export const KEY_SIZE = 32;
 export const NONCE_SIZE = 12;
 export const PROOF_SIZE = 16;
 /** Of what is proved and not sealed. */
-export const PROVED_MAX = 64;
+const PROVED_MAX = 64;
 
 /** EVP_EncryptInit(3ssl): EVP_CTRL_AEAD_GET_TAG and _SET_TAG. */
 const GET_TAG = 0x10;

@@ -6,18 +6,23 @@
  *
  * What stands in one `atomic` is one system call, or what one thread does between two of them. The states and steps have
  * the names of the code: head/migrate/{migrations,moving,flows,teller,remote-delivery}.ts, delivery/remote/{adoptions,
- * adopted-flows,session}.ts, and head/steer/steer.bpf.c for `lookup`. Deadlines may pass at any moment, the kernel's hold
- * too: how long something takes is not in the model, but for one thing (see `closeSilently`).
+ * adopted-flows,session}.ts, head/steer/table.ts, and head/steer/steer.bpf.c for `lookup`. Deadlines may pass at any moment, the
+ * kernel's hold too: how long something takes is not in the model, but for one thing (see `closeSilently`).
+ *
+ * Whether the main thread moves a connection or its worker, over a lane, is one thing here: what is said of one connection goes
+ * one way, in its order. A worker's move supersedes the old flow in the book only when its journal is read. That makes no
+ * difference: the journal is read before each look into the book, and what is found there of an old connection changes no
+ * entry of a new one's, as the entry has its owner's number (`movingName` here, FlowTable.release).
  *
  * Shown: never two that may speak for one connection, nobody reset that somebody serves, no byte acknowledged and lost
  * (speak, reset); each connection ends in exactly one outcome (settle); no credit is exceeded or lost; and when nothing
  * moves any more, no client waits for nobody (check).
  *
  * Each macro leaves one check out, and the model then fails:
- *   NO_SECOND_LOOK  Migrations.#holdStill: does not look again after the hold
- *   NO_DEAFEN       Migrations.#holdStill: the socket goes on hearing what was past the hold
- *   NO_HOLD         Migrations.#holdStill: packets are let through until the flow is forwarded
- *   TRUST_HOLD      Migrations.#holdStill: a hold from the beginning is taken to be one still
+ *   NO_SECOND_LOOK  Migrations.#forward: does not look again after the hold
+ *   NO_DEAFEN       Migrations.#forward: the socket goes on hearing what was past the hold
+ *   NO_HOLD         Migrations.#forward: packets are let through until the flow is forwarded
+ *   TRUST_HOLD      Migrations.#forward: a hold from the beginning is taken to be one still
  *   COMMIT_FIRST    Migrations.onAdopted: the word is given before the head has closed its socket
  *   LATE_WORD       Migrations.onAdopted: the answer to an adopt that was given up is heard
  *   NO_ABORT        Migrations.#release: the delivery is not told to drop its copy
@@ -30,7 +35,7 @@
  *   NO_ASK          Flows.#look: clients whose delivery cannot be heard are not made to send anything
  *   NO_CHECK        Flows.claim: steers packets of a new connection at the head to who had the old one
  *   ANY_CLAIM       Flows.claim: what is steered to another host is given to who has an older one of the same ends
- *   NO_OWNER        Flows.forgetMoving: what is taken back forgets the entry, whosever it is by now
+ *   NO_OWNER        FlowTable.release: what is taken back forgets the entry, whosever it is by now
  *   NO_SUPERSEDE    Migrations.#begin: the book keeps the old flow of these addresses
  *   NO_CREDIT_BACK  RemoteDelivery.#hear: a connection that could not be brought to life keeps its credit
  *   COUNT_TWICE     Migrations.onRefused: a refusal counts again for what is settled
@@ -268,7 +273,7 @@ inline keep(c, d) {
 }
 
 /* Unless a new connection has these ends by now. */
-inline forgetMoving(m) {
+inline releaseEntry(m) {
 #ifdef NO_OWNER
   table = PASS
 #else
@@ -289,7 +294,7 @@ inline release(m, isToBeTold) {
   :: else
   fi;
   speakAtHead(migration[m].whose);
-  forgetMoving(m);
+  releaseEntry(m);
 #ifndef NO_ABORT
   if
   :: isToBeTold -> send(migration[m].to, ABORT, m, 0)
@@ -341,7 +346,7 @@ inline begin(c) {
   atomic {
     ALIVE;
     if
-    :: client[c].socket == OVER -> forgetMoving(m); keep(c, migration[m].to); goto begun
+    :: client[c].socket == OVER -> releaseEntry(m); keep(c, migration[m].to); goto begun
     :: else ->
       client[c].socket = FROZEN;
       client[c].seen = client[c].got;

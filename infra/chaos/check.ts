@@ -1,7 +1,7 @@
 /** Holds what clients and applications have written down against each other, and against what the faults may cost. */
 import { mayHaveMoved } from './circumstances.ts';
 import { allowedBy, type Visit } from './costs.ts';
-import type { Happened } from './happened.ts';
+import type { Happened, Sighting } from './happened.ts';
 import type { Asked, Records, Served } from './records.ts';
 
 export interface Found {
@@ -16,7 +16,7 @@ export interface Found {
 export function checkVisits(
   { served, asked, ended }: Records,
   happened: readonly Happened[],
-  deliveries: readonly string[],
+  known: { readonly deliveries: readonly string[]; readonly sightings: readonly Sighting[] },
 ): Found {
   const violations: string[] = [];
   const allowed = new Map<string, number>();
@@ -50,7 +50,7 @@ export function checkVisits(
       served: by,
       owner: by[0] ?? owners.get(one.connection),
     };
-    const row = allowedBy(visit, happened, deliveries);
+    const row = allowedBy(visit, happened, known);
     if (row === undefined)
       say(
         `${end.result} at ${end.to}, ${by[0] ? `served by ${by[0].pid} at ${by[0].at}` : 'served by nobody'}, owner ${visit.owner?.pid ?? 'unknown'}, hops ${end.hops.join(',') || '-'}; no row of the tables allows it`,

@@ -27,6 +27,8 @@ interface Options {
 /** Of one run: long enough for faults to meet, short enough to be run again. */
 const RUN_MS = 60_000;
 const SHOWN = 12;
+const counts = new Map<string, number>();
+const count = (of: string, by = 1) => counts.set(of, (counts.get(of) ?? 0) + by);
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 const { signal } = interrupted;
@@ -61,7 +63,10 @@ async function run(schedule: Schedule, options: Options): Promise<Outcome> {
   console.log(
     `seed ${schedule.seed}: ${happened.length} faults, ${asked} requests, ${succeeded} answered, ${failed} failed as they may, ${violations.length} violations`,
   );
-  for (const [row, count] of allowed) console.log(`  ${count} ${row}`);
+  for (const [row, visits] of allowed) console.log(`  ${visits} ${row}`);
+  for (const { kind } of happened) count(kind);
+  for (const [of, by] of Object.entries({ runs: 1, requests: asked, answered: succeeded, allowed: failed }))
+    count(of, by);
   for (const violation of violations.slice(0, SHOWN)) console.log(`  VIOLATION ${violation}`);
   return outcome;
 }
@@ -88,3 +93,4 @@ const command = new Command('chaos')
   .option('--out <FOLDER>', 'for what failed', 'reports/chaos')
   .action(main);
 await runTool(command);
+console.log([...counts].map(([of, number]) => `${of} ${number}`).join(', '));

@@ -60,7 +60,8 @@ export class LocalHandoff implements Rules {
     const connection = isFormer ? former : now;
     if (!connection) return 'nobody has accepted it';
     if (thread !== connection.owner) return `it is with ${connection.owner.name}`;
-    if (isFormer && transition !== 'pass' && transition !== 'close') return `it is its successor's`;
+    const isLeft = transition === 'pass' || (transition === 'close' && connection.isPassed);
+    if (isFormer && !isLeft) return `it is its successor's`;
     const [from, to] = headSteps[transition]!;
     if (!from.includes(connection.state)) return `the head's is ${connection.state}`;
     connection.state = to;

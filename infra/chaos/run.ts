@@ -30,6 +30,8 @@ export interface ChaosOptions {
   readonly signal: AbortSignal;
   /** What the processes wrote is kept there when something is wrong. */
   readonly keep?: string;
+  /** Is told where the traces of the processes are, while they are there, and which were killed. */
+  readonly onTraces?: (folder: string, killed: readonly number[]) => void;
 }
 
 export interface Outcome extends Found {
@@ -67,9 +69,9 @@ export async function runChaos(schedule: Schedule, options: ChaosOptions): Promi
       deliveries: placesOf(options.on).deliveries,
       sightings,
     });
-    const traced = checkTraces(trace, { killed: killedIn(happened) }).faults.map(
-      (problem) => `trace: ${problem}`,
-    );
+    const killed = killedIn(happened);
+    options.onTraces?.(trace, killed);
+    const traced = checkTraces(trace, { killed }).faults.map((problem) => `trace: ${problem}`);
     const outcome = { ...found, violations: [...problems, ...found.violations, ...traced], happened };
     if (options.keep !== undefined && outcome.violations.length > 0) {
       await cp(folder, options.keep, { recursive: true });

@@ -30,8 +30,8 @@ export function decline({ thread }: Step, before: Connection | undefined, fates:
   if (!before?.offer) return 'no delivery has it';
   const { owner, state, offer } = before;
   if (fates.of(owner) === 'killed') return undefined;
-  // By any worker of its head.
-  if (thread.pid !== owner.pid) return `it is with ${owner.name}`;
+  // By any worker of its head, or of the one after that.
+  if (thread.pid !== owner.pid && state !== 'CLOSED') return `it is with ${owner.name}`;
   return state === 'CLOSED' ? whyNotGiven(offer, fates) : `the head's is ${state}`;
 }
 

@@ -31,6 +31,8 @@ const migrationSteps = [
   /** The connection has made way for a new one with the same ends. */
   'outdated',
   'closed',
+  /** A head hears of it from its delivery, whichever head has moved it (docs/model/failover.pml). */
+  'learn',
 ] as const;
 
 /** Of the local handoff, in the words of docs/model/handoff.pml where it has the step. */

@@ -198,6 +198,7 @@ export class Flows {
       if (found && found.mac !== hop.mac && (found.id === 0 || found.id > id)) continue;
       this.#unclaimed.delete(name);
       this.#steering.forward(key, hop, { isOld: true, id });
+      trace?.say(`m${id}`, 'learn');
       this.add(id, key, owner);
     }
   }

@@ -53,7 +53,7 @@ export class LocalHandoff implements Rules {
     if (transition === 'accept') return this.#accept(step);
     if (transition === 'succeed') return this.#succeed(step);
     const now = this.connections.get(subject);
-    if (transition === 'decline') return decline(step, now, this.#fates);
+    if (transition === 'decline') return decline(step, now, this.#lanes.values(), this.#fates);
     if (transition === 'regain') return this.#regain(step, now);
     const former = this.#former.get(subject);
     const isFormer = former?.owner === thread && now?.owner !== thread;

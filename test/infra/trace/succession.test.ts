@@ -35,7 +35,9 @@ test('the next head may decline what the one before has handed over, and not wha
     '3.0 ad-0 serve',
   ];
   const handedOver = ['1.1 c7 hearTaken l1 0', '1.1 c7 close'];
+  const next = ['2.0 s0 member 3 9 0 fd', '2.1 l2 open 0', '3.0 l2 join e'];
   const given = ['3.0 ad-0 give', '2.1 c7 decline 0', '3.0 ad-0 stay'];
-  t.deepEqual(faultsOf(...before, ...handedOver, ...given), []);
-  t.regex(faultsOf(...before, ...given).join(), /c7: decline .*: it is with 1\.1/);
+  t.deepEqual(faultsOf(...before, ...handedOver, ...next, ...given), []);
+  t.regex(faultsOf(...before, ...handedOver, ...given).join(), /c7: decline .*: it is with 1\.1/);
+  t.regex(faultsOf(...before, ...next, ...given).join(), /c7: decline .*: it is with 1\.1/);
 });

@@ -10,6 +10,8 @@ export interface Found {
   /** How many visits failed by which row and how. */
   readonly allowed: ReadonlyMap<string, number>;
   readonly asked: number;
+  /** How often a connection had another application than before, which had given it back. */
+  readonly moved: number;
   readonly succeeded: number;
 }
 
@@ -22,7 +24,7 @@ export function checkVisits(
   const allowed = new Map<string, number>();
   const count = (row: string) => allowed.set(row, (allowed.get(row) ?? 0) + 1);
   const servedOf = Map.groupBy(served, ({ id }) => id);
-  const owners = ownersOf(asked, ended, servedOf, happened, violations);
+  const { owners, moved } = ownersOf(asked, ended, servedOf, happened, violations);
   const killed = new Set(happened.filter(({ kind }) => kind === 'kill').map(({ pid }) => pid));
   let succeeded = 0;
   for (const one of asked) {
@@ -57,7 +59,7 @@ export function checkVisits(
       );
     else count(`${end.result}: ${row}`);
   }
-  return { violations, allowed, asked: asked.length, succeeded };
+  return { violations, allowed, asked: asked.length, moved, succeeded };
 }
 
 const describe = ({ id, kind, from, turn, connected }: Asked) =>
@@ -70,19 +72,22 @@ function ownersOf(
   servedOf: ReadonlyMap<string, readonly Served[]>,
   happened: readonly Happened[],
   violations: string[],
-): Map<string, Served> {
+): { owners: Map<string, Served>; moved: number } {
   const owners = new Map<string, Served>();
+  let moved = 0;
   for (const { id, connection } of asked) {
     // Who followed a redirect was answered on another connection.
     if ((ended.get(id)?.hops.length ?? 0) > 0) continue;
     for (const one of servedOf.get(id) ?? []) {
       const owner = owners.get(connection);
-      if (owner && owner.pid !== one.pid && !mayHaveMoved(owner, one.at, happened))
+      const isOther = owner !== undefined && owner.pid !== one.pid;
+      if (isOther && mayHaveMoved(owner, one.at, happened)) moved++;
+      else if (isOther)
         violations.push(
           `connection ${connection}: served by ${owner.pid} at ${owner.at} and by ${one.pid} at ${one.at}, and not given back`,
         );
       owners.set(connection, one);
     }
   }
-  return owners;
+  return { owners, moved };
 }

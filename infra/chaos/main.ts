@@ -58,14 +58,20 @@ async function main(options: Options): Promise<void> {
 async function run(schedule: Schedule, options: Options): Promise<Outcome> {
   const keep = join(options.out, `seed-${schedule.seed}-${schedule.faults.length}-faults`);
   const outcome = await runChaos(schedule, { ...options, signal, keep });
-  const { asked, succeeded, allowed, happened, violations } = outcome;
+  const { asked, succeeded, moved, allowed, happened, violations } = outcome;
   const failed = [...allowed.values()].reduce((sum, count) => sum + count, 0);
   console.log(
-    `seed ${schedule.seed}: ${happened.length} faults, ${asked} requests, ${succeeded} answered, ${failed} failed as they may, ${violations.length} violations`,
+    `seed ${schedule.seed}: ${happened.length} faults, ${asked} requests, ${succeeded} answered, ${moved} moved, ${failed} failed as they may, ${violations.length} violations`,
   );
   for (const [row, visits] of allowed) console.log(`  ${visits} ${row}`);
   for (const { kind } of happened) count(kind);
-  for (const [of, by] of Object.entries({ runs: 1, requests: asked, answered: succeeded, allowed: failed }))
+  for (const [of, by] of Object.entries({
+    runs: 1,
+    requests: asked,
+    answered: succeeded,
+    moved,
+    allowed: failed,
+  }))
     count(of, by);
   for (const violation of violations.slice(0, SHOWN)) console.log(`  VIOLATION ${violation}`);
   return outcome;

@@ -101,6 +101,7 @@ test('one connection that two applications served is found, unless the first has
   const moved = fault('move', 'd1', D1, { outcome: 'moves' });
   t.true(isFound());
   t.false(isFound(moved));
+  t.is(check(both, moved).moved, 1);
   t.false(isFound(fault('stop', 'd1', D1)), 'it gives back when it leaves');
   t.true(isFound({ ...moved, outcome: 'stays' }), 'it could not');
   t.true(isFound({ ...moved, from: 2500, begun: 2600, until: 2700, mended: 2800 }), 'it was told later');

@@ -33,6 +33,8 @@ const migrationSteps = [
   'closed',
   // A delivery has given it back, and the head lets its copy live, under a name of its own.
   'restore',
+  /** A head hears of it from its delivery, whichever head has moved it (docs/model/failover.pml). */
+  'learn',
 ] as const;
 
 /** Of the local handoff, in the words of docs/model/handoff.pml where it has the step. */

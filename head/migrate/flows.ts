@@ -206,8 +206,9 @@ export class Flows implements MovedFlows {
       const found = this.#unclaimed.get(name);
       if (found && found.mac !== hop.mac && (found.id === 0 || found.id > id)) continue;
       this.#unclaimed.delete(name);
-      if (this.#steering.forward(key, hop, { isOld: true, id, instead: found?.id ?? id }))
-        this.add(id, key, owner);
+      if (!this.#steering.forward(key, hop, { isOld: true, id, instead: found?.id ?? id })) continue;
+      trace?.say(`m${id}`, 'learn');
+      this.add(id, key, owner);
     }
   }
 

@@ -11,11 +11,13 @@ import { Turns } from '../steer/turns.ts';
 /** 2026-01-01, Unix time in seconds. With 30 bits for seconds and 23 for the rest a number is exact in a double, until 2060. */
 const ERA_S = 1_767_225_600;
 const A_SECOND = 2 ** 23;
+/** Two heads that follow the same number seldom come to the same next one. */
+const A_GAP = A_SECOND >> 8;
 /** As RFC 9562 leaves to the reader: what a peer says is believed up to here, so that nobody can use up the numbers. */
 const AHEAD_S = 86_400;
 
 /** Whose turn it is; whether numbers rest; the last one; and where a second begins for this head: two that are in the same second seldom come to the same number. */
-const SHARED_SIZE = 24;
+const SHARED_SIZE = 32;
 
 export class Ids {
   /** For other threads: `Ids.shared`. */
@@ -24,7 +26,7 @@ export class Ids {
   readonly #turns: Turns;
   /** 1: no numbers are given. */
   readonly #rest: Int32Array;
-  /** Last, and offset. */
+  /** Last; offset; and 1 where the last is another head's, whose next one is one higher: one that is not heard may go on giving. */
   readonly #cells: Float64Array;
 
   /** `nowMs`: Unix time. */
@@ -47,7 +49,9 @@ export class Ids {
     let given = 0;
     this.#change((last, offset) => {
       if (this.isAtRest) return last;
-      given = Math.max(last + 1, this.#second() * A_SECOND + offset);
+      const above = last + 1 + (this.#cells[2] === 1 ? randomInt(A_GAP) : 0);
+      this.#cells[2] = 0;
+      given = Math.max(above, this.#second() * A_SECOND + offset);
       return given;
     });
     return given;
@@ -55,12 +59,20 @@ export class Ids {
 
   /** There is a connection of this number, whoever moved it. */
   heard(id: number): void {
-    if (id < (this.#second() + AHEAD_S) * A_SECOND) this.#change((last) => Math.max(last, id));
+    if (id >= (this.#second() + AHEAD_S) * A_SECOND) return;
+    this.#change((last) => {
+      if (id <= last) return last;
+      this.#cells[2] = 1;
+      return id;
+    });
   }
 
   /** What a predecessor has given last: it gives none any more. */
   follow(last: number): void {
-    this.#change((own) => Math.max(own, last));
+    this.#change((own) => {
+      if (last >= own) this.#cells[2] = 0;
+      return Math.max(own, last);
+    });
   }
 
   /** The highest that was given or heard of; nothing above it is this head's. */
@@ -85,7 +97,7 @@ export class Ids {
   collided(): void {
     this.#change((last) => {
       this.#cells[1] = randomInt(A_SECOND >> 1);
-      return last + randomInt(A_SECOND >> 8);
+      return last + randomInt(A_GAP);
     });
   }
 

@@ -1,7 +1,7 @@
 /** Holds what clients and applications have written down against each other, and against what the faults may cost. */
 import { mayHaveMoved } from './circumstances.ts';
 import { allowedBy, type Visit } from './costs.ts';
-import type { Happened } from './happened.ts';
+import type { Happened, Sighting } from './happened.ts';
 import type { Asked, Records, Served } from './records.ts';
 
 export interface Found {
@@ -10,19 +10,21 @@ export interface Found {
   /** How many visits failed by which row and how. */
   readonly allowed: ReadonlyMap<string, number>;
   readonly asked: number;
+  /** How often a connection had another application than before, which had given it back. */
+  readonly moved: number;
   readonly succeeded: number;
 }
 
 export function checkVisits(
   { served, asked, ended }: Records,
   happened: readonly Happened[],
-  deliveries: readonly string[],
+  known: { readonly deliveries: readonly string[]; readonly sightings: readonly Sighting[] },
 ): Found {
   const violations: string[] = [];
   const allowed = new Map<string, number>();
   const count = (row: string) => allowed.set(row, (allowed.get(row) ?? 0) + 1);
   const servedOf = Map.groupBy(served, ({ id }) => id);
-  const owners = ownersOf(asked, ended, servedOf, happened, violations);
+  const { owners, moved } = ownersOf(asked, ended, servedOf, happened, violations);
   const killed = new Set(happened.filter(({ kind }) => kind === 'kill').map(({ pid }) => pid));
   let succeeded = 0;
   for (const one of asked) {
@@ -50,14 +52,14 @@ export function checkVisits(
       served: by,
       owner: by[0] ?? owners.get(one.connection),
     };
-    const row = allowedBy(visit, happened, deliveries);
+    const row = allowedBy(visit, happened, known);
     if (row === undefined)
       say(
         `${end.result} at ${end.to}, ${by[0] ? `served by ${by[0].pid} at ${by[0].at}` : 'served by nobody'}, owner ${visit.owner?.pid ?? 'unknown'}, hops ${end.hops.join(',') || '-'}; no row of the tables allows it`,
       );
     else count(`${end.result}: ${row}`);
   }
-  return { violations, allowed, asked: asked.length, succeeded };
+  return { violations, allowed, asked: asked.length, moved, succeeded };
 }
 
 const describe = ({ id, kind, from, turn, connected }: Asked) =>
@@ -70,19 +72,22 @@ function ownersOf(
   servedOf: ReadonlyMap<string, readonly Served[]>,
   happened: readonly Happened[],
   violations: string[],
-): Map<string, Served> {
+): { owners: Map<string, Served>; moved: number } {
   const owners = new Map<string, Served>();
+  let moved = 0;
   for (const { id, connection } of asked) {
     // Who followed a redirect was answered on another connection.
     if ((ended.get(id)?.hops.length ?? 0) > 0) continue;
     for (const one of servedOf.get(id) ?? []) {
       const owner = owners.get(connection);
-      if (owner && owner.pid !== one.pid && !mayHaveMoved(owner, one.at, happened))
+      const isOther = owner !== undefined && owner.pid !== one.pid;
+      if (isOther && mayHaveMoved(owner, one.at, happened)) moved++;
+      else if (isOther)
         violations.push(
           `connection ${connection}: served by ${owner.pid} at ${owner.at} and by ${one.pid} at ${one.at}, and not given back`,
         );
       owners.set(connection, one);
     }
   }
-  return owners;
+  return { owners, moved };
 }

@@ -1,5 +1,5 @@
 /** What follows from what has happened, for the table of costs: who could hear whom, and who may have had a connection when. */
-import type { Happened } from './happened.ts';
+import type { Happened, Sighting } from './happened.ts';
 import type { Served } from './records.ts';
 
 export const isHead = ({ target }: Happened): boolean => target === 'head';
@@ -75,11 +75,17 @@ export const mayHaveMoved = ({ pid, at }: Served, to: number, all: readonly Happ
       overlaps(at, to, fault.from, fault.gone ?? fault.mended),
   );
 
-/** Until it has registered again. */
-const BACK_AFTER_MS = 2000;
+/** When it was seen to be there for the first time from then on. */
+const backAt = (name: string, after: number, sightings: readonly Sighting[]): number =>
+  sightings.find(({ at, up }) => at >= after && up.includes(name))?.at ?? Number.POSITIVE_INFINITY;
 
-/** A head was told to stop before deliveries can have come to it. */
-export const isBrief = (from: number, to: number, happened: readonly Happened[]): boolean =>
+/** A head was told to stop before deliveries had come to it. */
+export const isBrief = (
+  from: number,
+  to: number,
+  happened: readonly Happened[],
+  sightings: readonly Sighting[],
+): boolean =>
   happened.some(
     (stop) =>
       isHead(stop) &&
@@ -87,27 +93,44 @@ export const isBrief = (from: number, to: number, happened: readonly Happened[])
       overlaps(from, to, stop.from, stop.begun) &&
       happened.some(
         (start) =>
-          start !== stop &&
-          isHead(start) &&
+          begins(start) &&
           stop.from >= start.begun &&
-          stop.from - start.begun < BACK_AFTER_MS,
+          !sightings.some(({ at, up }) => at >= start.begun && at < stop.from && up.length > 0),
       ),
   );
 
-/** Each delivery was away at some moment of the visit's life. */
+/** Another process is the head from then on. */
+const begins = (fault: Happened): boolean =>
+  isHead(fault) && ['kill', 'stop', 'upgrade', 'upgradeCut'].includes(fault.kind);
+
+/** For the first delivery of a head, milliseconds: what the schedules' heads are told. */
+const FIRST_WITHIN_MS = 10_000;
+
+/**
+ * Each delivery was away at some moment of the visit's life: by what was done to it, or because it had not come to the next head
+ * yet. The latter alone is no reason: a head waits for the first one.
+ */
 export function nobodyCould(
   from: number,
   to: number,
   happened: readonly Happened[],
-  deliveries: readonly string[],
+  { deliveries, sightings }: { deliveries: readonly string[]; sightings: readonly Sighting[] },
 ): boolean {
-  const away = happened.filter(
-    (fault) => !harmless.has(fault.kind) && overlaps(from, to, fault.from, fault.mended + BACK_AFTER_MS),
-  );
-  // Nobody hears a remote delivery when the head's cable is down.
-  const isCut = away.some(({ kind, target }) => kind.startsWith('link') && target === 'head');
-  return deliveries.every(
-    (name) => away.some(({ target }) => target === name) || (isCut && name.startsWith('d')),
+  const wasDuring = (fault: Happened, name: string, until: number) =>
+    overlaps(from, to, fault.from, backAt(name, until, sightings));
+  const isOut = (name: string) =>
+    happened.some(
+      (fault) =>
+        !harmless.has(fault.kind) &&
+        // Nobody hears a remote delivery when the head's cable is down.
+        (fault.target === name || (isCable(fault) && fault.target === 'head' && name.startsWith('d'))) &&
+        wasDuring(fault, name, fault.mended),
+    );
+  const isNotBack = (name: string) =>
+    happened.some((fault) => begins(fault) && wasDuring(fault, name, fault.begun));
+  return (
+    deliveries.every((name) => isOut(name) || isNotBack(name)) &&
+    (to - from >= FIRST_WITHIN_MS || deliveries.some(isOut))
   );
 }
 

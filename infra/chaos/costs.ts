@@ -17,7 +17,7 @@ import {
   overlaps,
   RETRANSMITTED_MS,
 } from './circumstances.ts';
-import type { Happened } from './happened.ts';
+import type { Happened, Sighting } from './happened.ts';
 import { PAUSE_MAX_MS } from './plans.ts';
 import type { Asked, Ended, Served } from './records.ts';
 
@@ -158,7 +158,7 @@ const never = ['answer_of_another', 'heard_otherwise', 'wrong_length', 'bad_answ
 export function allowedBy(
   visit: Visit,
   happened: readonly Happened[],
-  deliveries: readonly string[],
+  known: { readonly deliveries: readonly string[]; readonly sightings: readonly Sighting[] },
 ): string | undefined {
   const { asked, ended } = visit;
   if (never.includes(ended.result)) return undefined;
@@ -173,9 +173,8 @@ export function allowedBy(
     if (fault) return `${row} (${fault.kind} of ${fault.target})`;
   }
   if (ended.result !== 'status_503') return undefined;
-  if (nobodyCould(asked.from, ended.to, happened, deliveries))
-    return 'README: 503 when no delivery can take it';
-  if (isBrief(asked.connected, ended.to, happened))
+  if (nobodyCould(asked.from, ended.to, happened, known)) return 'README: 503 when no delivery can take it';
+  if (isBrief(asked.connected, ended.to, happened, known.sightings))
     return 'handoff.md, One head after another: one that is told to stop at once has no delivery yet';
   return undefined;
 }

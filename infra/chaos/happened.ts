@@ -20,22 +20,42 @@ export interface Happened extends Omit<Entry, 'kind'>, Partial<Came> {
   readonly gone?: number;
 }
 
-export async function inflict(entry: Entry, world: World, signal: AbortSignal): Promise<Happened> {
+/** Which deliveries a head gave connections to, when somebody looked. */
+export interface Sighting {
+  readonly at: number;
+  readonly up: readonly string[];
+}
+
+/** Lets it come about and mends it, and tells of it, also where one of the two fails, which is thrown. */
+export async function inflict(
+  entry: Entry,
+  world: World,
+  signal: AbortSignal,
+  tell: (happened: Happened) => void,
+): Promise<void> {
   const broken = faultKinds[entry.kind].make(entry, world);
   const { pid } = broken;
   const from = now();
-  const leaving = entry.kind === 'kill' || entry.kind === 'stop' ? untilGone(pid) : undefined;
-  const came = await broken.begin();
-  const begun = now();
-  const gone = await leaving;
-  await delay(entry.lasts, undefined, { signal }).catch(() => {});
-  const until = now();
-  await broken.end();
-  return {
-    ...{ ...entry, from, begun, until, mended: now(), pid },
-    ...(gone !== undefined && { gone }),
-    ...came,
-  };
+  let begun: number | undefined;
+  let until: number | undefined;
+  let gone: number | undefined;
+  let came: Came | undefined;
+  try {
+    const leaving = entry.kind === 'kill' || entry.kind === 'stop' ? untilGone(pid) : undefined;
+    came = (await broken.begin()) ?? undefined;
+    begun = now();
+    gone = await leaving;
+    await delay(entry.lasts, undefined, { signal }).catch(() => {});
+    until = now();
+    await broken.end();
+  } finally {
+    const mended = now();
+    tell({
+      ...{ ...entry, from, begun: begun ?? mended, until: until ?? mended, mended, pid },
+      ...(gone !== undefined && { gone }),
+      ...came,
+    });
+  }
 }
 
 async function untilGone(pid: number): Promise<number> {

@@ -27,6 +27,8 @@ interface Options {
 /** Of one run: long enough for faults to meet, short enough to be run again. */
 const RUN_MS = 60_000;
 const SHOWN = 12;
+const counts = new Map<string, number>();
+const count = (of: string, by = 1) => counts.set(of, (counts.get(of) ?? 0) + by);
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 const { signal } = interrupted;
@@ -56,12 +58,21 @@ async function main(options: Options): Promise<void> {
 async function run(schedule: Schedule, options: Options): Promise<Outcome> {
   const keep = join(options.out, `seed-${schedule.seed}-${schedule.faults.length}-faults`);
   const outcome = await runChaos(schedule, { ...options, signal, keep });
-  const { asked, succeeded, allowed, happened, violations } = outcome;
+  const { asked, succeeded, moved, allowed, happened, violations } = outcome;
   const failed = [...allowed.values()].reduce((sum, count) => sum + count, 0);
   console.log(
-    `seed ${schedule.seed}: ${happened.length} faults, ${asked} requests, ${succeeded} answered, ${failed} failed as they may, ${violations.length} violations`,
+    `seed ${schedule.seed}: ${happened.length} faults, ${asked} requests, ${succeeded} answered, ${moved} moved, ${failed} failed as they may, ${violations.length} violations`,
   );
-  for (const [row, count] of allowed) console.log(`  ${count} ${row}`);
+  for (const [row, visits] of allowed) console.log(`  ${visits} ${row}`);
+  for (const { kind } of happened) count(kind);
+  for (const [of, by] of Object.entries({
+    runs: 1,
+    requests: asked,
+    answered: succeeded,
+    moved,
+    allowed: failed,
+  }))
+    count(of, by);
   for (const violation of violations.slice(0, SHOWN)) console.log(`  VIOLATION ${violation}`);
   return outcome;
 }
@@ -88,3 +99,4 @@ const command = new Command('chaos')
   .option('--out <FOLDER>', 'for what failed', 'reports/chaos')
   .action(main);
 await runTool(command);
+console.log([...counts].map(([of, number]) => `${of} ${number}`).join(', '));

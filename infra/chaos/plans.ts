@@ -16,7 +16,7 @@ export interface Plan {
   readonly leavesAfterMs?: number;
 }
 
-export type Maker = (id: string) => Plan;
+type Maker = (id: string) => Plan;
 const NOTHING = createHash('sha1').digest('hex');
 const get = (path: string, more = '') => `GET /${path} HTTP/1.1\r\nHost: chaos.test\r\n${more}\r\n`;
 const plain = (kind: string, id: string, query: string, bytes = 0, readPauseMs = 0): Plan => ({

@@ -14,7 +14,7 @@ import { isIdle, sampleHead } from '../soak/sample.ts';
 import { checkTraces } from '../trace/index.ts';
 import { checkVisits, type Found } from './check.ts';
 import { areClocksThere, prepareClocks } from './clocks.ts';
-import { type Happened, inflict } from './happened.ts';
+import { type Happened, inflict, type Sighting } from './happened.ts';
 import type { Client, Places, World } from './kinds/kind.ts';
 import { isAlive } from './kinds/processes.ts';
 import { now, readRecords } from './records.ts';
@@ -30,6 +30,8 @@ export interface ChaosOptions {
   readonly signal: AbortSignal;
   /** What the processes wrote is kept there when something is wrong. */
   readonly keep?: string;
+  /** Is told where the traces of the processes are, while they are there, and which were killed. */
+  readonly onTraces?: (folder: string, killed: readonly number[]) => void;
 }
 
 export interface Outcome extends Found {
@@ -51,6 +53,7 @@ export const placesOf = (on: ChaosKind): Places => ({
 /** Of a visit: longer than faults and what TCP makes of them last. */
 const TIMEOUT_MS = 30_000;
 const SETTLE_MS = 20_000;
+const SEEN_EVERY_MS = 200;
 
 export async function runChaos(schedule: Schedule, options: ChaosOptions): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'baton-chaos-'));
@@ -61,15 +64,19 @@ export async function runChaos(schedule: Schedule, options: ChaosOptions): Promi
   const environment = { CHAOS_FOLDER: folder, BATON_TRACE: trace, ...clocks };
   Object.assign(process.env, environment);
   try {
-    const { happened, problems } = await runIn(schedule, options);
-    const found = checkVisits(readRecords(folder), happened, placesOf(options.on).deliveries);
-    const traced = checkTraces(trace, { killed: killedIn(happened) }).faults.map(
-      (problem) => `trace: ${problem}`,
-    );
+    const { happened, problems, sightings } = await runIn(schedule, options);
+    const found = checkVisits(readRecords(folder), happened, {
+      deliveries: placesOf(options.on).deliveries,
+      sightings,
+    });
+    const killed = killedIn(happened);
+    options.onTraces?.(trace, killed);
+    const traced = checkTraces(trace, { killed }).faults.map((problem) => `trace: ${problem}`);
     const outcome = { ...found, violations: [...problems, ...found.violations, ...traced], happened };
     if (options.keep !== undefined && outcome.violations.length > 0) {
       await cp(folder, options.keep, { recursive: true });
-      await writeFile(join(options.keep, 'happened.json'), JSON.stringify(happened, null, 1));
+      await writeFile(join(options.keep, 'happened.json'), JSON.stringify({ happened, sightings }, null, 1));
+      await writeFile(join(options.keep, 'violations.txt'), outcome.violations.join('\n'));
     }
     return outcome;
   } finally {
@@ -85,7 +92,7 @@ const killedIn = (happened: readonly Happened[]): number[] =>
 async function runIn(
   schedule: Schedule,
   options: ChaosOptions,
-): Promise<{ happened: Happened[]; problems: string[] }> {
+): Promise<{ happened: Happened[]; problems: string[]; sightings: Sighting[] }> {
   const { on, signal } = options;
   const wanted = {
     mode: 'handoff',
@@ -104,6 +111,7 @@ async function runIn(
   const lab: Lab = netns ?? (await startLoopbackLab({ ...wanted, deliveries: 0, local: 3 }));
   const problems: string[] = [];
   const happened: Happened[] = [];
+  const sightings: Sighting[] = [];
   const world: World = {
     lab,
     clients: new Map(),
@@ -119,6 +127,7 @@ async function runIn(
     const over = new AbortController();
     const watching = [
       watchCounters(lab, over.signal, problems),
+      watchDeliveries(lab, over.signal, sightings),
       watchCookies(lab, over.signal, (failed) => happened.push(failed)),
     ];
     /** What is busy until when: a head that takes its time to stop is not killed by the next fault. */
@@ -131,7 +140,7 @@ async function runIn(
         try {
           await pause(began + entry.at - now(), signal);
           await Promise.all(before);
-          if (!signal.aborted) happened.push(await inflict(entry, world, signal));
+          if (!signal.aborted) await inflict(entry, world, signal, (one) => happened.push(one));
         } catch (error) {
           problems.push(
             `${entry.kind} of ${entry.target} at ${entry.at} ms: ${error instanceof Error ? error.message : error}`,
@@ -147,7 +156,7 @@ async function runIn(
     await Promise.all([...world.clients.values()].map(endClient));
     if (netns) await needCards(netns);
     problems.push(...(await left(lab)));
-    return { happened, problems };
+    return { happened, problems, sightings };
   } finally {
     await lab.stop();
   }
@@ -188,6 +197,16 @@ async function watchCounters(lab: Lab, over: AbortSignal, problems: string[]): P
         `at ${sample.at}: ${sample.accepted} accepted, ${sample.uncounted} of them not counted as anything`,
       );
     await pause(500, over);
+  }
+}
+
+/** Who is given connections. A head that is not there, or stands still, says nothing. */
+async function watchDeliveries(lab: Lab, over: AbortSignal, sightings: Sighting[]): Promise<void> {
+  while (!over.aborted) {
+    const status = await lab.head.status().catch(() => undefined);
+    const up = status?.deliveries.filter(({ state }) => state === 'up').map(({ name }) => name);
+    if (up) sightings.push({ at: now(), up });
+    await pause(SEEN_EVERY_MS, over);
   }
 }
 

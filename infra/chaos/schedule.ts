@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { seededRandom } from '../statistics/random.ts';
 import { faultKinds, kindNames } from './kinds/index.ts';
-import type { Dice, Draw, Kind, Places } from './kinds/kind.ts';
+
+import { cutAfter, cutOnes, type Dice, type Draw, type Kind, type Places } from './kinds/kind.ts';
 
 const entrySchema = z.object({
   /** Milliseconds since the visits began. */
@@ -14,7 +15,7 @@ const entrySchema = z.object({
   policy: z.string().optional(),
   workers: z.number().optional(),
   seconds: z.number().optional(),
-  cut: z.object({ who: z.enum(['predecessor', 'successor']), afterMs: z.number() }).optional(),
+  cut: z.object({ who: z.enum(cutOnes), after: z.enum(cutAfter), ms: z.number() }).optional(),
 });
 
 export const scheduleSchema = z.object({

@@ -1,6 +1,6 @@
 /** Holds what deliveries give back against docs/model/move.pml: the head has it from *moved* on, and until then the one who gave it. */
 import type { Fates } from './fates.ts';
-import type { Connection, Offer } from './local-states.ts';
+import type { Connection, Lane, Offer } from './local-states.ts';
 import type { Step } from './steps.ts';
 
 /** What of it is not allowed; the connection as it is from then on. */
@@ -32,12 +32,20 @@ export const restored = ({ subject: name, thread: owner }: Step, ends: string): 
   problem: undefined,
 });
 
-export function decline({ thread }: Step, before: Connection | undefined, fates: Fates): string | undefined {
+/** `lanes`: of all heads so far. */
+export function decline(
+  { thread }: Step,
+  before: Connection | undefined,
+  lanes: Iterable<Lane>,
+  fates: Fates,
+): string | undefined {
   if (!before?.offer) return 'no delivery has it';
   const { owner, state, offer } = before;
   if (fates.of(owner) === 'killed') return undefined;
-  // By any worker of its head.
-  if (thread.pid !== owner.pid) return `it is with ${owner.name}`;
+  // By any worker of its head, or of the one that the delivery has after it.
+  const isNext = () =>
+    [...lanes].some(({ head, delivery }) => head.pid === thread.pid && delivery === offer.lane.delivery);
+  if (thread.pid !== owner.pid && !(state === 'CLOSED' && isNext())) return `it is with ${owner.name}`;
   return state === 'CLOSED' ? whyNotGiven(offer, fates) : `the head's is ${state}`;
 }
 

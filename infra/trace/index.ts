@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Credits } from './credits.ts';
 import { Fates } from './fates.ts';
+import { Hearsay } from './hearsay.ts';
 import { LocalHandoff } from './local-handoff.ts';
 import { Migrations } from './migrations.ts';
 import { readSteps } from './steps.ts';
@@ -39,7 +40,7 @@ export function checkTrace(text: string, { killed = [], running = [] }: TraceOpt
   const fates = new Fates(threads, killed, running);
   const migrations = new Migrations(fates);
   const local = new LocalHandoff(fates, migrations);
-  const rules = [migrations, local, new Credits(), new TakeOvers(fates)];
+  const rules = [migrations, local, new Credits(), new TakeOvers(fates), new Hearsay()];
   const faults: string[] = [];
   for (const step of steps) {
     for (const rule of rules) {

@@ -53,14 +53,15 @@ export class LocalHandoff implements Rules {
     if (transition === 'accept') return this.#accept(step);
     if (transition === 'succeed') return this.#succeed(step);
     const now = this.connections.get(subject);
-    if (transition === 'decline') return decline(step, now, this.#fates);
+    if (transition === 'decline') return decline(step, now, this.#lanes.values(), this.#fates);
     if (transition === 'regain') return this.#regain(step, now);
     const former = this.#former.get(subject);
     const isFormer = former?.owner === thread && now?.owner !== thread;
     const connection = isFormer ? former : now;
     if (!connection) return 'nobody has accepted it';
     if (thread !== connection.owner) return `it is with ${connection.owner.name}`;
-    if (isFormer && transition !== 'pass' && transition !== 'close') return `it is its successor's`;
+    const isLeft = transition === 'pass' || (transition === 'close' && connection.isPassed);
+    if (isFormer && !isLeft) return `it is its successor's`;
     const [from, to] = headSteps[transition]!;
     if (!from.includes(connection.state)) return `the head's is ${connection.state}`;
     connection.state = to;

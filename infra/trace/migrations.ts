@@ -92,7 +92,7 @@ export class Migrations implements Rules {
       this.#acceptedAt.set(details[0]!, at);
       this.#endsOf.set(subject, details[0]!);
     }
-    if (subject[0] !== 'm' || subject === REHEARSAL) return undefined;
+    if (subject[0] !== 'm' || subject === REHEARSAL || transition === 'learn') return undefined;
     const move = this.#moveOf(subject);
     return transition in headSteps
       ? this.#takeAtHead(move, step, transition as MigrationStep)

@@ -31,9 +31,12 @@ const successorSteps: Readonly<
   giveUp: [['WARMS', 'READY'], 'GAVE_UP'],
 };
 
-/** What only a head does with connections; answers that were begun go on (its clients are in the TLS thread's hands). */
-const ofHeads: readonly Transition[] = ['accept', 'offer', 'move', 'regain', 'terminate'];
-const ofSuccessors: readonly Transition[] = [...ofHeads, 'succeed', 'answer', 'member'];
+/**
+ * What only a head does. Of what it has begun with, lanes and moves go on meanwhile, as do answers in the TLS thread's hands; that
+ * none of it is with what it has passed on is known by the connections (local-handoff.ts).
+ */
+const ofHeads: readonly Transition[] = ['accept', 'regain', 'terminate'];
+const ofSuccessors: readonly Transition[] = [...ofHeads, 'offer', 'move', 'succeed', 'answer', 'member'];
 
 export class TakeOvers implements Rules {
   readonly #fates: Fates;

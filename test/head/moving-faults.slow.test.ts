@@ -1,7 +1,9 @@
 /** For each step of giving back and moving on: what if somebody dies right here, freezes, floods, or talks nonsense? */
 import { openSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
 import { connectionInfo, receiveConnections } from '../../delivery/index.ts';
 import { labApp } from '../../delivery/lab-app.ts';
 import { drainByMoving } from '../../infra/admin-client.ts';
@@ -11,6 +13,7 @@ import { writeGiven } from '../../shared/wire/way-back.ts';
 import { assertAllAccountedFor, ONE_WORKER } from '../support/accounted.ts';
 import { type Cluster, countFds, startCluster } from '../support/cluster.ts';
 import { type Kept, keepAlive, keepAliveMany } from '../support/keep-alive.ts';
+import { needing } from '../support/needs.ts';
 import { log } from '../support/one-head.ts';
 import { type Rogue, startRogue } from '../support/rogue.ts';
 import { until } from '../support/until.ts';
@@ -67,6 +70,43 @@ test.serial('what is given back goes to another, and its unread request is answe
   closeFd(of.fd);
   await isServedElsewhere(t, of);
 });
+
+test.serial(
+  'what is given to a head that stands still waits for it, and moves when it goes on',
+  async (t) => {
+    const of = await taken(t);
+    process.kill(of.cluster.head.pid, 'SIGSTOP');
+    of.rogue.give(given(3), [of.fd]);
+    // Nothing is lost, and nobody is told anything: it is the delivery's until a word has come.
+    const word = of.rogue.word();
+    t.is(await Promise.race([word, delay(300, 'nothing')]), 'nothing');
+    t.is(of.client.unasked, '');
+    process.kill(of.cluster.head.pid, 'SIGCONT');
+    t.deepEqual(await word, { isMoved: true, number: 3 });
+    closeFd(of.fd);
+    await isServedElsewhere(t, of);
+  },
+);
+
+needing(['prlimit'], test.serial)(
+  'a head that has no fd left for what is given says kept, and takes it later',
+  async (t) => {
+    const of = await taken(t);
+    const { pid } = of.cluster.head;
+    const limit = (most: number) => execa('prlimit', ['--pid', String(pid), `--nofile=${most}:`]);
+    const before = await countFds(pid);
+    // Below the next number, whatever else is free.
+    await limit(1);
+    of.rogue.give(given(4), [of.fd]);
+    t.deepEqual(await of.rogue.word(), { isMoved: false, number: 4 });
+    t.is(await countFds(pid), before, 'nothing of it is left there');
+    await limit(4096);
+    of.rogue.give(given(5), [of.fd]);
+    t.deepEqual(await of.rogue.word(), { isMoved: true, number: 5 });
+    closeFd(of.fd);
+    await isServedElsewhere(t, of);
+  },
+);
 
 test.serial('a delivery that dies when it has given one back costs nothing: another serves it', async (t) => {
   const of = await taken(t);

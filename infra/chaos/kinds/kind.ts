@@ -18,6 +18,10 @@ export interface Dice {
   between(least: number, most: number): number;
 }
 
+/** Who is killed in a take-over, and so long after which step of it (shared/trace.ts), milliseconds. */
+export const cutOnes = ['predecessor', 'successor'] as const;
+export const cutAfter = ['begin', 'handOver', 'ready', 'frozen', 'confirm', 'depart'] as const;
+
 /** As schedules have it. */
 export interface Fault {
   /** `head`, a delivery, a client (`c1`), the host of a cable; for a mode its name. */
@@ -31,8 +35,13 @@ export interface Fault {
   readonly workers?: number | undefined;
   /** By which a clock jumps. */
   readonly seconds?: number | undefined;
-  /** Who is killed in a take-over, and when. */
-  readonly cut?: { readonly who: 'predecessor' | 'successor'; readonly afterMs: number } | undefined;
+  readonly cut?:
+    | {
+        readonly who: (typeof cutOnes)[number];
+        readonly after: (typeof cutAfter)[number];
+        readonly ms: number;
+      }
+    | undefined;
 }
 
 /** One way in which it comes about, and how often beside all others of all kinds. */

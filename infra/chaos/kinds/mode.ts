@@ -3,7 +3,7 @@ import type { Kind } from './kind.ts';
 
 /** Of the head, switched and back; its target is the mode. */
 export const mode: Kind = {
-  draws: () => [[2, ({ one, between }) => ({ target: one(modes), lasts: between(500, 5000) })]],
+  draws: () => [[4, ({ one, between }) => ({ target: one(modes), lasts: between(500, 5000) })]],
   occupies: () => ['head'],
   make: ({ target }, { lab: { head } }) => ({
     pid: 0,

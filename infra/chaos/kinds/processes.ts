@@ -36,7 +36,20 @@ export function endAndStart(how: 'kill' | 'stop', fault: Fault, world: World): B
       end: async () => void clients.set(target, await client.restart()),
     };
   const delivery = lab.deliveries.find(({ name }) => name === target)!;
-  return { pid, begin: () => delivery[how](), end: () => delivery.restart() };
+  return { pid, begin: () => delivery[how](), end: () => again(() => delivery.restart()) };
+}
+
+const TRIES = 4;
+
+/** A machine that is busy, or a head that is away, may keep it from being ready in the lab's time. */
+async function again(start: () => Promise<void>): Promise<void> {
+  for (let left = TRIES - 1; ; left--) {
+    try {
+      return await start();
+    } catch (error) {
+      if (left === 0) throw error;
+    }
+  }
 }
 
 const KNOWN_WITHIN_MS = 15_000;

@@ -1,45 +1,90 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LabHead } from '../../lab/lab.ts';
-import { type Kind, nothing } from './kind.ts';
+import { cutAfter, cutOnes, type Fault, type Kind, nothing } from './kind.ts';
 import { isAlive } from './processes.ts';
 import { moreOf, succeedWith } from './upgrade.ts';
 
-/** A successor is there for a third of a second before it is ready, and the rest takes some ten milliseconds. */
-const CUT_WITHIN_MS = 900;
 const ANSWERS_WITHIN_MS = 5000;
+/** The steps of a take-over take some ten milliseconds, the start before them a third of a second. */
+const CUT_WITHIN_MS = 15;
+const LOOK_EVERY_MS = 2;
 
 /** Of a head and its successor one is killed at some moment of the take-over. */
 export const upgradeCut: Kind = {
   draws: ({ policies }) => [
     [
-      2,
+      3,
       (dice) => ({
         ...{ target: 'head', lasts: 0, ...succeedWith(dice, policies) },
         cut: {
-          who: dice.one(['predecessor', 'successor'] as const),
-          afterMs: dice.between(0, CUT_WITHIN_MS),
+          who: dice.one(cutOnes),
+          after: dice.one(cutAfter),
+          ms: dice.one([0, dice.between(0, CUT_WITHIN_MS), dice.between(0, 300)]),
         },
       }),
     ],
   ],
   make(fault, { lab: { head } }) {
     const predecessor = head.pid;
-    const { who, afterMs } = fault.cut!;
     return {
       pid: predecessor,
       async begin() {
-        const upgrade = head.upgrade(moreOf(fault)).then(nothing, nothing);
-        await delay(afterMs);
-        const pid = who === 'predecessor' ? predecessor : successorOf(head.listen, predecessor);
-        if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGKILL');
+        const over = new AbortController();
+        const upgrade = head
+          .upgrade(moreOf(fault))
+          .then(nothing, nothing)
+          .finally(() => over.abort());
+        const killed = await cut(fault.cut!, predecessor, over.signal);
         await upgrade;
-        return { outcome: await whatCameOfIt(head, predecessor), killed: pid };
+        return { outcome: await whatCameOfIt(head, predecessor), killed };
       },
       end: nothing,
     };
   },
 };
+
+/** Kills one of the two then; its process. What they do is in their traces, in which the predecessor names the other. */
+async function cut(
+  { who, after, ms }: NonNullable<Fault['cut']>,
+  predecessor: number,
+  over: AbortSignal,
+): Promise<number | undefined> {
+  const before = sizeOfTrace(predecessor);
+  let successor: number | undefined;
+  const isDone = () => {
+    const own = traceOf(predecessor, before);
+    const found = / t\d+ handOver (\d+)/.exec(own)?.[1];
+    successor = found === undefined ? undefined : Number(found);
+    if (after === 'begin') return who === 'predecessor' || successor !== undefined;
+    const both = own + (successor === undefined ? '' : traceOf(successor));
+    return successor !== undefined && new RegExp(` t\\d+ ${after}\\b`).test(both);
+  };
+  while (!isDone()) {
+    if (over.aborted) return undefined;
+    await delay(LOOK_EVERY_MS);
+  }
+  await delay(ms);
+  const pid = who === 'predecessor' ? predecessor : successor!;
+  if (!isAlive(pid)) return undefined;
+  process.kill(pid, 'SIGKILL');
+  return pid;
+}
+
+const fileOf = (pid: number): string => join(process.env.BATON_TRACE!, `${pid}.trace`);
+const sizeOfTrace = (pid: number): number => statSync(fileOf(pid), { throwIfNoEntry: false })?.size ?? 0;
+
+/** What it has written there since. */
+function traceOf(pid: number, from = 0): string {
+  const length = sizeOfTrace(pid) - from;
+  if (length <= 0) return '';
+  const file = openSync(fileOf(pid), 'r');
+  const bytes = Buffer.alloc(length);
+  readSync(file, bytes, 0, length, from);
+  closeSync(file);
+  return bytes.toString('latin1');
+}
 
 /** Where nobody is the head any more it is started again, as after a kill. */
 async function whatCameOfIt(head: LabHead, predecessor: number): Promise<'kept' | 'taken over' | 'lost'> {
@@ -55,21 +100,4 @@ async function whatCameOfIt(head: LabHead, predecessor: number): Promise<'kept' 
   await head.end('kill');
   await head.start();
   return 'lost';
-}
-
-/** A head that was started to take over there. */
-function successorOf(listen: string, predecessor: number): number | undefined {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).find((pid) => {
-    const command = commandOf(pid);
-    return pid !== predecessor && command.includes('--take-over') && command.includes(listen);
-  });
-}
-
-function commandOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    return [];
-  }
 }

@@ -201,3 +201,28 @@ labTest('a packet that comes before the word about its connection is held, and n
   young.close();
   await untilBothHave(0);
 });
+
+labTest('a standby whose table is full knows what found room, goes on, and says so in its log', async (t) => {
+  lead('head');
+  // As after a boot with a smaller table.
+  on('head2', 'tc qdisc del dev eth0 clsact');
+  await lab.heads[1]!.restart('kill', { more: ['--flows', '2'] });
+  await untilReady(1);
+  const streams = await Promise.all([1, 2, 3, 4].map(() => openStream(t, lab.head.listen)));
+  await until(
+    'the first has all, the second what it can',
+    counts,
+    ([one, other]) => one === 4 && other === 2,
+  );
+  const { deliveries } = await lab.heads[1]!.status();
+  t.true(deliveries.every(({ state }) => state === 'up'));
+  // All of them go on through the first.
+  await Promise.all(streams.map((stream) => stream.echo()));
+  for (const stream of streams) stream.close();
+  await untilBothHave(0);
+  // There is room again.
+  const last = await openStream(t, lab.head.listen);
+  await untilBothHave(1);
+  last.close();
+  await untilBothHave(0);
+});

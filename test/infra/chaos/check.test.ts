@@ -44,7 +44,12 @@ const fault = (
 
 function check(records: { asked: Asked[]; ended: Ended[]; served: Served[] }, ...happened: Happened[]) {
   const known: Records = { ...records, ended: new Map(records.ended.map((one) => [one.id, one])) };
-  return checkVisits(known, happened, DELIVERIES);
+  // Each is back a moment after it was mended.
+  const back = happened.map(({ mended }) => ({ at: mended + 200, up: DELIVERIES }));
+  return checkVisits(known, happened, {
+    deliveries: DELIVERIES,
+    sightings: back.sort((a, b) => a.at - b.at),
+  });
 }
 const one = (result: string, by: number[], more: Partial<Ended> = {}, ask: Partial<Asked> = {}) => ({
   asked: [asked('a', ask)],
@@ -96,6 +101,7 @@ test('one connection that two applications served is found, unless the first has
   const moved = fault('move', 'd1', D1, { outcome: 'moves' });
   t.true(isFound());
   t.false(isFound(moved));
+  t.is(check(both, moved).moved, 1);
   t.false(isFound(fault('stop', 'd1', D1)), 'it gives back when it leaves');
   t.true(isFound({ ...moved, outcome: 'stays' }), 'it could not');
   t.true(isFound({ ...moved, from: 2500, begun: 2600, until: 2700, mended: 2800 }), 'it was told later');
@@ -129,7 +135,7 @@ test('an upgrade costs nobody anything, and one that is cut what the tables say 
   for (const result of ['reset', 'refused', 'closed_early', 'timeout', 'status_503'])
     t.is(check(one(result, []), fault('upgrade', 'head', HEAD)).violations.length, 1, result);
   const cut = (who: 'predecessor' | 'successor', outcome: string) =>
-    fault('upgradeCut', 'head', HEAD, { cut: { who, afterMs: 5 }, outcome });
+    fault('upgradeCut', 'head', HEAD, { cut: { who, after: 'frozen', ms: 5 }, outcome });
   t.is(check(one('reset', []), cut('successor', 'kept')).violations.length, 1, 'the head goes on');
   t.is(check(one('reset', []), cut('predecessor', 'taken over')).violations.length, 0);
   t.is(check(one('reset', [D1]), cut('predecessor', 'taken over')).violations.length, 1, 'not its own');
@@ -179,6 +185,15 @@ test('503 is right when no delivery is there, and wrong when one is', (t) => {
   const all = [fault('kill', 'd1', D1), fault('freeze', 'l1', L1)];
   t.deepEqual(check(one('status_503', []), ...all).violations, []);
   t.is(check(one('status_503', []), all[0]!).violations.length, 1);
+});
+
+test('503 is right after a head has started only when the delivery that came to it was taken away', (t) => {
+  const start = fault('kill', 'head', HEAD);
+  t.is(check(one('status_503', []), start).violations.length, 1, 'it waits for the first');
+  t.is(check(one('status_503', []), start, fault('drain', 'l1', L1)).violations.length, 0);
+  t.is(check(one('status_503', []), start, fault('clock', 'l1', L1)).violations.length, 1);
+  const early = fault('drain', 'l1', L1, { from: 100, begun: 110, until: 120, mended: 130 });
+  t.is(check(one('status_503', []), early, start).violations.length, 1, 'it was back');
 });
 
 test('a request without an end is found, unless its client was killed', (t) => {

@@ -1,6 +1,8 @@
 /** A trace that is good: of two heads' worth of what can happen, written down by hand, one step after the other. */
 export const HEAD = 100;
 export const [D1, D2, REMOTE] = [201, 202, 203];
+/** It takes over from HEAD in the end; and another that could not. */
+export const [NEXT, LATE] = [101, 102];
 /** It is killed when it has taken one connection. */
 export const DOOMED = 204;
 export const KILLED = [DOOMED];
@@ -141,7 +143,27 @@ export const goodSteps: readonly string[] = [
   `${HEAD}.1 l30 shutdown`,
   `${HEAD}.1 l30 emptied`,
   `${HEAD}.0 s2 vacated 1`,
-  // All leave.
+  // One that would take over is too late, and the next one does.
+  `${LATE}.0 - begin`,
+  `${HEAD}.0 t1 handOver ${LATE}`,
+  `${LATE}.0 t1 takeOver ${HEAD}`,
+  `${LATE}.0 t1 ready`,
+  `${HEAD}.0 t1 frozen`,
+  `${HEAD}.0 t1 goOn`,
+  `${LATE}.0 t1 giveUp`,
+  `${LATE}.0 - end`,
+  `${NEXT}.0 - begin`,
+  `${NEXT}.1 - begin`,
+  `${HEAD}.0 t2 handOver ${NEXT}`,
+  `${NEXT}.0 t2 takeOver ${HEAD}`,
+  `${HEAD}.1 c11 accept ${ends(11)} 0`,
+  `${HEAD}.1 c12 accept ${ends(12)} 0`,
+  `${HEAD}.1 c12 answer redirected`,
+  `${NEXT}.0 t2 ready`,
+  `${HEAD}.0 t2 frozen`,
+  `${NEXT}.0 t2 confirm`,
+  `${HEAD}.0 t2 depart`,
+  // What is on its way to a delivery comes back from it, and follows.
   `${D2}.0 bb-0-0 finish`,
   `${D2}.0 l20 ended 2`,
   `${D2}.0 l20 leave`,
@@ -149,11 +171,37 @@ export const goodSteps: readonly string[] = [
   `${HEAD}.1 l20 hearEnded 2`,
   `${HEAD}.1 l20 emptied`,
   `${HEAD}.0 s1 vacated 0`,
-  `${HEAD}.1 - counts 11 0 10 1 0`,
-  `${D1}.0 - end`,
-  `${D2}.0 - end`,
+  `${NEXT}.1 c11 succeed open`,
+  `${HEAD}.1 c11 pass`,
+  `${HEAD}.1 c11 close`,
+  `${NEXT}.1 c12 succeed counted`,
+  `${HEAD}.1 c12 pass`,
+  `${HEAD}.1 c12 close`,
+  `${HEAD}.1 - counts 13 0 11 1 0`,
   `${HEAD}.1 - end`,
   `${HEAD}.0 - end`,
+  `${NEXT}.1 c12 close`,
+  `${NEXT}.0 s0 member ${D2} 10 0 fd`,
+  `${NEXT}.1 l40 open 0`,
+  `${D2}.0 l40 join dd-0`,
+  `${NEXT}.1 c11 offer l40 0`,
+  `${D2}.0 l40 take 0 c11`,
+  `${D2}.0 dd-0-0 serve`,
+  `${NEXT}.1 c11 hearTaken l40 0`,
+  `${NEXT}.1 c11 close`,
+  // All leave.
+  `${D2}.0 dd-0-0 finish`,
+  `${D2}.0 l40 ended 1`,
+  `${D2}.0 l40 leave`,
+  `${NEXT}.1 l40 shutdown`,
+  `${NEXT}.1 l40 hearEnded 1`,
+  `${NEXT}.1 l40 emptied`,
+  `${NEXT}.0 s0 vacated 0`,
+  `${NEXT}.1 - counts 1 0 1 0 0`,
+  `${D1}.0 - end`,
+  `${D2}.0 - end`,
+  `${NEXT}.1 - end`,
+  `${NEXT}.0 - end`,
 ].map((step) => step.replace(/ (\w\w-\d+-\d+) (serve|give|stay|finish)$/, ' a$1 $2'));
 
 /** Lines as processes write them; the n-th at n. */

@@ -4,7 +4,7 @@ import { checkTrace } from '../../../infra/trace/index.ts';
 
 const lines = (...steps: readonly string[]): string => steps.map((step, at) => `${at} ${step}\n`).join('');
 const faultsOf = (...steps: readonly string[]): readonly string[] =>
-  checkTrace(lines(...steps), { running: [1, 2] }).faults;
+  checkTrace(lines(...steps), { running: [1, 2, 3] }).faults;
 
 const accepted = '1.1 c7 accept 127.0.0.1:1-127.0.0.1:2 0';
 const passed = ['1.1 c7 pass', '1.1 c7 close'];
@@ -22,4 +22,22 @@ test('nobody may get it, and neither may the one before go on with it, or pass o
   t.regex(faultsOf(accepted, succeeded, '1.1 c7 answer answered').join(), /it is its successor's/);
   t.regex(faultsOf(accepted, '1.1 c7 move 0', ...passed).join(), /the head's is MOVING/);
   t.regex(faultsOf(accepted, '1.1 c7 move 0', succeeded).join(), /it comes of a head where it is MOVING/);
+});
+
+test('the next head may decline what the one before has handed over, and not what that one still has', (t) => {
+  const before = [
+    '1.0 s0 member 3 9 0 fd',
+    '1.1 l1 open 0',
+    '3.0 l1 join d',
+    accepted,
+    '1.1 c7 offer l1 0',
+    '3.0 l1 take 0 c7',
+    '3.0 ad-0 serve',
+  ];
+  const handedOver = ['1.1 c7 hearTaken l1 0', '1.1 c7 close'];
+  const next = ['2.0 s0 member 3 9 0 fd', '2.1 l2 open 0', '3.0 l2 join e'];
+  const given = ['3.0 ad-0 give', '2.1 c7 decline 0', '3.0 ad-0 stay'];
+  t.deepEqual(faultsOf(...before, ...handedOver, ...next, ...given), []);
+  t.regex(faultsOf(...before, ...handedOver, ...given).join(), /c7: decline .*: it is with 1\.1/);
+  t.regex(faultsOf(...before, ...next, ...given).join(), /c7: decline .*: it is with 1\.1/);
 });

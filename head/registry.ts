@@ -257,6 +257,13 @@ export class Registry {
     return this.#slots.all.map((delivery) => statusOf(delivery, rows, scoreboard));
   }
 
+  /** The names of those that can be given something. */
+  get upNames(): string[] {
+    return this.#slots.registered
+      .filter(({ state }) => state === 'up')
+      .map(({ introduction }) => introduction.name);
+  }
+
   /** The names of those that are registered. */
   get names(): string[] {
     return this.#slots.registered.map(({ introduction }) => introduction.name);

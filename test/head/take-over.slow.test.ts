@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import { WebSocket } from 'ws';
-import { getStatus, upgradeHead } from '../../infra/admin-client.ts';
+import { getStatus, reload, setDrain, setMode, upgradeHead } from '../../infra/admin-client.ts';
 import { baton } from '../../infra/lab/service.ts';
 import { failed, visit, visitSteadily } from '../support/load.ts';
 import { open } from '../support/raw-client.ts';
@@ -251,6 +251,31 @@ test('a configuration that is wrong by now is told, and the head goes on', async
   t.regex(failing.stderr, /was not taken over: its successor ended \(status 2\)/);
   t.is((await cluster.status()).pid, cluster.head.pid);
   t.is((await visit(cluster.listen, '/bytes/4')).status, 200);
+});
+
+test('what is changed while a successor warms up is not lost with it', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'baton-upgrade-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const config = join(directory, 'head.json');
+  await writeFile(config, '{}');
+  const cluster = await startToUpgrade(t, ['--workers', '1', '--config', config], ['d1', 'd2']);
+  // One that nothing is given to is not waited for.
+  await setDrain(cluster.admin, 'd2', true);
+  const successor = await takeOver(cluster, '--workers', '1', '--config', config);
+  await until(
+    'it has its settings, and the sockets',
+    () => askRaw(cluster.admin, question('baton-take-over/0')),
+    ({ text }) => text.includes('about to take over'),
+    60_000,
+  );
+  await writeFile(config, '{"policy":"path-hash"}');
+  await reload(cluster.admin);
+  await setMode(cluster.admin, 'redirect');
+  await successor.taken;
+  const status = await cluster.untilStatus('it has the settings', ({ policy }) => policy === 'path-hash');
+  t.is(status.mode, 'redirect');
+  const { deliveries } = await cluster.untilStatus('both are there', (now) => now.deliveries.length === 2);
+  t.is(deliveries.find(({ name }) => name === 'd2')!.state, 'draining');
 });
 
 test('a successor by hand says why it cannot, and another user may not', async (t) => {

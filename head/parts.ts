@@ -12,6 +12,7 @@ import { createMetrics } from './metrics.ts';
 import { Opening } from './opening.ts';
 import { Pulse } from './pulse.ts';
 import { Registry } from './registry.ts';
+import type { Reloads } from './reload.ts';
 import type { RegistryTimes } from './rounds.ts';
 import { createScoreboardMemory, Scoreboard, type ScoreboardMemory, WorkerCounters } from './scoreboard.ts';
 import { Departure } from './take-over/departure.ts';
@@ -25,6 +26,7 @@ export interface Hub extends Pick<Head, 'status' | 'setMode' | 'drain' | 'reload
   readonly settings: HeadSettings;
   /** Undefined until they have started. */
   readonly workers: Workers | undefined;
+  readonly reloads: Pick<Reloads, 'doneAt'>;
   /** Whether clients should come here. */
   ready(): Readiness;
   /** Another is the head. */
@@ -124,6 +126,7 @@ export function createParts(
     workers: () => hub.workers,
     sockets,
     stopTimeoutMs: () => hub.settings.stopTimeout,
+    reloadedAt: () => hub.reloads.doneAt,
     onDepart: () => hub.departs(),
   });
   const succession = new Succession(departure, successor, log);

@@ -47,7 +47,7 @@ export class HeadProcess implements Head, Hub {
   readonly #takeOver: TakeOver | undefined;
   /** It may remove what others find it by. */
   #isHead: boolean;
-  readonly #reloads: Reloads;
+  readonly reloads: Reloads;
   readonly #limits: Limits;
   readonly #parts: HeadParts;
   #tls: TlsSide | undefined;
@@ -64,7 +64,7 @@ export class HeadProcess implements Head, Hub {
     this.admin = adminOf(settings);
     const { group } = checkSettings(settings, this.socket, this.admin);
     this.#limits = limitsOf(settings);
-    this.#reloads = new Reloads({
+    this.reloads = new Reloads({
       readAgain,
       inForce: () => this.settings,
       fdCapacity: this.#limits.fdCapacity,
@@ -137,7 +137,9 @@ export class HeadProcess implements Head, Hub {
     // A delivery can be welcomed: every worker is there to be told of it. Visitors wait for it, and for nothing else.
     if (handed) this.#parts.doors.deliveries.open();
     await this.#parts.doors.admin.open();
-    await this.#takeOver?.rest((connections) => this.workers!.adopt(connections));
+    const last = await this.#takeOver?.rest((connections) => this.workers!.adopt(connections));
+    if (last?.mode) this.#parts.scoreboard.setMode(last.mode);
+    if (last?.isReloaded) void this.reload().catch(() => {});
     await this.#parts.doors.openMetrics();
     await this.#parts.doors.openRemote(this.listen, handed?.lastId);
     this.#inherited.closeRest();
@@ -166,11 +168,11 @@ export class HeadProcess implements Head, Hub {
   // --- what an operator does with it ---
 
   get canReload(): boolean {
-    return this.#reloads.isPossible;
+    return this.reloads.isPossible;
   }
 
   reload(): Promise<Reloaded> {
-    return this.#reloads.ask();
+    return this.reloads.ask();
   }
 
   /** What an operator has switched stays, unless the file says something else now. */

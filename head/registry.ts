@@ -267,6 +267,11 @@ export class Registry {
     return this.#slots.registered;
   }
 
+  /** The names of those that can be given something. */
+  get upNames(): string[] {
+    return this.members.filter(({ state }) => state === 'up').map(({ introduction }) => introduction.name);
+  }
+
   /** The names of those that are registered. */
   get names(): string[] {
     return this.#slots.registered.map(({ introduction }) => introduction.name);

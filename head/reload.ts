@@ -74,6 +74,7 @@ export class Reloads {
   #next: Promise<Reloaded> | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #lastAt = Number.NEGATIVE_INFINITY;
+  #doneAt: number | undefined;
 
   constructor(parts: ReloadsParts) {
     this.#parts = parts;
@@ -82,6 +83,11 @@ export class Reloads {
   /** There is something to read. */
   get isPossible(): boolean {
     return this.#parts.readAgain !== undefined || this.#parts.inForce().tlsCertificate !== undefined;
+  }
+
+  /** When something was read that is in force, milliseconds of performance.now(). */
+  get doneAt(): number | undefined {
+    return this.#doneAt;
   }
 
   /** Rejects with what is wrong with the settings, and nothing has changed then. */
@@ -118,6 +124,7 @@ export class Reloads {
     const { log } = this.#parts;
     try {
       const reloaded = await run;
+      this.#doneAt = performance.now();
       const { changed, restart } = reloaded;
       log.info({ changed }, 'the configuration was read again');
       if (restart.length > 0) log.warn({ restart }, 'these settings take a restart, and stay as they were');

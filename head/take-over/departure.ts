@@ -19,6 +19,8 @@ export interface DepartureParts {
   readonly workers: () => Workers | undefined;
   readonly sockets: () => InheritedSocket[];
   readonly stopTimeoutMs: () => number;
+  /** When settings were read again, milliseconds of performance.now(). */
+  readonly reloadedAt: () => number | undefined;
   /** Another is the head. */
   readonly onDepart: () => void;
 }
@@ -45,8 +47,13 @@ export class Departure implements Predecessor {
     return modes[this.#parts.scoreboard.mode]!;
   }
 
+  get reloadedMs(): number | undefined {
+    const at = this.#parts.reloadedAt();
+    return at === undefined ? undefined : performance.now() - at;
+  }
+
   get deliveries(): readonly string[] {
-    return this.#parts.registry.names;
+    return this.#parts.registry.upNames;
   }
 
   sendDeliveries(): string[] {

@@ -36,7 +36,9 @@ export interface Predecessor {
   /** Its listening sockets, which stay its own. */
   sockets(): InheritedSocket[];
   readonly mode: Mode;
-  /** Names of the deliveries that will register with the successor. */
+  /** Since it has read its settings again; undefined when it never has. */
+  readonly reloadedMs: number | undefined;
+  /** Names of the deliveries that will register with the successor, and that it may give something to. */
   readonly deliveries: readonly string[];
   /** Asks deliveries of other hosts to come to the successor as well, which lets them in instead of this head; their names. */
   sendDeliveries(): string[];
@@ -71,9 +73,7 @@ export class Succession {
 
   /** Starts a successor; resolves with its pid when it has taken over. Throws TAKE_OVER_FAILED and TAKE_OVER_REFUSED. */
   async upgrade(): Promise<number> {
-    this.#checkFree();
-    if (!this.#command) throw refusal('it runs within another program, which has to start the successor');
-    const [program, ...args] = this.#command;
+    const [program, ...args] = this.#commandIfFree();
     // A watchdog of systemd's means whoever says that it is the unit's process (sd_watchdog_enabled(3)).
     const { WATCHDOG_PID: _, ...env } = process.env;
     const child = spawn(program!, args, { stdio: 'inherit', env });
@@ -99,6 +99,18 @@ export class Succession {
       clearTimeout(timer);
       child.unref();
       this.#upgrade = undefined;
+    }
+  }
+
+  /** What it throws is logged: who has sent a signal hears nothing else. */
+  #commandIfFree(): readonly string[] {
+    try {
+      this.#checkFree();
+      if (this.#command) return this.#command;
+      throw refusal('it runs within another program, which has to start the successor');
+    } catch (error) {
+      this.#log.warn((error as Error).message);
+      throw error;
     }
   }
 
@@ -157,7 +169,9 @@ export class Succession {
     try {
       const deadline = performance.now() + REST_WITHIN_MS;
       await this.#send(pipe, rest, deadline);
-      await pipe.send({ type: 'done' }, deadline);
+      const { mode, reloadedMs } = this.#head;
+      const reloaded = reloadedMs !== undefined && { reloadedMs };
+      await pipe.send({ type: 'done', ...(version >= SENDING_VERSION && { mode, ...reloaded }) }, deadline);
     } catch (error) {
       this.#log.error((error as Error).message);
     }
@@ -186,7 +200,7 @@ export class Succession {
     await this.#send(pipe, connections, deadline);
     const { mode, deliveries, lastId } = this.#head;
     const count = connections.length;
-    const last = version < SENDING_VERSION ? {} : { lastId };
+    const last = version >= SENDING_VERSION && lastId !== undefined && { lastId };
     await pipe.send({ type: 'handed', count, mode, deliveries: [...deliveries], ...last }, deadline);
     expect(await pipe.next(deadline), 'confirmed');
     return connections.length;

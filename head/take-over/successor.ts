@@ -38,6 +38,13 @@ export interface Handed {
   readonly lastId: number | undefined;
 }
 
+/** What has changed at the predecessor while it handed over. */
+export interface LastWord {
+  readonly mode: Mode | undefined;
+  /** It has read its settings again since this process began, which may have read them before. */
+  readonly isReloaded: boolean;
+}
+
 /** Deliveries of other hosts, which may come before this is the head. */
 export interface Guests {
   /** Lets them in; false where none are wanted. */
@@ -235,19 +242,22 @@ export class TakeOver {
     return heard;
   }
 
-  /** Gives what comes back from deliveries to `onRest`. Resolves when the predecessor has nothing more. */
-  async rest(onRest: (connections: readonly PassedConnection[]) => void): Promise<void> {
+  /** Gives what comes back from deliveries to `onRest`. Resolves when the predecessor has nothing more: with its last word, if there was one. */
+  async rest(onRest: (connections: readonly PassedConnection[]) => void): Promise<LastWord | undefined> {
     try {
       const deadline = performance.now() + DONE_WITHIN_MS;
       for (;;) {
         const { message, fds } = await this.#pipe.next(deadline);
         if (message.type === 'connections') onRest(passedWith(message, fds));
         else fds.forEach(closeFd);
-        if (message.type === 'done') return;
+        if (message.type !== 'done') continue;
+        const { mode, reloadedMs = Number.POSITIVE_INFINITY } = message;
+        return { mode, isReloaded: reloadedMs < performance.now() };
       }
     } catch {
       // It has died, or as good as: its deliveries would wait for it.
       if (!this.#pipe.isGone) killIfThere(this.pid);
+      return undefined;
     } finally {
       this.#pipe.close();
     }

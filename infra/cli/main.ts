@@ -13,9 +13,9 @@ if (problem === undefined) {
     );
   const given = process.argv.slice(2);
   const quick = given.includes('--ready') ? await import('./ready.ts') : undefined;
-  const admin = quick?.readyArguments(given);
-  if (admin === undefined) await (await import('./run.ts')).run(given);
-  else await quick!.tellReady(admin);
+  const asked = quick?.readyArguments(given);
+  if (asked === undefined) await (await import('./run.ts')).run(given);
+  else await quick!.tellReady(asked.admin, asked.forMs);
 } else {
   process.stderr.write(`baton: ${problem}\n`);
   process.exitCode = 1;

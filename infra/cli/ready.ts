@@ -1,17 +1,30 @@
 /**
- * `baton status --ready`, which keepalived runs each second: nothing is loaded for it that it does not need (the command
+ * `baton status --ready`, which keepalived runs each second, with `--for`: nothing is loaded for it that it does not need (the command
  * line with all its options takes three times as long).
  */
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { adminPathFor, trustedSocketPath } from '../../shared/paths.ts';
 import type { Readiness } from '../../shared/status.ts';
+import { parseDuration } from '../../shared/units.ts';
 
 /** A head that stands still is not ready, milliseconds. */
 const WITHIN_MS = 1000;
+/** A head that has just taken over waits for its deliveries for a moment: who says no for so long means it, milliseconds. */
+const PATIENCE_MS = 1000;
+/** While it is watched, how often it is asked, milliseconds. */
+const ASK_EVERY_MS = 100;
+/** `--for`, milliseconds. */
+export const FOR_MS = { least: 100, most: 3_600_000 } as const;
 const ANSWER_MAX = 16_384;
 
+interface Answer extends Readiness {
+  /** Nobody listens there: not a head that is busy, nor one that is replaced. */
+  readonly isGone?: true;
+}
+
 /** The answer of the head at an admin socket; no answer is one as well. */
-export function askReady(admin: string, withinMs = WITHIN_MS): Promise<Readiness> {
+export function askReady(admin: string, withinMs = WITHIN_MS): Promise<Answer> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect(admin);
@@ -23,7 +36,10 @@ export function askReady(admin: string, withinMs = WITHIN_MS): Promise<Readiness
     const no = (why: string) => settle({ ready: false, why });
     const timer = setTimeout(() => no('the head does not answer'), withinMs);
     socket.setEncoding('latin1');
-    socket.on('error', ({ message }) => no(`no head answers: ${message}`));
+    socket.on('error', ({ message, code }: NodeJS.ErrnoException) => {
+      const isGone = code === 'ECONNREFUSED' || code === 'ENOENT';
+      settle({ ready: false, why: `no head answers: ${message}`, ...(isGone && { isGone }) });
+    });
     socket.on('data', (part: string) => {
       text += part;
       if (text.length > ANSWER_MAX) no('what answers there is no head');
@@ -43,19 +59,49 @@ function parse(text: string): Readiness {
   return { ready: false, why: 'what answers there is no head, or one of an earlier release' };
 }
 
-/** Tells a person and a program. */
-export async function tellReady(admin: string): Promise<void> {
-  const { ready, why } = await askReady(admin);
+/**
+ * Watches the head: a head that is ready is asked again until `forMs` have passed, one that is not until it is. No as soon as nobody
+ * listens, or when it was not ready, or stood still, for a second.
+ */
+export async function watchReady(admin: string, forMs: number): Promise<Readiness> {
+  const until = performance.now() + forMs;
+  let notSince: number | undefined;
+  for (;;) {
+    const askedAt = performance.now();
+    const { isGone, ...answer } = await askReady(admin);
+    const now = performance.now();
+    if (!answer.ready) notSince ??= askedAt;
+    if (answer.ready ? notSince !== undefined || now >= until : isGone || now - notSince! >= PATIENCE_MS)
+      return answer;
+    await delay(ASK_EVERY_MS);
+  }
+}
+
+/** Tells a person and a program. `forMs`: watches it for so long. */
+export async function tellReady(admin: string, forMs?: number): Promise<void> {
+  const { ready, why } = await (forMs === undefined ? askReady(admin) : watchReady(admin, forMs));
   process.stdout.write(`${ready ? 'ready' : 'not ready'}: ${why}\n`);
   process.exitCode = ready ? 0 : 1;
 }
 
-/** The admin socket that `status --ready` names on a command line that says nothing else; undefined for any other. */
-export function readyArguments([command, ...rest]: readonly string[]): string | undefined {
+interface ReadyArguments {
+  readonly admin: string;
+  readonly forMs?: number;
+}
+
+/** What `status --ready` names on a command line that says nothing else; undefined for any other. */
+export function readyArguments([command, ...rest]: readonly string[]): ReadyArguments | undefined {
   if (command !== 'status' || rest.filter((word) => word === '--ready').length !== 1) return undefined;
-  const [option, path, ...more] = rest.filter((word) => word !== '--ready');
-  if (option === undefined) return adminPathFor(trustedSocketPath());
+  const words = rest.filter((word) => word !== '--ready');
+  const at = words.indexOf('--for');
+  const [, text] = at < 0 ? [] : words.splice(at, 2);
+  const forMs = text === undefined ? undefined : parseDuration(text);
+  // What is wrong with it, the command line with all its options says.
+  if (at >= 0 && (forMs === undefined || forMs < FOR_MS.least || forMs > FOR_MS.most)) return undefined;
+  const asked = forMs === undefined ? {} : { forMs };
+  const [option, path, ...more] = words;
+  if (option === undefined) return { admin: adminPathFor(trustedSocketPath()), ...asked };
   if (path === undefined || path.startsWith('-') || more.length > 0) return undefined;
-  if (option === '--admin-socket') return path;
-  return option === '--socket' ? adminPathFor(path) : undefined;
+  if (option === '--admin-socket') return { admin: path, ...asked };
+  return option === '--socket' ? { admin: adminPathFor(path), ...asked } : undefined;
 }

@@ -4,7 +4,8 @@ import type { DeliveryStatus, HeadStatus, MigrationStatus } from '../../shared/s
 import { getStatus } from '../admin-client.ts';
 import { fitTable, formatTextTable } from '../terminal/table.ts';
 import { terminalWidth, wrap } from '../terminal/width.ts';
-import { tellReady } from './ready.ts';
+import { duration } from './arguments.ts';
+import { FOR_MS, tellReady } from './ready.ts';
 import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
 
 const WATCH_EVERY_MS = 1000;
@@ -13,6 +14,7 @@ type StatusOptions = AnyHeadOptions & {
   readonly json?: boolean;
   readonly watch?: boolean;
   readonly ready?: boolean;
+  readonly for?: number;
 };
 
 export function statusCommand(): Command {
@@ -24,9 +26,14 @@ export function statusCommand(): Command {
       )
       .option('--json', 'answer as JSON')
       .option('--ready', 'only whether clients should come here: exits with 0 or 1, and says why')
+      .option(
+        '--for <DURATION>',
+        'with --ready: ask again for so long, and exit as soon as it is not',
+        duration('--for', FOR_MS.least, FOR_MS.most, 's'),
+      )
       .option('--watch', 'show it again every second, with rates, until interrupted'),
   ).action((options: StatusOptions) =>
-    withHead(options, (admin) => (options.ready ? tellReady(admin) : show(admin, options))),
+    withHead(options, (admin) => (options.ready ? tellReady(admin, options.for) : show(admin, options))),
   );
 }
 

@@ -1,6 +1,7 @@
 /**
- * What visitors notice when something breaks while they come steadily: one of two deliveries is killed or is stopped,
- * the head is restarted gently or killed and started again. Every way meets every fault, one run each.
+ * What visitors notice when something breaks while they come steadily: one of two deliveries is killed or is stopped; the head is
+ * restarted gently, killed and started again by the lab or by its keeper, stopped for a while, or upgraded. Every way meets every
+ * fault, one run each.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab } from '../lab/lab.ts';
@@ -8,44 +9,12 @@ import { visitFrom } from '../lab/visit-from.ts';
 import type { Table } from '../report/chart.ts';
 import { summariseRounds } from '../report/summarise.ts';
 import { formatCounts, formatMicros } from '../terminal/figures.ts';
+import { faults } from './failure/faults.ts';
 import { disturbance, type Fault, type Observed, timeChart } from './failure/time.ts';
-import { cableOf, clientCable } from './kit/cable.ts';
+import { type Cable, cableOf, clientCable } from './kit/cable.ts';
 import type { Experiment, ExperimentContext, Findings } from './kit/experiment.ts';
 import { allRegistered } from './kit/registered.ts';
 import { type Way, waysOf } from './kit/ways.ts';
-
-const victim = ({ deliveries }: Way) => deliveries[0]!;
-
-const faults: readonly Fault[] = [
-  {
-    name: 'delivery killed',
-    marks: ['killed', 'started again'],
-    ofHead: false,
-    begin: (_, way) => victim(way).kill(),
-    end: (_, way) => victim(way).restart(),
-  },
-  {
-    name: 'delivery frozen',
-    marks: ['frozen', 'goes on'],
-    ofHead: false,
-    begin: (_, way) => victim(way).freeze(),
-    end: (_, way) => victim(way).resume(),
-  },
-  {
-    name: 'head restarted',
-    marks: ['restart', ''],
-    ofHead: true,
-    begin: (lab) => lab.head.restart('stop'),
-    end: async () => {},
-  },
-  {
-    name: 'head killed',
-    marks: ['killed, started again', ''],
-    ofHead: true,
-    begin: (lab) => lab.head.restart('kill'),
-    end: async () => {},
-  },
-];
 
 const ROUND_TRIP_MS = 10;
 const RATE = 100;
@@ -58,41 +27,54 @@ const START_MS = 2000;
 
 export const failure: Experiment = {
   name: 'failure',
-  title: 'a delivery killed or frozen, the head restarted or killed, mid-run, every way',
+  title: 'a delivery killed or frozen, the head restarted, killed, frozen or upgraded, mid-run, every way',
   question: 'What do visitors notice when a delivery or the head breaks, and for how long?',
-  seconds: { full: 170, quick: 50 },
+  seconds: { full: 260, quick: 50 },
   run,
 };
 
 async function run(context: ExperimentContext): Promise<Findings> {
   const times = context.quick ? quick : full;
-  const lab = await context.startLab({ mode: 'handoff', deliveries: 2, local: 2, links: clientCable });
-  const cable = await cableOf(lab, [ROUND_TRIP_MS]);
-  await cable.set(cable.roundTrips[0]!);
-  const runs = faults.flatMap((fault) =>
-    waysOf(lab)
-      // Without the head in the way its faults are none; a 201 that is followed goes the way of a 307.
-      .filter(({ name, mode }) => name !== 'created' && !(fault.ofHead && mode === undefined))
-      .filter(({ name }) => !(context.quick && (fault.ofHead || name === 'direct')))
-      .map((way) => ({ fault, way })),
-  );
   const runMs = START_MS + times.beforeMs + times.duringMs + times.afterMs + 1000;
-  context.progress.expect(runs.length * runMs);
   const observed: Observed[] = [];
   const broken: string[] = [];
-  for (const { fault, way } of runs) {
-    if (context.signal.aborted) break;
-    try {
-      const found = await context.progress.during(`${fault.name}: ${way.name}`, runMs, () =>
-        observe(lab, way, fault, times, context.signal),
+  /** Every way meets every fault of a lab whose head a keeper runs, or of one whose head nobody does. */
+  async function meet(isKept: boolean): Promise<{ lab: Lab; cable: Cable }> {
+    const wanted = { mode: 'handoff', deliveries: 2, local: 2, links: clientCable, keeper: isKept } as const;
+    const lab = await context.startLab(wanted);
+    const cable = await cableOf(lab, [ROUND_TRIP_MS]);
+    await cable.set(cable.roundTrips[0]!);
+    const runs = faults
+      .filter(({ kept = false }) => kept === isKept)
+      .flatMap((fault) =>
+        waysOf(lab)
+          // Without the head in the way its faults are none; a 201 that is followed goes the way of a 307.
+          .filter(({ name, mode }) => name !== 'created' && !(fault.ofHead && mode === undefined))
+          .filter(({ name }) => !(context.quick && (fault.ofHead || name === 'direct')))
+          .map((way) => ({ fault, way })),
       );
-      if (found) observed.push(found);
-    } catch (error) {
-      // What was broken did not come back: the lab is of no more use, and what was seen until then stays.
-      if (observed.length === 0) throw error;
-      broken.push(`${fault.name}, ${way.name}: ${error instanceof Error ? error.message : error}`);
-      break;
+    context.progress.expect(runs.length * runMs);
+    for (const { fault, way } of runs) {
+      if (context.signal.aborted) break;
+      try {
+        const found = await context.progress.during(`${fault.name}: ${way.name}`, runMs, () =>
+          observe(lab, way, fault, times, context.signal),
+        );
+        if (found) observed.push(found);
+      } catch (error) {
+        // What was broken did not come back: the lab is of no more use, and what was seen until then stays.
+        if (observed.length === 0) throw error;
+        broken.push(`${fault.name}, ${way.name}: ${error instanceof Error ? error.message : error}`);
+        break;
+      }
     }
+    return { lab, cable };
+  }
+  const { lab, cable } = await meet(false);
+  // Where a service manager has the processes it keeps the head anyway.
+  if (lab.on !== 'vagrant' && !context.quick && !context.signal.aborted) {
+    await lab.stop();
+    await meet(true);
   }
   return {
     answer: answer(observed),
@@ -123,7 +105,7 @@ async function run(context: ExperimentContext): Promise<Findings> {
       'A visit is disturbed when it failed, or took longer than any visit before the fault and 50 ms more. The disturbance lasts from the fault until the last disturbed visit was over.',
       'One run each: these are observations of what happens, not averages.',
       'Visitors who go straight to a delivery, or who are sent to it, are on their own when it breaks; what a handoff saves is what has not been taken yet.',
-      'The head is started again at once by the lab. What no head accepts meanwhile is refused by the kernel.',
+      'The head is started again at once by the lab, or by its keeper ("kept"). Without one what no head accepts meanwhile is refused by the kernel; with one it waits.',
       ...(cable.note ? [cable.note] : []),
     ],
     warnings: broken.concat(
@@ -188,10 +170,10 @@ async function breakAndMend(
   const at = Date.now();
   await fault.begin(lab, way);
   const restarted = Date.now();
-  if (!fault.ofHead) await pause(times.duringMs - (restarted - at), signal);
+  if (fault.lasts) await pause(times.duringMs - (restarted - at), signal);
   await fault.end(lab, way);
   await allRegistered(lab);
-  return { at, fixed: fault.ofHead ? restarted : Date.now() };
+  return { at, fixed: fault.lasts ? Date.now() : restarted };
 }
 
 const pause = (ms: number, signal: AbortSignal) =>

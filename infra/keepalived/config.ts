@@ -1,6 +1,9 @@
 /** keepalived's configuration for a head that shares its address with another, from the file that ships with the package. */
 import { readFileSync } from 'node:fs';
 
+/** `--for` of a check that runs each second: with its start it takes hardly less. */
+export const WATCH_FOR = '800ms';
+
 export interface KeepalivedConfig {
   /** Of the host. */
   readonly name: string;

@@ -95,14 +95,21 @@ export async function assembleLab(site: Site, options: LabOptions): Promise<Lab>
       ...(options.tls === 'everywhere' ? certificate!.headArguments(place.host) : []),
       ...(options.headArguments ?? []),
     ];
-    let service = await start(place, 'head', ...args);
+    const startOne = (...more: string[]) =>
+      start(
+        options.keeper ? { ...place, arguments: ['--', ...place.arguments] } : place,
+        options.keeper ? 'keeper' : 'head',
+        ...args,
+        ...more,
+      );
+    let service = await startOne();
     const { listen, admin } = headReady.parse(service.ready);
     const end = async (how: 'stop' | 'kill') => {
       await service[how]();
       running.delete(service);
     };
     const startAgain = async (more: readonly string[] = []) => {
-      service = await start(place, 'head', ...args, ...more, '--listen', listen);
+      service = await startOne(...more, '--listen', listen);
     };
     return {
       service: () => service,

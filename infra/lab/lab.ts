@@ -144,6 +144,8 @@ export interface Lab {
 
 export interface LabOptions {
   readonly mode: Mode;
+  /** `baton keeper` runs the head, and starts it again when it dies; for a lab whose processes are the lab's own. */
+  readonly keeper?: boolean;
   /** Two share an address, and keepalived moves it; for the kinds of lab that can. Default 1. */
   readonly heads?: 1 | 2;
   /** `d1`, `d2`, ..., or by these names: on hosts of their own where the lab has hosts. */

@@ -55,6 +55,8 @@ async function main({ on: name, every, calm, talk, workers, ...rest }: Options):
   }
   for (const table of [visitsTable(seen), staysTable(seen), timesTable(seen)])
     console.log(`${formatTable(table.columns, table.rows)}\n`);
+  for (const { arm, visits } of seen)
+    for (const text of visits.generator.warnings) console.log(`note: ${arm.name}: ${text}`);
   const missed = seen.flatMap(verdict);
   for (const line of missed) console.log(`missed: ${line}`);
   if (missed.length > 0 || seen.length === 0) process.exitCode = 1;
@@ -87,6 +89,8 @@ function verdict(seen: Seen): string[] {
   const { arm, visits, stays, replacements, processes } = seen;
   const { calm, upgrading } = p99s(seen);
   const late = replacements.filter(({ goneMs = 0 }) => goneMs > GONE_WITHIN_MS).length;
+  const unknown = replacements.filter(({ goneMs }) => goneMs === undefined).length;
+  const idle = stays.filter(({ asked, connections }) => asked === 0 && connections > 0);
   return [
     ...(visits.failed > 0 ? [`${visits.failed} of ${visits.visits} visits failed`] : []),
     ...stays
@@ -95,6 +99,8 @@ function verdict(seen: Seen): string[] {
     ...(upgrading - calm > P99_ABOVE_MS
       ? [`p99 ${upgrading.toFixed(1)} ms while upgrading, ${calm.toFixed(1)} ms without`]
       : []),
+    ...idle.map(({ kind }) => `${kind}: nothing was asked`),
+    ...(unknown > 0 ? [`of ${unknown} predecessors it is not known when they were gone`] : []),
     ...(late > 0
       ? [`${late} of ${replacements.length} predecessors were gone later than ${GONE_WITHIN_MS} ms`]
       : []),

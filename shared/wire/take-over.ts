@@ -69,8 +69,11 @@ const fromPredecessor = z.discriminatedUnion('type', [
   z.object({ type: z.literal('sent'), deliveries: names }),
   /** Instead of anything, and last: it goes on being the head. Where it ends without this word it is dead. */
   z.object({ type: z.literal('kept'), reason: z.string().max(1024) }),
-  /** After `confirmed` and the connections that came back from deliveries: that was all of them. */
-  z.object({ type: z.literal('done') }),
+  /**
+   * After `confirmed` and the connections that came back from deliveries: that was all of them. Version 2: the mode that it had at last, and how long
+   * ago it has read its settings again.
+   */
+  z.object({ type: z.literal('done'), mode: z.enum(modes).optional(), reloadedMs: millis.optional() }),
 ]);
 
 const fromSuccessor = z.discriminatedUnion('type', [

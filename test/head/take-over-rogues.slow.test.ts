@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { askToTakeOver } from '../../head/take-over/successor.ts';
-import { upgradeHead } from '../../infra/admin-client.ts';
+import { setMode, upgradeHead } from '../../infra/admin-client.ts';
 import { allocate } from '../../shared/sys/memory.ts';
 import { closeFd, isListening, write } from '../../shared/sys/sockets.ts';
 import { failed, visit, visitSteadily } from '../support/load.ts';
@@ -96,6 +96,21 @@ test('a confirmation that comes in time counts, although the head was late to re
   const visitor = await open(cluster.listen);
   visitor.destroy();
   rogue.die();
+});
+
+test('the mode that is switched in the last moment is said at last, and nothing of it to one of the version before', async (t) => {
+  for (const version of [2, 1]) {
+    const cluster = await startToUpgrade(t, ['--workers', '1'], []);
+    const rogue = await RogueSuccessor.ask(cluster.admin, `baton-take-over/${version}`);
+    await rogue.hear('sockets');
+    await rogue.say('ready');
+    t.like(await rogue.hear('handed'), { mode: 'handoff' });
+    await setMode(cluster.admin, 'redirect');
+    await rogue.say('confirmed');
+    t.deepEqual(await rogue.hear('done'), { type: 'done', ...(version === 2 && { mode: 'redirect' }) });
+    await gone(cluster.head.pid);
+    rogue.die();
+  }
 });
 
 test('garbage, another version, a second successor and the end of the head while one warms up', async (t) => {

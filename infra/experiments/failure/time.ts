@@ -8,6 +8,10 @@ export interface Fault {
   /** What the plot says where it happens, and where it is over. */
   readonly marks: readonly [string, string];
   readonly ofHead: boolean;
+  /** It lasts until `end`; else it is over when `begin` is. */
+  readonly lasts: boolean;
+  /** Of a head that a keeper runs. */
+  readonly kept?: true;
   begin(lab: Lab, way: Way): Promise<void>;
   end(lab: Lab, way: Way): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../../../shared/errors.ts';
-import { keepalivedConfig } from '../../keepalived/config.ts';
+import { keepalivedConfig, WATCH_FOR } from '../../keepalived/config.ts';
 import { missingTool } from '../../processes/tool.ts';
 import type { HeadHost, Service } from '../lab.ts';
 import { baton, startService } from '../service.ts';
@@ -82,7 +82,9 @@ function writeConfig(
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // A program of its own: what keepalived runs as root must be root's alone, on the whole way to it.
   const check = join(folder, 'check');
-  const command = [...baton, 'status', '--ready', '--admin-socket', admin].map((word) => `'${word}'`);
+  const command = [...baton, 'status', '--ready', '--for', WATCH_FOR, '--admin-socket', admin].map(
+    (word) => `'${word}'`,
+  );
   writeFileSync(check, `#!/bin/sh\nexec ${command.join(' ')}\n`);
   chmodSync(check, 0o700);
   const steering = join(folder, 'steering');

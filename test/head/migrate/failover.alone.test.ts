@@ -4,6 +4,7 @@
  *
  *     BATON_FAILOVER=1000,200,20 npx ava test/head/migrate/failover.alone.test.ts      (streams, visits a second, rounds)
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { type HeadFault, headFaults, placesOf } from '../../../infra/experiments/failover/faults.ts';
 import { observe, type Plan } from '../../../infra/experiments/failover/observe.ts';
@@ -37,8 +38,8 @@ labTest('two heads', async (t) => {
   t.is(lab.heads.length, 2);
 });
 
-const plan = (): Plan => ({
-  address: lab!.head.listen,
+const plan = (on: NetnsLab): Plan => ({
+  address: on.head.listen,
   streams,
   // A packet of somebody's each millisecond, however many there are.
   everyMs: Math.max(100, streams),
@@ -49,11 +50,39 @@ const plan = (): Plan => ({
   visitTimeoutMs: 10_000,
 });
 
-async function run(fault: HeadFault) {
-  const seen = await observe(lab!, placesOf(lab!), fault, plan(), new AbortController().signal);
+const LOOK_EVERY_MS = 20;
+
+/** Who has had the address since `from`, in the order in which they had it, and when another one had it first. */
+async function watchAddress(places: ReturnType<typeof placesOf>, over: AbortSignal) {
+  const seen: { index: number; at: number }[] = [];
+  while (!over.aborted) {
+    const has = await Promise.all(places.map(({ host }) => host.hasAddress()));
+    const index = has.indexOf(true);
+    if (index >= 0 && seen.at(-1)?.index !== index) seen.push({ index, at: performance.now() });
+    await delay(LOOK_EVERY_MS);
+  }
+  return seen;
+}
+
+async function run(fault: HeadFault, on = lab!) {
+  const places = placesOf(on);
+  const over = new AbortController();
+  const watching = watchAddress(places, over.signal);
+  let brokenAt = Number.POSITIVE_INFINITY;
+  const watched: HeadFault = {
+    ...fault,
+    begin: (place) => {
+      brokenAt = performance.now();
+      return fault.begin(place);
+    },
+  };
+  const seen = await observe(on, places, watched, plan(on), new AbortController().signal).finally(() =>
+    over.abort(),
+  );
+  const moves = (await watching).filter(({ at }) => at > brokenAt).map(({ at }) => at - brokenAt);
   const { streams: found, visits, backMs, readyMs } = seen!;
-  const said = `${fault.name}: ${found.open} streams, ${found.lost.length} lost, longest stall ${found.longestMs.toFixed(0)} ms; ${visits.failed} of ${visits.visits} visits failed (${JSON.stringify(visits.failures)}), longest ${(visits.latency.max / 1000).toFixed(0)} ms; ready ${(readyMs - backMs).toFixed(0)} ms after its return`;
-  return { found, visits, said };
+  const said = `${fault.name}: ${found.open} streams, ${found.lost.length} lost, longest stall ${found.longestMs.toFixed(0)} ms; ${visits.failed} of ${visits.visits} visits failed (${JSON.stringify(visits.failures)}), longest ${(visits.latency.max / 1000).toFixed(0)} ms; ready ${(readyMs - backMs).toFixed(0)} ms after its return; the address moved after ${moves.map((ms) => `${ms.toFixed(0)} ms`).join(', ') || 'no time: it stayed'}`;
+  return { found, visits, moves, said };
 }
 
 labTest(`a host that is lost and comes back, ${rounds} times`, async (t) => {
@@ -67,12 +96,54 @@ labTest(`a host that is lost and comes back, ${rounds} times`, async (t) => {
   }
 });
 
+/** For one second a head that does not answer is asked; then it has lost the address, as one that is not heard. */
+const FROZEN_MS = 1000 + NOBODY_MS;
+/** Until the next command begins to ask, which takes as long as one of Node's starts here. */
+const START_MS = 1000;
+
 for (const fault of headFaults.filter(({ name }) => name !== 'host lost')) {
   labTest(`${fault.name}, and its return`, async (t) => {
-    const { found, said } = await run(fault);
+    const { found, moves, said } = await run(fault);
     t.log(said);
     t.is(found.open, streams, said);
     t.is(found.lost.length, 0, `${said}; ${JSON.stringify(found.lost.slice(0, 3))}`);
     t.is(found.unanswered, 0, said);
+    t.true(moves.length > 0 && moves[0]! < FROZEN_MS + START_MS + 2 * MACHINE_MS, said);
   });
 }
+
+labTest('head upgraded: the address stays', async (t) => {
+  const upgraded: HeadFault = {
+    name: 'head upgraded',
+    marks: ['upgrade', ''],
+    begin: async ({ head }) => void (await head.upgrade()),
+    end: async () => {},
+  };
+  const { found, visits, moves, said } = await run(upgraded);
+  t.log(said);
+  t.deepEqual(moves, [], said);
+  t.is(found.open, streams, said);
+  t.is(found.lost.length, 0, said);
+  t.is(visits.failed, 0, said);
+});
+
+labTest('a head that is killed and has a keeper: the address stays, and nobody is refused', async (t) => {
+  await lab!.stop();
+  lab = await startNetnsLab({ mode: 'handoff', deliveries: 2, heads: 2, keeper: true });
+  const killed: HeadFault = {
+    name: 'head killed, kept',
+    marks: ['killed', ''],
+    async begin({ head }) {
+      const { pid } = await head.status();
+      process.kill(pid, 'SIGKILL');
+    },
+    end: async () => {},
+  };
+  const { found, visits, moves, said } = await run(killed, lab);
+  t.log(said);
+  t.is(found.open, streams, said);
+  t.is(found.lost.length, 0, said);
+  t.is(visits.failures.refused ?? 0, 0, said);
+  // Where its next one is not ready within the second, the other one has the address meanwhile.
+  t.true(moves.length <= 1, said);
+});

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { askReady, readyArguments } from '../../../infra/cli/ready.ts';
+import { askReady, readyArguments, watchReady } from '../../../infra/cli/ready.ts';
 
 const main = fileURLToPath(new URL('../../../infra/cli/main.ts', import.meta.url));
 
@@ -54,14 +54,61 @@ test('the exit status and one line say it', async (t) => {
   t.like(await ask(false), { exitCode: 1, stdout: 'not ready: because' });
 });
 
+const said = (ready: boolean) =>
+  `HTTP/1.1 ${ready ? 200 : 503} X\r\n\r\n${JSON.stringify({ ready, why: 'because' })}`;
+
+test('one that is ready is watched for the time, and is gone as soon as nobody listens', async (t) => {
+  let asked = 0;
+  const path = join(folderOf(t), 'admin.sock');
+  const server = createServer((socket) => {
+    asked++;
+    answering(said(true))(socket);
+  }).listen(path);
+  await once(server, 'listening');
+  const began = performance.now();
+  t.like(await watchReady(path, 300), { ready: true });
+  t.true(performance.now() - began >= 300);
+  t.true(asked >= 2);
+  const watching = watchReady(path, 3_600_000);
+  const before = asked;
+  while (asked === before) await once(server, 'connection');
+  server.close();
+  t.regex((await watching).why, /no head answers: connect (ENOENT|ECONNREFUSED)/);
+});
+
+test('one that is not ready for a moment, as right after it has taken over, is waited for', async (t) => {
+  let asked = 0;
+  const path = await serve(t, (socket) => answering(said(++asked > 3))(socket));
+  t.like(await watchReady(path, 3_600_000), { ready: true });
+  t.is(asked, 4);
+  const began = performance.now();
+  const never = await serve(t, answering(said(false)));
+  t.deepEqual(await watchReady(never, 100), { ready: false, why: 'because' });
+  t.true(performance.now() - began >= 1000);
+  const still: Socket[] = [];
+  const stopped = await serve(t, (socket) => void still.push(socket));
+  t.teardown(() => still.map((socket) => socket.destroy()));
+  t.deepEqual(await watchReady(stopped, 100), { ready: false, why: 'the head does not answer' });
+  t.is(still.length, 1);
+});
+
 test('the short way is for the plain question alone', (t) => {
-  t.is(readyArguments(['status', '--ready', '--socket', '/a/head.sock']), '/a/head.admin.sock');
-  t.is(readyArguments(['status', '--admin-socket', '/a/b', '--ready']), '/a/b');
+  t.deepEqual(readyArguments(['status', '--ready', '--socket', '/a/head.sock']), {
+    admin: '/a/head.admin.sock',
+  });
+  t.deepEqual(readyArguments(['status', '--admin-socket', '/a/b', '--ready']), { admin: '/a/b' });
+  t.deepEqual(readyArguments(['status', '--ready', '--for', '800ms', '--admin-socket', '/a/b']), {
+    admin: '/a/b',
+    forMs: 800,
+  });
   for (const other of [
     ['status'],
     ['head', '--ready'],
     ['status', '--ready', '--json'],
     ['status', '--ready', '--socket'],
+    ['status', '--ready', '--for'],
+    ['status', '--ready', '--for', 'ever'],
+    ['status', '--ready', '--for', '1ms'],
     ['status', '--ready', '--socket', '/a', '--watch'],
     ['status', '--ready', '--on', 'vagrant'],
   ])

@@ -1,4 +1,5 @@
 /** A head under a steady load that is killed, or told to reload without end. */
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -8,6 +9,13 @@ import { startKeeper } from '../../support/keeper.ts';
 import { failed, visitSteadily } from '../../support/load.ts';
 import { spawnBaton } from '../../support/spawn.ts';
 import { until } from '../../support/until.ts';
+
+/** Connections that wait to be accepted there (the second column of what ss shows of listeners). */
+const queuedAt = (address: string): number =>
+  execFileSync('ss', ['-Hltn', 'src', address], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[1]), 0);
 
 test.serial(
   'kill -9 of the head under 1,000 visits a second: nobody is refused, who comes after it is served',
@@ -38,6 +46,34 @@ test.serial(
     );
     // A delivery asks every 25 ms, or waits in the queue of the socket that was kept.
     t.true(firstMs < readyMs + 1000);
+  },
+);
+
+test.serial(
+  'kill -9 of a head that has stood still: each visit that it had not accepted is served',
+  async (t) => {
+    const kept = await startKeeper(t);
+    const { listen, admin, pid } = await kept.untilReady(1);
+    for (const name of ['d1', 'd2']) await spawnBaton(t, 'delivery', '--name', name, '--head', kept.socket);
+    await until(
+      'both are up',
+      () => getStatus(admin),
+      ({ deliveries }) => deliveries.filter(({ state }) => state === 'up').length === 2,
+    );
+    const before = await visitSteadily(listen, '/bytes/10', { count: 200, perSecond: 1000 });
+    t.deepEqual(failed(before), []);
+    // From here on nobody accepts: whoever comes waits in a queue, which the keeper has as well.
+    process.kill(pid, 'SIGSTOP');
+    const visiting = visitSteadily(listen, '/bytes/10', { count: 1000, perSecond: 1000, timeoutMs: 60_000 });
+    await until(
+      'some wait',
+      () => queuedAt(listen),
+      (queued) => queued > 50,
+    );
+    process.kill(pid, 'SIGKILL');
+    const visits = await visiting;
+    t.deepEqual(failed(visits), []);
+    t.is(visits.length, 1000);
   },
 );
 

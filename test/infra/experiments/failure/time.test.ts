@@ -12,6 +12,7 @@ const fault: Fault = {
   name: 'broken',
   marks: ['breaks', 'whole'],
   ofHead: false,
+  lasts: true,
   begin: async () => {},
   end: async () => {},
 };

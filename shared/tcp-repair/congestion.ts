@@ -56,8 +56,9 @@ export function congestionOf(fd: number): Congestion | null {
 function passedOn(fd: number, path: PathInfo): Congestion | null {
   const { segment, rateLimit: rate } = path;
   if (!rate || rate > RATE_MAX) return null;
-  const window = congestionControl(fd).startsWith('bbr') ? path.window : decayed(path.window, path);
-  const roundTrip = Math.min(Math.ceil((2 * path.window * segment * 1e6) / rate), U32_MAX);
+  const had = Math.max(1, path.window - inOneGo(rate, segment));
+  const window = congestionControl(fd).startsWith('bbr') ? had : decayed(had, path);
+  const roundTrip = Math.min(Math.ceil((2 * had * segment * 1e6) / rate), U32_MAX);
   return { window, roundTrip, rate, isFresh: true };
 }
 
@@ -87,6 +88,13 @@ function slowsDownAfterIdle(): boolean {
 const rateOf = (window: number, segment: number, roundTrip: number, parts: number): number =>
   Math.min(Math.ceil((parts * window * segment * 1e6) / roundTrip), RATE_MAX);
 
+/**
+ * Segments that the kernel sends in one go when it paces: what it may send at this rate within a millisecond, 64 kB at most
+ * (net/ipv4/tcp_output.c, tcp_tso_autosize). As long as it has measured no round trip it holds back the last ones of an answer when
+ * there is not room for as many in the window, until the first are acknowledged (tcp_tso_should_defer).
+ */
+const inOneGo = (rate: number, segment: number): number => Math.ceil(Math.min(rate / 1024, 65_536) / segment);
+
 /** How a restored connection begins. */
 export interface Start {
   /** Segments that it had on its way, as far as that is believed, and those that it may have now. */
@@ -103,9 +111,10 @@ export function startOf(
 ): Start | undefined {
   if (window === 0 || roundTrip === 0 || roundTrip > ROUND_TRIP_MAX) return undefined;
   const believed = Math.min(window, WINDOW_MAX);
-  // RFC 9959 section 4: half, until what is sent by it has been acknowledged.
-  const segments = isFresh ? believed : Math.max(1, believed >>> 1);
-  const slowest = rateOf(segments, segment, roundTrip, 0.5);
-  const fastest = rateOf(segments, segment, roundTrip, PARTS);
-  return { window: believed, segments, rate: Math.min(Math.max(rate, slowest), fastest) };
+  // RFC 9959: half, until what is sent by it has been acknowledged.
+  const allowed = isFresh ? believed : Math.max(1, believed >>> 1);
+  const slowest = rateOf(allowed, segment, roundTrip, 0.5);
+  const fastest = rateOf(allowed, segment, roundTrip, PARTS);
+  const paced = Math.min(Math.max(rate, slowest), fastest);
+  return { window: believed, segments: allowed + inOneGo(paced, segment), rate: paced };
 }

@@ -6,10 +6,10 @@ import { versionFor } from '../../shared/wire/control.ts';
 import { connectLink, type Link } from '../../shared/wire/remote/link.ts';
 import {
   ANNOUNCING_VERSION,
+  asReason,
   checkToRemote,
   type FromRemote,
   IDS_MAX,
-  RESUMES_MAX,
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
@@ -90,7 +90,8 @@ class RemoteSession implements Session {
     this.#account = account;
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     const version = isOneOfSeveral ? ANNOUNCING_VERSION : versionFor(introduction);
-    const resumes = whyNotResumed()?.slice(0, RESUMES_MAX) ?? true;
+    const why = whyNotResumed();
+    const resumes = why === undefined || asReason(why);
     this.#send({ ...introduction, type: 'hello', version, active, flows, resumes });
     for (const some of holdings) this.#send({ type: 'holding', ...some });
     const timer = setTimeout(

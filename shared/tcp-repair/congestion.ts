@@ -34,6 +34,8 @@ const ROUND_TRIP_MAX = 4_000_000;
 /** SO_MAX_PACING_RATE in 32 bits; the highest number is none. */
 const RATE_MAX = 0xffff_fffe;
 const U32_MAX = 0xffff_ffff;
+/** Segments of a new connection, where no route says otherwise (RFC 6928). */
+const INITIAL_WINDOW = 10;
 
 /** tcpi_ca_state: TCP_CA_CWR, and from there on, and TCP_CA_Loss (include/uapi/linux/tcp.h). */
 const REDUCING = 2;
@@ -48,6 +50,7 @@ export function congestionOf(fd: number): Congestion | null {
   const isBbr = congestionControl(fd).startsWith('bbr');
   const reached = recovery >= REDUCING ? Math.min(path.window, path.threshold) : path.window;
   const window = isBbr ? reached : decayed(reached, path);
+  if (window === undefined) return null;
   const rate = isBbr ? Math.min(path.rate, RATE_MAX) : rateOf(window, path.segment, roundTrip, PARTS);
   return { window, roundTrip, rate, isFresh: silentMs <= FRESH_MS };
 }
@@ -58,17 +61,21 @@ function passedOn(fd: number, path: PathInfo): Congestion | null {
   if (!rate || rate > RATE_MAX) return null;
   const had = Math.max(1, path.window - inOneGo(rate, segment));
   const window = congestionControl(fd).startsWith('bbr') ? had : decayed(had, path);
+  if (window === undefined) return null;
   const roundTrip = Math.min(Math.ceil((2 * had * segment * 1e6) / rate), U32_MAX);
   return { window, roundTrip, rate, isFresh: true };
 }
 
 /**
  * Of one that has sent nothing for a while the kernel halves the window at the next sending, once for each timeout that has
- * passed (net/ipv4/tcp_output.c, tcp_cwnd_restart); so it is where it has not moved. BBR keeps it, and paces.
+ * passed, down to that of a new connection (net/ipv4/tcp_output.c, tcp_cwnd_restart); so it is where it has not moved: undefined when
+ * nothing more is left of it. BBR keeps it, and paces.
  */
-function decayed(window: number, { silentMs, timeout }: PathInfo): number {
+function decayed(window: number, { silentMs, timeout }: PathInfo): number | undefined {
   const times = Math.floor((silentMs * 1000) / Math.max(timeout, 1));
-  return times === 0 || !slowsDownAfterIdle() ? window : window >>> Math.min(times, 31);
+  if (times === 0 || window <= INITIAL_WINDOW || !slowsDownAfterIdle()) return window;
+  const left = window >>> Math.min(times, 31);
+  return left > INITIAL_WINDOW ? left : undefined;
 }
 
 let slowsDown: boolean | undefined;

@@ -2,6 +2,7 @@
  * A connection that has sent goes on at the pace that it had when it has moved: measured at a round trip of 50 ms, and with
  * whatever anybody may say of it.
  */
+import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
@@ -143,6 +144,32 @@ netTest('one that has not sent for long gets half of its window', async (t) => {
   const moved = await move(opened, segment.delivery, isOld);
   isAbout(t, (await segment.delivery.path(moved.fd)).window, 350);
   await end(segment.delivery, moved.fd, opened);
+});
+
+netTest('where the kernel makes a window smaller for a silence, a move does so as well', async (t) => {
+  const { head, delivery, namespaces } = segment;
+  const control = (name: string) =>
+    execFileSync('ip', [
+      ...['netns', 'exec', namespaces.head],
+      ...['sysctl', '-qw', `net.ipv4.tcp_congestion_control=${name}`],
+    ]);
+  const usual = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
+  control('reno');
+  t.teardown(() => control(usual));
+  const { opened } = await warm(2);
+  const { window, timeout } = await head.path(opened.fd);
+  t.true(window > 200);
+  await delay((1.5 * timeout) / 1000);
+  const moved = await move(opened);
+  // Once or twice, as long as the move takes.
+  t.true(moved.state.congestion!.window <= window / 2 && moved.state.congestion!.window >= window / 8 - 1);
+  await end(delivery, moved.fd, opened);
+  const another = await warm(2);
+  await delay(3000);
+  const later = await move(another.opened);
+  t.is(later.state.congestion, null);
+  t.is((await delivery.path(later.fd)).window, 10);
+  await end(delivery, later.fd, another.opened);
 });
 
 netTest('one that has sent nothing is saved and begins as ever', async (t) => {

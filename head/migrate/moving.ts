@@ -9,6 +9,7 @@ import {
   type SavedConnection,
 } from '../../shared/tcp-repair/index.ts';
 import type { Link } from '../../shared/wire/remote/link.ts';
+import type { RemoteHello } from '../../shared/wire/remote/messages.ts';
 import type { NextHop, Steering } from '../steer/index.ts';
 import type { Settlement } from '../worker-messages.ts';
 import type { Flows } from './flows.ts';
@@ -70,9 +71,9 @@ export type Fate =
   /** It may live. */
   | 'alive';
 
-/** For deliveries of releases that know nothing of what a connection knew of its path. */
-export const encodeWithoutPath = (saved: SavedConnection): Buffer =>
-  encodeSaved(saved.congestion === null ? saved : { ...saved, congestion: null });
+/** There are releases that know nothing of what a connection knew of its path. */
+export const encoderFor = ({ resumes }: Pick<RemoteHello, 'resumes'>): Destination['encode'] =>
+  resumes === undefined ? (saved) => encodeSaved({ ...saved, congestion: null }) : encodeSaved;
 
 /** Freezes and saves it, thawed again where that is refused. */
 export function freezeAndSave(

@@ -4,7 +4,6 @@
  */
 import { BatonError } from '../../shared/errors.ts';
 import { type Logger, levelOf, Sparingly } from '../../shared/log.ts';
-import { encodeSaved } from '../../shared/tcp-repair/index.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { asOfVersion } from '../../shared/wire/control.ts';
 import type { Link, LinkEnd, LinkHandlers } from '../../shared/wire/remote/link.ts';
@@ -21,7 +20,7 @@ import type { Registry } from '../registry.ts';
 import type { NextHop } from '../steer/index.ts';
 import type { Settlement, ToWorker } from '../worker-messages.ts';
 import { Migrations } from './migrations.ts';
-import { encodeWithoutPath, type Fate, type MigrationParts } from './moving.ts';
+import { encoderFor, type Fate, type MigrationParts } from './moving.ts';
 import { Whereabouts } from './whereabouts.ts';
 
 /** A peer that does not say hello, and all that it holds, within this time is cut off, milliseconds. */
@@ -187,7 +186,6 @@ export class RemoteDelivery implements LinkHandlers {
       transport: 'migrate',
       process: 0,
       active: hello.active,
-      beginsAnew: typeof hello.resumes === 'string' ? hello.resumes : undefined,
       get isWaiting() {
         return !delivery.#gone;
       },
@@ -197,7 +195,7 @@ export class RemoteDelivery implements LinkHandlers {
         this.#migrations = new Migrations(this.#parts.migration, {
           name: hello.name,
           link: this.#link,
-          encode: hello.resumes === undefined ? encodeWithoutPath : encodeSaved,
+          encode: encoderFor(hello),
           hop: () => this.whereabouts.hop,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });

@@ -51,8 +51,14 @@ export const createDelivery = (
 export const sumFor = (rows: readonly WorkerCounters[], slot: number, name: PerDelivery): number =>
   rows.reduce((sum, row) => sum + row.getFor(slot, name), 0);
 
+/** One of another host says so, where it restores none. */
+const windowsOf = (introduction: Introduction): Pick<DeliveryStatus, 'beginsAnew'> =>
+  'resumes' in introduction && typeof introduction.resumes === 'string'
+    ? { beginsAnew: introduction.resumes }
+    : {};
+
 export function statusOf(
-  { slot, state, introduction, left, registrant: { transport, beginsAnew } }: RegisteredDelivery,
+  { slot, state, introduction, left, registrant: { transport } }: RegisteredDelivery,
   rows: readonly WorkerCounters[],
   scoreboard: Scoreboard,
 ): DeliveryStatus {
@@ -73,6 +79,6 @@ export function statusOf(
     redirected: sumFor(rows, slot, 'redirected'),
     created: sumFor(rows, slot, 'created'),
     left: left ?? null,
-    ...(beginsAnew !== undefined && { beginsAnew }),
+    ...windowsOf(introduction),
   };
 }

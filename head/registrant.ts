@@ -10,8 +10,6 @@ export interface Registrant {
   readonly transport: Transport;
   /** Connections of earlier registrations that it still holds. */
   readonly active: number;
-  /** Why connections that move to it after they have sent begin anew; undefined where they do not. */
-  readonly beginsAnew?: string | undefined;
   /** The pid of its process; 0 where that is not known. */
   readonly process: number;
   /** False once it has gone. */

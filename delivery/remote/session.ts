@@ -5,9 +5,9 @@ import { versionFor } from '../../shared/wire/control.ts';
 import { type ClientLink, connectLink } from '../../shared/wire/remote/link.ts';
 import {
   ANNOUNCING_VERSION,
+  asReason,
   checkToRemote,
   type FromRemote,
-  RESUMES_MAX,
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
@@ -95,8 +95,8 @@ class RemoteSession implements Session {
     this.#account = account;
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     const version = isAnnounced ? ANNOUNCING_VERSION : versionFor(introduction);
-    const resumes = whyNotResumed()?.slice(0, RESUMES_MAX) ?? true;
-    const can = { resumes, successors: true, lanes: true } as const;
+    const why = whyNotResumed();
+    const can = { resumes: why === undefined || asReason(why), successors: true, lanes: true } as const;
     this.#send({ ...introduction, type: 'hello', version, active, flows, ...can });
     for (const some of holdings) {
       const doubtful = some.ids.filter((id) => this.#head.givenBack.isDoubtful(id));

@@ -20,14 +20,13 @@ export interface Member {
 }
 
 export function registrantOf(hello: RemoteHello, member: Member): Registrant {
-  const { moves, resumes, version } = hello;
+  const { moves, version } = hello;
   const standby = (): { standby?: true } => (member.isActive ? {} : { standby: true });
   return {
     introduction: hello,
     transport: 'migrate',
     process: 0,
     active: hello.active,
-    beginsAnew: typeof resumes === 'string' ? resumes : undefined,
     get isWaiting() {
       return member.isWaiting;
     },

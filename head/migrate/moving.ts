@@ -89,9 +89,9 @@ export type Fate =
   /** It may live. */
   | 'alive';
 
-/** For deliveries of releases that know nothing of what a connection knew of its path. */
-export const encodeWithoutPath = (saved: SavedConnection): Buffer =>
-  encodeSaved(saved.congestion === null ? saved : { ...saved, congestion: null });
+/** There are releases that know nothing of what a connection knew of its path. */
+export const encoderFor = (readsPath: boolean): Destination['encode'] =>
+  readsPath ? encodeSaved : (saved) => encodeSaved({ ...saved, congestion: null });
 
 /** Freezes and saves it, thawed again where that is refused. */
 export function freezeAndSave(

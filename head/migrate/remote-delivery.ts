@@ -4,7 +4,6 @@
  */
 import { BatonError } from '../../shared/errors.ts';
 import { levelOf } from '../../shared/log.ts';
-import { encodeSaved } from '../../shared/tcp-repair/index.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import type { LinkEnd, LinkHandlers, ServerLink } from '../../shared/wire/remote/link.ts';
 import {
@@ -20,7 +19,7 @@ import type { DoorEvents, DoorParts } from './door.ts';
 import { Greeting } from './greeting.ts';
 import { type Member, registrantOf } from './member.ts';
 import { Migrations } from './migrations.ts';
-import { encodeWithoutPath, type Fate } from './moving.ts';
+import { encoderFor, type Fate } from './moving.ts';
 import { Returns, settleDoubts } from './returns.ts';
 import { Talk } from './talk.ts';
 import { Whereabouts } from './whereabouts.ts';
@@ -245,7 +244,7 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
         this.#migrations = new Migrations(this.#parts.migration, {
           name: hello.name,
           link: this.#link,
-          encode: this.readsPath ? encodeSaved : encodeWithoutPath,
+          encode: encoderFor(this.readsPath),
           hop: () => this.whereabouts.hop,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });

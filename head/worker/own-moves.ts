@@ -6,7 +6,6 @@
 import { BatonError } from '../../shared/errors.ts';
 import { type Epoll, READABLE, WRITABLE } from '../../shared/sys/epoll.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
-import { encodeSaved } from '../../shared/tcp-repair/index.ts';
 import { LaneSocket } from '../../shared/wire/remote/lane-socket.ts';
 import { checkFromRemote, type FromRemote, type ToRemote } from '../../shared/wire/remote/messages.ts';
 import { Opener, Sealer } from '../../shared/wire/remote/sealed.ts';
@@ -16,7 +15,7 @@ import { Ids } from '../migrate/ids.ts';
 import { Journal } from '../migrate/journal.ts';
 import { Measures } from '../migrate/measures.ts';
 import { Migrations } from '../migrate/migrations.ts';
-import { encodeWithoutPath, type MovedFlows } from '../migrate/moving.ts';
+import { encoderFor, type MovedFlows } from '../migrate/moving.ts';
 import type { NextHop } from '../steer/index.ts';
 import { FlowTable } from '../steer/table.ts';
 import type { FromWorker, OwnLane, Settlement } from '../worker-messages.ts';
@@ -81,7 +80,7 @@ export class OwnMoves {
       {
         name,
         link,
-        encode: readsPath ? encodeSaved : encodeWithoutPath,
+        encode: encoderFor(readsPath),
         hop: () => this.#hop.way,
         settle: (_worker, at, how) => parts.settle(at, how),
       },

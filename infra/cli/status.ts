@@ -104,14 +104,7 @@ function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {
       : [wrap(`${name} gives back what it has: ${left.busy} busy, ${left.stays} cannot move`, width)],
   );
   const anew = deliveries.flatMap(({ name, beginsAnew }) =>
-    beginsAnew === undefined
-      ? []
-      : [
-          wrap(
-            `${name} begins anew with connections that have sent before they move there: ${beginsAnew}`,
-            width,
-          ),
-        ],
+    beginsAnew === undefined ? [] : [wrap(`${name} restores no congestion windows: ${beginsAnew}`, width)],
   );
   // What a person misses least goes first.
   return [

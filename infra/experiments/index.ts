@@ -8,6 +8,7 @@ const listed: Readonly<Record<string, () => Promise<Experiment>>> = {
   'first-visit': async () => (await import('./first-visit.ts')).firstVisit,
   'secure-visit': async () => (await import('./secure-visit.ts')).secureVisit,
   size: async () => (await import('./size.ts')).size,
+  'initial-window': async () => (await import('./initial-window.ts')).initialWindow,
   storm: async () => (await import('./storm.ts')).storm,
   session: async () => (await import('./session.ts')).session,
   failure: async () => (await import('./failure.ts')).failure,

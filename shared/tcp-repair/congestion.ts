@@ -34,6 +34,8 @@ const ROUND_TRIP_MAX = 4_000_000;
 /** SO_MAX_PACING_RATE in 32 bits; the highest number is none. */
 const RATE_MAX = 0xffff_fffe;
 const U32_MAX = 0xffff_ffff;
+/** Segments of a new connection, where no route says otherwise (RFC 6928). */
+const INITIAL_WINDOW = 10;
 
 /** tcpi_ca_state: TCP_CA_CWR, and from there on, and TCP_CA_Loss (include/uapi/linux/tcp.h). */
 const REDUCING = 2;
@@ -48,6 +50,7 @@ export function congestionOf(fd: number): Congestion | null {
   const isBbr = congestionControl(fd).startsWith('bbr');
   const reached = recovery >= REDUCING ? Math.min(path.window, path.threshold) : path.window;
   const window = isBbr ? reached : decayed(reached, path);
+  if (window === undefined) return null;
   const rate = isBbr ? Math.min(path.rate, RATE_MAX) : rateOf(window, path.segment, roundTrip, PARTS);
   return { window, roundTrip, rate, isFresh: silentMs <= FRESH_MS };
 }
@@ -56,18 +59,23 @@ export function congestionOf(fd: number): Congestion | null {
 function passedOn(fd: number, path: PathInfo): Congestion | null {
   const { segment, rateLimit: rate } = path;
   if (!rate || rate > RATE_MAX) return null;
-  const window = congestionControl(fd).startsWith('bbr') ? path.window : decayed(path.window, path);
-  const roundTrip = Math.min(Math.ceil((2 * path.window * segment * 1e6) / rate), U32_MAX);
+  const had = Math.max(1, path.window - inOneGo(rate, segment));
+  const window = congestionControl(fd).startsWith('bbr') ? had : decayed(had, path);
+  if (window === undefined) return null;
+  const roundTrip = Math.min(Math.ceil((2 * had * segment * 1e6) / rate), U32_MAX);
   return { window, roundTrip, rate, isFresh: true };
 }
 
 /**
  * Of one that has sent nothing for a while the kernel halves the window at the next sending, once for each timeout that has
- * passed (net/ipv4/tcp_output.c, tcp_cwnd_restart); so it is where it has not moved. BBR keeps it, and paces.
+ * passed, down to that of a new connection (net/ipv4/tcp_output.c, tcp_cwnd_restart); so it is where it has not moved: undefined when
+ * nothing more is left of it. BBR keeps it, and paces.
  */
-function decayed(window: number, { silentMs, timeout }: PathInfo): number {
+function decayed(window: number, { silentMs, timeout }: PathInfo): number | undefined {
   const times = Math.floor((silentMs * 1000) / Math.max(timeout, 1));
-  return times === 0 || !slowsDownAfterIdle() ? window : window >>> Math.min(times, 31);
+  if (times === 0 || window <= INITIAL_WINDOW || !slowsDownAfterIdle()) return window;
+  const left = window >>> Math.min(times, 31);
+  return left > INITIAL_WINDOW ? left : undefined;
 }
 
 let slowsDown: boolean | undefined;
@@ -87,6 +95,13 @@ function slowsDownAfterIdle(): boolean {
 const rateOf = (window: number, segment: number, roundTrip: number, parts: number): number =>
   Math.min(Math.ceil((parts * window * segment * 1e6) / roundTrip), RATE_MAX);
 
+/**
+ * Segments that the kernel sends in one go when it paces: what it may send at this rate within a millisecond, 64 kB at most
+ * (net/ipv4/tcp_output.c, tcp_tso_autosize). As long as it has measured no round trip it holds back the last ones of an answer when
+ * there is not room for as many in the window, until the first are acknowledged (tcp_tso_should_defer).
+ */
+const inOneGo = (rate: number, segment: number): number => Math.ceil(Math.min(rate / 1024, 65_536) / segment);
+
 /** How a restored connection begins. */
 export interface Start {
   /** Segments that it had on its way, as far as that is believed, and those that it may have now. */
@@ -103,9 +118,10 @@ export function startOf(
 ): Start | undefined {
   if (window === 0 || roundTrip === 0 || roundTrip > ROUND_TRIP_MAX) return undefined;
   const believed = Math.min(window, WINDOW_MAX);
-  // RFC 9959 section 4: half, until what is sent by it has been acknowledged.
-  const segments = isFresh ? believed : Math.max(1, believed >>> 1);
-  const slowest = rateOf(segments, segment, roundTrip, 0.5);
-  const fastest = rateOf(segments, segment, roundTrip, PARTS);
-  return { window: believed, segments, rate: Math.min(Math.max(rate, slowest), fastest) };
+  // RFC 9959: half, until what is sent by it has been acknowledged.
+  const allowed = isFresh ? believed : Math.max(1, believed >>> 1);
+  const slowest = rateOf(allowed, segment, roundTrip, 0.5);
+  const fastest = rateOf(allowed, segment, roundTrip, PARTS);
+  const paced = Math.min(Math.max(rate, slowest), fastest);
+  return { window: believed, segments: allowed + inOneGo(paced, segment), rate: paced };
 }

@@ -18,7 +18,7 @@
 struct order {
 	__u64 cookie; // of the socket (SO_COOKIE)
 	__u32 window; // as it was when it was saved; segments
-	__u32 start;  // half of it
+	__u32 start;  // what it may have of that, and a little
 	__u32 rate;   // bytes a second until a round trip has been measured
 	__u32 done;   // it was here
 };
@@ -48,7 +48,7 @@ static void begin(struct bpf_sock_ops *socket)
 	if (!order || order->cookie != cookie)
 		return;
 	order->done = 1;
-	// What the route says (ip-route(8), initcwnd), else ten segments: nobody gets less for having had more, nor more than it had.
+	// What the route says (ip-route(8), initcwnd), else ten segments: nobody gets less than that who had more.
 	__u32 initial = socket->snd_cwnd;
 	__u32 start = order->start;
 	__u32 rate = order->rate;

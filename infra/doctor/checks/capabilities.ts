@@ -36,6 +36,11 @@ export const capabilities: Check = {
         `without CAP_NET_BIND_SERVICE: connections to ports below ${firstFree} are refused`,
         fixFor(machine, role),
       );
+    if (role === 'delivery' && !has('CAP_BPF'))
+      return warning(
+        'without CAP_BPF: connections that have sent before they move here begin with the window of a new one',
+        fixFor(machine, role),
+      );
     return ok(neededBy(role).join(' and '));
   },
 };
@@ -52,7 +57,7 @@ function fixFor({ uid, gid }: Machine, role: Role): string {
   if (uid === 0)
     return `give its container or service CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF and CAP_PERFMON`;
   if (role === 'head') return 'start it as root';
-  const given = '+net_admin,+net_bind_service';
+  const given = '+net_admin,+net_bind_service,+bpf';
   const user = `--reuid ${uid} --regid ${gid} --init-groups`;
   return `start it as root, or after: sudo setpriv ${user} --inh-caps ${given} --ambient-caps ${given}`;
 }

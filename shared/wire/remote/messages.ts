@@ -17,8 +17,10 @@ export const ANNOUNCING_VERSION = 3;
 /** Ids in one message, at most. */
 export const IDS_MAX = 10_000;
 
-/** Characters of a reason, at most. */
-export const RESUMES_MAX = 256;
+/** Why not: people read it in a terminal. */
+const REASON_MAX = 256;
+const isReason = new RegExp(`^[ -~]{1,${REASON_MAX}}$`);
+export const asReason = (text: string): string => text.replace(/[^ -~]/g, ' ').slice(0, REASON_MAX);
 
 /** Flows that one delivery may have, at most: the largest table of a head. */
 const FLOWS_MAX = 1 << 22;
@@ -47,8 +49,8 @@ const fromDelivery = z.discriminatedUnion('type', [
      */
     resumes: z
       .custom<true | string>(
-        (value) => value === true || (typeof value === 'string' && value.length <= RESUMES_MAX),
-        `expected true or at most ${RESUMES_MAX} characters`,
+        (value) => value === true || (typeof value === 'string' && isReason.test(value)),
+        `expected true or 1 to ${REASON_MAX} characters of ASCII`,
       )
       .optional(),
     /** It heeds `successor`. A head that does not know the key does not say it. */

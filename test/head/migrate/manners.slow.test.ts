@@ -54,6 +54,13 @@ for (const [what, breakIt, problem] of [
   );
 }
 
+labTest('why connections begin anew at a delivery is shown, as it says it', async (t) => {
+  const resumesOf = async () => (await lab.head.status()).deliveries.find(({ name }) => name === 'rogue');
+  t.false('beginsAnew' in (await lab.head.status()).deliveries[0]!);
+  await enlist(lab, t, { resumes: 'bpf(PROG_LOAD): operation not permitted (EPERM)' });
+  t.is((await resumesOf())!.beginsAnew, 'bpf(PROG_LOAD): operation not permitted (EPERM)');
+});
+
 labTest('words about connections that it never got are ignored', async (t) => {
   const rogue = await enlist(lab, t);
   rogue.say({ type: 'adopted', id: 12_345, micros: 1 });
@@ -81,6 +88,8 @@ for (const [what, hello, code] of [
   ['another version', { version: REMOTE_VERSION + 1 }, 'VERSION_MISMATCH'],
   ['a name that is taken', { name: 'd1' }, 'NAME_TAKEN'],
   ['no hello that is one', { credits: 0 }, 'PROTOCOL'],
+  ['a reason that a terminal would obey', { resumes: '\x1b[2J' }, 'PROTOCOL'],
+  ['a reason without an end', { resumes: 'x'.repeat(257) }, 'PROTOCOL'],
 ] as const) {
   labTest(`a delivery with ${what} is rejected with a code`, async (t) => {
     lab.enter('d1');

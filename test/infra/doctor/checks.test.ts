@@ -58,6 +58,14 @@ const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp
     /CAP_NET_BIND_SERVICE: connections to ports below 1024/,
   ],
   [
+    'privileges',
+    'delivery',
+    aMachine({ uid: 999, files: { '/proc/self/status': 'CapEff:\t0000000000001400' } }),
+    'warning',
+    /CAP_BPF: .* the window of a new one/,
+    /\+bpf/,
+  ],
+  [
     'TCP_REPAIR',
     'delivery',
     aMachine({ canRepair: async () => ({ code: 'no-kernel-support', problem: 'none' }) }),

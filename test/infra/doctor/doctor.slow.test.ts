@@ -207,7 +207,7 @@ asRoot(['setpriv'], test.serial)(
     t.regex(dropped.of('privileges').found, /without CAP_NET_ADMIN/);
     t.is(dropped.of('TCP_REPAIR').outcome, 'lacking');
     t.is(dropped.exitCode, 1);
-    const given = '+net_admin,+net_bind_service';
+    const given = '+net_admin,+net_bind_service,+bpf';
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
     const enough = await doctor(d1, args, [...nobody, '--inh-caps', given, '--ambient-caps', given]);
     t.is(enough.of('privileges').outcome, 'ok');

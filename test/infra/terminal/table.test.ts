@@ -79,6 +79,7 @@ const status: HeadStatus = {
     redirected: big,
     created: big,
     left: name === 'd1' ? { busy: big, stays: big } : null,
+    ...(name === 'd1' && { beginsAnew: 'bpf(PROG_LOAD): operation not permitted (EPERM)' }),
   })),
 };
 
@@ -150,4 +151,10 @@ test('a line is broken between its parts', (t) => {
   t.is(wrap('mode handoff  policy x  up 5 s', 20), 'mode handoff\n  policy x  up 5 s');
   t.is(wrap('handoff: taken 10, returned 5, lost 1', 24), 'handoff: taken 10,\n  returned 5, lost 1');
   t.is(wrap('short', 80), 'short');
+});
+
+test('who restores no congestion windows is named, with the reason, and nobody else', (t) => {
+  const text = render(status);
+  t.regex(text, /^d1 restores no congestion windows: bpf\(PROG_LOAD\): operation not permitted \(EPERM\)$/m);
+  t.is(text.split('no congestion windows').length, 2);
 });

@@ -44,7 +44,7 @@ test('no unit is given more privileges than its work takes', (t) => {
   const allowed: Record<string, string> = {
     'baton-head.service': 'CAP_NET_ADMIN CAP_BPF CAP_PERFMON',
     'baton-head-local.conf': '|CAP_NET_BIND_SERVICE',
-    'remote-delivery.conf': 'CAP_NET_ADMIN',
+    'remote-delivery.conf': 'CAP_NET_ADMIN CAP_BPF',
     'baton-delivery@.service': '',
     'baton-admin.service': '',
   };

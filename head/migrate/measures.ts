@@ -56,8 +56,7 @@ export class Measures {
   readonly reasons = new Map<string, number>();
   /** Copies that were worth nothing, because the client's packets came meanwhile. */
   recopied = 0;
-  /** What deliveries have given back, and why some of it stayed with them. */
-  given = 0;
+  /** Why connections that deliveries gave back stayed with them. */
   readonly keptBack = new Map<string, number>();
   readonly stages: Record<Stage, Histogram> = all(stages, () => new Histogram());
 

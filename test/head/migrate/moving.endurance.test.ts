@@ -19,11 +19,21 @@ const ROUND_WITHIN_MS = 60_000;
 
 const megabytesOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+/** Of the processor, seconds: user and system time, in the hundredths that proc(5) counts. */
+const secondsOf = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+};
 const filesOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
-function footprint(lab: LabForTests): { name: string; files: number; megabytes: number }[] {
+function footprint(lab: LabForTests) {
   const all = [{ name: 'head', pid: lab.head.pid }, ...lab.deliveries];
-  return all.map(({ name, pid }) => ({ name, files: filesOf(pid), megabytes: Math.round(megabytesOf(pid)) }));
+  return all.map(({ name, pid }) => ({
+    name,
+    files: filesOf(pid),
+    megabytes: Math.round(megabytesOf(pid)),
+    seconds: secondsOf(pid),
+  }));
 }
 
 labTest('connections move around without end, and every answer is right', async (t) => {
@@ -85,9 +95,12 @@ labTest('connections move around without end, and every answer is right', async 
     `${status.givenBack} moves of ${CLIENTS} connections, ${asked} answers, ${took.toFixed(0)} s: ` +
       `${((took / status.givenBack) * 1e6).toFixed(0)} us a move`,
   );
-  for (const [i, { name, files, megabytes }] of after.entries()) {
+  for (const [i, { name, files, megabytes, seconds }] of after.entries()) {
     const first = before![i]!;
-    t.log(`${name}: ${first.files} -> ${files} files, ${first.megabytes} -> ${megabytes} MB`);
+    const cpu = (seconds - first.seconds).toFixed(1);
+    t.log(
+      `${name}: ${first.files} -> ${files} files, ${first.megabytes} -> ${megabytes} MB, ${cpu} s of the processor`,
+    );
   }
   for (const { socket } of clients) socket.destroy();
   const { accepted, givenBack, outcomes, inspectionFailures } = await untilNothingIsLeft(lab);

@@ -37,7 +37,7 @@ for (const [from, ...to] of [
     t.timeout(180_000);
     for (const name of all) await lab.head.drain(name, name !== from);
     const downloads = await keepAliveMany(lab.head.listen, downloadCount);
-    for (const client of downloads) t.is(await client.who(), from);
+    for (const name of await Promise.all(downloads.map((client) => client.who()))) t.is(name, from);
     const answers = downloads.map((client) => {
       const answer = client.ask(`/bytes/${DOWNLOAD_BYTES}`);
       client.socket.pause();

@@ -38,7 +38,7 @@ export interface ReceiveOptions {
   readonly serves?: readonly string[] | undefined;
   /**
    * When it takes leave its connections go to other deliveries of its head, between two requests, instead of being closed.
-   * Default false. Only what came from a head on the same host can.
+   * Default false.
    */
   readonly move?: boolean | undefined;
   /**

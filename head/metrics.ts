@@ -141,6 +141,13 @@ function addMigrations(metrics: Metrics, source: MetricsSource): void {
     'Connections that were copied again, because more of them had come meanwhile',
     (set) => set(source.migration()?.recopied ?? 0),
   );
+  metrics.counter(
+    'baton_give_backs_kept_total',
+    'Connections that deliveries of other hosts gave back and that stayed with them',
+    (set) => {
+      for (const [reason, count] of source.migration()?.keptBack ?? []) set(count, { reason });
+    },
+  );
   metrics.gauge('baton_flows', 'Connections on other hosts whose packets this one sends on', (set) => {
     const migration = source.migration() && source.status().migration;
     if (migration) set(migration.flows.count);

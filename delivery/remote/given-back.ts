@@ -120,13 +120,17 @@ function save(applications: number): (Omit<Waiting, 'bytes' | 'settle'> & { stat
     const frozen = freeze(fd);
     if (frozen instanceof Refusal) break;
     const saved: SavedConnection | Refusal = frozen.save();
-    if (!(saved instanceof Refusal) && frozen.deafen()) {
-      const state = encodeSaved(saved);
-      const { client, server } = saved;
-      if (frozen.isUnchanged()) return { frozen, fd, ends: { client, server }, state };
+    if (saved instanceof Refusal) {
+      // It is asked again and again, and its client need not hear of that.
+      frozen.thawQuietly();
+      if (saved.reason === 'changing') continue;
+      break;
     }
+    const isDeaf = frozen.deafen();
+    const state = encodeSaved(saved);
+    const { client, server } = saved;
+    if (isDeaf && frozen.isUnchanged()) return { frozen, fd, ends: { client, server }, state };
     frozen.thaw();
-    if (saved instanceof Refusal && saved.reason !== 'changing') break;
   }
   closeFd(fd);
   return undefined;

@@ -76,8 +76,7 @@ export class Measures {
   readonly memory: SharedArrayBuffer;
   /** Why connections stayed with the head, by reason. */
   readonly reasons = new Map<string, number>();
-  /** What deliveries have given back, and why some of it stayed with them. */
-  given = 0;
+  /** Why connections that deliveries gave back stayed with them. */
   readonly keptBack = new Map<string, number>();
   readonly stages: Readonly<Record<Stage, Histogram>>;
   readonly #cells: Float64Array;
@@ -99,7 +98,6 @@ export class Measures {
       for (const [at, value] of one.#cells.entries()) sum.#cells[at]! += value;
     for (const [reason, count] of main.reasons) sum.reasons.set(reason, count);
     for (const [reason, count] of main.keptBack) sum.keptBack.set(reason, count);
-    sum.given = main.given;
     return sum;
   }
 

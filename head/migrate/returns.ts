@@ -27,7 +27,7 @@ import type { Measures } from './measures.ts';
 import type { Weighing } from './weighing.ts';
 
 /** Mute copies of one delivery at once; it gives no more than this without a word. */
-const PENDING_MAX = 256;
+const PENDING_MAX = 64;
 
 export interface ReturnsParts {
   readonly steering: Steering;
@@ -68,7 +68,7 @@ export class Returns {
 
   /** Throws PROTOCOL for what is no connection, or none that it can have had of a head. */
   give({ id, state, app }: FromRemote & { type: 'give' }): void {
-    const { measures, weighing, steering, headBytes, isActive } = this.#parts;
+    const { weighing, steering, headBytes, isActive } = this.#parts;
     const { regains } = this.#parts.flows;
     const { name, slot } = this.#from;
     if (this.#pending.has(id))
@@ -102,7 +102,6 @@ export class Returns {
       copy.abandon();
       this.#keep(id, 'given-nobody');
     });
-    measures.given++;
   }
 
   #isListenedAt({ address, port }: Endpoint): boolean {

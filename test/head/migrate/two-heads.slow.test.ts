@@ -4,7 +4,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
+import { drainByMoving } from '../../../infra/admin-client.ts';
 import { askReady } from '../../../infra/cli/ready.ts';
+import { keepAliveMany } from '../../support/keep-alive.ts';
 import { asRoot } from '../../support/netns.ts';
 import { type LabForTests, startTestLab } from '../../support/netns-lab.ts';
 import { openStream } from '../../support/stream.ts';
@@ -162,6 +164,53 @@ labTest(
       () => Promise.all(lab.heads.map((head) => head.status())),
       (all) => all.every(({ deliveries }) => deliveries.every(({ inUse }) => inUse === 0)),
     );
+  },
+);
+
+labTest(
+  'what a delivery gives back goes to the head that has the address, and the other knows who has it then',
+  async (t) => {
+    lead('head');
+    on('head2', `ip addr del ${vip}/32 dev eth0`);
+    await until(
+      'it is a standby',
+      () => lab.heads[1]!.status(),
+      ({ migration }) => !migration!.isActive,
+    );
+    await drain('d2', true);
+    const clients = await keepAliveMany(lab.head.listen, 6);
+    for (const client of clients) t.is(await client.who(), 'd1');
+    await untilBothHave(6);
+    await drain('d2', false);
+    await drain('d1', true);
+    t.true(await drainByMoving(lab.head.admin, 'd1'));
+    await until(
+      'd1 has none, as both know',
+      () => Promise.all(lab.heads.map((head) => head.status())),
+      (all) =>
+        all.every(({ deliveries }) => deliveries.some(({ name, inUse }) => name === 'd1' && inUse === 0)),
+    );
+    for (const client of clients) t.is(await client.who(), 'd2');
+    await until(
+      'both send on to d2',
+      () => Promise.all(lab.heads.map((head) => head.status())),
+      (all) =>
+        all.every(
+          ({ migration }) =>
+            migration!.flows.listed.length === 6 &&
+            migration!.flows.listed.every(
+              ({ delivery, action }) => delivery === 'd2' && action === 'forward',
+            ),
+        ),
+    );
+    on('head2', `ip addr add ${vip}/32 dev eth0`);
+    lead('head2');
+    for (const client of clients) t.is(await client.who(), 'd2');
+    for (const { unasked, ended } of clients) t.is(unasked + (ended ?? ''), '');
+    lead('head');
+    for (const { socket } of clients) socket.destroy();
+    await untilBothHave(0);
+    await drain('d1', false);
   },
 );
 

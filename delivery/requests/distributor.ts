@@ -50,6 +50,10 @@ export class Distributor implements Looker {
   #isOn = false;
   #isOver = false;
   #tags = 0;
+  /** Of those that were told of together. */
+  #toLook = 0;
+  /** On these some are to be asked about. */
+  readonly #asking = new Set<DeliveryWayBack>();
   #turn = 0;
   readonly #room: Room;
   readonly #answers: Answers;
@@ -57,7 +61,7 @@ export class Distributor implements Looker {
   constructor(parts: DistributorParts) {
     this.#parts = parts;
     this.#room = new Room({
-      hasRoom: (watch) => this.#wayOf(watch)?.hasRoom ?? true,
+      hasRoom: (watch) => this.#wayOf(watch)?.mayAsk(false) ?? true,
       go: (watch) => this.look(watch),
       giveUp: this.#serveHere,
     });
@@ -182,6 +186,7 @@ export class Distributor implements Looker {
       const watch = this.#watches.get(epoll.tagAt(i));
       if (!watch) continue;
       watch.events |= epoll.eventsAt(i);
+      this.#toLook++;
       // Each in a callback of its own, for the application runs in there.
       if (first) setImmediate(watch.look);
       else first = watch;
@@ -189,7 +194,17 @@ export class Distributor implements Looker {
     first?.look();
   };
 
+  /** What is asked about them leaves when all that were told of together have been looked at. */
   look(watch: Watch): void {
+    try {
+      this.#look(watch);
+    } finally {
+      if (this.#toLook > 0) this.#toLook--;
+      if (this.#toLook === 0) this.#flush();
+    }
+  }
+
+  #look(watch: Watch): void {
     const { socket, handle, events } = watch;
     watch.events = 0;
     if (watch.isClosed) return;
@@ -231,7 +246,8 @@ export class Distributor implements Looker {
     watch.queuedSince = 0;
     // There may be more, of which nobody would be told again.
     if (n === LENGTH) return this.#leaveToServer(watch);
-    const input = Buffer.from(this.#memory.bytes.subarray(0, n));
+    const input = Buffer.allocUnsafe(n);
+    this.#memory.bytes.copy(input, 0, 0, n);
     if (discard(handle.fd, n) !== n) return this.#leaveToServer(watch);
     try {
       socket.give(input);
@@ -251,12 +267,13 @@ export class Distributor implements Looker {
 
   /** `toAnother`: whoever it is for, it is not this one. */
   #offer(watch: Watch, way: DeliveryWayBack, standing: Standing, toAnother: boolean): void {
-    if (!way.hasRoom) return this.#room.wait(watch);
+    if (!way.mayAsk(toAnother)) way.flush();
+    if (!way.mayAsk(toAnother)) return this.#room.wait(watch);
     const held = hold(watch.socket);
     if (!held) return this.#serveByNode(watch);
-    const at = trace?.now();
+    if (trace) traceGive(trace.now(), watch.arrival);
     const { key } = standing;
-    const settle = (isMoved: boolean, isChosen: boolean) => {
+    way.ask(held.fd, toAnother, (isMoved, isChosen) => {
       this.#room.made();
       if (isMoved) {
         standing.moved();
@@ -267,13 +284,13 @@ export class Distributor implements Looker {
       if (trace && !watch.isClosed) traceStay(watch.arrival);
       apart(held.release);
       setImmediate(this.#serveHere, watch);
-    };
-    const isGiven = toAnother ? way.give(held.fd, undefined, settle) : way.ask(held.fd, settle);
-    if (isGiven && at !== undefined) traceGive(at, watch.arrival);
-    if (isGiven) return;
-    // The head has let this delivery go, and says so elsewhere.
-    held.release();
-    setImmediate(this.#serveHere, watch);
+    });
+    this.#asking.add(way);
+  }
+
+  #flush(): void {
+    for (const way of this.#asking) way.flush();
+    this.#asking.clear();
   }
 
   /** What comes next on these is looked at again. */

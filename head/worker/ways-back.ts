@@ -15,6 +15,7 @@ import { NOBODY } from '../modes/mode.ts';
 import { OTHER } from '../refusals.ts';
 import { type Scoreboard, SLOTS } from '../scoreboard.ts';
 import type { WayBackSpec } from '../worker-messages.ts';
+import { AskedConnections } from './asked.ts';
 import type { Clock } from './clock.ts';
 import { type Connections, GIVEN_BACK, makeTag, READING, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
@@ -23,7 +24,7 @@ import { COMPLETE, INCOMPLETE } from './inspect/kind.ts';
 import type { RequestReader } from './reader.ts';
 import type { Router } from './router.ts';
 import { steps } from './steps.ts';
-import { type GivenBack, WayBack } from './way-back.ts';
+import { type AskedFor, type GivenBack, WayBack } from './way-back.ts';
 
 /** Others get their turn after so many. */
 const A_TURN = 64;
@@ -51,6 +52,7 @@ export class WaysBack {
   readonly #ways = new Map<number, WayBack>();
   /** Of these, those that have words for which there was no room. */
   readonly #blocked = new Set<WayBack>();
+  readonly #asked: AskedConnections;
   /** By fd, of those that are on a lane. */
   readonly #states = new Map<number, Uint8Array>();
   readonly #found = createFound();
@@ -59,6 +61,15 @@ export class WaysBack {
 
   constructor(parts: WaysBackParts) {
     this.#parts = parts;
+    this.#asked = new AskedConnections({
+      look: (fd) => (parts.mayRegain() ? this.#look(fd) : undefined),
+      choose: (fd, found, way, mayStay) =>
+        mayStay
+          ? parts.router.pickForNext(fd, found, way.slot)
+          : this.#choose(fd, found, way.slot, undefined),
+      giveCredit: (slot) => parts.scoreboard.giveCredits(slot, 1),
+      regain: (fd, way, slot) => this.#regain(fd, way, slot, undefined),
+    });
   }
 
   join(slot: number, { end, takesState }: WayBackSpec): void {
@@ -73,7 +84,7 @@ export class WaysBack {
   read(slot: number, readLane: () => void): void {
     const way = this.#ways.get(slot);
     if (!way) return;
-    let given: GivenBack | 'end' | undefined;
+    let given: GivenBack | AskedFor | 'end' | undefined;
     for (let i = 0; i < A_TURN; i++) {
       given = way.read();
       if (given === undefined || given === 'end') break;
@@ -96,28 +107,27 @@ export class WaysBack {
     if (way) way.isWatched = false;
   }
 
-  #decide(way: WayBack, { fd, number, state, isAsked }: GivenBack): void {
-    const { connections, clock, desk, router } = this.#parts;
+  #decide(way: WayBack, given: GivenBack | AskedFor): void {
+    if ('fds' in given) this.#asked.decide(way, given);
+    else this.#decideOne(way, given);
+  }
+
+  #decideOne(way: WayBack, { fd, number, state }: GivenBack): void {
     const found = this.#parts.mayRegain() ? this.#look(fd) : undefined;
-    const slot = !found
-      ? NOBODY
-      : isAsked
-        ? router.pickForNext(fd, found, way.slot)
-        : this.#choose(fd, found, way.slot, state);
-    if (isAsked && slot === way.slot) {
-      steps?.decline(fd, slot);
-      closeFd(fd);
-      return way.choose(number);
-    }
-    if (slot !== NOBODY && way.move(number)) {
-      connections.regain(fd, MODE, clock.now, connections.addressHash[fd]!, way.slot);
-      if (state) this.#states.set(fd, state);
-      return desk.place(fd, slot, state);
-    }
+    const slot = found ? this.#choose(fd, found, way.slot, state) : NOBODY;
+    if (slot !== NOBODY && way.move(number)) return this.#regain(fd, way, slot, state);
     if (slot !== NOBODY) this.#parts.scoreboard.giveCredits(slot, 1);
     steps?.decline(fd, way.slot);
     closeFd(fd);
     way.keep(number);
+  }
+
+  /** *Moved* was said of it. */
+  #regain(fd: number, way: WayBack, slot: number, state: Uint8Array | undefined): void {
+    const { connections, clock, desk } = this.#parts;
+    connections.regain(fd, MODE, clock.now, connections.addressHash[fd]!, way.slot);
+    if (state) this.#states.set(fd, state);
+    desk.place(fd, slot, state);
   }
 
   /** What is to be known of it; undefined for what is over, or no connection. */

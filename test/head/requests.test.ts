@@ -128,7 +128,7 @@ test.serial('a request that comes byte by byte is answered where it has begun', 
   for (const byte of request(here)) other.socket.write(byte);
   await answers(other, 1);
   other.socket.write(request(there));
-  t.is((await answers(other, 2))[1]!.pid, owner.get(there));
+  t.is((await answers(other, 2))[1]!.pid, owner.get(there)!);
   over(other);
 });
 
@@ -147,7 +147,7 @@ test.serial('a request of which the line has come goes with that, and the rest c
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const [answer] = await answers(client, 1);
-  t.is(answer!.pid, owner.get(there));
+  t.is(answer!.pid, owner.get(there)!);
   t.is(answer!.body, body);
   over(client);
 });
@@ -182,7 +182,7 @@ test.serial(
     t.true(client.unasked.length > slow);
     // And then the next is looked at again.
     client.socket.write(request(there));
-    t.is((await answers(client, 3))[2]!.pid, owner.get(there));
+    t.is((await answers(client, 3))[2]!.pid, owner.get(there)!);
     over(client);
   },
 );
@@ -193,9 +193,9 @@ test.serial(
     const [here, there] = two();
     const client = await on(here);
     client.socket.write(request(there, `Cookie: ${'c'.repeat(9000)}`));
-    t.is((await answers(client, 1))[0]!.pid, owner.get(there));
+    t.is((await answers(client, 1))[0]!.pid, owner.get(there)!);
     client.socket.write(request(there, `Cookie: ${'c'.repeat(9000)}`));
-    t.is((await answers(client, 2))[1]!.pid, owner.get(there));
+    t.is((await answers(client, 2))[1]!.pid, owner.get(there)!);
     client.socket.write(`GET ${here} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`);
     const [, , old] = await answers(client, 3);
     t.deepEqual([old!.pid, old!.url], [owner.get(here), here]);
@@ -219,7 +219,7 @@ test.serial(
     const [here] = two();
     const client = await on(here);
     client.socket.write('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n');
-    t.is((await answers(client, 1))[0]!.pid, owner.get(here));
+    t.is((await answers(client, 1))[0]!.pid, owner.get(here)!);
     client.socket.write('\0 nonsense\r\n\r\n');
     const text = await until(
       'an answer',
@@ -351,12 +351,12 @@ test.serial(
     for (const [i, client] of clients.entries())
       for (let n = 0; n < 30; n++) {
         const path = paths[(i + n * 5) % paths.length]!;
-        t.is(said(await client.ask(path)).pid, first.get(path), path);
+        t.is(said(await client.ask(path)).pid, first.get(path)!, path);
       }
     clients.forEach(over);
     for (const path of paths) {
       const client = await keepAlive(cluster.listen);
-      t.is(said(await client.ask(path)).pid, first.get(path));
+      t.is(said(await client.ask(path)).pid, first.get(path)!);
       over(client);
     }
     configure({ policy: 'least-connections', distribute: 'requests' });

@@ -4,7 +4,8 @@ import { GIVES, KEEPS, Standing } from '../../../delivery/requests/standing.ts';
 import type { Distribute } from '../../../shared/wire/distribute.ts';
 
 const memory = Buffer.alloc(4096);
-const judge = (standing: Standing, path: string, address = '10.0.0.1', host = 'a') => {
+type Asked = readonly [path: string, address?: string, host?: string];
+const judge = (standing: Standing, ...[path, address = '10.0.0.1', host = 'a']: Asked) => {
   const length = memory.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 'latin1');
   return standing.judge(memory, length, () => address);
 };
@@ -54,11 +55,12 @@ test('by turns and by shares as many are kept as there are for it', (t) => {
 });
 
 test('a lease is for what is like it, as long as it lasts', async (t) => {
-  for (const [key, like, unlike] of [
+  const cases: readonly [Distribute['key'], Asked, Asked][] = [
     ['path', ['/a?x', '1', 'h'], ['/b', '1', 'h']],
     ['address', ['/b', '1', 'g'], ['/a', '2', 'h']],
     ['name', ['/b', '2', 'h'], ['/a', '1', 'g']],
-  ] as const) {
+  ];
+  for (const [key, like, unlike] of cases) {
     const standing = new Standing(said({ by: 'lease', key }), 'a');
     t.not(judge(standing, '/a', '1', 'h'), KEEPS);
     standing.chosen(standing.key);

@@ -1,4 +1,4 @@
-/** What locality is worth: figures are for the experiment to find, but whose pages are in a cache does not depend on the machine. */
+/** What locality is worth: how much more is answered, where the disks and not the machine are what everybody waits for. */
 import test from 'ava';
 import { runExperiment } from '../../../infra/experiments/kit/run.ts';
 import { locality } from '../../../infra/experiments/locality.ts';

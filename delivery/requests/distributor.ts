@@ -7,7 +7,6 @@
  * two calls instead of one; nothing is done when an answer has ended. Whatever is no whole request at a boundary (a body, a part
  * of a head, what is pipelined, an end) is left to Node until the answer has ended.
  */
-import type { Server } from 'node:net';
 import { Server as HttpServer } from '../../shared/node-http.ts';
 import { BROKEN, createEpoll, EDGE, type Epoll, PEER_ENDED, READABLE } from '../../shared/sys/epoll.ts';
 import { EAGAIN } from '../../shared/sys/libc.ts';
@@ -15,15 +14,15 @@ import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import { type Readiness, watchReadable } from '../../shared/sys/readiness.ts';
 import { closeFd, discard, peek } from '../../shared/sys/sockets.ts';
 import { trace } from '../../shared/trace.ts';
-import type { Admission } from '../admit.ts';
 import type { AdoptedSocket } from '../adopt.ts';
 import { apart } from '../apart.ts';
-import type { Arrival, Connections } from '../connections.ts';
+import type { Arrival } from '../connections.ts';
 import { hold } from '../held.ts';
 import { isHttp1, socketsBetweenRequests, tellOfRequests } from '../http-connections.ts';
 import { traceGive, traceStay } from '../steps.ts';
 import type { DeliveryWayBack } from '../way-back.ts';
 import { Answers } from './answers.ts';
+import type { DistributorParts } from './parts.ts';
 import { Room } from './room.ts';
 import { GIVES, KEEPS, type Standing } from './standing.ts';
 import { hide, type Looker, show, Watch } from './watch.ts';
@@ -32,13 +31,6 @@ import { hide, type Looker, show, Watch } from './watch.ts';
 const LENGTH = 4096;
 const A_TURN = 64;
 const GONE = PEER_ENDED | BROKEN;
-
-interface DistributorParts {
-  readonly server: Server;
-  readonly admission: Pick<Admission, 'prepare' | 'watch'>;
-  readonly connections: Connections;
-  readonly waysBack: () => readonly DeliveryWayBack[];
-}
 
 export class Distributor implements Looker {
   readonly #parts: DistributorParts;

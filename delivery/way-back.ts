@@ -8,11 +8,21 @@ import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { type Readiness, watchReadable } from '../shared/sys/readiness.ts';
 import { receive } from '../shared/sys/sockets.ts';
 import { closeKept, keepForThread } from '../shared/sys/thread-end.ts';
-import { GIVEN_MESSAGE_MAX, readWord, WORD_MAX, writeAsked, writeGiven } from '../shared/wire/way-back.ts';
+import {
+  ANOTHER,
+  ANSWER_MESSAGE_MAX,
+  ANYBODY,
+  ASKED_MAX,
+  IS_CHOSEN,
+  MOVES,
+  readAnswer,
+  writeAsked,
+} from '../shared/wire/asked.ts';
+import { GIVEN_MESSAGE_MAX, readWord, WORD_MAX, writeGiven } from '../shared/wire/way-back.ts';
 import type { Standing } from './requests/standing.ts';
 
 /**
- * Given and without a word, at most: so many words find room on their way, where a queue has the 10 messages that a kernel gives
+ * Messages without a word, at most: so many words find room on their way, where a queue has the 10 messages that a kernel gives
  * it at least (net.unix.max_dgram_qlen). A head that cannot say *moved* has to say *kept*.
  */
 const WINDOW = 8;
@@ -20,7 +30,7 @@ const WINDOW = 8;
 const WORDS_A_TURN = 256;
 
 let messenger: ReturnType<typeof createFdMessenger> | undefined;
-const inbox = allocate(WORD_MAX + 1);
+const inbox = allocate(Math.max(WORD_MAX, ANSWER_MESSAGE_MAX) + 1);
 
 /** Called once: whether it is the head's from now on; and where it is not, whether it was asked for and this delivery chosen. */
 type Settle = (isMoved: boolean, isChosen?: boolean) => void;
@@ -46,7 +56,11 @@ export class DeliveryWayBack implements WayBack {
   readonly #fd: number;
   readonly #ready: Readiness;
   /** What it has given and heard nothing of, by number. A word about anything else is about something settled. */
-  readonly #given = new Map<number, Settle>();
+  readonly #given = new Map<number, { readonly settle: Settle; readonly message: { left: number } }>();
+  /** Messages about these. */
+  #unanswered = 0;
+  #asking: { readonly fd: number; readonly settle: Settle }[] = [];
+  #toAnother = false;
   #next = 0;
   /** What the head has said of distribution by request. */
   standing: Standing | undefined;
@@ -64,31 +78,54 @@ export class DeliveryWayBack implements WayBack {
     return this.#state === 'open';
   }
 
-  /** Something may be given. */
-  get hasRoom(): boolean {
-    return this.#state === 'open' && this.#given.size < WINDOW;
-  }
-
-  /** Asks who is to have it for the next request, which is in it unread; else as `give`. */
-  ask(fd: number, settle: Settle): boolean {
-    if (!this.hasRoom) return false;
-    messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX);
-    return this.#send(fd, writeAsked(messenger.bytes, this.#next), settle);
+  /** Another message may leave. */
+  get #hasRoom(): boolean {
+    return this.isOpen && this.#unanswered < WINDOW;
   }
 
   give({ fd, state, settle }: Given): 'given' | 'full' {
-    if (!this.hasRoom) return 'full';
+    if (!this.#hasRoom) return 'full';
     messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX);
-    return this.#send(fd, writeGiven(messenger.bytes, this.#next, state), settle) ? 'given' : 'full';
+    messenger.fds[0] = fd;
+    return this.#send(writeGiven(messenger.bytes, this.#next, state), [settle]) ? 'given' : 'full';
   }
 
-  #send(fd: number, length: number, settle: Settle): boolean {
-    const number = this.#next;
-    messenger!.fds[0] = fd;
+  /** One more may be asked about; what is not asked yet is to leave first where that is about others of them (`toAnother`). */
+  mayAsk(toAnother: boolean): boolean {
+    if (!this.#hasRoom) return false;
+    const { length } = this.#asking;
+    return length === 0 || (length < ASKED_MAX && this.#toAnother === toAnother);
+  }
+
+  /** To be asked with `flush`: who is to have it for its next request, which is in it unread? Only where `mayAsk`; `fd` as above. */
+  ask(fd: number, toAnother: boolean, settle: Settle): void {
+    this.#toAnother = toAnother;
+    this.#asking.push({ fd, settle });
+  }
+
+  /** Asks what is to be asked. */
+  flush(): void {
+    const asking = this.#asking;
+    if (asking.length === 0) return;
+    this.#asking = [];
+    messenger ??= createFdMessenger(GIVEN_MESSAGE_MAX);
+    for (const [i, { fd }] of asking.entries()) messenger.fds[i] = fd;
+    const whose = this.#toAnother ? ANOTHER : ANYBODY;
+    const length = writeAsked(messenger.bytes, this.#next, asking.length, whose);
+    const settles = asking.map(({ settle }) => settle);
+    if (this.isOpen && this.#send(length, settles)) return;
+    for (const settle of settles) settle(false, false);
+  }
+
+  #send(length: number, settles: readonly Settle[]): boolean {
     // Refused: the head has let this delivery go, and says so elsewhere.
-    if (messenger!.send(this.#fd, length, 1) < 0) return false;
-    this.#next = (number + 1) >>> 0;
-    this.#given.set(number, settle);
+    if (messenger!.send(this.#fd, length, settles.length) < 0) return false;
+    const message = { left: settles.length };
+    this.#unanswered++;
+    for (const settle of settles) {
+      this.#given.set(this.#next, { settle, message });
+      this.#next = (this.#next + 1) >>> 0;
+    }
     return true;
   }
 
@@ -98,14 +135,27 @@ export class DeliveryWayBack implements WayBack {
       if (n === EAGAIN || n === EINTR) return;
       // The head is gone with something of ours unread; what it had said can still be read.
       if (n === ECONNRESET) continue;
-      const word = n > 0 ? readWord(inbox.bytes, n) : undefined;
-      // Nonsense is no word: what has none at the end stays here.
-      if (!word) return this.#end();
-      const settle = this.#given.get(word.number);
-      this.#given.delete(word.number);
-      settle?.(word.isMoved, word.isChosen === true);
+      if (!this.#hear(n)) return this.#end();
     }
     if (this.#state === 'ending' && this.#given.size === 0) this.#end();
+  }
+
+  /** False for nonsense, which is no word: what has none at the end stays here. */
+  #hear(length: number): boolean {
+    const word = length > 0 ? readWord(inbox.bytes, length) : undefined;
+    if (word) this.#settle(word.number, word.isMoved, false);
+    const answer = word || length <= 0 ? undefined : readAnswer(inbox.bytes, length);
+    for (const [i, what] of answer?.answers.entries() ?? [])
+      this.#settle((answer!.first + i) >>> 0, what === MOVES, what === IS_CHOSEN);
+    return word !== undefined || answer !== undefined;
+  }
+
+  #settle(number: number, isMoved: boolean, isChosen: boolean): void {
+    const given = this.#given.get(number);
+    if (!given) return;
+    this.#given.delete(number);
+    if (--given.message.left === 0) this.#unanswered--;
+    given.settle(isMoved, isChosen);
   }
 
   /** Nothing more is given; what was given is waited for. */
@@ -119,8 +169,9 @@ export class DeliveryWayBack implements WayBack {
     this.#state = 'closed';
     this.#ready.close();
     closeKept(this.#fd);
-    const left = [...this.#given.values()];
+    const left = [...this.#given.values(), ...this.#asking];
     this.#given.clear();
-    for (const settle of left) settle(false, false);
+    this.#asking = [];
+    for (const { settle } of left) settle(false, false);
   }
 }

@@ -7,7 +7,6 @@
  * two calls instead of one; nothing is done when an answer has ended. Whatever is no whole request at a boundary (a body, a part
  * of a head, what is pipelined, an end) is left to Node until the answer has ended.
  */
-import type { Server } from 'node:net';
 import { Server as HttpServer } from '../../shared/node-http.ts';
 import { BROKEN, createEpoll, EDGE, type Epoll, PEER_ENDED, READABLE } from '../../shared/sys/epoll.ts';
 import { EAGAIN } from '../../shared/sys/libc.ts';
@@ -15,15 +14,15 @@ import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import { type Readiness, watchReadable } from '../../shared/sys/readiness.ts';
 import { closeFd, discard, peek } from '../../shared/sys/sockets.ts';
 import { trace } from '../../shared/trace.ts';
-import type { Admission } from '../admit.ts';
 import type { AdoptedSocket } from '../adopt.ts';
 import { apart } from '../apart.ts';
-import type { Arrival, Connections } from '../connections.ts';
+import type { Arrival } from '../connections.ts';
 import { hold } from '../held.ts';
 import { isHttp1, socketsBetweenRequests, tellOfRequests } from '../http-connections.ts';
 import { traceGive, traceStay } from '../steps.ts';
 import { DeliveryWayBack } from '../way-back.ts';
 import { Answers } from './answers.ts';
+import type { DistributorParts } from './parts.ts';
 import { Room } from './room.ts';
 import { GIVES, KEEPS, type Standing } from './standing.ts';
 import { hide, type Looker, show, Watch } from './watch.ts';
@@ -32,13 +31,6 @@ import { hide, type Looker, show, Watch } from './watch.ts';
 const LENGTH = 4096;
 const A_TURN = 64;
 const GONE = PEER_ENDED | BROKEN;
-
-interface DistributorParts {
-  readonly server: Server;
-  readonly admission: Pick<Admission, 'prepare' | 'watch'>;
-  readonly connections: Connections;
-  readonly waysBack: () => readonly DeliveryWayBack[];
-}
 
 export class Distributor implements Looker {
   readonly #parts: DistributorParts;
@@ -50,6 +42,10 @@ export class Distributor implements Looker {
   #isOn = false;
   #isOver = false;
   #tags = 0;
+  /** Of those that were told of together. */
+  #toLook = 0;
+  /** On these some are to be asked about. */
+  readonly #asking = new Set<DeliveryWayBack>();
   #turn = 0;
   readonly #room: Room;
   readonly #answers: Answers;
@@ -57,7 +53,7 @@ export class Distributor implements Looker {
   constructor(parts: DistributorParts) {
     this.#parts = parts;
     this.#room = new Room({
-      hasRoom: (watch) => this.#wayOf(watch)?.hasRoom ?? true,
+      hasRoom: (watch) => this.#wayOf(watch)?.mayAsk(false) ?? true,
       go: (watch) => this.look(watch),
       giveUp: this.#serveHere,
     });
@@ -182,6 +178,7 @@ export class Distributor implements Looker {
       const watch = this.#watches.get(epoll.tagAt(i));
       if (!watch) continue;
       watch.events |= epoll.eventsAt(i);
+      this.#toLook++;
       // Each in a callback of its own, for the application runs in there.
       if (first) setImmediate(watch.look);
       else first = watch;
@@ -189,7 +186,17 @@ export class Distributor implements Looker {
     first?.look();
   };
 
+  /** What is asked about them leaves when all that were told of together have been looked at. */
   look(watch: Watch): void {
+    try {
+      this.#look(watch);
+    } finally {
+      if (this.#toLook > 0) this.#toLook--;
+      if (this.#toLook === 0) this.#flush();
+    }
+  }
+
+  #look(watch: Watch): void {
     const { socket, handle, events } = watch;
     watch.events = 0;
     if (watch.isClosed) return;
@@ -231,7 +238,8 @@ export class Distributor implements Looker {
     watch.queuedSince = 0;
     // There may be more, of which nobody would be told again.
     if (n === LENGTH) return this.#leaveToServer(watch);
-    const input = Buffer.from(this.#memory.bytes.subarray(0, n));
+    const input = Buffer.allocUnsafe(n);
+    this.#memory.bytes.copy(input, 0, 0, n);
     if (discard(handle.fd, n) !== n) return this.#leaveToServer(watch);
     try {
       socket.give(input);
@@ -251,12 +259,13 @@ export class Distributor implements Looker {
 
   /** `toAnother`: whoever it is for, it is not this one. */
   #offer(watch: Watch, way: DeliveryWayBack, standing: Standing, toAnother: boolean): void {
-    if (!way.hasRoom) return this.#room.wait(watch);
+    if (!way.mayAsk(toAnother)) way.flush();
+    if (!way.mayAsk(toAnother)) return this.#room.wait(watch);
     const held = hold(watch.socket);
     if (!held) return this.#serveByNode(watch);
-    const at = trace?.now();
+    if (trace) traceGive(trace.now(), watch.arrival);
     const { key } = standing;
-    const settle = (isMoved: boolean, isChosen?: boolean) => {
+    way.ask(held.fd, toAnother, (isMoved, isChosen) => {
       this.#room.made();
       if (isMoved) {
         standing.moved();
@@ -267,16 +276,13 @@ export class Distributor implements Looker {
       if (trace && !watch.isClosed) traceStay(watch.arrival);
       apart(held.release);
       setImmediate(this.#serveHere, watch);
-    };
-    const { id } = watch.arrival;
-    const isGiven = toAnother
-      ? way.give({ fd: held.fd, id, state: undefined, settle }) === 'given'
-      : way.ask(held.fd, settle);
-    if (isGiven && at !== undefined) traceGive(at, watch.arrival);
-    if (isGiven) return;
-    // The head has let this delivery go, and says so elsewhere.
-    held.release();
-    setImmediate(this.#serveHere, watch);
+    });
+    this.#asking.add(way);
+  }
+
+  #flush(): void {
+    for (const way of this.#asking) way.flush();
+    this.#asking.clear();
   }
 
   /** What comes next on these is looked at again. */

@@ -9,7 +9,7 @@ import { findHost, findPath, found } from './key.ts';
 
 export const KEEPS = 0;
 /** The head knows who it is for. */
-export const ASKS = 1;
+const ASKS = 1;
 /** It is for another one, whichever. */
 export const GIVES = 2;
 

@@ -150,13 +150,15 @@ export class Router {
 
   /** For a connection that `holder` has, and whose next request has come: that one, or another whose credit was taken. */
   pickForNext(fd: number, found: Found, holder: number): number {
-    // Of this host: there it costs next to nothing.
-    const slots = this.#likeIt(holder).filter((slot) => (this.lanes[slot]?.watchedFd ?? -1) >= 0);
+    const slots = this.#likeIt(holder).filter(this.isHere);
     const chosen = this.#pickLaneAmong(slots, fd, found, NOBODY, SLOW_MS, holder);
     return chosen === NOBODY
       ? this.#pickLaneAmong(slots, fd, found, NOBODY, Number.POSITIVE_INFINITY, holder)
       : chosen;
   }
+
+  /** A delivery of this host: requests go to and fro among these, where a move costs next to nothing. */
+  readonly isHere = (slot: number): boolean => (this.lanes[slot]?.watchedFd ?? -1) >= 0;
 
   /** Those that serve the same names. */
   #likeIt(slot: number): number[] {

@@ -5,8 +5,8 @@
 import { EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName } from '../../shared/sys/libc.ts';
 import { createFdMessenger, type FdMessenger } from '../../shared/sys/pass-fds.ts';
 import { closeFd, endReading } from '../../shared/sys/sockets.ts';
+import { readAsked, writeAnswer } from '../../shared/wire/asked.ts';
 import {
-  CHOSEN,
   GIVEN_MAX,
   GIVEN_MESSAGE_MAX,
   KEPT,
@@ -21,8 +21,15 @@ export interface GivenBack {
   readonly number: number;
   /** What its application needs to go on with it. */
   readonly state: Uint8Array | undefined;
-  /** Its delivery asks who is to have it. */
-  readonly isAsked: boolean;
+}
+
+/** Their next requests have come: who is to have them? */
+export interface AskedFor {
+  readonly fds: readonly number[];
+  /** The delivery's number of the first, those of the others follow. */
+  readonly first: number;
+  /** The delivery that asks may be chosen. */
+  readonly mayStay: boolean;
 }
 
 // One for the whole thread: a message is written and read in one go.
@@ -33,7 +40,7 @@ export class WayBack {
   readonly fd: number;
   isWatched = true;
   /** What has come, and waits until its lane has been read. */
-  readonly undecided: GivenBack[] = [];
+  readonly undecided: (GivenBack | AskedFor)[] = [];
   /** Numbers of those that it keeps, and for which there was no room. */
   readonly #owed: number[] = [];
   readonly #blocked: Set<WayBack>;
@@ -50,7 +57,7 @@ export class WayBack {
    * The next connection; undefined when there is none now, and `end` when there will be none. The fd is the caller's, who says a
    * word about it. Throws a RangeError for what is no such message.
    */
-  read(): GivenBack | 'end' | undefined {
+  read(): GivenBack | AskedFor | 'end' | undefined {
     const { fds, bytes } = messenger!;
     for (;;) {
       const n = messenger!.receive(this.fd);
@@ -59,8 +66,14 @@ export class WayBack {
       if (n === ECONNRESET) continue;
       if (n === 0) return 'end';
       if (n < 0) throw new RangeError(`its way back broke: ${errnoName(n)}`);
-      const given = readGiven(bytes, n);
       const { received, truncated } = messenger!;
+      const asked = readAsked(bytes, n);
+      if (asked && received <= asked.count && (truncated || received === asked.count)) {
+        // What this process has no fd left for stays.
+        for (let i = received; i < asked.count; i++) this.keep((asked.first + i) >>> 0);
+        return { ...asked, fds: [...fds.subarray(0, received)] };
+      }
+      const given = readGiven(bytes, n);
       if (given && received === 1) return { fd: fds[0]!, ...given };
       fds.subarray(0, received).forEach(closeFd);
       if (!given || !truncated) throw new RangeError('not a message of a way back');
@@ -88,9 +101,11 @@ export class WayBack {
     this.#blocked.add(this);
   }
 
-  /** As `keep`: it has been chosen for it. */
-  choose(number: number): void {
-    if (this.#owed.length > 0 || this.#say(CHOSEN, number) === EAGAIN) this.keep(number);
+  /** What has become of `count` from `first` on, as `move` for those that move; false: nothing was said, and nothing is so. */
+  answer(first: number, answers: Uint8Array, count: number): boolean {
+    if (this.#owed.length > 0) return false;
+    const sent = messenger!.send(this.fd, writeAnswer(messenger!.bytes, first, answers, count), 0);
+    return sent >= 0 || sent === EPIPE || sent === ECONNRESET;
   }
 
   flush(): void {

@@ -15,6 +15,7 @@ import { NOBODY } from '../modes/mode.ts';
 import { OTHER } from '../refusals.ts';
 import { type Scoreboard, SLOTS } from '../scoreboard.ts';
 import type { WayBackSpec } from '../worker-messages.ts';
+import { AskedConnections } from './asked.ts';
 import type { Clock } from './clock.ts';
 import { type Connections, GIVEN_BACK, makeTag, READING, TAG_LANE } from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
@@ -23,7 +24,7 @@ import { COMPLETE, INCOMPLETE } from './inspect/kind.ts';
 import type { RequestReader } from './reader.ts';
 import type { Router } from './router.ts';
 import { steps } from './steps.ts';
-import { type GivenBack, WayBack } from './way-back.ts';
+import { type AskedFor, type GivenBack, WayBack } from './way-back.ts';
 
 /** Others get their turn after so many. */
 const A_TURN = 64;
@@ -53,6 +54,7 @@ export class WaysBack {
   readonly #blocked = new Set<WayBack>();
   /** Slots of deliveries that take connections with a state. */
   readonly #takeState = new Set<number>();
+  readonly #asked: AskedConnections;
   /** By fd, of those that are on a lane. */
   readonly #states = new Map<number, Uint8Array>();
   readonly #found = createFound();
@@ -61,6 +63,18 @@ export class WaysBack {
 
   constructor(parts: WaysBackParts) {
     this.#parts = parts;
+    this.#asked = new AskedConnections({
+      look: (fd) => (parts.mayRegain() ? this.#look(fd) : undefined),
+      choose: (fd, found, way, mayStay) =>
+        mayStay
+          ? parts.router.pickForNext(fd, found, way.slot)
+          : parts.router.pickOther(fd, found, way.slot, parts.router.isHere),
+      giveCredit: (slot) => parts.scoreboard.giveCredits(slot, 1),
+      regain: (fd, way, slot) => {
+        this.regain(fd, way.slot, undefined);
+        parts.desk.place(fd, slot, undefined);
+      },
+    });
   }
 
   join(slot: number, { end, takesState }: WayBackSpec): void {
@@ -81,7 +95,7 @@ export class WaysBack {
   read(slot: number, readLane: () => void): void {
     const way = this.#ways.get(slot);
     if (!way) return;
-    let given: GivenBack | 'end' | undefined;
+    let given: GivenBack | AskedFor | 'end' | undefined;
     for (let i = 0; i < A_TURN; i++) {
       given = way.read();
       if (given === undefined || given === 'end') break;
@@ -104,22 +118,17 @@ export class WaysBack {
     if (way) way.isWatched = false;
   }
 
-  #decide(way: WayBack, { fd, number, state, isAsked }: GivenBack): void {
-    const { desk, router } = this.#parts;
+  #decide(way: WayBack, given: GivenBack | AskedFor): void {
+    if ('fds' in given) this.#asked.decide(way, given);
+    else this.#decideOne(way, given);
+  }
+
+  #decideOne(way: WayBack, { fd, number, state }: GivenBack): void {
     const found = this.#parts.mayRegain() ? this.#look(fd) : undefined;
-    const slot = !found
-      ? NOBODY
-      : isAsked
-        ? router.pickForNext(fd, found, way.slot)
-        : this.choose(fd, found, way.slot, state);
-    if (isAsked && slot === way.slot) {
-      steps?.decline(fd, slot);
-      closeFd(fd);
-      return way.choose(number);
-    }
+    const slot = found ? this.choose(fd, found, way.slot, state) : NOBODY;
     if (slot !== NOBODY && way.move(number)) {
       this.regain(fd, way.slot, state);
-      return desk.place(fd, slot, state);
+      return this.#parts.desk.place(fd, slot, state);
     }
     if (slot !== NOBODY) this.#parts.scoreboard.giveCredits(slot, 1);
     steps?.decline(fd, way.slot);

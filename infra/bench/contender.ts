@@ -23,6 +23,8 @@ export interface Running {
   readonly from?: readonly string[];
   /** What clients say instead of a request: a file with a ClientHello, to which the receiver answers with an alert. */
   readonly hello?: string;
+  /** Requests on each connection, for the load of that name. */
+  readonly requests?: number;
   /** Clients make a TLS connection and trust this certificate, a file, alone. */
   readonly trusted?: string;
   /** Bytes that have crossed the network card of the subject's host so far, both ways. */
@@ -37,12 +39,14 @@ export const figures = {
 } as const;
 export type Figure = keyof typeof figures;
 
-/** A figure of the first contender divided by that of `against`: at most or at least so much. */
+/** A figure of the first contender divided by that of `against`: at most or at least so much. Or so much more at most. */
 export interface Bar {
   readonly figure: Figure;
   readonly against: string;
   readonly atMost?: number;
   readonly atLeast?: number;
+  /** Microseconds. */
+  readonly atMostMore?: number;
 }
 
 export interface Suite {

@@ -31,6 +31,8 @@ interface Target {
   readonly hello?: string;
   /** A file with the certificate of a server that speaks TLS, see `Running`. */
   readonly trusted?: string;
+  /** Requests on each connection, see `Running`. */
+  readonly requests?: number;
 }
 
 /** Connections a second of those loads that leave a head idle most of the time. */
@@ -41,6 +43,7 @@ export const loadNames = [
   'burst',
   'silent-burst',
   'keepalive',
+  'requests',
   'large',
   'rare-50',
   'rare-100',
@@ -67,7 +70,11 @@ export function warmUpLoad(concurrent: number, connections: number, seconds: num
   return {
     name: 'steady',
     about: 'a warm-up',
-    run: (stage, target) => generate(stage, target, [concurrent, seconds, connections]),
+    run: (stage, target) =>
+      generate(stage, target, [
+        ...[concurrent, seconds, connections],
+        ...(target.requests === undefined ? [] : [0, target.requests]),
+      ]),
   };
 }
 
@@ -80,6 +87,15 @@ export function keepaliveLoad(concurrent: number, seconds: number): Load {
     name: 'keepalive',
     about: `${concurrent} clients at a time, ${REQUESTS_PER_CONNECTION} requests on each connection`,
     run: (stage, target) => generate(stage, target, [concurrent, seconds, 0, 0, REQUESTS_PER_CONNECTION]),
+  };
+}
+
+/** As `keepaliveLoad`, with as many requests on each connection as whoever gets them says. */
+export function requestsLoad(concurrent: number, seconds: number): Load {
+  return {
+    name: 'requests',
+    about: `${concurrent} clients at a time`,
+    run: (stage, target) => generate(stage, target, [concurrent, seconds, 0, 0, target.requests ?? 1]),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   largeLoad,
   loadNames,
   rareLoads,
+  requestsLoad,
   silentBurstLoad,
   steadyLoad,
   warmUpLoad,
@@ -52,6 +53,7 @@ async function runSuites(chosen: ReadonlySet<Suite>, options: Options): Promise<
     burstLoad(options.quick ? 1 : 4),
     silentBurstLoad(options.quick ? 1 : 4),
     keepaliveLoad(options.concurrent, seconds),
+    requestsLoad(options.concurrent, seconds),
     largeLoad(seconds),
     // A hundred connections say nothing.
     ...rareLoads(Math.max(2, 2 * seconds)),
@@ -122,9 +124,7 @@ function complain(problem: string): void {
 function decide(what: string, failed: number, verdicts: ReturnType<typeof judge>, options: Options): void {
   const problems = verdicts
     .filter(({ met }) => options.check && !met)
-    .map(
-      (verdict) => `${what}: ${figures[verdict.figure]} is not ${demand(verdict)} times ${verdict.against}`,
-    );
+    .map((verdict) => `${what}: ${figures[verdict.figure]} is not ${demand(verdict)} ${verdict.against}`);
   if (failed > 0) problems.unshift(`${what}: ${failed} connections failed, so the figures are not valid`);
   problems.forEach(complain);
 }

@@ -9,8 +9,8 @@ import type { Entry, Result, Sample, Settings } from './measure.ts';
 import { plot } from './plot.ts';
 
 export interface Verdict extends Bar {
-  /** The figure, subject by reference, round by round: what disturbs a whole round cancels out. */
-  readonly ratio: Spread;
+  /** The figure, subject by reference (or less it), round by round: what disturbs a whole round cancels out. */
+  readonly found: Spread;
   readonly met: boolean;
 }
 
@@ -20,15 +20,24 @@ export function judge(suite: Suite, entries: readonly Entry[]): Verdict[] {
   return suite.bars.flatMap((bar) => {
     const reference = entries.find(({ contender }) => contender.name === bar.against)?.samples;
     if (!reference) return [];
-    const ratio = spread(subject.map((sample, round) => sample[bar.figure] / reference[round]![bar.figure]));
-    const { atMost = Number.POSITIVE_INFINITY, atLeast = 0 } = bar;
-    return [{ ...bar, ratio, met: ratio.median <= atMost && ratio.median >= atLeast }];
+    const pairs = subject.map(
+      (sample, round) => [sample[bar.figure], reference[round]![bar.figure]] as const,
+    );
+    const { atMost = Number.POSITIVE_INFINITY, atLeast = 0, atMostMore } = bar;
+    const isMore = atMostMore !== undefined;
+    const found = spread(pairs.map(([own, other]) => (isMore ? own - other : own / other)));
+    const met = isMore ? found.median <= atMostMore : found.median <= atMost && found.median >= atLeast;
+    return [{ ...bar, found, met }];
   });
 }
 
-/** What a bar asks for: `at most 1.00`. */
-export const demand = ({ atMost, atLeast }: Bar): string =>
-  atMost === undefined ? `at least ${atLeast!.toFixed(2)}` : `at most ${atMost.toFixed(2)}`;
+/** What a bar asks for: `at most 1.00 times`. */
+export function demand({ atMost, atLeast, atMostMore }: Bar): string {
+  if (atMostMore !== undefined) return `at most ${atMostMore.toFixed(2)} us more than`;
+  return atMost === undefined
+    ? `at least ${atLeast!.toFixed(2)} times`
+    : `at most ${atMost.toFixed(2)} times`;
+}
 
 /** Connections that got no right answer, in all. */
 export function failures(entries: readonly Entry[]): number {
@@ -91,9 +100,10 @@ export function renderTable(suite: Suite, { load, entries }: Result): string {
     String(failures([entry])),
   ]);
   const verdicts = judge(suite, entries).map((verdict) => {
-    const { against, figure, ratio, met } = verdict;
+    const { against, figure, found, met } = verdict;
     const bar = `${met ? 'as' : 'NOT as'} the bar says: ${demand(verdict)}`;
-    return `${figures[figure]}, ${entries[0]!.contender.name} / ${against}: ${range(ratio, 2)}, ${bar}`;
+    const [by, unit] = verdict.atMostMore === undefined ? ['/', ''] : ['less', ' us'];
+    return `${figures[figure]}, ${entries[0]!.contender.name} ${by} ${against}: ${range(found, 2)}${unit}, ${bar}`;
   });
   return [formatTable(header, rows), ...verdicts].join('\n');
 }

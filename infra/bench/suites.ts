@@ -19,6 +19,7 @@ import { nginxRedirect } from './contenders/nginx-redirect.ts';
 import { nodeCluster, nodeClusterHttp } from './contenders/node-cluster.ts';
 import { nodeHttp, nodeReuseport, nodeReuseportTls } from './contenders/node-http.ts';
 import { notesRedirect } from './contenders/notes-redirect.ts';
+import { byConnection, firstHandoff, going, staying } from './contenders/requests.ts';
 import type { HelloKind } from './hello.ts';
 
 /** Clients that speak TLS, seen from whoever reads the server name in their hellos. */
@@ -102,6 +103,24 @@ export const suites: readonly Suite[] = [
     loads: ['steady', 'keepalive'],
     apart: 'nobody',
     bars: [],
+  },
+  {
+    name: 'requests',
+    about: 'looking at each request of a connection that stays where it is',
+    status: 200,
+    contenders: [staying, byConnection],
+    loads: ['requests'],
+    apart: 'nobody',
+    bars: [{ figure: 'allCpu', against: byConnection.name, atMostMore: 3 }],
+  },
+  {
+    name: 'requests-go',
+    about: 'handing a connection on to another delivery with its next request, beside the first time',
+    status: 200,
+    contenders: [going, firstHandoff],
+    loads: ['requests'],
+    apart: 'nobody',
+    bars: [{ figure: 'allCpu', against: firstHandoff.name, atMost: 1.5 }],
   },
   {
     name: 'idle',

@@ -37,12 +37,14 @@ const LENGTH_AT = 128;
 const SIZE_V4 = 16;
 const SIZE_V6 = 28;
 
-/** An IPv4 connection of a dual-stack socket is given as IPv4, and `mapped`. -errno on failure. */
+/** An IPv4 connection of a dual-stack socket is given as IPv4, and `mapped`. -errno on failure, and for what is no IP socket. */
 function read(call: typeof c.getpeername, fd: number): Endpoint | number {
   view.setUint32(LENGTH_AT, 128, true);
   if (call(fd, address, address + LENGTH_AT) < 0) return -lastErrno();
   const port = view.getUint16(2, false);
-  if (view.getUint16(0, true) === AF_INET) return { address: Uint8Array.from(bytes.subarray(4, 8)), port };
+  const family = view.getUint16(0, true);
+  if (family !== AF_INET && family !== AF_INET6) return EAFNOSUPPORT;
+  if (family === AF_INET) return { address: Uint8Array.from(bytes.subarray(4, 8)), port };
   const isMapped = view.getUint32(16, false) === 0xffff && view.getBigUint64(8, false) === 0n;
   if (isMapped) return { address: Uint8Array.from(bytes.subarray(20, 24)), port, mapped: true };
   return { address: Uint8Array.from(bytes.subarray(8, 24)), port };

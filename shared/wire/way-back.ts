@@ -4,16 +4,13 @@
  *
  *     delivery to head, with one fd   [number]            a connection that had been taken, by the delivery's own number of it
  *                                     [number, state]     and what its application needs to go on with it (bin)
- *                                     [number, 0]         its next request is in it, unread: whose is it?
  *     head to delivery                [MOVED, number]     it is the head's: close your copy
  *                                     [KEPT, number]      it stays yours
- *                                     [CHOSEN, number]    it stays yours, and would be if anybody could have it
  */
 import { readPosition as position, readArrayHeader, readBin, readUint, writeBin, writeUint } from './lane.ts';
 
 export const MOVED = 1;
 export const KEPT = 2;
-export const CHOSEN = 3;
 
 /** Bytes of an application's state, at most. */
 export const STATE_MAX = 32_768;
@@ -31,18 +28,10 @@ export function writeGiven(into: Uint8Array, number: number, state?: Uint8Array)
   return state ? writeBin(into, at, state) : at;
 }
 
-/** `[number, 0]`; its length in bytes. */
-export function writeAsked(into: Uint8Array, number: number): number {
-  into[0] = 0x92;
-  return writeUint(into, writeUint(into, 1, number >>> 0), 0);
-}
-
 export interface Given {
   readonly number: number;
   /** A copy. */
   readonly state: Uint8Array | undefined;
-  /** Whoever is chosen for its next request is to have it, and that may be the one that gave it. */
-  readonly isAsked: boolean;
 }
 
 /** Undefined for anything that is not exactly one. */
@@ -52,11 +41,9 @@ export function readGiven(from: Uint8Array, length: number): Given | undefined {
   if (elements !== 1 && elements !== 2) return undefined;
   const number = readUint(from, length);
   if (number < 0) return undefined;
-  const isAsked = elements === 2 && from[position] === 0 && position + 1 === length;
-  if (isAsked) return { number, state: undefined, isAsked };
   const state = elements === 2 ? readBin(from, length, STATE_MAX) : undefined;
   if (elements === 2 && !state) return undefined;
-  return position === length ? { number, state, isAsked } : undefined;
+  return position === length ? { number, state } : undefined;
 }
 
 /** `[kind, number]`; its length in bytes. */
@@ -66,17 +53,14 @@ export function writeWord(into: Uint8Array, kind: number, number: number): numbe
   return writeUint(into, 2, number >>> 0);
 }
 
-interface Word {
-  readonly isMoved: boolean;
-  readonly number: number;
-  readonly isChosen?: true;
-}
-
 /** Undefined for anything that is not exactly one. */
-export function readWord(from: Uint8Array, length: number): Word | undefined {
+export function readWord(
+  from: Uint8Array,
+  length: number,
+): { readonly isMoved: boolean; readonly number: number } | undefined {
   if (length < 3 || length > WORD_MAX || readArrayHeader(from, length) !== 2) return undefined;
   const kind = readUint(from, length);
   const number = readUint(from, length);
-  if (kind < MOVED || kind > CHOSEN || number < 0 || position !== length) return undefined;
-  return { isMoved: kind === MOVED, number, ...(kind === CHOSEN && { isChosen: true }) };
+  if ((kind !== MOVED && kind !== KEPT) || number < 0 || position !== length) return undefined;
+  return { isMoved: kind === MOVED, number };
 }

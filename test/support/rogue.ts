@@ -33,6 +33,10 @@ export interface Rogue {
   give(bytes: Uint8Array, fds: readonly number[]): number;
   /** The next word on its way back; undefined at its end. */
   word(): Promise<{ readonly isMoved: boolean; readonly number: number } | undefined>;
+  /** The same as it came: what is no word too; empty at its end. */
+  said(): Promise<Uint8Array>;
+  /** Its own fd of its lane. */
+  readonly lane: number;
   /** The next connections that the head offers; rejects when there are none for so long, milliseconds. */
   offered(withinMs?: number): Promise<Offered>;
   /** The next control message; undefined when the head has closed the channel. Pings are answered without being asked. */
@@ -82,12 +86,19 @@ export async function startRogue(path: string, hello: Partial<Hello> = {}): Prom
     controlSend,
     give: (bytes, fds) => sendOn(lanes[1]!, bytes, fds),
     async word() {
+      const bytes = await rogue.said();
+      return readWord(bytes, bytes.length);
+    },
+    async said() {
       const packet = (await until(
         'a word',
         () => receiveOn(lanes[1]!),
         (answer) => answer !== undefined,
       ))!;
-      return readWord(packet.bytes, packet.bytes.length);
+      return packet.bytes;
+    },
+    get lane() {
+      return lanes[0]!;
     },
     async offered(withinMs) {
       const packet = (await until(

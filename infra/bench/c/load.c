@@ -20,7 +20,9 @@
  * every connection that the server saw is in the counts. The report is one JSON line on stdout: connections by outcome,
  * right answers, and from the moment when the server was let go the seconds that passed and this program's own CPU time.
  *
- * Usage: load [-r RATE] HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]
+ * With PATH2 every other request of a connection is for that.
+ *
+ * Usage: load [-r RATE] HOST:PORT[/PATH[,/PATH2]] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]
  *        CONNECTIONS: begin no more than so many, 0 for no bound; PID: 0 for none; REQUESTS: on each connection, 0: one
  *        that does not say that it is the last, and one with HELLO
  */
@@ -47,7 +49,7 @@ struct client {
 };
 
 static struct sockaddr_in server;
-static char request[384], last_request[384];
+static char request[2][384], last_request[2][384]; /* in turns, where there are two paths */
 static char hello[MAX_HELLO];
 static size_t hello_length; /* 0: requests are sent */
 static int requests = 1;    /* on each connection */
@@ -83,7 +85,8 @@ static void watch(struct client *client, int operation) {
 /* 1 sent, 0 not connected yet, -1 failed */
 static int send_request(struct client *client) {
   int is_last = client->asked + 1 >= requests || now() >= stop;
-  const char *text = hello_length ? hello : is_last && requests > 0 ? last_request : request;
+  int which = client->asked & 1;
+  const char *text = hello_length ? hello : is_last && requests > 0 ? last_request[which] : request[which];
   ssize_t length = (ssize_t)(hello_length ? hello_length : strlen(text));
   ssize_t sent = send(client->socket, text, (size_t)length, MSG_NOSIGNAL);
   if (sent == length) {
@@ -218,8 +221,13 @@ static void read_arguments(char **argv) {
   server.sin_port = htons((unsigned short)port);
   wanted_status = atoi(argv[2]);
   const char *form = "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: baton-bench\r\nAccept: */*\r\n%s\r\n";
-  snprintf(request, sizeof request, form, path, host, port, "");
-  snprintf(last_request, sizeof last_request, form, path, host, port, "Connection: close\r\n");
+  char *comma = strchr(path, ',');
+  if (comma) *comma = '\0';
+  for (int which = 0; which < 2; which++) {
+    const char *target = comma && which ? comma + 1 : path;
+    snprintf(request[which], sizeof request[which], form, target, host, port, "");
+    snprintf(last_request[which], sizeof last_request[which], form, target, host, port, "Connection: close\r\n");
+  }
 }
 
 static void read_hello(const char *path) {
@@ -238,7 +246,7 @@ int main(int argc, char **argv) {
     argv += 2;
   }
   if (argc < 5 || argc > 9)
-    refuse("usage: load [-r RATE] HOST:PORT[/PATH] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]");
+    refuse("usage: load [-r RATE] HOST:PORT[/PATH[,/PATH2]] STATUS CONCURRENT SECONDS [CONNECTIONS [PID [REQUESTS [HELLO]]]]");
   read_arguments(argv);
   int concurrent = atoi(argv[3]);
   double seconds = atof(argv[4]);

@@ -9,7 +9,7 @@ import { writePair } from './pair.ts';
 const here = join(import.meta.dirname, '..', '..', '..');
 
 /** Makes a contender of the Baton in any folder. */
-function fromAny(make: (program: string) => Contender): Contender {
+export function fromAny(make: (program: string) => Contender): Contender {
   const program = (checkout: string) => join(checkout, 'infra', 'cli', 'main.ts');
   return { ...make(program(here)), of: (checkout) => make(program(checkout)) };
 }
@@ -20,16 +20,21 @@ const direct = '192.0.2.1:8080';
 let heads = 0;
 
 /** One worker: the head gets one core. */
-async function startHead(stage: Stage, program: string, mode: 'handoff' | 'redirect') {
+export async function startHead(
+  stage: Stage,
+  program: string,
+  mode: 'handoff' | 'redirect',
+  ...more: string[]
+) {
   const socket = join(stage.folder, `head${++heads}.sock`);
   const options = ['--listen', '127.0.0.1:0', '--socket', socket, '--mode', mode, '--workers', '1'];
   // A burst stops the head for a while: its deliveries must not look as if they did not react.
-  options.push('--stall-timeout', '1m');
+  options.push('--stall-timeout', '1m', ...more);
   return { socket, ...(await stage.launch(process.execPath, [program, 'head', ...options])) };
 }
 
 /** A delivery of real Node, with an application that other Node servers of the bench serve as well. */
-const startDelivery = (
+export const startDelivery = (
   stage: Stage,
   program: string,
   socket: string,

@@ -7,6 +7,7 @@ export const CACHE = 100;
 export const placements = {
   each: { title: 'a connection for each request', requests: 1 },
   connection: { title: 'kept alive, placed by connection', requests: 20 },
+  request: { title: 'kept alive, placed by request', requests: 20 },
 } as const satisfies Record<string, { title: string; requests: number }>;
 export type Placement = keyof typeof placements;
 
@@ -27,13 +28,13 @@ export const MIDDLE = { deliveries: 4, caches: 4 } as const;
 
 export const fullArms: readonly Arm[] = [
   ...[1, 2, 4, 8].flatMap((caches) => arms({ ...MIDDLE, caches }, POLICIES, ['each'])),
-  ...arms(MIDDLE, POLICIES, ['connection']),
+  ...arms(MIDDLE, POLICIES, ['connection', 'request']),
   ...[1, 2, 8].flatMap((deliveries) => arms({ ...MIDDLE, deliveries }, POLICIES, ['each'])),
 ];
 
 export const quickArms: readonly Arm[] = [
   ...arms(MIDDLE, ['weighted', 'lard'], ['each']),
-  ...arms(MIDDLE, ['lard'], ['connection']),
+  ...arms(MIDDLE, ['lard'], ['connection', 'request']),
 ];
 
 function arms(

@@ -54,7 +54,7 @@ test('a bar is judged by the ratio within each round, so that a disturbed round 
   const [verdict, ...others] = judge(suite, entries);
   t.deepEqual(others, []);
   t.true(verdict!.met);
-  t.true(Math.abs(verdict!.ratio.max - 1.2) < 1e-9);
+  t.true(Math.abs(verdict!.found.max - 1.2) < 1e-9);
 });
 
 test('a bar that is crossed is not met, from above and from below', (t) => {

@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import test, { type ExecutionContext } from 'ava';
 import { BatonError } from '../../../shared/errors.ts';
+import { EAFNOSUPPORT, peerEndpoint } from '../../../shared/sys/endpoints.ts';
 import { EAGAIN, EBADF, ECONNRESET, EPIPE, SystemError } from '../../../shared/sys/libc.ts';
 import { allocate } from '../../../shared/sys/memory.ts';
 import { watchReadable } from '../../../shared/sys/readiness.ts';
@@ -205,4 +206,10 @@ test.serial('a Unix socket path that the kernel cannot hold is refused before th
   }
   const error = t.throws(() => unix.connectSeqpacket(`/nonexistent/${'x'.repeat(90)}`));
   t.true(error instanceof SystemError && error.code === 'ENOENT');
+});
+
+test('the peer of what is no IP socket is none', (t) => {
+  const ends = unix.seqpacketPair();
+  for (const fd of ends) t.is(peerEndpoint(fd), EAFNOSUPPORT);
+  ends.forEach(sockets.closeFd);
 });

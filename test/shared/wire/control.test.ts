@@ -127,7 +127,7 @@ test('a hello is refused for each value that is out of its bounds, which is name
       Array.from({ length: 40 }, (_, i) => `${'a.'.repeat(120)}${i}`),
     ],
   };
-  const optional = new Set(['serves', 'directTls', 'moves']);
+  const optional = new Set(['serves', 'directTls', 'moves', 'looks']);
   for (const [key, values] of Object.entries(bad)) {
     for (const value of optional.has(key) ? values : [...values, undefined]) {
       const text = problem(decodeFromDelivery, plain.pack({ ...hello, [key]: value }));

@@ -98,6 +98,8 @@ const takeOverSteps = [
   'confirm',
   'standIn',
   'giveUp',
+  // Either's: it ends the other, which takes no word and has no last one.
+  'endOther',
 ] as const;
 
 /** Of a thread. */

@@ -229,7 +229,10 @@ export class Succession {
       await pipe.send({ type: 'kept', reason: reason.slice(0, 1000) }, performance.now());
     } catch {
       // It has gone, or takes nothing: without the word it would hold this head for dead once it goes on.
-      if (!pipe.isGone) killIfThere(pid);
+      if (!pipe.isGone) {
+        trace?.say(name, 'endOther', pid);
+        killIfThere(pid);
+      }
     }
     pipe.close();
     this.#pipe = undefined;

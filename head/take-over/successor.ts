@@ -256,7 +256,10 @@ export class TakeOver {
       }
     } catch {
       // It has died, or as good as: its deliveries would wait for it.
-      if (!this.#pipe.isGone) killIfThere(this.pid);
+      if (!this.#pipe.isGone) {
+        trace?.say(this.#name, 'endOther', this.pid);
+        killIfThere(this.pid);
+      }
       return undefined;
     } finally {
       this.#pipe.close();

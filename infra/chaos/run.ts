@@ -130,6 +130,7 @@ async function runIn(
       watchDeliveries(lab, over.signal, sightings),
       watchCookies(lab, over.signal, (failed) => happened.push(failed)),
     ];
+    let labFailed: BatonError | undefined;
     /** What is busy until when: a head that takes its time to stop is not killed by the next fault. */
     const mended = new Map<string, Promise<void>>();
     await Promise.all(
@@ -142,6 +143,7 @@ async function runIn(
           await Promise.all(before);
           if (!signal.aborted) await inflict(entry, world, signal, (one) => happened.push(one));
         } catch (error) {
+          if (error instanceof BatonError && error.code === 'LAB_FAILED') labFailed ??= error;
           problems.push(
             `${entry.kind} of ${entry.target} at ${entry.at} ms: ${error instanceof Error ? error.message : error}`,
           );
@@ -154,6 +156,8 @@ async function runIn(
     over.abort();
     await Promise.all(watching);
     await Promise.all([...world.clients.values()].map(endClient));
+    // Its machine was too slow for it: what followed says nothing about Baton.
+    if (labFailed) throw labFailed;
     if (netns) await needCards(netns);
     problems.push(...(await left(lab)));
     return { happened, problems, sightings };

@@ -30,6 +30,11 @@ export class Fates {
     return this.#threads.some((other) => other.pid === pid && other.number < number && other.hasEnded);
   }
 
+  /** Somebody was killed who may have got what another has passed on, before he could write so. */
+  isAnySuccessorKilled(): boolean {
+    return this.#threads.some((thread) => thread.tookOver && this.of(thread) === 'killed');
+  }
+
   /** Who has come to no end that is known of; a line each. */
   unknown(): string[] {
     return this.#threads

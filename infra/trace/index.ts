@@ -37,7 +37,10 @@ export function checkTraces(folder: string, options: TraceOptions = {}): TraceVe
 /** The lines of all processes, those of each in their order. */
 export function checkTrace(text: string, { killed = [], running = [] }: TraceOptions = {}): TraceVerdict {
   const { steps, threads } = readSteps(text);
-  const fates = new Fates(threads, killed, running);
+  const ended = steps
+    .filter(({ transition }) => transition === 'endOther')
+    .map(({ details }) => Number(details[0]));
+  const fates = new Fates(threads, [...killed, ...ended], running);
   const migrations = new Migrations(fates);
   const local = new LocalHandoff(fates, migrations);
   const rules = [migrations, local, new Credits(), new TakeOvers(fates), new Hearsay()];

@@ -286,8 +286,8 @@ export class LocalHandoff implements Rules {
       if (this.#fates.of(owner) === 'ended' && state !== 'CLOSED' && state !== 'MOVING')
         problems.push(`${name}: ${owner.name} has ended, and it is ${state}`);
     }
-    // Where somebody was killed it may have been the successor.
-    if (![...this.#tallies.keys()].some((thread) => this.#fates.of(thread) === 'killed'))
+    const isKilled = [...this.#tallies.keys()].some((thread) => this.#fates.of(thread) === 'killed');
+    if (!isKilled && !this.#fates.isAnySuccessorKilled())
       for (const { name, isPassed } of this.connections.values())
         if (isPassed) problems.push(`${name}: it was passed on, and nobody has got it`);
     for (const lane of this.#lanes.values()) {

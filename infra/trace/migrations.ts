@@ -36,6 +36,8 @@ const deliverySteps: Readonly<
 
 interface Move {
   readonly name: string;
+  /** Which head's. */
+  pid?: number;
   head: AtHead;
   delivery: AtDelivery;
   deliveryThread?: Thread;
@@ -93,19 +95,30 @@ export class Migrations implements Rules {
       this.#endsOf.set(subject, details[0]!);
     }
     if (subject[0] !== 'm' || subject === REHEARSAL || transition === 'learn') return undefined;
-    const move = this.#moveOf(subject);
+    const move = this.#moveOf(step);
     return transition in headSteps
       ? this.#takeAtHead(move, step, transition as MigrationStep)
       : this.#takeAtDelivery(move, step);
   }
 
-  #moveOf(name: string): Move {
+  #moveOf({ subject: name, transition, thread: { pid } }: Step): Move {
     let move = this.#moves.get(name);
+    // Another head may come to the same number; what has it still is told from it by its delivery's refusal.
+    if (transition === 'adopt' && move && move.pid !== pid && this.#isOver(move)) move = undefined;
     if (!move) {
       move = { name, head: 'IDLE', delivery: 'NONE', isServed: false, adoptedAt: 0n };
       this.#moves.set(name, move);
     }
     return move;
+  }
+
+  #isOver({ head, delivery, deliveryThread }: Move): boolean {
+    const isSettled = head === 'RELEASED' || head === 'SETTLED';
+    const hasNothing = delivery === 'NONE' || delivery === 'over';
+    return (
+      isSettled &&
+      (hasNothing || (deliveryThread !== undefined && this.#fates.of(deliveryThread) === 'killed'))
+    );
   }
 
   #takeAtHead(move: Move, step: Step, transition: MigrationStep): string | undefined {
@@ -129,9 +142,10 @@ export class Migrations implements Rules {
     return `${deliveryThread.name} has not given it: there it is ${delivery}`;
   }
 
-  #adopt(move: Move, { at, details }: Step): string | undefined {
+  #adopt(move: Move, { at, details, thread }: Step): string | undefined {
     const [connection, ends] = details;
     move.connection = connection;
+    move.pid = thread.pid;
     move.ends = ends;
     move.adoptedAt = at;
     if (connection === undefined) return undefined;

@@ -21,6 +21,8 @@ export interface Thread {
   hasEnded: boolean;
   /** It has done more than to begin. */
   hasDone: boolean;
+  /** It has asked a head to hand over. */
+  tookOver: boolean;
 }
 
 /** All in the order of time. Throws for a line that is none, and where lines were lost (a full disk). */
@@ -43,10 +45,11 @@ export function readSteps(text: string): { steps: Step[]; threads: Thread[] } {
     let thread = current.get(who!);
     if (!thread) {
       const [pid, number] = who!.split('.').map(Number);
-      thread = { pid: pid!, number: number!, name: who!, hasEnded: false, hasDone: false };
+      thread = { pid: pid!, number: number!, name: who!, hasEnded: false, hasDone: false, tookOver: false };
       current.set(who!, thread);
       threads.push(thread);
     }
+    if (transition === 'takeOver') thread.tookOver = true;
     if (transition === 'end') thread.hasEnded = true;
     else if (transition !== 'begin') thread.hasDone = true;
     steps.push({

@@ -55,11 +55,20 @@ export class TakeOvers implements Rules {
     if (transition === 'handOver') return this.#handOver(step);
     if (transition === 'takeOver') return this.#takeOver(step);
     const one = this.#all.get(subject);
+    if (transition === 'endOther') return this.#endOther(one, step);
     const isBefore = transition in predecessorSteps;
     const whose = isBefore ? one?.predecessor : one?.successor;
     if (!one || !whose) return 'it has not begun';
     if (thread !== whose) return `it is with ${whose.name}`;
     return isBefore ? this.#atPredecessor(one, transition) : this.#atSuccessor(one, transition);
+  }
+
+  /** Only one of the two ends the other, and by its word alone that one is known to be killed. */
+  #endOther(one: TakeOver | undefined, { thread, details }: Step): string | undefined {
+    const isOfBoth = one !== undefined && (thread === one.predecessor || thread === one.successor);
+    const other = thread === one?.predecessor ? one?.successor : one?.predecessor;
+    if (!isOfBoth) return 'it is none of the two';
+    return other && other.pid !== Number(details[0]) ? `the other one is ${other.name}` : undefined;
   }
 
   #handOver({ subject, thread }: Step): string | undefined {

@@ -42,7 +42,7 @@ export function endAndStart(how: 'kill' | 'stop', fault: Fault, world: World): B
 const TRIES = 4;
 
 /** A machine that is busy, or a head that is away, may keep it from being ready in the lab's time. */
-async function again(start: () => Promise<void>): Promise<void> {
+export async function again(start: () => Promise<void>): Promise<void> {
   for (let left = TRIES - 1; ; left--) {
     try {
       return await start();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LabHead } from '../../lab/lab.ts';
 import { cutAfter, cutOnes, type Fault, type Kind, nothing } from './kind.ts';
-import { isAlive } from './processes.ts';
+import { again, isAlive } from './processes.ts';
 import { moreOf, succeedWith } from './upgrade.ts';
 
 const ANSWERS_WITHIN_MS = 5000;
@@ -98,6 +98,6 @@ async function whatCameOfIt(head: LabHead, predecessor: number): Promise<'kept' 
     await delay(50);
   } while (performance.now() < until && isAlive(head.pid));
   await head.end('kill');
-  await head.start();
+  await again(() => head.start());
   return 'lost';
 }

@@ -32,3 +32,11 @@ test('a delivery tells of what lives there, and of nothing before; also when it 
   // Of one that writes no trace nothing is known.
   t.deepEqual(faultsOf(`${B}.0 m5 learn`), []);
 });
+
+test('a number may be used again by another head when the connection that had it is over, and not before', (t) => {
+  const over = [`${A}.0 m70 confirmed`, `${D}.0 m70 closed`];
+  t.deepEqual(faultsOf(...moved(70), ...over, ...moved(70, B)), []);
+  t.regex(faultsOf(...moved(70), ...over, ...moved(70)).join(), /m70: adopt .*the head's is SETTLED/);
+  t.regex(faultsOf(...moved(70), over[0]!, ...moved(70, B)).join(), /m70: adopt .*the head's is SETTLED/);
+  t.regex(faultsOf(`${A}.0 m70 adopt`, `${B}.0 m70 adopt`).join(), /m70: adopt .*the head's is MOVING/);
+});

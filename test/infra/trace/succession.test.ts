@@ -41,3 +41,42 @@ test('the next head may decline what the one before has handed over, and not wha
   t.regex(faultsOf(...before, ...handedOver, ...given).join(), /c7: decline .*: it is with 1\.1/);
   t.regex(faultsOf(...before, ...next, ...given).join(), /c7: decline .*: it is with 1\.1/);
 });
+
+test('what was passed on may be lost with a successor that was killed before it could say so, and with nobody else', (t) => {
+  const steps = [
+    '1.0 t5 handOver 2',
+    '2.0 t5 takeOver 1',
+    accepted,
+    '2.0 t5 ready',
+    '1.0 t5 frozen',
+    '2.0 t5 confirm',
+    '1.0 t5 depart',
+    ...passed,
+  ];
+  t.deepEqual(checkTrace(lines(...steps), { running: [1], killed: [2] }).faults, []);
+  for (const killed of [[], [3]])
+    t.deepEqual(checkTrace(lines('3.1 - begin', ...steps), { running: [1, 2], killed }).faults, [
+      'c7: it was passed on, and nobody has got it',
+    ]);
+});
+
+test('a predecessor that its successor has ended has no last word, and nobody else may end it', (t) => {
+  const steps = (who: string) => [
+    '1.0 t5 handOver 2',
+    '2.0 t5 takeOver 1',
+    '2.0 t5 ready',
+    '1.0 t5 frozen',
+    '2.0 t5 confirm',
+    '1.0 t5 depart',
+    `${who}.0 t5 endOther 1`,
+  ];
+  t.deepEqual(checkTrace(lines(...steps('2')), { running: [2] }).faults, []);
+  t.regex(
+    checkTrace(lines(...steps('2').slice(0, -1)), { running: [2] }).faults.join(),
+    /1\.0: has neither ended/,
+  );
+  t.regex(
+    checkTrace(lines(...steps('3')), { running: [2, 3] }).faults.join(),
+    /endOther .*: it is none of the two/,
+  );
+});

@@ -60,11 +60,15 @@ function parse(text: string): Readiness {
 }
 
 /**
- * Watches the head: a head that is ready is asked again until `forMs` have passed, one that is not until it is. No as soon as nobody
- * listens, or when it was not ready, or stood still, for a second.
+ * Watches the head: a head that is ready is asked again until `forMs` have passed since `sinceMs` (of performance.now()), one that is not until it is.
+ * No as soon as nobody listens, or when it was not ready, or stood still, for a second.
  */
-export async function watchReady(admin: string, forMs: number): Promise<Readiness> {
-  const until = performance.now() + forMs;
+export async function watchReady(
+  admin: string,
+  forMs: number,
+  sinceMs = performance.now(),
+): Promise<Readiness> {
+  const until = sinceMs + forMs;
   let notSince: number | undefined;
   for (;;) {
     const askedAt = performance.now();
@@ -77,9 +81,9 @@ export async function watchReady(admin: string, forMs: number): Promise<Readines
   }
 }
 
-/** Tells a person and a program. `forMs`: watches it for so long. */
+/** Tells a person and a program. `forMs`: watches it for so long since this process began, however long that took. */
 export async function tellReady(admin: string, forMs?: number): Promise<void> {
-  const { ready, why } = await (forMs === undefined ? askReady(admin) : watchReady(admin, forMs));
+  const { ready, why } = await (forMs === undefined ? askReady(admin) : watchReady(admin, forMs, 0));
   process.stdout.write(`${ready ? 'ready' : 'not ready'}: ${why}\n`);
   process.exitCode = ready ? 0 : 1;
 }

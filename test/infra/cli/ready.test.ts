@@ -68,10 +68,10 @@ test('one that is ready is watched for the time, and is gone as soon as nobody l
   const began = performance.now();
   t.like(await watchReady(path, 300), { ready: true });
   t.true(performance.now() - began >= 300);
-  t.true(asked >= 2);
   const watching = watchReady(path, 3_600_000);
   const before = asked;
-  while (asked === before) await once(server, 'connection');
+  // Again and again.
+  while (asked < before + 2) await once(server, 'connection');
   server.close();
   t.regex((await watching).why, /no head answers: connect (ENOENT|ECONNREFUSED)/);
 });

@@ -62,8 +62,8 @@ test.after.always('no lab is left', async () => {
   await Promise.all([...started].map((lab) => lab.stop()));
 });
 
-/** What a process opens once when it first needs it, and keeps: the socket through which it asks the kernel, say. */
-const OPENED_ONCE = 5;
+/** What a process opens once when it first needs it, and keeps: the socket through which it asks the kernel, the link of a program. */
+const OPENED_ONCE = 6;
 
 /** No connection lives elsewhere any more, nothing is on its way, and no process has files of connections open. */
 export async function untilNothingIsLeft(lab: LabForTests): Promise<HeadStatus> {

@@ -2,6 +2,7 @@
 import { loadSocketFilter } from './bpf.ts';
 import { lastErrno, libc } from './libc.ts';
 import { allocate } from './memory.ts';
+import { keepForThread } from './thread-end.ts';
 
 const setsockopt = libc.func('int setsockopt(int, int, int, intptr_t, uint32_t)');
 
@@ -24,11 +25,14 @@ memory.view.setUint16(FILTER_AT, RETURN, true);
 const INSTRUCTIONS = Buffer.from('b7000000000000009500000000000000', 'hex');
 const PROGRAM_AT = 32;
 
-/** One for all sockets of this thread: with a filter of its own for each, the kernel would translate it anew, 8 us. */
-const loaded = tryToLoad();
+/**
+ * One for all sockets of this thread, loaded when it is first needed: with a filter of its own for each the kernel would translate
+ * it anew, 8 us.
+ */
+let loaded: boolean | undefined;
 function tryToLoad(): boolean {
   try {
-    memory.view.setInt32(PROGRAM_AT, loadSocketFilter('deaf', INSTRUCTIONS), true);
+    memory.view.setInt32(PROGRAM_AT, keepForThread(loadSocketFilter('deaf', INSTRUCTIONS)), true);
     return true;
   } catch {
     // It may not; the older way needs no privilege.
@@ -36,10 +40,12 @@ function tryToLoad(): boolean {
   }
 }
 
-const attach = (fd: number): number =>
-  loaded
+function attach(fd: number): number {
+  loaded ??= tryToLoad();
+  return loaded
     ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, memory.address + PROGRAM_AT, 4)
     : setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, memory.address, PROGRAM_SIZE);
+}
 
 /** From now on what arrives is dropped without a word, as if it had been lost on its way. 0, or -errno. */
 export const deafen = (fd: number): number => (attach(fd) < 0 ? -lastErrno() : 0);

@@ -15,16 +15,19 @@ interface Row {
   readonly shownBy: string;
 }
 
-/** Where tests of a document are that it calls by their names alone. */
+/** Its models, and where tests of a document are that it calls by their names alone. */
 const documents = {
-  handoff: { model: 'handoff', tests: 'test/head/', titles: ['handoff-faults', 'handoff-processes'] },
-  migration: { model: 'migration', tests: 'test/head/migrate/', titles: [] },
-  moving: { model: 'move', tests: 'test/head/', titles: [] },
-  upgrade: { model: 'takeover', tests: 'test/head/', titles: ['take-over', 'take-over-rogues'] },
-  failover: { model: 'failover', tests: 'test/head/migrate/', titles: [] },
+  handoff: { models: ['handoff'], tests: 'test/head/', titles: ['handoff-faults', 'handoff-processes'] },
+  migration: { models: ['migration'], tests: 'test/head/migrate/', titles: [] },
+  moving: { models: ['move'], tests: 'test/head/', titles: [] },
+  upgrade: { models: ['takeover', 'links'], tests: 'test/head/', titles: ['take-over', 'take-over-rogues'] },
+  failover: { models: ['failover'], tests: 'test/head/migrate/', titles: [] },
 } as const;
 type Name = keyof typeof documents;
 const names = Object.keys(documents) as Name[];
+
+const modelsOf = (name: Name): string =>
+  documents[name].models.map((model) => read(`docs/model/${model}.pml`)).join('\n');
 
 function rowsOf(name: Name): Row[] {
   const [, after = ''] = read(`docs/${name}.md`).split('\n## Faults\n');
@@ -53,15 +56,15 @@ function says(file: string, title: string): boolean {
   const text = read(file);
   if (text.includes(title)) return true;
   const imports = [...text.matchAll(/ from '(\.[^']+)'/g)].map(([, path]) => join(dirname(file), path!));
-  return imports.some((path) => path.startsWith('infra/') && read(path).includes(title));
+  return imports.some((path) => /^(infra|test\/support)\//.test(path) && read(path).includes(title));
 }
 
 /** What is wrong with what shows it. */
 function problemsOf(name: Name, { shownBy }: Row): string[] {
-  const { model, titles } = documents[name];
+  const { titles } = documents[name];
   if (shownBy === '' || shownBy === '-') return ['it names nothing'];
   const problems: string[] = [];
-  const text = read(`docs/model/${model}.pml`);
+  const text = modelsOf(name);
   for (const [macro] of shownBy.matchAll(/\b[A-Z]+_[A-Z_]+\b/g))
     if (!text.includes(macro)) problems.push(`${macro} is not in the model`);
   /** Those that the titles behind them are to be found in. */
@@ -160,6 +163,13 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['somebody talks nonsense', 'parsing: the link ends; fuzzed'],
     ['two heads give the same number', 'there is one head; the second is refused (mayRefuse)'],
     ['somebody has another secret', 'strangers'],
+    ['a lane ends, and its link does not', 'a lane and its link are one thing there, as the model says'],
+    [
+      'any of the faults above, where workers move',
+      'a lane and its link are one thing there, as the model says',
+    ],
+    ['somebody between the two changes', 'what is sealed: it is opened, or the link ends'],
+    ['somebody without the key opens a lane', 'strangers'],
     ['a client uses its port again', /connections = 2/],
     ['and the delivery still has the old connection', /NO_SUPERSEDE/],
     ['and the old one was on its way', /NO_ID/],
@@ -173,6 +183,11 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['it is dropped, or talks nonsense', /inline letGo/],
     ['it freezes, and wakes', /NO_WORDS/],
     ['it gives what is no connection', /lane\[d\]\.words ! KEPT, n/],
+    ['it asks whose the next request is, and dies', /lane\[d\]\.lives = false/],
+    ['it asks, and nobody can be chosen', /lane\[d\]\.words ! KEPT, n/],
+    ['a delivery dies where a request was to go', /printf\("TRACE 9 takeBack/],
+    ['it was told of deliveries that have gone', 'what it knows decides whether it asks, not who is chosen'],
+    ['the head freezes, is killed, or is replaced', /NO_RESUME/],
     ['it gives and does not hear', 'how many words are owed: a bound on memory'],
     ['its application closes', /mayClose/],
     ['a request comes while it is held', 'bytes: they wait in the socket, which is passed on'],
@@ -210,6 +225,18 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ["a request's head is half there", 'bytes: they wait in the socket, which is passed on'],
     ['an answer lingers', 'it has its outcome, and is passed on as any other'],
     ['a connection is moving to another host', 'links end as in migration.pml'],
+    ['the settings are read again', 'settings: no connection is in them'],
+    [
+      'workers move connections, more of them',
+      'how many may be under way: a bound, and in links.pml it is one',
+    ],
+    ['the successor dies when deliveries of other hosts', /deaths > 0 && alive\[S\] -> deaths--; kill\(S\)/],
+    ['it freezes then', /alive\[S\] -> late--/],
+    ['a delivery does not come, comes twice', /NO_WAIT/],
+    ['it is of a release that does not know how', /word == DISMISSED -> assert\(!asked/],
+    ['its link to the predecessor is lost', /losses > 0 && came\[P\]/],
+    ['a head asks it again and again', /word == SUCCESSOR && next == NONE/],
+    ['the successor speaks version 1', 'versions'],
     ['the TLS thread speaks with a client', 'what stays with the predecessor has its copy there alone'],
   ],
   failover: [
@@ -218,6 +245,7 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['its cable is pulled', /inline move\(h\)/],
     ['its process is killed', /inline kill\(h\)/],
     ['its process freezes', 'a process that is not scheduled is a slow one'],
+    ['it is upgraded meanwhile', 'a take-over (upgrade.md): whoever has the address is one head here'],
     ['one head is gone when a delivery starts', /isNew/],
     ['both have the address', 'each steers what it knows, and to the same delivery'],
     ['a packet comes before the word', /NO_HOLD/],
@@ -239,8 +267,7 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
 
 for (const name of names)
   test(`of each row of ${name}.md is known what it is in the model, or why it is nothing there`, (t) => {
-    const { model } = documents[name];
-    const text = read(`docs/model/${model}.pml`);
+    const text = modelsOf(name);
     const rows = rowsOf(name);
     const known = new Set<string>();
     for (const { fault } of rows) {

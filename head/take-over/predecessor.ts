@@ -8,9 +8,8 @@ import { BatonError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import { type Mode, modes } from '../../shared/status.ts';
 import { listenerOf } from '../../shared/sys/listener-of.ts';
-import { createFdMessenger } from '../../shared/sys/pass-fds.ts';
-import { closeFd, duplicateFd } from '../../shared/sys/sockets.ts';
-import { peerCredentials, seqpacketPair } from '../../shared/sys/unix-sockets.ts';
+import { closeFd } from '../../shared/sys/sockets.ts';
+import { peerCredentials } from '../../shared/sys/unix-sockets.ts';
 import { trace } from '../../shared/trace.ts';
 import {
   commonTakeOverVersion,
@@ -21,8 +20,9 @@ import {
 } from '../../shared/wire/take-over.ts';
 import type { InheritedSocket } from '../inherited.ts';
 import type { PassedConnection } from '../worker-messages.ts';
+import { answerWithPipe, refuse } from './answers.ts';
 import { failure, killIfThere, refusal } from './faults.ts';
-import { nameOfTakeOver, Pipe } from './pipe.ts';
+import { Pipe } from './pipe.ts';
 
 /** For a successor to start and to warm up, milliseconds: emulated machines are slow. */
 const READY_WITHIN_MS = 60_000;
@@ -270,35 +270,5 @@ function expect({ message, fds }: Awaited<ReturnType<Pipe<FromSuccessor>['next']
   if (message.type === type) return;
   throw failure(
     message.type === 'failed' ? message.reason : `the successor said ${message.type} where ${type} was due`,
-  );
-}
-
-/** Answers with one end of a new pair of sockets; the other, and what a trace calls the pair. */
-function answerWithPipe(socket: Socket, version: number): { readonly end: number; readonly name: string } {
-  const own = duplicateFd(listenerOf(socket));
-  // From here on the answer has an fd with it, which Node can not send.
-  socket.destroy();
-  const [end, theirs] = seqpacketPair();
-  try {
-    const name = nameOfTakeOver(theirs);
-    const messenger = createFdMessenger(256);
-    const text = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: baton-take-over/${version}\r\n\r\n`;
-    messenger.fds[0] = theirs;
-    if (messenger.send(own, messenger.bytes.write(text), 1) < 0) throw failure('who asked went away');
-    return { end, name };
-  } catch (error) {
-    closeFd(end);
-    throw error;
-  } finally {
-    closeFd(theirs);
-    closeFd(own);
-  }
-}
-
-function refuse(socket: Socket, { code, message, details }: BatonError): void {
-  if (socket.destroyed) return;
-  const body = `${JSON.stringify({ error: { code, message, details } })}\n`;
-  socket.end(
-    `HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -12,10 +12,10 @@ import {
   headSteps,
   type Lane,
   type Offer,
-  type Tally,
 } from './local-states.ts';
 import type { Migrations } from './migrations.ts';
 import type { Rules, Step, Thread } from './steps.ts';
+import { Tallies } from './tallies.ts';
 
 export class LocalHandoff implements Rules {
   readonly #fates: Fates;
@@ -26,7 +26,7 @@ export class LocalHandoff implements Rules {
   readonly #lanes = new Map<string, Lane>();
   /** By what a delivery calls the connections of each. */
   readonly #sessions = new Map<string, Lane>();
-  readonly #tallies = new Map<Thread, Tally>();
+  readonly #tallies = new Tallies();
 
   constructor(fates: Fates, migrations: Migrations) {
     this.#fates = fates;
@@ -65,7 +65,7 @@ export class LocalHandoff implements Rules {
     const [from, to] = headSteps[transition]!;
     if (!from.includes(connection.state)) return `the head's is ${connection.state}`;
     connection.state = to;
-    const tally = this.#tallyOf(thread);
+    const tally = this.#tallies.of(thread);
     switch (transition) {
       case 'pass':
         connection.isPassed = true;
@@ -94,7 +94,7 @@ export class LocalHandoff implements Rules {
   #accept({ subject, details, thread }: Step): string | undefined {
     if (this.connections.has(subject)) return 'it was accepted before';
     this.connections.set(subject, { name: subject, ends: details[0]!, owner: thread, state: 'TO_PLACE' });
-    this.#tallyOf(thread).accepted++;
+    this.#tallies.of(thread).accepted++;
     return undefined;
   }
 
@@ -103,7 +103,7 @@ export class LocalHandoff implements Rules {
     const { connection, problem } =
       ends === undefined ? regain(step, before, this.#fates) : restored(step, ends);
     this.connections.set(step.subject, connection);
-    this.#tallyOf(step.thread).accepted++;
+    this.#tallies.of(step.thread).accepted++;
     return problem;
   }
 
@@ -113,7 +113,7 @@ export class LocalHandoff implements Rules {
     const isCounted = details[0] === 'counted';
     const state = isCounted ? 'FALLBACK' : 'TO_PLACE';
     this.connections.set(subject, { name: subject, ends: before?.ends ?? '-', owner: thread, state });
-    if (!isCounted) this.#tallyOf(thread).accepted++;
+    if (!isCounted) this.#tallies.of(thread).accepted++;
     if (!before) return undefined;
     if (before.owner === thread) return 'it is its own predecessor';
     this.#former.set(subject, before);
@@ -197,7 +197,7 @@ export class LocalHandoff implements Rules {
         lane.phase = 'emptied';
         return undefined;
       case 'hearLate':
-        this.#tallyOf(thread).late++;
+        this.#tallies.of(thread).late++;
         return lane.delivery ? `${lane.delivery.name} says nothing twice` : undefined;
       default: {
         lane.heardEnded += count;
@@ -253,30 +253,11 @@ export class LocalHandoff implements Rules {
 
   // --- accounts ---
 
-  #tallyOf(thread: Thread): Tally {
-    let tally = this.#tallies.get(thread);
-    if (!tally) {
-      tally = { accepted: 0, outcomes: 0, failures: 0, late: 0, hasCounts: false };
-      this.#tallies.set(thread, tally);
-    }
-    return tally;
-  }
-
   #compare({ thread, details }: Step): string | undefined {
-    const tally = this.#tallyOf(thread);
-    if (tally.hasCounts) return 'these were its last';
-    tally.hasCounts = true;
-    const { accepted, outcomes, failures, late } = tally;
-    const open = this.#connectionsOf(thread).filter(({ state }) => state !== 'CLOSED').length;
-    const seen = [accepted, open, outcomes, failures, late].join(' ');
-    const counted = details.join(' ');
-    return seen === counted
-      ? undefined
-      : `accepted, open, outcomes, failures, late are ${seen}, and counted as ${counted}`;
-  }
-
-  #connectionsOf(thread: Thread): Connection[] {
-    return [...this.connections.values(), ...this.#former.values()].filter(({ owner }) => owner === thread);
+    const own = [...this.connections.values(), ...this.#former.values()].filter(
+      ({ owner, state }) => owner === thread && state !== 'CLOSED',
+    );
+    return this.#tallies.compare(thread, own.length, details);
   }
 
   end(): string[] {
@@ -286,7 +267,7 @@ export class LocalHandoff implements Rules {
       if (this.#fates.of(owner) === 'ended' && state !== 'CLOSED' && state !== 'MOVING')
         problems.push(`${name}: ${owner.name} has ended, and it is ${state}`);
     }
-    const isKilled = [...this.#tallies.keys()].some((thread) => this.#fates.of(thread) === 'killed');
+    const isKilled = [...this.#tallies.threads()].some((thread) => this.#fates.of(thread) === 'killed');
     if (!isKilled && !this.#fates.isAnySuccessorKilled())
       for (const { name, isPassed } of this.connections.values())
         if (isPassed) problems.push(`${name}: it was passed on, and nobody has got it`);
@@ -294,8 +275,8 @@ export class LocalHandoff implements Rules {
       if (this.#fates.of(lane.head) === 'ended')
         for (const problem of endOf(lane)) problems.push(`${lane.name}: ${problem}`);
     }
-    for (const [thread, { hasCounts }] of this.#tallies)
-      if (this.#fates.of(thread) === 'ended' && !hasCounts) problems.push(`${thread.name}: has no accounts`);
+    for (const thread of this.#tallies.withoutAccounts())
+      if (this.#fates.of(thread) === 'ended') problems.push(`${thread.name}: has no accounts`);
     return problems;
   }
 }

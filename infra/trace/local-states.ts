@@ -87,14 +87,6 @@ export interface Lane {
   heardEnded: number;
 }
 
-export interface Tally {
-  accepted: number;
-  outcomes: number;
-  failures: number;
-  late: number;
-  hasCounts: boolean;
-}
-
 export const hasSpoken = ({ at }: Offer): boolean =>
   at === 'TAKEN' || at === 'SERVED' || at === 'GIVEN' || at === 'FINISHED';
 

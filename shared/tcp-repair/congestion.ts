@@ -3,7 +3,7 @@
  * (careful resume) is made for, in its best case: the same two ends, moments later, and of their path only the last step is new.
  */
 import { readFileSync } from 'node:fs';
-import { congestionControl, type PathInfo, pathInfo } from '../sys/tcp-repair.ts';
+import { congestionControl, type PathInfo, pathInfo } from '../sys/tcp-info.ts';
 
 export interface Congestion {
   /** Segments that may be on their way. */

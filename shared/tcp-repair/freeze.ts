@@ -5,6 +5,7 @@ import { INPUT_ENDED, INPUT_URGENT, inputState } from '../sys/input-state.ts';
 import { EFAULT } from '../sys/libc.ts';
 import { deafen, hearAgain } from '../sys/socket-filter.ts';
 import { closeFd } from '../sys/sockets.ts';
+import { readInfo, tcpInfo } from '../sys/tcp-info.ts';
 import {
   enterRepair,
   getMss,
@@ -16,10 +17,8 @@ import {
   MSS_MIN,
   peekQueue,
   type Queue,
-  readInfo,
   resetOnClose,
   selectQueue,
-  tcpInfo,
 } from '../sys/tcp-repair.ts';
 import { congestionOf } from './congestion.ts';
 import { type Ends, endsOf } from './ends.ts';

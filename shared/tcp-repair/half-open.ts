@@ -8,7 +8,8 @@
 import { bindTo, connectTo, tcpSocketFor } from '../sys/endpoints.ts';
 import { EINPROGRESS } from '../sys/libc.ts';
 import { closeFd } from '../sys/sockets.ts';
-import { enterRepair, leaveRepairQuietly, readInfo, resetOnClose, tcpInfo } from '../sys/tcp-repair.ts';
+import { readInfo, tcpInfo } from '../sys/tcp-info.ts';
+import { enterRepair, leaveRepairQuietly, resetOnClose } from '../sys/tcp-repair.ts';
 import type { Ends } from './ends.ts';
 import { type Refusal, refusalOf } from './refusal.ts';
 

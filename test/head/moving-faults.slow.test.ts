@@ -1,67 +1,18 @@
-/** For each step of giving back and moving on: what if somebody dies right here, freezes, floods, or talks nonsense? */
+/** For each step of giving back and moving on: what if the delivery dies right here, floods, or talks nonsense? */
 import { openSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
-import test, { type ExecutionContext } from 'ava';
-import { execa } from 'execa';
+import test from 'ava';
 import { connectionInfo, receiveConnections } from '../../delivery/index.ts';
 import { labApp } from '../../delivery/lab-app.ts';
 import { drainByMoving } from '../../infra/admin-client.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
-import { TAKEN } from '../../shared/wire/lane.ts';
-import { writeGiven } from '../../shared/wire/way-back.ts';
 import { assertAllAccountedFor, ONE_WORKER } from '../support/accounted.ts';
-import { type Cluster, countFds, startCluster } from '../support/cluster.ts';
-import { type Kept, keepAlive, keepAliveMany } from '../support/keep-alive.ts';
-import { needing } from '../support/needs.ts';
+import { countFds, startCluster } from '../support/cluster.ts';
+import { keepAlive } from '../support/keep-alive.ts';
 import { log } from '../support/one-head.ts';
-import { type Rogue, startRogue } from '../support/rogue.ts';
+import { startRogue } from '../support/rogue.ts';
+import { given, isServedElsewhere, taken } from '../support/taken.ts';
 import { until } from '../support/until.ts';
-
-/** `[number]`, or with a state. */
-function given(number: number, state?: Uint8Array): Buffer {
-  const bytes = Buffer.alloc(64 + (state?.length ?? 0));
-  return bytes.subarray(0, writeGiven(bytes, number, state));
-}
-
-interface Taken {
-  readonly cluster: Cluster;
-  readonly rogue: Rogue;
-  readonly client: Kept;
-  readonly fd: number;
-}
-
-/** A client whose connection a rogue has taken, beside a delivery that may take more. */
-async function taken(t: ExecutionContext, args: readonly string[] = [], shared?: Cluster): Promise<Taken> {
-  const cluster = shared ?? (await startCluster(t, [...ONE_WORKER, ...args], ['d1']));
-  await cluster.drain('d1', true);
-  const rogue = await startRogue(cluster.socket, { moves: 'plain' });
-  t.teardown(async () => rogue.die());
-  const client = await keepAlive(cluster.listen);
-  t.teardown(async () => void client.socket.destroy());
-  client.socket.write('GET /whoami HTTP/1.1\r\nHost: a\r\n\r\n');
-  const offer = await rogue.offered();
-  rogue.say(TAKEN, offer.first, 1);
-  await cluster.untilStatus('it is taken', ({ open }) => open === 0);
-  await cluster.drain('d1', false);
-  return { cluster, rogue, client, fd: offer.fds[0]! };
-}
-
-/** What is in its socket is a request that nobody has read: whoever gets the connection answers that. */
-const answerOf = async ({ client }: Taken): Promise<string> => {
-  const text = await until(
-    'an answer',
-    () => client.unasked,
-    (all) => all.includes('\n}') || all.includes('}\n'),
-  );
-  return (JSON.parse(text.slice(text.indexOf('{'))) as { delivery: string }).delivery;
-};
-
-const isServedElsewhere = async (t: ExecutionContext, of: Taken): Promise<void> => {
-  t.is(await answerOf(of), 'd1');
-  of.client.socket.destroy();
-  await assertAllAccountedFor(t, of.cluster);
-};
 
 test.serial('what is given back goes to another, and its unread request is answered there', async (t) => {
   const of = await taken(t);
@@ -70,43 +21,6 @@ test.serial('what is given back goes to another, and its unread request is answe
   closeFd(of.fd);
   await isServedElsewhere(t, of);
 });
-
-test.serial(
-  'what is given to a head that stands still waits for it, and moves when it goes on',
-  async (t) => {
-    const of = await taken(t);
-    process.kill(of.cluster.head.pid, 'SIGSTOP');
-    of.rogue.give(given(3), [of.fd]);
-    // Nothing is lost, and nobody is told anything: it is the delivery's until a word has come.
-    const word = of.rogue.word();
-    t.is(await Promise.race([word, delay(300, 'nothing')]), 'nothing');
-    t.is(of.client.unasked, '');
-    process.kill(of.cluster.head.pid, 'SIGCONT');
-    t.deepEqual(await word, { isMoved: true, number: 3 });
-    closeFd(of.fd);
-    await isServedElsewhere(t, of);
-  },
-);
-
-needing(['prlimit'], test.serial)(
-  'a head that has no fd left for what is given says kept, and takes it later',
-  async (t) => {
-    const of = await taken(t);
-    const { pid } = of.cluster.head;
-    const limit = (most: number) => execa('prlimit', ['--pid', String(pid), `--nofile=${most}:`]);
-    const before = await countFds(pid);
-    // Below the next number, whatever else is free.
-    await limit(1);
-    of.rogue.give(given(4), [of.fd]);
-    t.deepEqual(await of.rogue.word(), { isMoved: false, number: 4 });
-    t.is(await countFds(pid), before, 'nothing of it is left there');
-    await limit(4096);
-    of.rogue.give(given(5), [of.fd]);
-    t.deepEqual(await of.rogue.word(), { isMoved: true, number: 5 });
-    closeFd(of.fd);
-    await isServedElsewhere(t, of);
-  },
-);
 
 test.serial('a delivery that dies when it has given one back costs nothing: another serves it', async (t) => {
   const of = await taken(t);
@@ -306,28 +220,3 @@ test.serial('and where nobody is left it waits, as one whose client has just com
   client.socket.destroy();
   await assertAllAccountedFor(t, cluster);
 });
-
-test.serial(
-  'a head that is killed with what was given back on its way: its delivery goes on with it',
-  async (t) => {
-    const cluster = await startCluster(t, ONE_WORKER, []);
-    const server = createServer(labApp('mine'));
-    const receiver = receiveConnections(server, { head: cluster.socket, name: 'mine', log, move: true });
-    await receiver.ready;
-    const clients = await keepAliveMany(cluster.listen, 5);
-    for (const client of clients) t.is(await client.who(), 'mine');
-    process.kill(cluster.head.pid, 'SIGSTOP');
-    const closed = receiver.close(5000);
-    // Given, and held: nobody answers.
-    const asked = clients.map((client) => client.ask('/whoami'));
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    t.is(receiver.connections, 5);
-    t.deepEqual(
-      clients.map(({ unasked }) => unasked),
-      clients.map(() => ''),
-    );
-    await cluster.head.kill();
-    for (const answer of await Promise.all(asked)) t.is(answer.status, 200);
-    await closed;
-  },
-);

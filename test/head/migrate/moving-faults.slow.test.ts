@@ -2,36 +2,24 @@
  * For each step of giving back a connection that lives on another host: what if somebody dies right here, freezes, lies, or loses
  * the link? The rogue is a delivery of d1's host that this file plays by hand; `l1` is a real one, at the head.
  */
-import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { drainByMoving } from '../../../infra/admin-client.ts';
 import { decodeSaved, encodeSaved } from '../../../shared/tcp-repair/index.ts';
 import { flowKey } from '../../../shared/wire/remote/flow-key.ts';
-import { type Kept, keepAlive, keepAliveMany } from '../../support/keep-alive.ts';
+import { type Kept, keepAlive } from '../../support/keep-alive.ts';
+import { type MovingLab, startMovingLab } from '../../support/moving-lab.ts';
 import { asRoot } from '../../support/netns.ts';
-import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
+import { untilNothingIsLeft } from '../../support/netns-lab.ts';
 import { enlist } from '../../support/rogue-lab.ts';
 import type { RogueRemote } from '../../support/rogue-remote.ts';
 import { until } from '../../support/until.ts';
 
 const labTest = asRoot([], test.serial);
 
-let lab: LabForTests;
+let lab: MovingLab;
 labTest('a lab of one delivery host and one delivery at the head', async (t) => {
-  lab = await startTestLab({
-    deliveries: 1,
-    local: 1,
-    headArguments: ['--workers', '1', '--adopt-timeout', '1s', '--stall-timeout', '2s', '--flows', '4096'],
-  });
+  lab = await startMovingLab();
   t.is(lab.deliveries.length, 2);
 });
-
-const only = async (...names: string[]): Promise<void> => {
-  for (const name of ['d1', 'l1']) await lab.head.drain(name, !names.includes(name));
-};
-const move = (name: string) => drainByMoving(join(lab.network.directory, 'head.admin.sock'), name);
-const l1 = () => lab.deliveries.find(({ name }) => name === 'l1')!;
-const d1 = () => lab.deliveries.find(({ name }) => name === 'd1')!;
 
 /** What was said is with the kernel. */
 async function flushed(): Promise<void> {
@@ -49,7 +37,7 @@ interface Held {
 
 /** A connection that a rogue has adopted. */
 async function held(t: ExecutionContext): Promise<Held> {
-  await only();
+  await lab.only();
   const rogue = await enlist(lab, t, { moves: 'plain' });
   const client = await keepAlive(lab.head.listen);
   t.teardown(async () => void client.socket.destroy());
@@ -59,7 +47,7 @@ async function held(t: ExecutionContext): Promise<Held> {
   rogue.say({ type: 'adopted', id, micros: 1 });
   await rogue.next('commit');
   rogue.say({ type: 'live', ids: [id] });
-  await only('l1');
+  await lab.only('l1');
   return { rogue, client, answer, id, state: Uint8Array.from(state) };
 }
 
@@ -94,7 +82,7 @@ labTest('what is given back goes to another, of another kind, with its unread re
 
 labTest('where nobody else can take it, it stays, and is steered as before', async (t) => {
   const of = await held(t);
-  await only();
+  await lab.only();
   for (let i = 0; i < 3; i++) {
     of.rogue.say({ type: 'give', id: of.id, state: of.state });
     t.deepEqual(await word(of.rogue), { type: 'kept', id: of.id });
@@ -104,7 +92,7 @@ labTest('where nobody else can take it, it stays, and is steered as before', asy
     migration!.flows.listed.map(({ delivery, action }) => [delivery, action]),
     [['rogue', 'forward']],
   );
-  await only('l1');
+  await lab.only('l1');
   of.rogue.say({ type: 'give', id: of.id, state: of.state });
   t.deepEqual(await word(of.rogue), { type: 'moved', id: of.id });
   closed(of, of.rogue);
@@ -221,11 +209,11 @@ labTest(
 
 labTest('and where nobody has taken it its client is told', async (t) => {
   const of = await held(t);
-  await l1().freeze();
+  await lab.l1.freeze();
   of.rogue.say({ type: 'give', id: of.id, state: of.state });
   t.deepEqual(await word(of.rogue), { type: 'moved', id: of.id });
   await lab.head.restart('kill');
-  await l1().resume();
+  await lab.l1.resume();
   const next = await again(t, of);
   t.deepEqual(await word(next), { type: 'moved', id: of.id });
   closed(of, next);
@@ -239,13 +227,13 @@ labTest('and where nobody has taken it its client is told', async (t) => {
 
 labTest('whoever was to have it dies, or leaves it: a third gets it, or the one that gave it', async (t) => {
   const of = await held(t);
-  await l1().freeze();
+  await lab.l1.freeze();
   of.rogue.say({ type: 'give', id: of.id, state: of.state });
   t.deepEqual(await word(of.rogue), { type: 'moved', id: of.id });
   closed(of, of.rogue);
   // l1 is dropped, and the rogue is the only one that is left.
   const { id, state } = await of.rogue.next('adopt');
-  await l1().resume();
+  await lab.l1.resume();
   t.not(id, of.id);
   t.is(Buffer.compare(decodeSaved(state).received, decodeSaved(of.state).received), 0);
   await lab.untilStatus('l1 is back', ({ deliveries }) =>
@@ -259,7 +247,7 @@ labTest('a client that uses its port again while the old connection is given bac
   const of = await held(t);
   const { port } = decodeSaved(of.state).client;
   of.client.socket.resetAndDestroy();
-  await only('d1');
+  await lab.only('d1');
   const client = await until(
     'the port is free',
     () => keepAlive(lab.head.listen, port).catch(() => undefined),
@@ -271,112 +259,6 @@ labTest('a client that uses its port again while the old connection is given bac
   t.is(await client!.who(), 'd1');
   closed(of, of.rogue);
   client!.socket.destroy();
-});
-
-/** What became of each: who answers, or how it has ended. */
-const fates = (clients: readonly Kept[]): Promise<string[]> =>
-  Promise.all(clients.map((client) => client.who().catch(() => 'lost')));
-
-for (const how of ['killed', 'frozen for a moment'] as const) {
-  labTest(`a delivery that is ${how} while what it has moves`, async (t) => {
-    await only('d1');
-    const clients = await keepAliveMany(lab.head.listen, 300);
-    t.deepEqual([...new Set(await fates(clients))], ['d1']);
-    const before = (await lab.head.status()).givenBack;
-    await only('l1');
-    await move('d1');
-    await until(
-      'some have moved',
-      () => lab.head.status(),
-      ({ givenBack }) => givenBack > before,
-    );
-    if (how === 'killed') await d1().kill();
-    else await d1().freeze();
-    const { givenBack } = await lab.head.status();
-    if (how !== 'killed') {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      await d1().resume();
-    }
-    const found = await fates(clients);
-    const lost = found.filter((fate) => fate === 'lost').length;
-    t.log(`${givenBack - before} had moved, ${lost} lost`);
-    if (how === 'killed') {
-      t.true(found.filter((fate) => fate === 'l1').length >= givenBack - before - 1);
-      await d1().restart();
-    } else t.is(lost, 0);
-    for (const { socket } of clients) socket.destroy();
-    await lab.head.drain('d1', false);
-    await untilNothingIsLeft(lab);
-  });
-}
-
-labTest(
-  'a head that is killed while connections move: what it had not decided goes on where it was',
-  async (t) => {
-    await only('d1');
-    const clients = await keepAliveMany(lab.head.listen, 300);
-    t.deepEqual([...new Set(await fates(clients))], ['d1']);
-    const before = (await lab.head.status()).givenBack;
-    await only('l1');
-    await move('d1');
-    await until(
-      'some have moved',
-      () => lab.head.status(),
-      ({ givenBack }) => givenBack > before,
-    );
-    const restarted = lab.head.restart('kill');
-    // A server keeps what is idle for 5 s, and a head may take longer to come back.
-    const asked = fates(clients);
-    await restarted;
-    await lab.untilStatus('both are back', ({ deliveries }) => deliveries.length === 2);
-    const found = await asked;
-    const count = (fate: string) => found.filter((one) => one === fate).length;
-    t.log(`l1 ${count('l1')}, d1 ${count('d1')}, lost ${count('lost')}`);
-    t.is(count('l1') + count('d1') + count('lost'), clients.length, 'nobody waits');
-    // What was its own at that moment: given back to it, and not taken.
-    t.true(count('lost') <= 64, `${count('lost')}`);
-    t.true(count('l1') > 0);
-    for (const { socket } of clients) socket.destroy();
-    await lab.head.drain('d1', false);
-  },
-);
-
-labTest('a head that is taken over while connections move: nobody loses one', async (t) => {
-  t.timeout(120_000);
-  await only('d1');
-  const clients = await keepAliveMany(lab.head.listen, 300);
-  t.deepEqual([...new Set(await fates(clients))], ['d1']);
-  let goesOn = true;
-  // None is idle for as long as a server allows, and no answer comes from elsewhere.
-  const asking = clients.map(async (client) => {
-    const seen = new Set<string>();
-    while (goesOn) {
-      seen.add(await client.who());
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-    return seen;
-  });
-  const before = (await lab.head.status()).givenBack;
-  await only('l1');
-  await move('d1');
-  await until(
-    'some have moved',
-    () => lab.head.status(),
-    ({ givenBack }) => givenBack > before,
-  );
-  await lab.head.upgrade();
-  await lab.untilStatus('both are back', ({ deliveries }) => deliveries.length === 2);
-  // A new registration, which the operator asks again.
-  await move('d1');
-  await lab.untilStatus('d1 has none', ({ deliveries }) =>
-    deliveries.some(({ name, inUse }) => name === 'd1' && inUse === 0),
-  );
-  goesOn = false;
-  for (const seen of await Promise.all(asking)) t.true(seen.has('d1') || seen.has('l1'));
-  t.deepEqual([...new Set(await fates(clients))], ['l1']);
-  for (const { unasked, ended } of clients) t.is(unasked + (ended ?? ''), '');
-  for (const { socket } of clients) socket.destroy();
-  await lab.head.drain('d1', false);
 });
 
 labTest('when all has ended nothing is left', async (t) => {

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { drainByMoving } from '../../../infra/admin-client.ts';
 import { startService } from '../../../infra/lab/service.ts';
 import { closeFd } from '../../../shared/sys/sockets.ts';
-import { readInfo, tcpInfo } from '../../../shared/sys/tcp-repair.ts';
+import { readInfo, tcpInfo } from '../../../shared/sys/tcp-info.ts';
 import { ENDED, TAKEN } from '../../../shared/wire/lane.ts';
 import { writeGiven } from '../../../shared/wire/way-back.ts';
 import { keepAlive, keepAliveMany } from '../../support/keep-alive.ts';

@@ -3,102 +3,26 @@
  * whatever anybody may say of it.
  */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ExecutionContext } from 'ava';
-import { bpf } from '../../../shared/sys/bpf.ts';
-import { findMounted } from '../../../shared/sys/cgroup.ts';
-import { check } from '../../../shared/sys/libc.ts';
-import { allocate } from '../../../shared/sys/memory.ts';
-import { decodeSaved, encodeSaved, type SavedConnection } from '../../../shared/tcp-repair/index.ts';
-import { until } from '../../support/until.ts';
-import { type Agent, startAgent } from './support/agent.ts';
-import type { HostMethods } from './support/host.ts';
-import { type Opened, open } from './support/migrate.ts';
+import { decodeSaved, type SavedConnection } from '../../../shared/tcp-repair/index.ts';
 import { netTest, segmentForFile } from './support/segment.ts';
+import {
+  acknowledged,
+  congestion,
+  IN_ONE_GO,
+  isAbout,
+  ROUND_TRIP_MS,
+  startWeakDelivery,
+  warmOn,
+} from './support/warm.ts';
 
 const segment = segmentForFile({ farClient: true });
-const MB = 1_000_000;
-const ROUND_TRIP_MS = 50;
-const congestion = { window: 700, roundTrip: 50_000, rate: 28_000_000, isFresh: true };
-
-type Host = Agent<HostMethods>;
-
-/** A connection over which the head has answered so many megabytes, one after the other; what each took. */
-async function warm(answers: number): Promise<{ opened: Opened; times: number[] }> {
-  const { client, head } = segment;
-  segment.steer('head');
-  const opened = await open(segment);
-  await head.serve(opened.fd, MB);
-  const times: number[] = [];
-  for (let i = 0; i < answers; i++) {
-    times.push(await client.fetch(opened.client, MB));
-    await acknowledged(head, opened.fd);
-  }
-  return { opened, times };
-}
-
-const acknowledged = (host: Host, fd: number) =>
-  until(
-    'all is acknowledged',
-    () => host.unacknowledged(fd),
-    (bytes) => bytes === 0,
-  );
-
-/** Moves it to `to`, with what was saved as `change` makes it. */
-async function move(
-  { fd, client }: Opened,
-  to: Host = segment.delivery,
-  change: (state: SavedConnection) => SavedConnection = (state) => state,
-): Promise<{ fd: number; client: number; state: SavedConnection }> {
-  const { head } = segment;
-  await head.stopServing(fd);
-  segment.steer('nobody');
-  // What the client had sent to the head by then is on its way for half of this.
-  await delay(ROUND_TRIP_MS);
-  const { reason, message } = await head.freezeAndSave(fd);
-  if (reason !== '') throw new Error(reason);
-  const state = change(decodeSaved(message));
-  const { handle, text } = await to.prepare(encodeSaved(state));
-  if (handle < 0) throw new Error(text);
-  await head.closeSilently(fd);
-  segment.steer('delivery');
-  return { fd: await to.activate(handle), client, state };
-}
-
-/** Serves what has moved; how long its next answer takes. */
-async function next(host: Host, moved: { fd: number; client: number }): Promise<number> {
-  await host.serve(moved.fd, MB);
-  const took = await segment.client.fetch(moved.client, MB);
-  await acknowledged(host, moved.fd);
-  await host.stopServing(moved.fd);
-  return took;
-}
-
-async function end(host: Host, fd: number, { client, listener }: Opened): Promise<void> {
-  await segment.client.close(client);
-  await host.close(fd);
-  await segment.head.close(listener);
-}
-
-/** Segments that the kernel sends in one go at most: a window may be larger by that. */
-const IN_ONE_GO = 46;
-function isAbout(t: ExecutionContext, window: number, wanted: number, more = IN_ONE_GO): void {
-  t.true(window >= wanted - Math.min(more, 2) && window <= wanted + more, `${window}, not about ${wanted}`);
-}
-
+const { warm, move, next, end } = warmOn(segment);
 const least = (times: readonly number[]): number => Math.min(...times);
-const without = (...capabilities: string[]): string[] => [
-  'setpriv',
-  `--bounding-set=${capabilities.map((name) => `-${name}`).join(',')}`,
-  `--inh-caps=${capabilities.map((name) => `-${name}`).join(',')}`,
-];
-const weakDelivery = () =>
-  startAgent<HostMethods>(segment.namespaces.delivery, 'host.ts', without('bpf', 'sys_admin', 'perfmon'));
-
 netTest('the next megabyte takes a warm connection as long as if it had not moved', async (t) => {
   await segment.setRoundTrip(ROUND_TRIP_MS);
-  const weak = await weakDelivery();
+  const weak = await startWeakDelivery(segment);
   t.teardown(() => weak.stop());
   const took = { unmoved: [] as number[], moved: [] as number[], anew: [] as number[] };
   for (let round = 0; round < 5; round++) {
@@ -260,99 +184,5 @@ netTest(
     isAbout(t, (await delivery.path(second.fd)).window, second.state.congestion!.window);
     await next(delivery, second);
     await end(delivery, second.fd, another.opened);
-  },
-);
-
-netTest('two processes of one host each restore their own', async (t) => {
-  const other = await startAgent<HostMethods>(segment.namespaces.delivery, 'host.ts');
-  t.teardown(() => other.stop());
-  for (const [window, host] of [
-    [700, segment.delivery],
-    [900, other],
-    [800, segment.delivery],
-  ] as const) {
-    const { opened } = await warm(1);
-    const change = (state: SavedConnection) => ({ ...state, congestion: { ...congestion, window } });
-    const moved = await move(opened, host, change);
-    isAbout(t, (await host.path(moved.fd)).window, window);
-    t.true((await next(host, moved)) < 10_000);
-    t.is((await host.path(moved.fd)).rateLimit, undefined);
-    await end(host, moved.fd, opened);
-  }
-});
-
-netTest('without the privilege a connection begins anew, and it is told why', async (t) => {
-  const weak = await weakDelivery();
-  t.teardown(() => weak.stop());
-  t.is(await weak.canRepair(), 'yes');
-  t.regex(await weak.beginToResume(), /^\S.*\(EPERM\)$/);
-  const { opened } = await warm(1);
-  const moved = await move(opened, weak);
-  t.not(moved.state.congestion, null);
-  const { window, rateLimit } = await weak.path(moved.fd);
-  t.deepEqual([window, rateLimit], [10, undefined]);
-  t.true((await next(weak, moved)) < 10_000);
-  await end(weak, moved.fd, opened);
-});
-
-/** A cgroup for one process, where this test sees them. */
-function cgroupFor(t: ExecutionContext, name: string): string | undefined {
-  const root = findMounted('/', readFileSync('/proc/self/mountinfo', 'utf8'));
-  if (root === undefined) return undefined;
-  const folder = `${root}/${name}-${process.pid}`;
-  mkdirSync(folder);
-  t.teardown(() => rmdirSync(folder));
-  return folder;
-}
-const PROG_QUERY = 16;
-const SOCK_OPS = 3;
-/** How many sock_ops programs it has (bpf(2); union bpf_attr, query). */
-function attachedTo(folder: string): number {
-  const fd = openSync(folder, 'r');
-  const attr = allocate(64);
-  try {
-    attr.view.setUint32(0, fd, true);
-    attr.view.setUint32(4, SOCK_OPS, true);
-    check('bpf(PROG_QUERY)', bpf(PROG_QUERY, attr.address, 64));
-    return attr.view.getUint32(24, true);
-  } finally {
-    attr.free();
-    closeSync(fd);
-  }
-}
-
-netTest(
-  'the program ends with its process, however that ends, and follows it into another cgroup',
-  async (t) => {
-    const [first, second] = [cgroupFor(t, 'baton-a'), cgroupFor(t, 'baton-b')];
-    if (first === undefined || second === undefined) {
-      t.pass('no cgroups of version 2 are shown here');
-      return;
-    }
-    const host = await startAgent<HostMethods>(segment.namespaces.delivery, 'host.ts');
-    t.teardown(() => host.stop());
-    writeFileSync(`${first}/cgroup.procs`, String(host.pid));
-    t.is(await host.beginToResume(), '');
-    t.is(attachedTo(first), 1);
-    writeFileSync(`${second}/cgroup.procs`, String(host.pid));
-    const windows: number[] = [];
-    for (let i = 0; i < 2; i++) {
-      const { opened } = await warm(1);
-      const moved = await move(opened, host, (state) => ({ ...state, congestion }));
-      windows.push((await host.path(moved.fd)).window);
-      t.true((await next(host, moved)) < 10_000);
-      await end(host, moved.fd, opened);
-    }
-    // The first shows that it was moved.
-    t.is(windows[0], 10);
-    isAbout(t, windows[1]!, 700);
-    t.is(attachedTo(second), 1);
-    await host.stop();
-    await until(
-      'nothing is attached',
-      async () => attachedTo(first) + attachedTo(second),
-      (count) => count === 0,
-    );
-    t.pass();
   },
 );

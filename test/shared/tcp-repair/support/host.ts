@@ -14,7 +14,8 @@ import {
   receive,
   write,
 } from '../../../../shared/sys/sockets.ts';
-import { makeRoomToSend, pathInfo, readInfo, tcpInfo } from '../../../../shared/sys/tcp-repair.ts';
+import { pathInfo, readInfo, tcpInfo } from '../../../../shared/sys/tcp-info.ts';
+import { makeRoomToSend } from '../../../../shared/sys/tcp-repair.ts';
 import { seqpacketPair } from '../../../../shared/sys/unix-sockets.ts';
 import { createWake } from '../../../../shared/sys/wake.ts';
 import {

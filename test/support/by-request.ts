@@ -1,0 +1,95 @@
+/** A cluster that distributes by request, for all tests of a file: three deliveries that say which of them has answered what. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { TestFn } from 'ava';
+import { type Cluster, startCluster } from './cluster.ts';
+import { type Answer, type Kept, keepAlive } from './keep-alive.ts';
+import { until } from './until.ts';
+
+const app = fileURLToPath(new URL('./requests-app.ts', import.meta.url));
+
+interface Said {
+  readonly pid: number;
+  readonly method: string;
+  readonly url: string;
+  readonly body: string;
+}
+export const said = ({ body }: Answer): Said => JSON.parse(body) as Said;
+
+export const paths = Array.from({ length: 24 }, (_, i) => `/page/${i}`);
+
+/** The next `count` answers to what was written by hand. */
+export async function answers(client: Kept, count: number): Promise<Said[]> {
+  const text = await until(
+    `${count} answers`,
+    () => client.unasked,
+    (all) => all.split('"}').length > count,
+  );
+  return [...text.matchAll(/\{"pid".*?"\}/g)].map(([json]) => JSON.parse(json) as Said);
+}
+
+export const request = (path: string, ...fields: string[]): string =>
+  [`GET ${path} HTTP/1.1`, 'Host: a', ...fields, '\r\n'].join('\r\n');
+
+export const over = ({ socket }: Kept): void => void socket.destroy();
+
+interface ByRequest {
+  readonly cluster: Cluster;
+  /** What the head reads when it is told to read its settings again; at first `path-hash`, by requests. */
+  configure(settings: object): void;
+  /** The process to which the path belongs under `path-hash`. */
+  ownerOf(path: string): number;
+  /** Paths of two deliveries. */
+  two(): [string, string];
+  /** A connection that the owner of `path` has. */
+  on(path: string): Promise<Kept>;
+}
+
+/** Its tests must be serial, and leave the policy as it was; call at the file's top. */
+export function byRequest(test: TestFn): ByRequest {
+  const folder = mkdtempSync(join(tmpdir(), 'baton-requests-'));
+  const config = join(folder, 'head.json');
+  const configure = (settings: object) => writeFileSync(config, JSON.stringify(settings));
+  let cluster: Cluster;
+  const owners = new Map<string, number>();
+  const undo: (() => Promise<void>)[] = [];
+  test.before(async () => {
+    configure({ policy: 'path-hash', distribute: 'requests' });
+    cluster = await startCluster(
+      { teardown: (step) => undo.push(step) },
+      ['--workers', '2', '--config', config],
+      [],
+    );
+    for (const name of ['d1', 'd2', 'd3']) await cluster.addDelivery(name, '--app', app);
+    // Where each path belongs, by connections that are new.
+    for (const path of paths) {
+      const client = await keepAlive(cluster.listen);
+      owners.set(path, said(await client.ask(path)).pid);
+      over(client);
+    }
+  });
+  test.after.always(async () => {
+    for (const step of undo.reverse()) await step();
+    rmSync(folder, { recursive: true });
+  });
+  const ownerOf = (path: string): number => owners.get(path)!;
+  return {
+    get cluster() {
+      return cluster;
+    },
+    configure,
+    ownerOf,
+    two() {
+      const [first] = paths;
+      return [first!, paths.find((path) => ownerOf(path) !== ownerOf(first!))!];
+    },
+    async on(path) {
+      const client = await keepAlive(cluster.listen);
+      if (said(await client.ask(path)).pid !== ownerOf(path))
+        throw new Error('it is not where its path belongs');
+      return client;
+    },
+  };
+}

@@ -17,14 +17,21 @@ interface Row {
 
 /** Where tests of a document are that it calls by their names alone. */
 const documents = {
-  handoff: { model: 'handoff', tests: 'test/head/', titles: ['handoff-faults', 'handoff-processes'] },
-  migration: { model: 'migration', tests: 'test/head/migrate/', titles: [] },
-  moving: { model: 'move', tests: 'test/head/', titles: [] },
-  upgrade: { model: 'takeover', tests: 'test/head/', titles: ['take-over', 'take-over-rogues'] },
-  failover: { model: 'failover', tests: 'test/head/migrate/', titles: [] },
+  handoff: { models: ['handoff'], tests: 'test/head/', titles: ['handoff-faults', 'handoff-processes'] },
+  migration: { models: ['migration'], tests: 'test/head/migrate/', titles: [] },
+  moving: { models: ['move', 'move-remote'], tests: 'test/head/', titles: [] },
+  upgrade: {
+    models: ['takeover', 'links'],
+    tests: 'test/head/',
+    titles: ['take-over', 'take-over-rogues', 'successor-links', 'next-head'],
+  },
+  failover: { models: ['failover'], tests: 'test/head/migrate/', titles: [] },
 } as const;
 type Name = keyof typeof documents;
 const names = Object.keys(documents) as Name[];
+
+const modelsOf = (name: Name): string =>
+  documents[name].models.map((model) => read(`docs/model/${model}.pml`)).join('\n');
 
 function rowsOf(name: Name): Row[] {
   const [, after = ''] = read(`docs/${name}.md`).split('\n## Faults\n');
@@ -53,15 +60,15 @@ function says(file: string, title: string): boolean {
   const text = read(file);
   if (text.includes(title)) return true;
   const imports = [...text.matchAll(/ from '(\.[^']+)'/g)].map(([, path]) => join(dirname(file), path!));
-  return imports.some((path) => path.startsWith('infra/') && read(path).includes(title));
+  return imports.some((path) => /^(infra|test\/support)\//.test(path) && read(path).includes(title));
 }
 
 /** What is wrong with what shows it. */
 function problemsOf(name: Name, { shownBy }: Row): string[] {
-  const { model, titles } = documents[name];
+  const { titles } = documents[name];
   if (shownBy === '' || shownBy === '-') return ['it names nothing'];
   const problems: string[] = [];
-  const text = read(`docs/model/${model}.pml`);
+  const text = modelsOf(name);
   for (const [macro] of shownBy.matchAll(/\b[A-Z]+_[A-Z_]+\b/g))
     if (!text.includes(macro)) problems.push(`${macro} is not in the model`);
   /** Those that the titles behind them are to be found in. */
@@ -158,6 +165,10 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['the head is killed between', /mayKill && headLives/],
     ['the head is killed at any other time', /mayKill && headLives/],
     ['somebody talks nonsense', 'parsing: the link ends; fuzzed'],
+    ['a lane ends, and its link does not', /mayCut\[d\] && !at\[d\]\.cutUp/],
+    ['any of the faults above', 'whichever thread moves a connection, its steps are the same'],
+    ['somebody between the two changes', 'strangers: the lane ends'],
+    ['somebody without the key opens a lane', 'strangers'],
     ['two heads give the same number', 'there is one head; the second is refused (mayRefuse)'],
     ['somebody has another secret', 'strangers'],
     ['a client uses its port again', /connections = 2/],
@@ -173,6 +184,11 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['it is dropped, or talks nonsense', /inline letGo/],
     ['it freezes, and wakes', /NO_WORDS/],
     ['it gives what is no connection', /lane\[d\]\.words ! KEPT, n/],
+    ['it asks whose the next request is, and dies', /lane\[d\]\.lives = false/],
+    ['it asks, and nobody can be chosen', /lane\[d\]\.words ! KEPT, n/],
+    ['a delivery dies where a request was to go', /printf\("TRACE 9 takeBack/],
+    ['it was told of deliveries that have gone', "a choice, and the head's: nothing has been given by then"],
+    ['the head freezes, is killed, or is replaced', /NO_RESUME/],
     ['it gives and does not hear', 'how many words are owed: a bound on memory'],
     ['its application closes', /mayClose/],
     ['a request comes while it is held', 'bytes: they wait in the socket, which is passed on'],
@@ -189,6 +205,7 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
   upgrade: [
     ['another user asks', 'strangers'],
     ['somebody says garbage', 'parsing: it is given up; fuzzed'],
+    ['the settings are read again', 'no connection is in it'],
     ['two want to take over', 'there is one successor at a time, and the second is told so'],
     ['the running head is of a release', 'nothing has begun'],
     ['the successor cannot start', /:: atomic \{ late > 0 -> late--; excused = true \}; goto give/],
@@ -209,7 +226,15 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['a delivery comes back late', 'it registers as with any head (handoff.pml)'],
     ["a request's head is half there", 'bytes: they wait in the socket, which is passed on'],
     ['an answer lingers', 'it has its outcome, and is passed on as any other'],
-    ['a connection is moving to another host', 'links end as in migration.pml'],
+    ['a connection is moving to another host', /NO_DONE/],
+    ['workers move connections, more of them', /NO_LAST/],
+    ['the successor dies when deliveries', /NO_RESUME/],
+    ['it freezes then', /NO_RESUME/],
+    ['a delivery does not come, comes twice', /NO_WAIT/],
+    ['it is of a release that does not know', 'it is dismissed, and registers as with any head'],
+    ['its link to the predecessor is lost', /NO_NEXT/],
+    ['a head asks it again and again', 'a delivery makes one link, whoever asks (asked, tried)'],
+    ['the successor speaks version 1', 'versions: no link is made before the other one is broken'],
     ['the TLS thread speaks with a client', 'what stays with the predecessor has its copy there alone'],
   ],
   failover: [
@@ -218,6 +243,7 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['its cable is pulled', /inline move\(h\)/],
     ['its process is killed', /inline kill\(h\)/],
     ['its process freezes', 'a process that is not scheduled is a slow one'],
+    ['it is upgraded meanwhile', 'the steps of takeover.pml and links.pml'],
     ['one head is gone when a delivery starts', /isNew/],
     ['both have the address', 'each steers what it knows, and to the same delivery'],
     ['a packet comes before the word', /NO_HOLD/],
@@ -239,8 +265,7 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
 
 for (const name of names)
   test(`of each row of ${name}.md is known what it is in the model, or why it is nothing there`, (t) => {
-    const { model } = documents[name];
-    const text = read(`docs/model/${model}.pml`);
+    const text = modelsOf(name);
     const rows = rowsOf(name);
     const known = new Set<string>();
     for (const { fault } of rows) {

@@ -13,18 +13,16 @@ const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
 interface Row {
   readonly fault: string;
   readonly shownBy: string;
+  /** Where tests are that it calls by their names alone. */
+  readonly tests: string;
 }
 
-/** Where tests of a document are that it calls by their names alone. */
+/** Its models, and where tests of a document are that it calls by their names alone. */
 const documents = {
   handoff: { models: ['handoff'], tests: 'test/head/', titles: ['handoff-faults', 'handoff-processes'] },
   migration: { models: ['migration'], tests: 'test/head/migrate/', titles: [] },
   moving: { models: ['move', 'move-remote'], tests: 'test/head/', titles: [] },
-  upgrade: {
-    models: ['takeover', 'links'],
-    tests: 'test/head/',
-    titles: ['take-over', 'take-over-rogues', 'successor-links', 'next-head'],
-  },
+  upgrade: { models: ['takeover', 'links'], tests: 'test/head/', titles: ['take-over', 'take-over-rogues'] },
   failover: { models: ['failover'], tests: 'test/head/migrate/', titles: [] },
 } as const;
 type Name = keyof typeof documents;
@@ -35,17 +33,21 @@ const modelsOf = (name: Name): string =>
 
 function rowsOf(name: Name): Row[] {
   const [, after = ''] = read(`docs/${name}.md`).split('\n## Faults\n');
-  const [table = ''] = after.split('\n\n').filter((part) => part.trimStart().startsWith('| if,'));
-  const rows = table.split('\n').filter((line) => line.startsWith('| '));
-  return rows.slice(2).map((line) => {
-    const cells = line.replace(/^\| | \|\s*$/g, '').split(' | ');
-    return { fault: cells[0]!, shownBy: cells[2]?.replace(/\|$/, '').trim() ?? '' };
+  const [section = ''] = after.split('\n## ');
+  const tables = section.split('\n\n').filter((part) => part.trimStart().startsWith('| if,'));
+  return tables.flatMap((table) => {
+    const [head = '', , ...rows] = table.split('\n').filter((line) => line.startsWith('| '));
+    const [, tests = documents[name].tests] = /`(test\/[^`]*\/)`/.exec(head) ?? [];
+    return rows.map((line) => {
+      const cells = line.replace(/^\| | \|\s*$/g, '').split(' | ');
+      return { fault: cells[0]!, shownBy: cells[2]?.replace(/\|$/, '').trim() ?? '', tests };
+    });
   });
 }
 
 /** Test files that a name stands for: `two-heads`, `test/head/steer/packets`, `failover.alone`. */
-function filesOf(name: Name, called: string): string[] {
-  const within = called.startsWith('test/') ? called : `${documents[name].tests}${called}`;
+function filesOf(tests: string, called: string): string[] {
+  const within = called.startsWith('test/') ? called : `${tests}${called}`;
   const exact = [called, `${within}`].filter((path) => /\.ts$/.test(path) && existsSync(`${root}${path}`));
   return [
     ...exact,
@@ -64,7 +66,7 @@ function says(file: string, title: string): boolean {
 }
 
 /** What is wrong with what shows it. */
-function problemsOf(name: Name, { shownBy }: Row): string[] {
+function problemsOf(name: Name, { shownBy, tests }: Row): string[] {
   const { titles } = documents[name];
   if (shownBy === '' || shownBy === '-') return ['it names nothing'];
   const problems: string[] = [];
@@ -72,16 +74,16 @@ function problemsOf(name: Name, { shownBy }: Row): string[] {
   for (const [macro] of shownBy.matchAll(/\b[A-Z]+_[A-Z_]+\b/g))
     if (!text.includes(macro)) problems.push(`${macro} is not in the model`);
   /** Those that the titles behind them are to be found in. */
-  let files: string[] = titles.flatMap((called) => filesOf(name, called));
+  let files: string[] = titles.flatMap((called) => filesOf(tests, called));
   let hasNamed = /\bthe model\b|\.pml/.test(shownBy) || shownBy.startsWith('the same');
   for (const [, called, title] of shownBy.matchAll(/`([^`]+)`|"([^"]+)"/g)) {
     if (called !== undefined) {
-      if (/^[a-z]+$/i.test(called) && /in `/.test(shownBy) && !filesOf(name, called).length) continue;
+      if (/^[a-z]+$/i.test(called) && /in `/.test(shownBy) && !filesOf(tests, called).length) continue;
       const isThere = existsSync(`${root}${called}`);
-      const found = filesOf(name, called);
+      const found = filesOf(tests, called);
       if (found.length === 0 && !isThere && !/^[a-z]+\.md$/.test(called))
         problems.push(`there is no ${called}`);
-      files = called === 'migration.md' ? filesOf('migration', '*') : found;
+      files = called === 'migration.md' ? filesOf(documents.migration.tests, '*') : found;
       hasNamed = true;
     } else {
       if (!files.some((file) => says(file, title!))) problems.push(`no test says "${title}"`);
@@ -165,12 +167,15 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['the head is killed between', /mayKill && headLives/],
     ['the head is killed at any other time', /mayKill && headLives/],
     ['somebody talks nonsense', 'parsing: the link ends; fuzzed'],
-    ['a lane ends, and its link does not', /mayCut\[d\] && !at\[d\]\.cutUp/],
-    ['any of the faults above', 'whichever thread moves a connection, its steps are the same'],
-    ['somebody between the two changes', 'strangers: the lane ends'],
-    ['somebody without the key opens a lane', 'strangers'],
     ['two heads give the same number', 'there is one head; the second is refused (mayRefuse)'],
     ['somebody has another secret', 'strangers'],
+    ['a lane ends, and its link does not', 'a lane and its link are one thing there, as the model says'],
+    [
+      'any of the faults above, where workers move',
+      'a lane and its link are one thing there, as the model says',
+    ],
+    ['somebody between the two changes', 'what is sealed: it is opened, or the link ends'],
+    ['somebody without the key opens a lane', 'strangers'],
     ['a client uses its port again', /connections = 2/],
     ['and the delivery still has the old connection', /NO_SUPERSEDE/],
     ['and the old one was on its way', /NO_ID/],
@@ -187,7 +192,7 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['it asks whose the next request is, and dies', /lane\[d\]\.lives = false/],
     ['it asks, and nobody can be chosen', /lane\[d\]\.words ! KEPT, n/],
     ['a delivery dies where a request was to go', /printf\("TRACE 9 takeBack/],
-    ['it was told of deliveries that have gone', "a choice, and the head's: nothing has been given by then"],
+    ['it was told of deliveries that have gone', 'what it knows decides whether it asks, not who is chosen'],
     ['the head freezes, is killed, or is replaced', /NO_RESUME/],
     ['it gives and does not hear', 'how many words are owed: a bound on memory'],
     ['its application closes', /mayClose/],
@@ -201,11 +206,31 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['the head has no fd left', /lane\[d\]\.words ! KEPT, n/],
     ['the head or the delivery is of an older release', 'nobody is asked to give, and nothing is given'],
     ['the head was another one', 'one head; who has no way back of its own lane gives on another'],
+    // Of a delivery on another host.
+    ['nobody else can take it; the head stops', /mute && !chosen -> say\(KEPT\)/],
+    ['it cannot be saved', 'nothing is given'],
+    ['the head has no file left for a copy', /:: !MAY_GIVE \|\| mute -> say\(KEPT\)/],
+    ['packets come while it is frozen', /NO_DEAFEN/],
+    ['a packet is on its way to it', /NO_LINGER/],
+    ['its application closes what is given', "the delivery's own, once there is a word (mayClose)"],
+    ['its client ends or resets it', /mayLeave/],
+    ['its client uses the port again', /isNewer = true/],
+    ['the delivery dies', /mayDie && lives/],
+    ['it freezes', /mayFreeze && lives/],
+    ['the link is reset or breaks', /mayCut && !cutDown/],
+    ['the head is killed before it has changed', /mayKill && headLives/],
+    ['the head is killed after that', /NO_MARK/],
+    ['no head comes back', 'time: what is in doubt stays mute and deaf there, for as long as it likes'],
+    ['it comes back to an older release', 'versions: as where no head comes back'],
+    ['the delivery gives what is not its own', /ANY_GIVE/],
+    ['it gives something twice', 'nonsense: its registration ends, as a link that breaks'],
+    ['there are two heads', 'one head and its successor; the other one answers *kept*'],
+    ['whoever was to have it refuses', 'what becomes of the copy that lives: handoff.pml and migration.pml'],
+    ['a local delivery that gave it keeps its copy', 'an fd that stands for nothing has no step'],
   ],
   upgrade: [
     ['another user asks', 'strangers'],
     ['somebody says garbage', 'parsing: it is given up; fuzzed'],
-    ['the settings are read again', 'no connection is in it'],
     ['two want to take over', 'there is one successor at a time, and the second is told so'],
     ['the running head is of a release', 'nothing has begun'],
     ['the successor cannot start', /:: atomic \{ late > 0 -> late--; excused = true \}; goto give/],
@@ -226,15 +251,19 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['a delivery comes back late', 'it registers as with any head (handoff.pml)'],
     ["a request's head is half there", 'bytes: they wait in the socket, which is passed on'],
     ['an answer lingers', 'it has its outcome, and is passed on as any other'],
-    ['a connection is moving to another host', /NO_DONE/],
-    ['workers move connections, more of them', /NO_LAST/],
-    ['the successor dies when deliveries', /NO_RESUME/],
-    ['it freezes then', /NO_RESUME/],
+    ['a connection is moving to another host', 'links end as in migration.pml'],
+    ['the settings are read again', 'settings: no connection is in them'],
+    [
+      'workers move connections, more of them',
+      'how many may be under way: a bound, and in links.pml it is one',
+    ],
+    ['the successor dies when deliveries of other hosts', /deaths > 0 && alive\[S\] -> deaths--; kill\(S\)/],
+    ['it freezes then', /alive\[S\] -> late--/],
     ['a delivery does not come, comes twice', /NO_WAIT/],
-    ['it is of a release that does not know', 'it is dismissed, and registers as with any head'],
-    ['its link to the predecessor is lost', /NO_NEXT/],
-    ['a head asks it again and again', 'a delivery makes one link, whoever asks (asked, tried)'],
-    ['the successor speaks version 1', 'versions: no link is made before the other one is broken'],
+    ['it is of a release that does not know how', /word == DISMISSED -> assert\(!asked/],
+    ['its link to the predecessor is lost', /losses > 0 && came\[P\]/],
+    ['a head asks it again and again', /word == SUCCESSOR && next == NONE/],
+    ['the successor speaks version 1', 'versions'],
     ['the TLS thread speaks with a client', 'what stays with the predecessor has its copy there alone'],
   ],
   failover: [
@@ -243,7 +272,7 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['its cable is pulled', /inline move\(h\)/],
     ['its process is killed', /inline kill\(h\)/],
     ['its process freezes', 'a process that is not scheduled is a slow one'],
-    ['it is upgraded meanwhile', 'the steps of takeover.pml and links.pml'],
+    ['it is upgraded meanwhile', 'a take-over (upgrade.md): whoever has the address is one head here'],
     ['one head is gone when a delivery starts', /isNew/],
     ['both have the address', 'each steers what it knows, and to the same delivery'],
     ['a packet comes before the word', /NO_HOLD/],

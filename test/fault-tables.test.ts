@@ -13,8 +13,6 @@ const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
 interface Row {
   readonly fault: string;
   readonly shownBy: string;
-  /** Where tests are that it calls by their names alone. */
-  readonly tests: string;
 }
 
 /** Its models, and where tests of a document are that it calls by their names alone. */
@@ -37,17 +35,20 @@ function rowsOf(name: Name): Row[] {
   const tables = section.split('\n\n').filter((part) => part.trimStart().startsWith('| if,'));
   return tables.flatMap((table) => {
     const [head = '', , ...rows] = table.split('\n').filter((line) => line.startsWith('| '));
+    // A table may say where its tests are, if not where the document's are.
     const [, tests = documents[name].tests] = /`(test\/[^`]*\/)`/.exec(head) ?? [];
+    const called = tests === documents[name].tests ? '$&' : `\`${tests}$1\``;
     return rows.map((line) => {
       const cells = line.replace(/^\| | \|\s*$/g, '').split(' | ');
-      return { fault: cells[0]!, shownBy: cells[2]?.replace(/\|$/, '').trim() ?? '', tests };
+      const shownBy = cells[2]?.replace(/\|$/, '').trim() ?? '';
+      return { fault: cells[0]!, shownBy: shownBy.replace(/`([a-z-]+)`/g, called) };
     });
   });
 }
 
 /** Test files that a name stands for: `two-heads`, `test/head/steer/packets`, `failover.alone`. */
-function filesOf(tests: string, called: string): string[] {
-  const within = called.startsWith('test/') ? called : `${tests}${called}`;
+function filesOf(name: Name, called: string): string[] {
+  const within = called.startsWith('test/') ? called : `${documents[name].tests}${called}`;
   const exact = [called, `${within}`].filter((path) => /\.ts$/.test(path) && existsSync(`${root}${path}`));
   return [
     ...exact,
@@ -66,7 +67,7 @@ function says(file: string, title: string): boolean {
 }
 
 /** What is wrong with what shows it. */
-function problemsOf(name: Name, { shownBy, tests }: Row): string[] {
+function problemsOf(name: Name, { shownBy }: Row): string[] {
   const { titles } = documents[name];
   if (shownBy === '' || shownBy === '-') return ['it names nothing'];
   const problems: string[] = [];
@@ -74,16 +75,16 @@ function problemsOf(name: Name, { shownBy, tests }: Row): string[] {
   for (const [macro] of shownBy.matchAll(/\b[A-Z]+_[A-Z_]+\b/g))
     if (!text.includes(macro)) problems.push(`${macro} is not in the model`);
   /** Those that the titles behind them are to be found in. */
-  let files: string[] = titles.flatMap((called) => filesOf(tests, called));
+  let files: string[] = titles.flatMap((called) => filesOf(name, called));
   let hasNamed = /\bthe model\b|\.pml/.test(shownBy) || shownBy.startsWith('the same');
   for (const [, called, title] of shownBy.matchAll(/`([^`]+)`|"([^"]+)"/g)) {
     if (called !== undefined) {
-      if (/^[a-z]+$/i.test(called) && /in `/.test(shownBy) && !filesOf(tests, called).length) continue;
+      if (/^[a-z]+$/i.test(called) && /in `/.test(shownBy) && !filesOf(name, called).length) continue;
       const isThere = existsSync(`${root}${called}`);
-      const found = filesOf(tests, called);
+      const found = filesOf(name, called);
       if (found.length === 0 && !isThere && !/^[a-z]+\.md$/.test(called))
         problems.push(`there is no ${called}`);
-      files = called === 'migration.md' ? filesOf(documents.migration.tests, '*') : found;
+      files = called === 'migration.md' ? filesOf('migration', '*') : found;
       hasNamed = true;
     } else {
       if (!files.some((file) => says(file, title!))) problems.push(`no test says "${title}"`);

@@ -19,7 +19,7 @@ interface Row {
 const documents = {
   handoff: { models: ['handoff'], tests: 'test/head/', titles: ['handoff-faults', 'handoff-processes'] },
   migration: { models: ['migration'], tests: 'test/head/migrate/', titles: [] },
-  moving: { models: ['move'], tests: 'test/head/', titles: [] },
+  moving: { models: ['move', 'move-remote'], tests: 'test/head/', titles: [] },
   upgrade: { models: ['takeover', 'links'], tests: 'test/head/', titles: ['take-over', 'take-over-rogues'] },
   failover: { models: ['failover'], tests: 'test/head/migrate/', titles: [] },
 } as const;
@@ -31,11 +31,18 @@ const modelsOf = (name: Name): string =>
 
 function rowsOf(name: Name): Row[] {
   const [, after = ''] = read(`docs/${name}.md`).split('\n## Faults\n');
-  const [table = ''] = after.split('\n\n').filter((part) => part.trimStart().startsWith('| if,'));
-  const rows = table.split('\n').filter((line) => line.startsWith('| '));
-  return rows.slice(2).map((line) => {
-    const cells = line.replace(/^\| | \|\s*$/g, '').split(' | ');
-    return { fault: cells[0]!, shownBy: cells[2]?.replace(/\|$/, '').trim() ?? '' };
+  const [section = ''] = after.split('\n## ');
+  const tables = section.split('\n\n').filter((part) => part.trimStart().startsWith('| if,'));
+  return tables.flatMap((table) => {
+    const [head = '', , ...rows] = table.split('\n').filter((line) => line.startsWith('| '));
+    // A table may say where its tests are, if not where the document's are.
+    const [, tests = documents[name].tests] = /`(test\/[^`]*\/)`/.exec(head) ?? [];
+    const called = tests === documents[name].tests ? '$&' : `\`${tests}$1\``;
+    return rows.map((line) => {
+      const cells = line.replace(/^\| | \|\s*$/g, '').split(' | ');
+      const shownBy = cells[2]?.replace(/\|$/, '').trim() ?? '';
+      return { fault: cells[0]!, shownBy: shownBy.replace(/`([a-z-]+)`/g, called) };
+    });
   });
 }
 
@@ -200,6 +207,27 @@ const inModels: Readonly<Record<Name, readonly (readonly [row: string, step: str
     ['the head has no fd left', /lane\[d\]\.words ! KEPT, n/],
     ['the head or the delivery is of an older release', 'nobody is asked to give, and nothing is given'],
     ['the head was another one', 'one head; who has no way back of its own lane gives on another'],
+    // Of a delivery on another host.
+    ['nobody else can take it; the head stops', /mute && !chosen -> say\(KEPT\)/],
+    ['it cannot be saved', 'nothing is given'],
+    ['the head has no file left for a copy', /:: !MAY_GIVE \|\| mute -> say\(KEPT\)/],
+    ['packets come while it is frozen', /NO_DEAFEN/],
+    ['a packet is on its way to it', /NO_LINGER/],
+    ['its application closes what is given', "the delivery's own, once there is a word (mayClose)"],
+    ['its client ends or resets it', /mayLeave/],
+    ['its client uses the port again', /isNewer = true/],
+    ['the delivery dies', /mayDie && lives/],
+    ['it freezes', /mayFreeze && lives/],
+    ['the link is reset or breaks', /mayCut && !cutDown/],
+    ['the head is killed before it has changed', /mayKill && headLives/],
+    ['the head is killed after that', /NO_MARK/],
+    ['no head comes back', 'time: what is in doubt stays mute and deaf there, for as long as it likes'],
+    ['it comes back to an older release', 'versions: as where no head comes back'],
+    ['the delivery gives what is not its own', /ANY_GIVE/],
+    ['it gives something twice', 'nonsense: its registration ends, as a link that breaks'],
+    ['there are two heads', 'one head and its successor; the other one answers *kept*'],
+    ['whoever was to have it refuses', 'what becomes of the copy that lives: handoff.pml and migration.pml'],
+    ['a local delivery that gave it keeps its copy', 'an fd that stands for nothing has no step'],
   ],
   upgrade: [
     ['another user asks', 'strangers'],

@@ -5,7 +5,7 @@
  * between any two of them.
  *
  * What stands in one `atomic` is one system call, or what one thread does between two of them. The states and steps have
- * the names of the code: head/migrate/{migrations,moving,flows,teller,remote-delivery}.ts, delivery/remote/{adoptions,
+ * the names of the code: head/migrate/{migrations,moving,flows,orphans,teller,remote-delivery,talk}.ts, delivery/remote/{adoptions,
  * adopted-flows,session}.ts, head/steer/table.ts, and head/steer/steer.bpf.c for `lookup`. Deadlines may pass at any moment, the
  * kernel's hold too: how long something takes is not in the model, but for one thing (see `closeSilently`).
  *
@@ -32,12 +32,12 @@
  *   NO_DOUBT        Flows.claim: what was committed and is not claimed stays in the book
  *   NO_ID           Flows.resetAway: looks at the addresses alone, which another connection may have by now
  *   NO_MARK         Migrations.#begin: a successor does not learn whose connection was frozen
- *   NO_ASK          Flows.#look: clients whose delivery cannot be heard are not made to send anything
+ *   NO_ASK          haveNobody (orphans.ts): clients whose delivery cannot be heard are not made to send anything
  *   NO_CHECK        Flows.claim: steers packets of a new connection at the head to who had the old one
  *   ANY_CLAIM       Flows.claim: what is steered to another host is given to who has an older one of the same ends
  *   NO_OWNER        FlowTable.release: what is taken back forgets the entry, whosever it is by now
  *   NO_SUPERSEDE    Migrations.#begin: the book keeps the old flow of these addresses
- *   NO_CREDIT_BACK  RemoteDelivery.#hear: a connection that could not be brought to life keeps its credit
+ *   NO_CREDIT_BACK  Talk.hear: a connection that could not be brought to life keeps its credit
  *   COUNT_TWICE     Migrations.onRefused: a refusal counts again for what is settled
  */
 

@@ -9,7 +9,7 @@
  * changes before it says *moved*, and which outlives it: an entry that is still the delivery's says that no head has it.
  *
  * What stands in one `atomic` is one system call, or what one thread does between two of them. Names are those of the code:
- * head/migrate/{returns,remote-delivery,flows}.ts, delivery/remote/{given-back,session}.ts. What becomes of it once the head's
+ * head/migrate/{returns,regains,remote-delivery,flows}.ts, delivery/remote/{given-back,session}.ts. What becomes of it once the head's
  * copy lives is what handoff.pml and migration.pml are about: here somebody takes it, and lives longer than the head.
  *
  * Shown: never two that may speak, and no byte acknowledged and lost (speak, speakAtHead); nobody reset that somebody serves
@@ -17,16 +17,16 @@
  * waits for nobody, and the delivery for no word (check).
  *
  * Each macro leaves one check out, and the model then fails:
- *   NO_HOLD      HeldSocket: a given connection goes on being served
+ *   NO_HOLD      hold (held.ts): a given connection goes on being served
  *   NO_DEAFEN    GivenBack.give: its socket goes on hearing
  *   NO_LINGER    GivenBack.hear: what has moved is closed at once, with packets of its client still on their way to it
  *   NO_THAW      GivenBack.hear: what is kept stays deaf
- *   GO_ON        GivenBack.end: at the end of the link it goes on with what has no word
- *   DROP         GivenBack.end: at the end of the link it drops what has no word
+ *   GO_ON        GivenBack.detach: at the end of the link it goes on with what has no word
+ *   DROP         GivenBack.detach: at the end of the link it drops what has no word
  *   CLAIM_DOUBT  Flows.claim: what is in doubt is claimed as what it holds
- *   NO_ANSWER    RemoteDelivery: who registers with something in doubt hears no word of it
+ *   NO_ANSWER    settleDoubts: who registers with something in doubt hears no word of it
  *   TABLE_LATE   Returns.#decide: the table is changed when somebody has it already
- *   NO_MARK      Returns.#decide: a successor does not find in the table what was neither here nor there
+ *   NO_MARK      Regains.begin: a successor does not find in the table what was neither here nor there
  *   NO_ABANDON   Returns.end: what was to be decided when the link ended is decided later
  *   ANY_GIVE     Returns.give: takes what is no connection of the delivery's any more
  */

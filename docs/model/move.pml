@@ -15,7 +15,7 @@
  * A run that is printed (spin -T) says its steps in the words of shared/trace.ts, for the checker of traces.
  *
  * Each macro leaves one check out, and the model then fails:
- *   NO_HOLD         HeldSocket: a given connection goes on being read and written
+ *   NO_HOLD         hold (held.ts): a given connection goes on being read and written
  *   OFFER_FIRST     WaysBack: offered to another before *moved* has left
  *   NO_WORDS        DeliveryWayBack: goes on at the end of the way back without reading what was said before
  *   CLOSE_AT_GIVE   DeliveryWayBack: its copy is closed when it is given, not when it is moved
@@ -28,7 +28,7 @@
  *   SAY_AFTER       Lanes.leave: says *moved* after the way back has been closed
  *   NO_REFUSAL      WayBack.close: a delivery that is let go can still give
  *   NO_NUMBER       DeliveryWayBack: a word is taken for one about what was given last
- *   NO_LANE_FIRST   Lanes.readBack: a connection that came back is looked at before what was said on the lane, its *taken* for one
+ *   NO_LANE_FIRST   Lanes.#readBack: a connection that came back is looked at before what was said on the lane, its *taken* for one
  */
 
 #define CREDITS 1

@@ -1,11 +1,10 @@
 /** What the kernel says of a TCP connection to whoever has its socket: its state, what its ends have settled, and its path. */
 import { lastErrno, libc } from './libc.ts';
 import { allocate } from './memory.ts';
+import { IPPROTO_TCP, TCP_INFO } from './socket-options.ts';
 
 const getsockopt = libc.func('int getsockopt(int, int, int, intptr_t, intptr_t)');
 
-const IPPROTO_TCP = 6;
-const TCP_INFO = 11;
 const TCP_CONGESTION = 13;
 
 /** enum in include/net/tcp_states.h, from 1 on. */

@@ -105,9 +105,14 @@ export class FrontDoor {
       return 'it opens a lane that there is not, or again';
     const keys = laneKeys(offered.secret, index);
     if (!isProved(bytes, keys.toHead)) return 'it opens a lane whose key it does not have';
+    let fd: number;
+    try {
+      // Node's own ends without a word: the connection has another fd.
+      fd = duplicateFd(listenerOf(socket));
+    } catch (error) {
+      return `its lane cannot be had: ${(error as Error).message}`;
+    }
     offered.opened.add(index);
-    // Node's own ends without a word: the connection has another fd.
-    const fd = duplicateFd(listenerOf(socket));
     socket.removeAllListeners('end').destroy();
     offered.onLane({ index, fd, keys });
     return undefined;

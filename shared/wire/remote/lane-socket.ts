@@ -13,6 +13,8 @@ const UNSENT_MAX = 64 << 20;
 /** What one read takes, at most: several records, or the rest of a long one. */
 const READ_SIZE = SEALED_MAX;
 const OUT_SIZE = SEALED_MAX;
+/** The last words of an end, bytes: more than a kernel keeps for who does not read (tcp_rmem, 6 MB). The rest came after it. */
+const LAST_MAX = 16 << 20;
 
 // One of each for the thread: nothing stays in them between two calls.
 const input = allocate(READ_SIZE);
@@ -28,6 +30,8 @@ export class LaneSocket {
   readonly #frames = new FrameReader();
   /** Records that have not come as a whole. */
   #rest: Buffer = Buffer.alloc(0);
+  /** Bytes read so far. */
+  #came = 0;
   #messages: Buffer[] = [];
   #unsealed = 0;
   /** Sealed, and not written. */
@@ -117,6 +121,7 @@ export class LaneSocket {
       this.#end = n === 0 ? 'closed' : 'broken';
       return [];
     }
+    this.#came += n;
     const piece = input.bytes.subarray(0, n);
     const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, piece]) : piece;
     const messages: unknown[] = [];
@@ -133,14 +138,17 @@ export class LaneSocket {
     return messages;
   }
 
-  /** The last words of an end that is near: until nothing more has come, or the other side has closed it. Throws PROTOCOL. */
+  /**
+   * The last words of an end that is near: until nothing more has come, or the other side has closed it. One that goes on and on
+   * is not waited for. Throws PROTOCOL.
+   */
   readAll(): unknown[] {
     const all: unknown[] = [];
+    const until = this.#came + LAST_MAX;
     for (;;) {
-      const before = all.length;
-      const hadRest = this.#rest.length;
-      all.push(...this.read());
-      if (this.#end || (all.length === before && this.#rest.length === hadRest)) return all;
+      const before = this.#came;
+      for (const message of this.read()) all.push(message);
+      if (this.#end || this.#came === before || this.#came >= until) return all;
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Many connections of another host are given back: what if the delivery or the head dies, freezes or is replaced while they move? */
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { drainByMoving } from '../../../infra/admin-client.ts';
 import { type Kept, keepAliveMany } from '../../support/keep-alive.ts';
 import { type MovingLab, startMovingLab } from '../../support/moving-lab.ts';
@@ -22,19 +22,29 @@ const move = (name: string) => drainByMoving(join(lab.network.directory, 'head.a
 const fates = (clients: readonly Kept[]): Promise<string[]> =>
   Promise.all(clients.map((client) => client.who().catch(() => 'lost')));
 
+/** Some of 300 connections of d1 have moved to l1, and others are about to. `whenThere`: before the first. */
+async function manyMove(
+  t: ExecutionContext,
+  whenThere: (clients: readonly Kept[]) => void = () => {},
+): Promise<{ clients: Kept[]; before: number }> {
+  await lab.only('d1');
+  const clients = await keepAliveMany(lab.head.listen, 300);
+  t.deepEqual([...new Set(await fates(clients))], ['d1']);
+  whenThere(clients);
+  const before = (await lab.head.status()).givenBack;
+  await lab.only('l1');
+  await move('d1');
+  await until(
+    'some have moved',
+    () => lab.head.status(),
+    ({ givenBack }) => givenBack > before,
+  );
+  return { clients, before };
+}
+
 for (const how of ['killed', 'frozen for a moment'] as const) {
   labTest(`a delivery that is ${how} while what it has moves`, async (t) => {
-    await lab.only('d1');
-    const clients = await keepAliveMany(lab.head.listen, 300);
-    t.deepEqual([...new Set(await fates(clients))], ['d1']);
-    const before = (await lab.head.status()).givenBack;
-    await lab.only('l1');
-    await move('d1');
-    await until(
-      'some have moved',
-      () => lab.head.status(),
-      ({ givenBack }) => givenBack > before,
-    );
+    const { clients, before } = await manyMove(t);
     if (how === 'killed') await lab.d1.kill();
     else await lab.d1.freeze();
     const { givenBack } = await lab.head.status();
@@ -58,17 +68,7 @@ for (const how of ['killed', 'frozen for a moment'] as const) {
 labTest(
   'a head that is killed while connections move: what it had not decided goes on where it was',
   async (t) => {
-    await lab.only('d1');
-    const clients = await keepAliveMany(lab.head.listen, 300);
-    t.deepEqual([...new Set(await fates(clients))], ['d1']);
-    const before = (await lab.head.status()).givenBack;
-    await lab.only('l1');
-    await move('d1');
-    await until(
-      'some have moved',
-      () => lab.head.status(),
-      ({ givenBack }) => givenBack > before,
-    );
+    const { clients } = await manyMove(t);
     const restarted = lab.head.restart('kill');
     // A server keeps what is idle for 5 s, and a head may take longer to come back.
     const asked = fates(clients);
@@ -88,27 +88,20 @@ labTest(
 
 labTest('a head that is taken over while connections move: nobody loses one', async (t) => {
   t.timeout(120_000);
-  await lab.only('d1');
-  const clients = await keepAliveMany(lab.head.listen, 300);
-  t.deepEqual([...new Set(await fates(clients))], ['d1']);
   let goesOn = true;
   // None is idle for as long as a server allows, and no answer comes from elsewhere.
-  const asking = clients.map(async (client) => {
+  const askOn = async (client: Kept) => {
     const seen = new Set<string>();
     while (goesOn) {
       seen.add(await client.who());
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
     return seen;
+  };
+  let asking: Promise<Set<string>>[] = [];
+  const { clients } = await manyMove(t, (all) => {
+    asking = all.map(askOn);
   });
-  const before = (await lab.head.status()).givenBack;
-  await lab.only('l1');
-  await move('d1');
-  await until(
-    'some have moved',
-    () => lab.head.status(),
-    ({ givenBack }) => givenBack > before,
-  );
   await lab.head.upgrade();
   await lab.untilStatus('both are back', ({ deliveries }) => deliveries.length === 2);
   // A new registration, which the operator asks again.

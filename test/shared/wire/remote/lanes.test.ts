@@ -1,12 +1,11 @@
 /** Lanes of a link: what is sealed opens once, in its order and for nobody else; and who may open one. */
 import { once } from 'node:events';
-import { connect as connectTcp, createServer, type Socket } from 'node:net';
+import { connect as connectTcp } from 'node:net';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { createAead, NodeAead } from '../../../../shared/sys/aead.ts';
-import { listenerOf } from '../../../../shared/sys/listener-of.ts';
-import { closeFd, duplicateFd, endWriting } from '../../../../shared/sys/sockets.ts';
+import { closeFd, endWriting } from '../../../../shared/sys/sockets.ts';
 import type { OpenedLane } from '../../../../shared/wire/remote/front-door.ts';
 import { LaneSocket } from '../../../../shared/wire/remote/lane-socket.ts';
 import { connectLink, listenForLinks, type ServerLink } from '../../../../shared/wire/remote/link.ts';
@@ -20,6 +19,7 @@ import {
   SEALED_MAX,
   Sealer,
 } from '../../../../shared/wire/remote/sealed.ts';
+import { pair, take } from '../../../support/lane-pair.ts';
 import { until } from '../../../support/until.ts';
 
 const secret = Buffer.alloc(32, 7);
@@ -83,30 +83,6 @@ test('a record that is too long is refused when its length is read', (t) => {
   header.writeUInt32BE(RECORD_MAX + 16);
   t.is(recordLength(header, 0, 4), SEALED_MAX);
 });
-
-async function pair(t: ExecutionContext): Promise<[Socket, Socket]> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  const accepted = once(server, 'connection');
-  const one = connectTcp(port, '127.0.0.1');
-  await once(one, 'connect');
-  const [other] = (await accepted) as [Socket];
-  server.close();
-  t.teardown(() => {
-    one.destroy();
-    other.destroy();
-  });
-  return [one, other];
-}
-
-function take(t: ExecutionContext, socket: Socket, sealer: Sealer, opener: Opener): LaneSocket {
-  // As lanes are taken from Node's sockets, which would read what comes.
-  const lane = new LaneSocket(duplicateFd(listenerOf(socket)), sealer, opener);
-  socket.destroy();
-  t.teardown(() => closeFd(lane.fd));
-  return lane;
-}
 
 test('messages go both ways, many in one record, one in many, and wait for who does not read', async (t) => {
   const [one, other] = await pair(t);

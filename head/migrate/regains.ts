@@ -28,6 +28,19 @@ export class Regains {
     return entry?.action === 'forward' && entry.id === id;
   }
 
+  /**
+   * A copy of it is about to be made here, or was: after a claim the program looks for newer connections with its ends, and would
+   * take the copy for one. False where the kernel refuses.
+   */
+  isCopied(key: Buffer, id: number, is: boolean): boolean {
+    try {
+      this.#steering.look(key, id, !is);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** It is its owner's no more, and the head's: ended by `lives`, or `lost`. False, with nothing done, where the kernel refuses. */
   begin(owner: string, id: number): boolean {
     const flow = this.#book.of(owner, id)!;

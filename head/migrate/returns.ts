@@ -84,8 +84,12 @@ export class Returns {
     if (!its || !regains.isSteered(name, id)) return this.#keep(id, 'given-late');
     if (!isActive() || !steering.isAttached || this.#pending.size >= PENDING_MAX)
       return this.#keep(id, 'given-busy');
+    if (!regains.isCopied(key, id, true)) return this.#keep(id, 'given-busy');
     const copy = prepare(saved);
-    if (copy instanceof Refusal) return this.#keep(id, copy.reason);
+    if (copy instanceof Refusal) {
+      regains.isCopied(key, id, false);
+      return this.#keep(id, copy.reason);
+    }
     const ends = endsText(saved.client, saved.server);
     const pending: Pending = { id, key, copy, ends, ticket: 0 };
     this.#pending.set(id, pending);
@@ -99,7 +103,7 @@ export class Returns {
     pending.ticket = weighing.ask(question, (isPossible) => {
       this.#pending.delete(id);
       if (isPossible) return this.#decide(pending);
-      copy.abandon();
+      this.#abandon(pending);
       this.#keep(id, 'given-nobody');
     });
   }
@@ -115,13 +119,19 @@ export class Returns {
     this.#from.say({ type: 'kept', id });
   }
 
+  #abandon({ id, key, copy }: Pending): void {
+    copy.abandon();
+    this.#parts.flows.regains.isCopied(key, id, false);
+  }
+
   /** From the change of the table on it is the head's. */
-  #decide({ id, key, copy, ends, ticket }: Pending): void {
+  #decide(pending: Pending): void {
+    const { id, key, copy, ends, ticket } = pending;
     const { measures, weighing, isActive } = this.#parts;
     const { regains } = this.#parts.flows;
     const { name, say } = this.#from;
     if (!isActive() || !regains.isSteered(name, id) || !regains.begin(name, id)) {
-      copy.abandon();
+      this.#abandon(pending);
       weighing.forsake(ticket);
       return this.#keep(id, 'given-late');
     }
@@ -139,9 +149,9 @@ export class Returns {
 
   /** It is dropped. What has no word stays its own: it asks for that when it registers again. */
   end(): void {
-    for (const { copy, ticket } of this.#pending.values()) {
-      copy.abandon();
-      this.#parts.weighing.cancel(ticket);
+    for (const pending of this.#pending.values()) {
+      this.#abandon(pending);
+      this.#parts.weighing.cancel(pending.ticket);
     }
     this.#pending.clear();
   }

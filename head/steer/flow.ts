@@ -110,7 +110,17 @@ export function writeForward(value: Buffer, hop: NextHop, lookUntilNanos: bigint
   value.writeUInt32LE(hop.ifindex, 4);
   value.set(macsOf(hop), 8);
   writeId(value, FORWARDED_ID_AT, id);
-  value.writeBigUInt64LE(lookUntilNanos, 48);
+  value.writeBigUInt64LE(lookUntilNanos, LOOK_UNTIL_AT);
+}
+
+/** Where a forwarded flow has until when the program looks. */
+const LOOK_UNTIL_AT = 48;
+
+/** Changes that in an entry that was read; false where the entry is not a forwarded flow of this number. */
+export function changeLook(value: Buffer, id: number, lookUntilNanos: bigint): boolean {
+  if (value.readUInt32LE(0) !== FORWARD || readOwner(value) !== id) return false;
+  value.writeBigUInt64LE(lookUntilNanos, LOOK_UNTIL_AT);
+  return true;
 }
 
 const macs = new WeakMap<NextHop, Buffer>();

@@ -188,6 +188,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     hold: (key, forMs, id) => table.hold(key, forMs, id),
     mark: (key, id) => table.mark(key, id),
     forward: (key, hop, of) => table.forward(key, hop, of),
+    look: (key, id, on) => table.look(key, id, on),
     holdUnknown(packets) {
       if (!unknown) return;
       // What was counted meanwhile is lost by a few packets, at most.

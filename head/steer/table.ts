@@ -84,6 +84,18 @@ export class FlowTable {
     }
   }
 
+  look(key: Uint8Array, id: number, on: boolean): void {
+    const flows = this.#flows;
+    this.#turns.take();
+    try {
+      flows.key.set(key);
+      const until = on ? process.hrtime.bigint() + layout.HANDSHAKE_NANOS : 0n;
+      if (flows.lookup() === 0 && layout.changeLook(flows.value, id, until)) this.#check(flows.update());
+    } finally {
+      this.#turns.giveBack();
+    }
+  }
+
   forget(key: Uint8Array): boolean {
     this.#turns.take();
     try {

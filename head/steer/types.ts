@@ -55,6 +55,11 @@ export interface Steering {
    * which a held flow never meets.
    */
   forward(key: Uint8Array, hop: NextHop, of?: ForwardOptions): boolean;
+  /**
+   * For a while the program looks whether the head has a newer connection with a forwarded flow's ends (`isOld`), or no more: while the
+   * head's kernel has a copy of this one, which would be taken for that. Throws STEERING_FAILED.
+   */
+  look(key: Uint8Array, id: number, on: boolean): void;
   /** Packets of connections that neither the table nor the head's kernel knows. */
   holdUnknown(packets: Unknown): void;
   /** How many of those were dropped. */

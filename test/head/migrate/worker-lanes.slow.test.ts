@@ -134,6 +134,7 @@ labTest(
     await untilLanes();
     over = true;
     await Promise.all(asking);
+    // At once: the program still looks for newer connections with their ends, and is not to take a copy for one.
     await isServedBy('d1', 'at the successor');
     await move('d1', 'd2');
     await move('d2', 'l1');

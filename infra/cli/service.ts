@@ -6,8 +6,9 @@ import { serviceManager } from '../supervision/service-manager.ts';
 
 /** One line of JSON on stdout, for whoever started the service; systemd is told in its own way. A full disk there is no reason to end. */
 export function announce(value: object, isSuccessor = false): void {
-  new Output(1, (dropped) => `${JSON.stringify({ dropped })}\n`).write(`${JSON.stringify(value)}\n`);
+  // First to who starts it again when it dies: one that dies before it was ready is not worth that.
   serviceManager?.say('READY=1', ...(isSuccessor ? [`MAINPID=${process.pid}`] : []));
+  new Output(1, (dropped) => `${JSON.stringify({ dropped })}\n`).write(`${JSON.stringify(value)}\n`);
 }
 
 export interface Stoppable {

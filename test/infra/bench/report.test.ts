@@ -83,7 +83,7 @@ test('the table has a line for each contender and a verdict for each bar', (t) =
       '─'.repeat(102),
       'baton   15.0 (15.0..15.0)   3.8    11.3  30.0 (30.0..30.0)  4000 (4000..4000)   50%        90%       0',
       'loop    10.0 (10.0..10.0)   2.5     7.5  20.0 (20.0..20.0)  6000 (6000..6000)   50%        90%       0',
-      'CPU of the subject, baton / loop: 1.50 (1.50..1.50), NOT as the bar says: at most 1.30',
+      'CPU of the subject, baton / loop: 1.50 (1.50..1.50), NOT as the bar says: at most 1.30 times',
     ].join('\n'),
   );
 });

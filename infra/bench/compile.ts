@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { BatonError } from '../../shared/errors.ts';
 
-const programs = ['fd-drain', 'fd-loop', 'hold', 'load', 'notes-redirect', 'tcp-drain'] as const;
+const programs = ['fd-drain', 'fd-loop', 'hold', 'load', 'notes-redirect', 'ping', 'tcp-drain'] as const;
 export type Program = (typeof programs)[number];
 
 const sources = join(import.meta.dirname, 'c');

@@ -117,8 +117,13 @@ export const rareLoads = (seconds: number): readonly Load[] =>
   RARE.map((rate) => ({
     name: `rare-${rate}`,
     about: `${rate} new connections a second, evenly, each with one request; the head sleeps in between`,
-    run: (stage, target) => generate(stage, target, [RARE_OPEN, seconds], ['-r', String(rate)]),
+    ...rareLoad(rate, seconds),
   }));
+
+/** The same at any rate. */
+export const rareLoad = (rate: number, seconds: number): Pick<Load, 'run'> => ({
+  run: (stage, target) => generate(stage, target, [RARE_OPEN, seconds], ['-r', String(rate)]),
+});
 
 /** Below the accept queue's usual bound of 4096, so that no connection is dropped. */
 const BURST_SIZE = 3000;

@@ -6,6 +6,7 @@
 import { Command, CommanderError } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { choice, number, whole } from '../cli/arguments.ts';
+import { spread } from '../statistics/median.ts';
 import { figures, type Suite } from './contender.ts';
 import { chooseCores } from './cpu.ts';
 import {
@@ -21,6 +22,7 @@ import {
 } from './loads.ts';
 import { measureSuite, type Settings } from './measure.ts';
 import { measureMemory } from './memory.ts';
+import { type MoveSample, measureMoves, RATES } from './moves.ts';
 import { demand, failures, judge, renderTable, writeJson, writeReport } from './report.ts';
 import { openStage } from './stage.ts';
 import { suites } from './suites.ts';
@@ -40,8 +42,9 @@ interface Options {
 const interrupted = new AbortController();
 
 async function main(names: string[], options: Options): Promise<void> {
-  const chosen = names.length === 0 ? suites : names.filter((name) => name !== 'memory').flatMap(findSuites);
-  if (names.includes('memory')) await runMemory(options);
+  const chosen =
+    names.length === 0 ? suites : names.filter((name) => !Object.hasOwn(apart, name)).flatMap(findSuites);
+  for (const [name, run] of Object.entries(apart)) if (names.includes(name)) await run(options);
   if (chosen.length > 0) await runSuites(new Set(chosen), options);
 }
 
@@ -114,6 +117,51 @@ async function runMemory(options: Options): Promise<void> {
   }
 }
 
+/** A move takes so many times what a byte there and back takes, at most. */
+const MOVE_OF_PING = 3;
+
+async function runMoves(options: Options): Promise<void> {
+  const stage = await openStage(interrupted.signal);
+  try {
+    console.log(
+      '\nmoves: from freeze to *adopted* beside a byte there and back between the same hosts in C, us',
+    );
+    const settings = {
+      rounds: options.rounds ?? (options.quick ? 1 : 5),
+      seconds: options.seconds ?? (options.quick ? 1 : 4),
+    };
+    const samples = await measureMoves(stage, settings, ({ rate, ping, move }) =>
+      console.log(
+        `  ${rate}/s: C ${ping.p50.toFixed(0)}, a move ${move.p50.toFixed(0)} (mean ${move.mean.toFixed(0)}, ${move.count} of them)`,
+      ),
+    );
+    for (const rate of RATES)
+      tellMoves(
+        rate,
+        samples.filter((sample) => sample.rate === rate),
+        options,
+      );
+    console.log(`written to ${await writeJson(options.out, 'moves', { samples })}`);
+  } finally {
+    await stage.close();
+  }
+}
+
+function tellMoves(rate: number, samples: readonly MoveSample[], options: Options): void {
+  const { median, min, max } = spread(samples.map(({ move, ping }) => move.p50 / ping.p50));
+  const times = `${median.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
+  console.log(`${rate} a second: ${times} times, bar ${MOVE_OF_PING}`);
+  const failed = samples.reduce((sum, sample) => sum + sample.failed, 0);
+  if (failed > 0) complain(`${failed} connections failed at ${rate} a second, so the figures are not valid`);
+  if (options.check && !(median <= MOVE_OF_PING)) complain(`at ${rate} a second a move takes ${times} pings`);
+}
+
+/** What is no comparison of contenders, by name. */
+const apart: Readonly<Record<string, (options: Options) => Promise<void>>> = {
+  memory: runMemory,
+  moves: runMoves,
+};
+
 function complain(problem: string): void {
   const error = new BatonError('LIMIT_EXCEEDED', { problem });
   console.error(error.message);
@@ -133,7 +181,7 @@ function decide(what: string, failed: number, verdicts: ReturnType<typeof judge>
 function findSuites(name: string): readonly Suite[] {
   const found = suites.filter((suite) => suite.name === name || suite.name.startsWith(`${name}-`));
   if (found.length > 0) return found;
-  const known = [...suites.map((candidate) => candidate.name), 'memory'].join(', ');
+  const known = [...suites.map((candidate) => candidate.name), ...Object.keys(apart)].join(', ');
   throw new BatonError('BAD_OPTION', { option: 'NAME', problem: `the suites are ${known}`, value: name });
 }
 
@@ -167,7 +215,10 @@ function beside(suite: Suite, checkout: string | undefined): Suite {
 
 const command = new Command('bench')
   .description('Measures what a connection costs, beside C references, node:cluster, nginx and HAProxy.')
-  .argument('[NAME...]', `these suites: ${[...suites.map(({ name }) => name), 'memory'].join(', ')}`)
+  .argument(
+    '[NAME...]',
+    `these suites: ${[...suites.map(({ name }) => name), ...Object.keys(apart)].join(', ')}`,
+  )
   .option('--quick', 'fewer and shorter rounds, for a first look')
   .option('--check', 'exit with 3 when a bar is not met')
   .option('--rounds <N>', 'samples of each contender', whole('--rounds', 1, 100))

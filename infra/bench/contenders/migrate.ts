@@ -20,7 +20,8 @@ async function startLab(stage: Stage): Promise<NetnsLab> {
   return lab;
 }
 
-function labOf(stage: Stage): Promise<NetnsLab> {
+/** The same for all that ask for it on a stage; it ends with the stage. */
+export function labOf(stage: Stage): Promise<NetnsLab> {
   const lab = labs.get(stage) ?? startLab(stage);
   labs.set(stage, lab);
   return lab;

@@ -84,9 +84,10 @@ export class Feed {
     else this.#admission.refuse(handle, arrival);
   }
 
-  /** Sees to it that the server gets what waits. */
-  serve(): void {
+  /** Sees to it that the server gets what waits; false when nothing does. */
+  serve(): boolean {
     this.#schedule(this.#queue.length - this.#inTurn);
+    return this.#queue.length > 0;
   }
 
   /**

@@ -7,22 +7,15 @@ import { channel } from 'node:diagnostics_channel';
 import { type BlockList, isIP, type Server, type Socket } from 'node:net';
 import { Server as HttpServer } from '../shared/node-http.ts';
 import { closeFd, endConnection } from '../shared/sys/sockets.ts';
-import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint } from './adopt.ts';
+import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint, type Wishes } from './adopt.ts';
 import type { Log } from './apart.ts';
 import type { Arrival, Connections } from './connections.ts';
 import { speaksHttp2, speaksTls } from './http-connections.ts';
 import type { FirstInput } from './read-ahead.ts';
 
-interface NetServer extends Server {
+interface NetServer extends Server, Required<Wishes> {
   /** Connections that it counts: a socket takes itself off when it is destroyed. */
   _connections: number;
-  readonly allowHalfOpen: boolean;
-  readonly pauseOnConnect: boolean;
-  readonly noDelay: boolean;
-  readonly keepAlive: boolean;
-  /** Seconds. */
-  readonly keepAliveInitialDelay: number;
-  readonly highWaterMark: number;
   readonly blockList?: BlockList;
 }
 
@@ -143,15 +136,7 @@ export class Admission {
   #makeSocket(handle: AdoptedHandle): AdoptedSocket {
     const server = this.#server;
     this.prepare?.(handle);
-    const socket = new AdoptedSocket(handle, {
-      allowHalfOpen: server.allowHalfOpen,
-      pauseOnCreate: server.pauseOnConnect,
-      readableHighWaterMark: server.highWaterMark,
-      writableHighWaterMark: server.highWaterMark,
-      noDelay: server.noDelay,
-      keepAlive: server.keepAlive,
-      keepAliveInitialDelay: server.keepAliveInitialDelay * 1000,
-    } as object);
+    const socket = new AdoptedSocket(handle, server);
     // The head has set TCP_NODELAY.
     if (!server.noDelay) handle.setNoDelay(false);
     if (server.keepAlive) handle.setKeepAlive(true, server.keepAliveInitialDelay);

@@ -36,9 +36,7 @@ export class Feed {
   readonly #admission: Admission;
   readonly #connections: Connections;
   readonly #readAhead = new ReadAhead();
-  #queue: Waiting[] = [];
-  /** Where in the queue the next one is. */
-  #at = 0;
+  readonly #queue: Waiting[] = [];
   /** Callbacks that are still to come in this turn of the event loop, and in the next. */
   #inTurn = 0;
   #inNext = 0;
@@ -52,13 +50,9 @@ export class Feed {
     this.#connections = connections;
   }
 
-  get #length(): number {
-    return this.#queue.length - this.#at;
-  }
-
   /** So many connections may be taken; 0 while there are enough. */
   get room(): number {
-    const room = A_TURN - this.#length;
+    const room = A_TURN - this.#queue.length;
     return room < ROOM_AT_LEAST || !this.#open ? 0 : room;
   }
 
@@ -90,9 +84,10 @@ export class Feed {
     else this.#admission.refuse(handle, arrival);
   }
 
-  /** Sees to it that the server gets what waits. */
-  serve(): void {
-    this.#schedule(this.#length - this.#inTurn);
+  /** Sees to it that the server gets what waits; false when nothing does. */
+  serve(): boolean {
+    this.#schedule(this.#queue.length - this.#inTurn);
+    return this.#queue.length > 0;
   }
 
   /**
@@ -100,8 +95,8 @@ export class Feed {
    * it may throw. It saves a connection that comes alone a turn of the event loop.
    */
   serveFirst(): void {
-    if (this.#length === 0) return;
-    this.#schedule(this.#length - 1 - this.#inTurn);
+    if (this.#queue.length === 0) return;
+    this.#schedule(this.#queue.length - 1 - this.#inTurn);
     this.#next();
   }
 
@@ -120,19 +115,15 @@ export class Feed {
     }
     this.#inTurn--;
     const isLate = now > this.#turnEnds;
-    this.#schedule(isLate ? this.#length : this.#length - 1 - this.#inTurn);
+    this.#schedule(isLate ? this.#queue.length : this.#queue.length - 1 - this.#inTurn);
     if (!isLate) this.#next();
   };
 
   /** The application's code runs in here: it comes last. */
   #next(): void {
-    if (this.#length === 0) return;
-    const { handle, input, arrival } = this.#queue[this.#at]!;
-    this.#at++;
-    if (this.#at >= A_TURN) {
-      this.#queue = this.#queue.slice(this.#at);
-      this.#at = 0;
-    }
+    const next = this.#queue.shift();
+    if (!next) return;
+    const { handle, input, arrival } = next;
     if (this.#sources.size > 0 && this.room > 0) this.#tellSources();
     if (trace) traceServe(arrival);
     this.#admission.admit(handle, input, arrival);
@@ -153,7 +144,7 @@ export class Feed {
   end(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const { handle, arrival } of this.#queue.splice(this.#at)) this.#admission.refuse(handle, arrival);
+    for (const { handle, arrival } of this.#queue.splice(0)) this.#admission.refuse(handle, arrival);
     this.#readAhead.end();
   }
 }

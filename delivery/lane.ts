@@ -46,6 +46,9 @@ const REPORT_ENDED_AT = 64;
 const REPORT_ENDED_BEFORE_TAKEN_MS = 4;
 const REPORT_ENDED_MS = 50;
 
+/** A callback after which promises and nextTicks are settled. */
+const settle = (): void => {};
+
 const messenger = createFdMessenger(GIVEN_MESSAGE_MAX);
 const outbox = allocate(4096);
 
@@ -79,13 +82,15 @@ export class DeliveryLane {
     this.#feed = feed;
     this.#events = events;
     this.#steps = LaneSteps.of(this.#fd);
-    this.#ready = watchReadable(this.#fd, () => {
-      this.#read();
-      // The application may run in there, so nothing comes after it.
-      this.#feed.serveFirst();
-    });
+    this.#ready = watchReadable(this.#fd, this.#onReady, true);
     this.#ready.unref();
   }
+
+  /** Nothing of the application's runs in here: each connection has its callback in the same turn of the event loop. */
+  readonly #onReady = (): void => {
+    this.#read();
+    if (!this.#feed.serve()) setImmediate(settle);
+  };
 
   /** What is not read now makes the fd readable still. */
   #read(): void {
@@ -216,7 +221,7 @@ export class DeliveryLane {
   #end(problem?: string): void {
     if (!this.#open) return;
     this.close();
-    this.#events.onEnd(problem);
+    setImmediate(() => this.#events.onEnd(problem));
   }
 
   /** Leaves the lane. Connections in it that were not taken stay the head's. */

@@ -24,14 +24,26 @@ process.on('exit', () => alive.forEach((readiness) => void readiness.close()));
 /**
  * Calls `onReady` whenever `fd` is readable (level-triggered). Keeps the process alive until it is closed. Throws a
  * SystemError for what can not be watched: the event loop would end the process.
+ *
+ * `early`: in the same callback in which the event loop tells of it, so that what `onReady` sets off with setImmediate comes in
+ * the same turn. Promises and nextTicks that it leaves are settled with the next callback, so there must be one.
  */
-export function watchReadable(fd: number, onReady: () => void): Readiness {
+export function watchReadable(fd: number, onReady: () => void, early = false): Readiness {
   checkWatchable(fd);
   keepAddonLoaded();
   let open = true;
   let scheduled = false;
-  // koffi calls back with (status, events), though its typings say (events): what is ready is found by trying.
-  const listener = () => {
+  const listenEarly = () => {
+    try {
+      if (open) onReady();
+    } catch (error) {
+      // koffi can not have it thrown at itself.
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  };
+  const listenLater = () => {
     if (scheduled) return;
     scheduled = true;
     // Node 26 drains neither promises nor nextTick after a native callback (nodejs/node#66158): leave it first.
@@ -40,6 +52,8 @@ export function watchReadable(fd: number, onReady: () => void): Readiness {
       if (open) onReady();
     });
   };
+  // koffi calls back with (status, events), though its typings say (events): what is ready is found by trying.
+  const listener = early ? listenEarly : listenLater;
   const handle = koffi.node.poll(fd, { readable: true }, listener);
   let writable = false;
   const readiness: Readiness = {

@@ -29,19 +29,19 @@ test('a timer runs out once, not before its time, and not at all when it is set 
   t.is(woken, 3);
 });
 
+// Both are modules: the thread has the options of its process.
+const thread = `
+  import { parentPort, workerData } from 'node:worker_threads';
+  const { createTimer } = await import(workerData);
+  const timer = createTimer();
+  parentPort.postMessage('set');
+  for (;;) timer.set(1_000_000);`;
 const program = `
   import { once } from 'node:events';
   import { Worker } from 'node:worker_threads';
-  const [, timer] = process.argv;
-  const code = \`
-    const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData).then(({ createTimer }) => {
-      const timer = createTimer();
-      parentPort.postMessage('set');
-      for (;;) timer.set(1_000_000);
-    });\`;
+  const [, thread, workerData] = process.argv;
   for (let round = 0; round < 10; round++) {
-    const worker = new Worker(code, { eval: true, workerData: timer });
+    const worker = new Worker(thread, { eval: true, workerData });
     await once(worker, 'message');
     await worker.terminate();
   }`;
@@ -50,7 +50,7 @@ test('a thread that is ended while it sets a timer ends alone', async (t) => {
   const timer = new URL('../../../shared/sys/timer.ts', import.meta.url).href;
   const { exitCode, signal, stderr } = await execa(
     process.execPath,
-    ['--input-type=module', '--eval', program, timer],
+    ['--input-type=module', '--eval', program, thread, timer],
     { reject: false },
   );
   t.is(exitCode, 0, `${signal} ${stderr}`);

@@ -50,7 +50,10 @@ class Talk implements Conversation {
     this.#socket = socket;
     stream.once('data', () => this.#left || this.#listener.onFirstByte(wire.began, wire.takeWork()));
     socket.on('open', () => this.#answered(101));
-    socket.on('unexpected-response', (_, { statusCode = 0 }) => this.#answered(statusCode));
+    // A 101 that upgrades to nothing is such an answer, too.
+    socket.on('unexpected-response', (_, { statusCode = 0 }) =>
+      statusCode === 101 ? this.#fail('not_upgraded') : this.#answered(statusCode),
+    );
     socket.on('message', (bytes: Buffer, binary) => this.#hear(bytes, binary));
     socket.on('error', (error: NodeJS.ErrnoException) => this.#fail(failureOf(error, socket.readyState)));
     socket.on('close', () => this.#fail(this.#misheard ? 'no_echo' : 'closed_early'));

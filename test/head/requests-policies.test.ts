@@ -6,7 +6,7 @@ import { type Kept, keepAlive, keepAliveMany } from '../support/keep-alive.ts';
 import { until } from '../support/until.ts';
 
 const site = byRequest(test);
-const { configure, ownerOf, two, on } = site;
+const { configure, ownerOf, two, on, whose } = site;
 
 /** How often each delivery answers so many requests on each of these. */
 async function sharesOf(clients: readonly Kept[], count: number): Promise<Map<number, number>> {
@@ -58,7 +58,7 @@ test.serial('by connections nothing moves, from the moment when that is said', a
   over(client);
 });
 
-test.serial(
+whose(
   'under LARD a path is answered where it was answered before, by connections and by requests alike',
   async (t) => {
     configure({ policy: 'lard', distribute: 'requests' });

@@ -8,9 +8,9 @@ import { keepAlive, keepAliveMany } from '../support/keep-alive.ts';
 import { until } from '../support/until.ts';
 
 const site = byRequest(test);
-const { ownerOf, two, on } = site;
+const { ownerOf, two, on, whose } = site;
 
-test.serial('each request of a connection is answered where its path belongs', async (t) => {
+whose('each request of a connection is answered where its path belongs', async (t) => {
   t.is(new Set(paths.map(ownerOf)).size, 3);
   const before = await site.cluster.status();
   const clients = await keepAliveMany(site.cluster.listen, 12);
@@ -35,7 +35,7 @@ test.serial('each request of a connection is answered where its path belongs', a
   await assertAllAccountedFor(t, site.cluster);
 });
 
-test.serial('a request that comes byte by byte is answered where it has begun', async (t) => {
+whose('a request that comes byte by byte is answered where it has begun', async (t) => {
   const [here, there] = two();
   const client = await on(here);
   for (const byte of request(there)) {
@@ -56,7 +56,7 @@ test.serial('a request that comes byte by byte is answered where it has begun', 
   over(other);
 });
 
-test.serial('a request of which the line has come goes with that, and the rest comes after it', async (t) => {
+whose('a request of which the line has come goes with that, and the rest comes after it', async (t) => {
   const [here, there] = two();
   const client = await on(here);
   const body = 'x'.repeat(200_000);
@@ -76,42 +76,39 @@ test.serial('a request of which the line has come goes with that, and the rest c
   over(client);
 });
 
-test.serial(
-  'requests that are pipelined are answered in order where the first of them belongs',
-  async (t) => {
-    const [here, there] = two();
-    for (const [first, second] of [
-      [here, there],
-      [there, here],
-    ] as const) {
-      const client = await on(here);
-      client.socket.write(request(first) + request(second) + request(`/slow${second}`));
-      t.deepEqual(
-        (await answers(client, 3)).map(({ pid, url }) => [pid, url]),
-        [first, second, `/slow${second}`].map((path) => [ownerOf(first), path]),
-      );
-      over(client);
-    }
-    // One that comes while the one before it is being answered.
+whose('requests that are pipelined are answered in order where the first of them belongs', async (t) => {
+  const [here, there] = two();
+  for (const [first, second] of [
+    [here, there],
+    [there, here],
+  ] as const) {
     const client = await on(here);
-    client.socket.write(request(`/slow${here}`));
-    await until(
-      'a part of the answer',
-      () => client.unasked,
-      (all) => all.includes('{"pid'),
+    client.socket.write(request(first) + request(second) + request(`/slow${second}`));
+    t.deepEqual(
+      (await answers(client, 3)).map(({ pid, url }) => [pid, url]),
+      [first, second, `/slow${second}`].map((path) => [ownerOf(first), path]),
     );
-    const slow = client.unasked.length;
-    client.socket.write(request(there));
-    await answers(client, 2);
-    t.true(client.unasked.length > slow);
-    // And then the next is looked at again.
-    client.socket.write(request(there));
-    t.is((await answers(client, 3))[2]!.pid, ownerOf(there));
     over(client);
-  },
-);
+  }
+  // One that comes while the one before it is being answered.
+  const client = await on(here);
+  client.socket.write(request(`/slow${here}`));
+  await until(
+    'a part of the answer',
+    () => client.unasked,
+    (all) => all.includes('{"pid'),
+  );
+  const slow = client.unasked.length;
+  client.socket.write(request(there));
+  await answers(client, 2);
+  t.true(client.unasked.length > slow);
+  // And then the next is looked at again.
+  client.socket.write(request(there));
+  t.is((await answers(client, 3))[2]!.pid, ownerOf(there));
+  over(client);
+});
 
-test.serial(
+whose(
   'a head that is longer than what is looked at, HTTP/1.0 and Expect: 100-continue go as others do',
   async (t) => {
     const [here, there] = two();
@@ -137,23 +134,20 @@ test.serial(
   },
 );
 
-test.serial(
-  'what shows no path, and what is no request, is for the server that has the connection',
-  async (t) => {
-    const [here] = two();
-    const client = await on(here);
-    client.socket.write('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n');
-    t.is((await answers(client, 1))[0]!.pid, ownerOf(here));
-    client.socket.write('\0 nonsense\r\n\r\n');
-    const text = await until(
-      'an answer',
-      () => client.unasked,
-      (all) => all.includes('400 Bad Request'),
-    );
-    t.regex(text, /400 Bad Request/);
-    over(client);
-  },
-);
+whose('what shows no path, and what is no request, is for the server that has the connection', async (t) => {
+  const [here] = two();
+  const client = await on(here);
+  client.socket.write('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.is((await answers(client, 1))[0]!.pid, ownerOf(here));
+  client.socket.write('\0 nonsense\r\n\r\n');
+  const text = await until(
+    'an answer',
+    () => client.unasked,
+    (all) => all.includes('400 Bad Request'),
+  );
+  t.regex(text, /400 Bad Request/);
+  over(client);
+});
 
 test.serial('clients that go at any moment cost nobody else anything', async (t) => {
   const [here, there] = two();

@@ -56,7 +56,8 @@ export const runCurl = async (
   const { stdout } = await execa(
     'curl',
     ['-sS', '--fail', '--location', '--max-time', '30', ...curlTrust(certificate), ...args],
-    { encoding: 'buffer', input },
+    // Random bodies end with a newline now and then.
+    { encoding: 'buffer', input, stripFinalNewline: false },
   );
   return Buffer.from(stdout);
 };

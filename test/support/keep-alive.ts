@@ -21,9 +21,18 @@ export interface Kept {
   readonly ended: string | undefined;
 }
 
+const begun = new Set<Socket>();
+
+/** Ends those of this file that have not ended: of a test that has failed. */
+export function endAllKept(): void {
+  for (const socket of begun) socket.destroy();
+}
+
 /** From any port, or from that one. */
 export async function keepAlive(address: string, localPort?: number): Promise<Kept> {
   const socket = await (localPort === undefined ? open(address) : openFrom(localPort, address));
+  begun.add(socket);
+  socket.once('close', () => begun.delete(socket));
   let text = Buffer.alloc(0);
   /** Joined when all that is waited for may be there. */
   let parts: Buffer[] = [];

@@ -126,19 +126,21 @@ labTest(
 );
 
 labTest('deliveries are back at once when a head starts again', async (t) => {
-  const times: number[] = [];
-  for (let i = 0; i < 3; i++) {
+  // Of what the head has taken to start: a busy machine makes both longer. The best of some, where it is busier for a while.
+  const parts: number[] = [];
+  while (parts.length < 6 && !parts.some((part) => part < 1)) {
+    const killed = performance.now();
     await lab.head.restart('kill');
-    const began = performance.now();
+    const started = performance.now();
     await lab.untilStatus(
       'both are back',
       ({ deliveries }) => deliveries.length === 2 && deliveries.every(({ state }) => state === 'up'),
     );
-    times.push(performance.now() - began);
+    parts.push((performance.now() - started) / (started - killed));
   }
-  t.log(times.map((time) => `${Math.round(time)} ms`).join(', '));
-  // 500 to 900 ms where a delivery waits longer the longer the head is away.
-  t.true(Math.min(...times) < 400, times.join(' '));
+  t.log(parts.map((part) => part.toFixed(2)).join(', '));
+  // 1.3 to 2.5 where a delivery waits longer the longer the head is away.
+  t.true(Math.min(...parts) < 1, parts.join(' '));
   await untilNothingIsLeft(lab);
 });
 

@@ -225,7 +225,7 @@ async function measureDelay(t: ExecutionContext, link: Link) {
 function startCapture(t: ExecutionContext, network: Network, host: string) {
   const dump = ['tcpdump', '-i', 'eth0', '-s', '64', '-B', '16384', '-w', '-', '--time-stamp-precision=nano'];
   const command = ['netns', 'exec', network.host(host).namespace, ...dump, 'udp dst port 5555'];
-  const child = execa('ip', command, { encoding: 'buffer', reject: false });
+  const child = execa('ip', command, { encoding: 'buffer', stripFinalNewline: false, reject: false });
   t.teardown(async () => void child.kill('SIGKILL'));
   return {
     listening: once(child.stderr, 'data'),

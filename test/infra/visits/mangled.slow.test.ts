@@ -86,12 +86,12 @@ for (const [index, [scheme, name, create, options = []]] of kinds.entries()) {
     const port = await serveMangled(t, await listen(t, create()), seededRandom(index + 1));
     const secure = scheme.endsWith('s') ? ['--ca', authority.file, '--resume'] : [];
     const args = ['--rate', '100', '--duration', '2', '--timeout', '5', '--json', '-', ...secure, ...options];
-    const { stdout, exitCode } = await execa(
+    const { stdout, stderr, exitCode } = await execa(
       process.execPath,
       [program, 'visit', `${scheme}://localhost:${port}/`, ...args],
       { reject: false },
     );
-    t.is(exitCode, 0);
+    t.is(exitCode, 0, `${stderr}`);
     const result = JSON.parse(stdout);
     t.log(result.succeeded, result.failures);
     t.is(result.visits, 200);

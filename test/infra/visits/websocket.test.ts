@@ -116,6 +116,16 @@ const failing: [string, string, (t: ExecutionContext) => Promise<number>, Partia
       ),
   ],
   [
+    'not_upgraded',
+    'a 101 that upgrades to nothing',
+    (t) =>
+      serveTcp(
+        t,
+        (socket) =>
+          void socket.once('data', () => socket.write('HTTP/1.1 101 Go\r\nUpgrad: websocket\r\n\r\n')),
+      ),
+  ],
+  [
     'status_4xx',
     'a 403',
     (t) =>

@@ -15,7 +15,7 @@ import { LocalDeliveries } from './local-deliveries.ts';
 import { Entrance, RemoteSide } from './migrate/index.ts';
 import type { Registry } from './registry.ts';
 import { SocketWatch } from './socket-watch.ts';
-import type { ToWorker } from './worker-messages.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 export const socketOf = ({ socket }: HeadSettings): string => socket ?? defaultSocketPath();
 export const adminOf = (settings: HeadSettings): string =>
@@ -102,6 +102,11 @@ export class Doors {
     this.#entrance = undefined;
     const at = parseHostPort(listen)!;
     this.remote = new RemoteSide({ settings, listen: at, prepared, entrance, registry, tell, log, lastId });
+  }
+
+  /** True for what workers say of deliveries of other hosts, and of connections that go there or come from there. */
+  onWorker(worker: number, message: FromWorker): boolean {
+    return this.remote?.onWorker(worker, message) ?? this.#entrance?.lanes.onWorker(message) ?? false;
   }
 
   /** From here on a path that somebody removes is made again. */

@@ -134,14 +134,14 @@ export class HeadProcess implements Head, Hub {
       this.#parts.opening.expect(handed, this.settings);
       this.workers!.adopt(handed.connections);
     }
-    // A delivery can be welcomed: every worker is there to be told of it. Visitors wait for it, and for nothing else.
+    if (handed?.isSettled) await this.#parts.doors.openRemote(this.listen, handed.lastId);
     if (handed) this.#parts.doors.deliveries.open();
     await this.#parts.doors.admin.open();
     const last = await this.#takeOver?.rest((connections) => this.workers!.adopt(connections));
     if (last?.mode) this.#parts.scoreboard.setMode(last.mode);
     if (last?.isReloaded) void this.reload().catch(() => {});
     await this.#parts.doors.openMetrics();
-    await this.#parts.doors.openRemote(this.listen, handed?.lastId);
+    if (!handed?.isSettled) await this.#parts.doors.openRemote(this.listen, handed?.lastId);
     this.#inherited.closeRest();
     this.#parts.tellSockets();
     if (!handed) this.#parts.doors.deliveries.open();
@@ -150,7 +150,7 @@ export class HeadProcess implements Head, Hub {
   #onWorker(index: number, message: FromWorker): void {
     if (message.type === 'tls-begin') this.#tls?.begin(index, message.fd);
     else if (message.type === 'tls-answer') this.#tls?.answer(message.fd, message.bytes);
-    else if (!this.#parts.doors.remote?.onWorker(index, message)) this.#parts.registry.onWorker(message);
+    else if (!this.#parts.doors.onWorker(index, message)) this.#parts.registry.onWorker(message);
   }
 
   #openTls(certificates: readonly Certificate[] | undefined): void {

@@ -11,6 +11,8 @@ export interface RegisteredDelivery {
   readonly registrant: Registrant;
   readonly introduction: Introduction;
   state: DeliveryState;
+  /** Before its welcome its place is kept for it; it may go before. */
+  admission: 'expected' | 'begun' | 'dropped';
   /** It said itself that it is draining, which cannot be undone. */
   leaving: boolean;
   readonly liveness: Liveness;
@@ -37,6 +39,7 @@ export const createDelivery = (
   registrant,
   introduction: registrant.introduction,
   state: 'down',
+  admission: 'expected',
   leaving: false,
   liveness: new Liveness(registrant.process, times, performance.now()),
   lastHeard: performance.now(),

@@ -37,6 +37,15 @@ export interface Left {
   readonly stays: number;
 }
 
+/** A delivery that every worker knows, and that is given nothing yet. */
+export interface Prepared {
+  readonly slot: number;
+  /** Welcomes it: it may be given connections from here on. Undefined when it has left meanwhile. Throws PROTOCOL. */
+  begin(): Registration | undefined;
+  /** It has left before. */
+  drop(): void;
+}
+
 /** What its registrant tells of a registered delivery. */
 export interface Registration {
   readonly slot: number;

@@ -14,7 +14,7 @@ import {
   statusOf,
   sumFor,
 } from './registered-delivery.ts';
-import type { Registrant, Registration } from './registrant.ts';
+import type { Prepared, Registrant, Registration } from './registrant.ts';
 import { type RegistryTimes, Rounds } from './rounds.ts';
 import { DOWN, DRAINING, type Scoreboard, UP, type WorkerCounters } from './scoreboard.ts';
 import { Slots, settled } from './slots.ts';
@@ -66,35 +66,44 @@ export class Registry {
     if (!this.#closed) this.#rounds.setTimes(times);
   }
 
+  /** `prepare`, and its welcome at once; undefined when it left meanwhile. */
+  async register(registrant: Registrant): Promise<Registration | undefined> {
+    return (await this.prepare(registrant))?.begin();
+  }
+
   /**
-   * Resolves when the delivery is in, or with undefined when it left meanwhile. One after the other: a registration may
-   * have to wait until its slot is free. Throws NAME_TAKEN and HEAD_FULL.
+   * Resolves when every worker knows the delivery, so that from its first moment it can be given connections; with undefined when
+   * it left meanwhile. One after the other: one may have to wait until its slot is free. Throws NAME_TAKEN and HEAD_FULL.
    */
-  register(registrant: Registrant): Promise<Registration | undefined> {
-    const registered = this.#turn.then(() => this.#register(registrant));
-    this.#turn = registered.catch(() => {});
-    return registered;
+  prepare(registrant: Registrant): Promise<Prepared | undefined> {
+    const prepared = this.#turn.then(() => this.#prepare(registrant));
+    this.#turn = prepared.catch(() => {});
+    return prepared;
   }
 
-  async #register(registrant: Registrant): Promise<Registration | undefined> {
-    const slot = await this.#slots.find(registrant.introduction.name);
+  async #prepare(registrant: Registrant): Promise<Prepared | undefined> {
+    const { introduction, active } = registrant;
+    const slot = await this.#slots.find(introduction.name);
     if (!registrant.isWaiting || this.#closed) return undefined;
-    return await this.#admitTo(slot, registrant);
-  }
-
-  /** Welcomes a delivery once every worker knows it, so that from its first moment it can be given connections. */
-  async #admitTo(slot: number, registrant: Registrant): Promise<Registration | undefined> {
-    const { scoreboard, log } = this.#parts;
-    const { introduction, active, transport } = registrant;
     const lanes = registrant.makeLanes(this.#workers);
     const delivery = createDelivery(slot, registrant, this.#workers, this.#rounds.times);
     this.#slots.put(delivery);
-    const { name, pid, credits, direct, directTls, serves } = introduction;
-    scoreboard.describe(slot, { ...introduction, active });
-    trace?.say(`s${slot}`, 'member', registrant.process, credits, active, transport);
+    const { name, direct, directTls, serves } = introduction;
+    this.#parts.scoreboard.describe(slot, { ...introduction, active });
     for (const [worker, lane] of lanes.entries())
       this.#parts.tell(worker, { type: 'join', slot, name, direct, directTls, serves, lane });
     await settled(delivery);
+    return { slot, begin: () => this.#begin(delivery), drop: () => this.#drop(delivery) };
+  }
+
+  #begin(delivery: Delivery): Registration | undefined {
+    const { scoreboard, log } = this.#parts;
+    const { slot, introduction, registrant } = delivery;
+    const { active, transport } = registrant;
+    const { name, pid, credits, direct, serves } = introduction;
+    if (delivery.admission !== 'expected') return undefined;
+    delivery.admission = 'begun';
+    trace?.say(`s${slot}`, 'member', registrant.process, credits, active, transport);
     const isWaiting = registrant.isWaiting && !this.#closed;
     const isDrained = this.#parts.drained.has(name);
     // Up before it can know it: what it sends a client to do may arrive before this thread goes on.
@@ -138,6 +147,13 @@ export class Registry {
     };
   }
 
+  #drop(delivery: Delivery): void {
+    if (delivery.admission !== 'expected') return;
+    delivery.admission = 'dropped';
+    delivery.downSince = performance.now();
+    this.#leaveWorkers(delivery);
+  }
+
   /** It takes leave: it is told when nothing is on its way any more. */
   #leave(delivery: Delivery): void {
     if (delivery.leaving || delivery.state === 'down') return;
@@ -171,7 +187,9 @@ export class Registry {
         return;
       case 'left':
         delivery.moved += message.moved;
-        if (delivery.awaited === 1) this.#vacated(delivery);
+        // No worker has anything of it any more.
+        if (delivery.awaited === 1 && delivery.admission === 'begun')
+          trace?.say(`s${delivery.slot}`, 'vacated', this.#parts.scoreboard.inUse(delivery.slot));
         this.#settleOne(delivery);
         if (delivery.awaited === 0 && delivery.moved > 0) {
           this.#parts.log.info({ delivery: name, moved: delivery.moved }, 'untaken connections moved');
@@ -184,13 +202,7 @@ export class Registry {
   }
 
   #settleOne(delivery: Delivery): void {
-    delivery.awaited--;
-    if (delivery.awaited === 0) for (const resolve of delivery.whenSettled.splice(0)) resolve();
-  }
-
-  /** No worker has anything of it any more. */
-  #vacated({ slot }: Delivery): void {
-    trace?.say(`s${slot}`, 'vacated', this.#parts.scoreboard.inUse(slot));
+    if (--delivery.awaited === 0) for (const resolve of delivery.whenSettled.splice(0)) resolve();
   }
 
   #leaveWorkers(delivery: Delivery, successor = false): void {

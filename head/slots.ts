@@ -41,14 +41,16 @@ export class Slots {
     const taken = (by: RegisteredDelivery) =>
       new BatonError('NAME_TAKEN', { name, pid: by.introduction.pid });
     let known = this.of(name);
-    if (known && known.state !== 'down') throw taken(known);
+    if (known && isInUse(known)) throw taken(known);
     const unused = this.#slots.indexOf(undefined);
     if (!known && unused >= 0) return unused;
     const isNew = known === undefined;
-    known ??= this.#slots.find((delivery) => delivery?.state === 'down' && delivery.whenSettled.length === 0);
+    known ??= this.#slots.find(
+      (delivery) => delivery && !isInUse(delivery) && delivery.whenSettled.length === 0,
+    );
     if (!known) throw new BatonError('HEAD_FULL', { limit: SLOTS });
     await settled(known);
-    if (known.state !== 'down') throw taken(known);
+    if (isInUse(known)) throw taken(known);
     if (isNew) this.#clear(known.slot);
     return known.slot;
   }
@@ -67,6 +69,9 @@ export class Slots {
     for (const row of this.#rows) row.clearSlot(slot);
   }
 }
+
+const isInUse = ({ state, admission }: RegisteredDelivery): boolean =>
+  state !== 'down' || admission === 'expected';
 
 /** When every worker has done what it was told last about the delivery. */
 export function settled(delivery: RegisteredDelivery): Promise<void> {

@@ -22,18 +22,24 @@ export interface OwnLaneEvents {
 export class OwnLane {
   readonly #socket: LaneSocket;
   readonly #events: OwnLaneEvents;
-  readonly #ready: Readiness;
+  /** Undefined until it is to be heard. */
+  #ready: Readiness | undefined;
   /** Activated, not said yet. */
   #live: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isInUse = false;
+  /** Milliseconds of performance.now(); see `hurry`. */
+  #hurriesUntil = 0;
   #open = true;
 
-  /** Takes over the socket. */
+  /** Takes over the socket. Nothing is heard on it before `listen`. */
   constructor(socket: LaneSocket, events: OwnLaneEvents) {
     this.#socket = socket;
     this.#events = events;
-    this.#ready = watchReadable(socket.fd, () => this.#read());
+  }
+
+  listen(): void {
+    this.#ready = watchReadable(this.#socket.fd, () => this.#read());
     this.#ready.unref();
   }
 
@@ -62,9 +68,9 @@ export class OwnLane {
 
   /** Who waits for the answers is a client; what is live goes with them. */
   #flush(): void {
-    if (this.#live.length > 0 && this.#socket.isBlocked) this.#addLive();
+    if (this.#live.length > 0 && (this.#socket.isBlocked || this.#hurries)) this.#addLive();
     this.#socket.flush();
-    this.#ready.watchWritable(this.#socket.isFull);
+    this.#ready?.watchWritable(this.#socket.isFull);
   }
 
   /** They have come to life. Nobody waits for the word: until then the head keeps what it would need to reset them. */
@@ -72,6 +78,17 @@ export class OwnLane {
     this.#live.push(id);
     if (this.#live.length === IDS_MAX) this.#addLive();
     this.#timer ??= setTimeout(() => this.#do(() => this.#sayLiveNow()), SAY_LIVE_MS);
+  }
+
+  /** What is live is said at once until then, milliseconds of performance.now(). */
+  hurry(until: number): void {
+    this.#hurriesUntil = until;
+    this.#do(() => this.#sayLiveNow());
+  }
+
+  get #hurries(): boolean {
+    if (this.#hurriesUntil > 0 && performance.now() > this.#hurriesUntil) this.#hurriesUntil = 0;
+    return this.#hurriesUntil > 0;
   }
 
   #addLive(): void {
@@ -114,7 +131,7 @@ export class OwnLane {
     if (!this.#open) return;
     this.#open = false;
     clearTimeout(this.#timer);
-    this.#ready.close();
+    this.#ready?.close();
     closeKept(this.#socket.fd);
   }
 }

@@ -1,6 +1,9 @@
 /** All lanes that a session with a head has opened, one for each of the head's workers. */
+import { BatonError } from '../../shared/errors.ts';
 import { closeKept } from '../../shared/sys/thread-end.ts';
 import type { LaneSocket } from '../../shared/wire/remote/lane-socket.ts';
+import type { ClientLink } from '../../shared/wire/remote/link.ts';
+import { hurryingUntil } from './live-words.ts';
 import { OwnLane, type OwnLaneEvents } from './own-lane.ts';
 
 /** A lane's end and the link's show one after the other; the link has the reason. Milliseconds. */
@@ -18,28 +21,49 @@ export class OwnLanes {
   readonly #lanes = new Set<OwnLane>();
   #timer: NodeJS.Timeout | undefined;
   #whenOver: (() => void) | undefined;
+  #isOffered = false;
+  /** What the head says on them is heard. */
+  #isListening = false;
   #open = true;
 
   constructor(events: OwnLanesEvents) {
     this.#events = events;
   }
 
-  /** One that can not be opened is done without: the head moves connections over the link then. */
-  async open(count: number, openOne: (index: number) => Promise<LaneSocket>): Promise<void> {
-    const opening = Array.from({ length: count }, async (_, index) => {
-      const socket = await openOne(index).catch(() => undefined);
-      if (!socket) return;
-      if (this.#open) this.#add(socket);
-      else closeKept(socket.fd);
-    });
-    await Promise.all(opening);
+  /**
+   * Those that the head offers, before its welcome or with it. One that can not be opened is done without: the head moves
+   * connections over the link then. Throws PROTOCOL the second time.
+   */
+  open(count: number, link: Pick<ClientLink, 'openLane'>): void {
+    if (this.#isOffered) throw new BatonError('PROTOCOL', { problem: 'lanes that were offered before' });
+    this.#isOffered = true;
+    for (let index = 0; index < count; index++) void this.#openOne(index, link);
+  }
+
+  async #openOne(index: number, link: Pick<ClientLink, 'openLane'>): Promise<void> {
+    const socket = await link.openLane(index).catch(() => undefined);
+    if (!socket) return;
+    if (this.#open) this.#add(socket);
+    else closeKept(socket.fd);
   }
 
   #add(socket: LaneSocket): void {
     const { hear, serve } = this.#events;
-    this.#lanes.add(
-      new OwnLane(socket, { hear, serve, onEnd: (lane, problem) => this.#ended(lane, problem) }),
-    );
+    const lane = new OwnLane(socket, { hear, serve, onEnd: (one, problem) => this.#ended(one, problem) });
+    this.#lanes.add(lane);
+    if (this.#isListening) lane.listen();
+  }
+
+  /** The head has welcomed us: it may have said something on lanes already. */
+  listen(): void {
+    this.#isListening = true;
+    for (const lane of this.#lanes) lane.listen();
+  }
+
+  /** A successor of the head is to come: the words that connections live are waited for. */
+  hurry(): void {
+    const until = hurryingUntil();
+    for (const lane of this.#lanes) lane.hurry(until);
   }
 
   #ended(lane: OwnLane, problem: string | undefined): void {

@@ -96,7 +96,8 @@ class RemoteSession implements Session {
     const flows = holdings.reduce((sum, { ids }) => sum + ids.length, 0);
     const version = isAnnounced ? ANNOUNCING_VERSION : versionFor(introduction);
     const why = whyNotResumed();
-    const can = { resumes: why === undefined || asReason(why), successors: true, lanes: true } as const;
+    const resumes = why === undefined || asReason(why);
+    const can = { resumes, successors: true, lanes: true, ahead: true } as const;
     this.#send({ ...introduction, type: 'hello', version, active, flows, ...can });
     for (const some of holdings) {
       const doubtful = some.ids.filter((id) => this.#head.givenBack.isDoubtful(id));
@@ -129,6 +130,7 @@ class RemoteSession implements Session {
 
   #greet(message: ToRemote): void {
     if (message.type === 'rejected') throw refused(message);
+    if (message.type === 'ahead') return this.#lanes.open(message.lanes, this.#link);
     if (message.type !== 'welcome')
       throw new BatonError('PROTOCOL', { problem: `${message.type} where welcome was due` });
     this.#isWelcome = true;
@@ -140,7 +142,8 @@ class RemoteSession implements Session {
     else givenBack.giveUp();
     this.#account!.attach((message) => this.#send(message));
     this.#welcomed.resolve();
-    if (message.lanes) void this.#lanes.open(message.lanes, (index) => this.#link.openLane(index));
+    this.#lanes.listen();
+    if (message.lanes) this.#lanes.open(message.lanes, this.#link);
   }
 
   #hear(message: ToRemote): void {
@@ -160,6 +163,8 @@ class RemoteSession implements Session {
       case 'successor':
         // What is given from now on would have no word of it: what is doubtful is named when the link is made.
         this.#isActive = false;
+        this.#lanes.hurry();
+        this.#live.hurry();
         return this.#events.onSuccessor();
       case 'move':
         this.#isMoving = message.on;

@@ -15,6 +15,7 @@
  *   NO_LAST     the successor begins anywhere: the same
  *   NO_BEGUN    it welcomes a delivery before it is the head: that leaves a head which goes on
  *   NO_DONE     it begins while the predecessor has something under way, and takes it for what a dead head has left
+ *   NO_SETTLE   the predecessor says that nothing is under way, and has not looked: the same
  *   NO_RESUME   a predecessor that goes on lets nobody in: a delivery whose link was lost finds no head
  *   NO_NEXT     a delivery that loses its link forgets that it has made another one, and asks in vain for a place that it has
  */
@@ -25,13 +26,15 @@
 
 mtype = { SUCCESSOR, WELCOME, DISMISSED, ADOPT };
 /* How far the two heads are: in the order in which they say so. */
-mtype = { WARM, LISTENING, SENT, READY, HANDED, CONFIRMED, DONE, KEPT };
+mtype = { WARM, LISTENING, SENT, READY, FROZEN, HANDED, CONFIRMED, DONE, KEPT };
 
 /* What a head says to the delivery; an end is read after it. */
 chan down[2] = [3] of { mtype, byte };
 bool cut[2];
 
 mtype phase = WARM;
+/* All was handed with nothing under way: whoever confirms may begin at once. */
+bool settled;
 bool alive[2] = true;
 bool accepts[2];
 /* The delivery has said hello, and is registered. */
@@ -77,6 +80,13 @@ endServing:	do
 #ifndef NO_REST
 			acts[P] = false;
 #endif
+			phase = FROZEN }
+		/* What is under way arrives, or is not waited for any longer. */
+		:: atomic { phase == FROZEN && flight[P] == 0 -> settled = true; phase = HANDED }
+		:: atomic { phase == FROZEN && late > 0 -> late--;
+#ifdef NO_SETTLE
+			settled = true;
+#endif
 			phase = HANDED }
 		:: atomic { phase == CONFIRMED -> break }
 		/* The successor has died, or is late: it knows that it came too late. */
@@ -85,7 +95,7 @@ endServing:	do
 			:: alive[S] -> late--
 			:: else
 			fi;
-			excused = true; phase = KEPT; acts[P] = true;
+			excused = true; phase = KEPT; settled = false; acts[P] = true;
 #ifndef NO_RESUME
 			accepts[P] = true
 #endif
@@ -130,6 +140,11 @@ endWarm:	do
 			phase = CONFIRMED;
 #ifdef NO_DONE
 			break
+#else
+			if
+			:: settled -> break
+			:: else
+			fi
 #endif
 			}
 		/* It has departed; or died, and its numbers are known by the time. */
@@ -146,6 +161,7 @@ endWarm:	do
 endServing:	do
 		:: atomic { give(S) }
 		:: atomic { welcome(S) }
+		:: atomic { phase == CONFIRMED && alive[P] && late > 0 -> late--; kill(P) }
 		od
 	} unless { !alive[S] }
 }

@@ -15,6 +15,7 @@ export interface DoorParts {
   readonly lanes: WorkerLanes;
   readonly tell: (worker: number, message: ToWorker) => void;
   readonly log: Logger;
+  readonly hasBegun: () => boolean;
   /** Resolves when deliveries may be registered: this is the head, and takes back what they give. */
   readonly begun: Promise<ReturnsParts>;
 }

@@ -42,6 +42,7 @@ export class Entrance {
   #links!: LinkServer;
   #registrations = 0;
   #hasSent = false;
+  #hasBegun = false;
   /** Told whenever one has said what it has. */
   #onArrival: () => void = () => {};
 
@@ -75,7 +76,11 @@ export class Entrance {
     const delivery: RemoteDelivery = new RemoteDelivery(
       link,
       ++this.#registrations,
-      { registry, migration: this.migration, lanes: this.lanes, tell, log, begun: this.#begun.promise },
+      {
+        ...{ registry, migration: this.migration, lanes: this.lanes, tell, log },
+        begun: this.#begun.promise,
+        hasBegun: () => this.#hasBegun,
+      },
       {
         onArrival: () => this.#onArrival(),
         onEnd: () => {
@@ -90,6 +95,7 @@ export class Entrance {
 
   /** Registers those that have come, and who comes from now on. */
   begin(returns: ReturnsParts): void {
+    this.#hasBegun = true;
     this.#begun.resolve(returns);
     // Neighbours may have moved while nobody listened to the kernel.
     for (const delivery of this.deliveries) void delivery.whereabouts.lookAgain();

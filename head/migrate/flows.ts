@@ -17,6 +17,7 @@ import { prepare, Refusal } from '../../shared/tcp-repair/index.ts';
 import { trace } from '../../shared/trace.ts';
 import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
 import { type NextHop, neighbourWith, type Steering } from '../steer/index.ts';
+import { Ending } from './ending.ts';
 import { type Flow, FlowBook, type Unconfirmed } from './flow-book.ts';
 import { Ids } from './ids.ts';
 import type { MovedFlows } from './moving.ts';
@@ -24,8 +25,6 @@ import { haveNobody, nameOf, type Orphans } from './orphans.ts';
 import { Regains } from './regains.ts';
 import { Teller } from './teller.ts';
 
-/** A client's last packets are on their way for less than this long, milliseconds, on any path that can be used. */
-const LATE_PACKETS_MS = 1000;
 /** Deliveries register again within this time of a head's start or a broken link, milliseconds; then their host is asked, so often. */
 const CLAIM_WITHIN_MS = 30_000;
 /** And within this time of the first one of their host. */
@@ -51,8 +50,7 @@ export class Flows implements MovedFlows {
   /** By MAC address: the unclaimed flows of a host. By name: those of a delivery whose link has ended. */
   readonly #orphansOfHost = new Map<string, Orphans>();
   readonly #orphansOfOwner = new Map<string, Orphans>();
-  /** In the order in which they end. */
-  readonly #ending: { readonly flow: Flow; readonly at: number }[] = [];
+  readonly ending = new Ending((flow) => this.#forget(flow));
   #timer: NodeJS.Timeout | undefined;
   readonly #conntrack: Conntrack | undefined = openConntrack();
   #isTracked = false;
@@ -169,20 +167,28 @@ export class Flows implements MovedFlows {
 
   /** Its owner's kernel is done with it: it is forgotten when late packets can no longer come. */
   ended(ids: readonly number[], owner: string): void {
-    const at = performance.now() + LATE_PACKETS_MS;
     for (const id of ids) {
       const flow = this.#book.of(owner, id);
-      if (flow) this.#ending.push({ flow, at });
+      if (flow) this.ending.add(flow);
     }
   }
 
-  /** A delivery has registered: these are all the flows that it still has. */
-  claim(owner: string, ids: readonly number[], keys: Buffer, hop: NextHop): void {
+  /**
+   * A delivery has registered: these are all the flows that it still has of what was moved until then. `lastBefore`: what it was
+   * given since has higher numbers.
+   */
+  claim(
+    owner: string,
+    ids: readonly number[],
+    keys: Buffer,
+    hop: NextHop,
+    lastBefore = Number.POSITIVE_INFINITY,
+  ): void {
     this.#orphansOfOwner.delete(owner);
     const held = new Set(ids);
-    const ending = new Set(this.#ending.map(({ flow }) => flow));
+    const ending = this.ending.flows;
     for (const flow of this.#book.ofOwner(owner))
-      if (!held.has(flow.id) && !ending.has(flow)) this.#drop(flow);
+      if (flow.id <= lastBefore && !held.has(flow.id) && !ending.has(flow)) this.#drop(flow);
     this.#unheard.delete(hop.mac);
     this.announce(owner, ids, keys, hop);
     const orphans = this.#orphansOfHost.get(hop.mac);
@@ -249,7 +255,7 @@ export class Flows implements MovedFlows {
       this.#askedConntrackAt = now;
       this.#isTracked = this.#conntrack?.isInUse() ?? false;
     }
-    while (this.#ending.length > 0 && this.#ending[0]!.at <= now) this.#forget(this.#ending.shift()!.flow);
+    this.ending.forget(now);
     for (const all of [this.#orphansOfOwner, this.#orphansOfHost]) {
       for (const [name, orphans] of all) {
         if (orphans.until > now || orphans.isAsking) continue;
@@ -288,6 +294,6 @@ export class Flows implements MovedFlows {
     this.#teller.close();
     this.#conntrack?.close();
     // All that is ending is over: nothing but these flows keeps the table in use.
-    for (const { flow } of this.#ending.splice(0)) this.#forget(flow);
+    this.ending.hurry(true);
   }
 }

@@ -143,13 +143,15 @@ export class RemoteSide {
     };
   }
 
-  /** The workers have stopped: what was given is confirmed, then every delivery is dropped by the registry. */
-  async settle(withinMs = CONFIRM_WITHIN_MS): Promise<void> {
-    const quiet = Promise.all([...this.#entrance.deliveries].map((delivery) => delivery.quiet()));
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, withinMs);
-    await Promise.race([Promise.all([quiet, this.#lanes.settle(withinMs)]), promise]);
+  /** True when nothing is on its way any more and all that was given is confirmed; false when it is not within so many milliseconds. */
+  async settle(withinMs = CONFIRM_WITHIN_MS): Promise<boolean> {
+    const quiet = [...this.#entrance.deliveries].map((delivery) => delivery.quiet());
+    const all = Promise.all([...quiet, this.#lanes.settle(withinMs)]);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), withinMs);
+    const isOver = await Promise.race([all.then(() => this.#lanes.pending <= 0), promise]);
     clearTimeout(timer);
+    return isOver;
   }
 
   /** The listener; it stays this side's. */
@@ -162,6 +164,7 @@ export class RemoteSide {
    * goes on.
    */
   sendToSuccessor(): string[] {
+    this.#flows.ending.hurry(true);
     return this.#entrance.sendToSuccessor();
   }
 
@@ -176,6 +179,7 @@ export class RemoteSide {
 
   /** After `sendToSuccessor`, or `freeze`: there is none. */
   thaw(): void {
+    this.#flows.ending.hurry(false);
     this.#ids.rest(false);
     this.#entrance.resume();
   }

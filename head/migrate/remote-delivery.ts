@@ -12,7 +12,7 @@ import {
   type RemoteHello,
   type ToRemote,
 } from '../../shared/wire/remote/messages.ts';
-import type { Registration } from '../registrant.ts';
+import type { Prepared, Registration } from '../registrant.ts';
 import type { NextHop } from '../steer/index.ts';
 import type { NumberedHop, Settlement } from '../worker-messages.ts';
 import type { DoorEvents, DoorParts } from './door.ts';
@@ -38,7 +38,10 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
   readonly #timer: NodeJS.Timeout;
   readonly #events: DoorEvents;
   readonly #greeting = new Greeting();
+  #prepared: Prepared | undefined;
   #registration: Registration | undefined;
+  /** Its lanes were offered before its welcome. */
+  #isAhead = false;
   #migrations: Migrations | undefined;
   #talk: Talk | undefined;
   /** Of its host. */
@@ -69,7 +72,7 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
   }
 
   get slot(): number | undefined {
-    return this.#registration?.slot;
+    return this.#prepared?.slot;
   }
 
   /** It has been welcomed, and what it had then is known. */
@@ -104,7 +107,8 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
   }
 
   letGo(reason: string): void {
-    this.#registration?.end(reason);
+    if (this.#registration) this.#registration.end(reason);
+    else this.#reject(new BatonError('PROTOCOL', { problem: reason }));
   }
 
   moved(): void {
@@ -166,6 +170,7 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
 
   cutOff(): void {
     this.#link.close();
+    this.#prepared?.drop();
     this.#finish();
   }
 
@@ -178,7 +183,7 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
     const { lanes, log, migration } = this.#parts;
     log.info({ delivery: this.name, mac: hop.mac }, 'its host is reached in another way now');
     this.#ways++;
-    if (this.#registration) lanes.moveTo(this);
+    if (this.#prepared) lanes.moveTo(this);
     lanes.read();
     migration.flows.move(this.name, hop);
   }
@@ -197,12 +202,14 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
     const { registry, migration, lanes, log, begun } = this.#parts;
     try {
       await this.whereabouts.find();
-      this.#hasArrived = true;
-      this.#events.onArrival();
+      this.#prepared = await registry.prepare(registrantOf(hello, this.#member(hello)));
+      // It has gone, or the head stops: there is nothing to say to it.
+      if (!this.#prepared || this.#gone) return this.cutOff();
+      this.#comeAhead(hello);
       const returns = await begun;
       this.#isActive = returns.isActive;
-      const registration = await registry.register(registrantOf(hello, this.#member(hello)));
-      // It has gone, or the head stops: there is nothing to say to it.
+      const lastBefore = migration.ids.last;
+      const registration = this.#prepared.begin();
       if (!registration) return this.cutOff();
       this.#registration = registration;
       const say = (word: ToRemote) => void this.#send(word);
@@ -218,7 +225,7 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
       lanes.read();
       const { ids: all, keys: itsKeys, doubtful } = this.#greeting.takeHoldings();
       const { ids, keys, kept, moved } = settleDoubts(migration.steering, all, itsKeys, doubtful);
-      migration.flows.claim(hello.name, ids, keys, this.whereabouts.hop);
+      migration.flows.claim(hello.name, ids, keys, this.whereabouts.hop, lastBefore);
       for (const id of kept) say({ type: 'kept', id });
       for (const id of moved) say({ type: 'moved', id });
       this.#hasTold = true;
@@ -227,6 +234,17 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
       log[levelOf(error)]({ delivery: hello.name, peer: this.#link.peer }, (error as Error).message);
       this.#reject(error as Error);
     }
+  }
+
+  /** All that a move takes is made before this is the head: its lanes as well, where it knows how. */
+  #comeAhead({ ahead, lanes }: RemoteHello): void {
+    const arrive = () => {
+      this.#hasArrived = true;
+      this.#events.onArrival();
+    };
+    this.#isAhead = Boolean(ahead && lanes) && !this.#parts.hasBegun();
+    if (!this.#isAhead) arrive();
+    else this.#send({ type: 'ahead', lanes: this.#parts.lanes.offer(this.#link, this, arrive) });
   }
 
   #member(hello: RemoteHello): Member {
@@ -248,7 +266,7 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
           hop: () => this.whereabouts.hop,
           settle: (worker, fd, how) => this.#settle(worker, fd, how),
         });
-        return hello.lanes && this.#parts.lanes.offer(this.#link, this);
+        return hello.lanes && !this.#isAhead ? this.#parts.lanes.offer(this.#link, this) : undefined;
       },
       finish: () => this.#finish(),
       end: () => this.#link.end(),
@@ -269,6 +287,7 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
   #finish(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#prepared?.drop();
     this.whereabouts.close();
     clearTimeout(this.#timer);
     this.#talk?.end();

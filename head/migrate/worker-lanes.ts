@@ -80,10 +80,15 @@ export class WorkerLanes {
     return Atomics.load(this.#pending, 0);
   }
 
-  /** Lets a delivery that is about to be welcomed open a lane for each worker; how many. */
-  offer(link: ServerLink, owner: LaneOwner): number {
+  /** Lets a delivery open a lane for each worker; how many. `onAll`: they are there. */
+  offer(link: ServerLink, owner: LaneOwner, onAll: () => void = () => {}): number {
     const { workers } = this.#parts;
-    link.offerLanes({ count: workers, onLane: (lane) => this.#give(owner, lane) });
+    let left = workers;
+    const onLane = (lane: OpenedLane): void => {
+      this.#give(owner, lane);
+      if (--left === 0) onAll();
+    };
+    link.offerLanes({ count: workers, onLane });
     return workers;
   }
 

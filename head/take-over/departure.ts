@@ -8,7 +8,7 @@ import type { PassedConnection } from '../worker-messages.ts';
 import type { Workers } from '../workers.ts';
 import type { Predecessor } from './predecessor.ts';
 
-/** What is on its way to other hosts has this long to arrive, milliseconds; the rest goes back. */
+/** What is on its way to other hosts has this long to arrive, milliseconds; the rest goes back when the head departs. */
 const SETTLE_WITHIN_MS = 50;
 
 export interface DepartureParts {
@@ -29,6 +29,7 @@ export class Departure implements Predecessor {
   readonly #parts: DepartureParts;
   readonly #left = Promise.withResolvers<number>();
   #lastId: number | undefined;
+  #isSettled = false;
 
   constructor(parts: DepartureParts) {
     this.#parts = parts;
@@ -63,14 +64,20 @@ export class Departure implements Predecessor {
   async freeze(): Promise<readonly PassedConnection[]> {
     const { doors } = this.#parts;
     doors.deliveries.freeze();
-    const frozen = await this.#workers.gather('frozen');
-    // Workers have asked for all that they wanted to be moved.
+    // First: what is under way arrives while workers freeze, who are woken by that.
     this.#lastId = doors.remote?.freeze();
+    const settled = doors.remote?.settle(SETTLE_WITHIN_MS);
+    const frozen = await this.#workers.gather('frozen');
+    this.#isSettled = (await settled) ?? false;
     return frozen;
   }
 
   get lastId(): number | undefined {
     return this.#lastId;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
   thaw(): void {
@@ -87,7 +94,6 @@ export class Departure implements Predecessor {
     onDepart();
     this.#workers.tellAll({ type: 'depart' });
     doors.giveBackPaths(true);
-    await doors.remote?.settle(SETTLE_WITHIN_MS);
     registry.close(true);
     const rest = await this.#workers.gather('rest');
     doors.remote?.leave();

@@ -46,6 +46,8 @@ export interface Predecessor {
   freeze(): Promise<readonly PassedConnection[]>;
   /** While it is frozen: the highest number that it has given to a migration; it gives no other. */
   readonly lastId: number | undefined;
+  /** While it is frozen: nothing is on its way to other hosts. */
+  readonly isSettled: boolean;
   /** Goes on as if nothing had been. */
   thaw(): void;
   /** It is not the head any more: deliveries are told; resolves with what they gave back. */
@@ -198,9 +200,10 @@ export class Succession {
     const connections = await within(this.#head.freeze(), deadline);
     trace?.say(name, 'frozen');
     await this.#send(pipe, connections, deadline);
-    const { mode, deliveries, lastId } = this.#head;
+    const { mode, deliveries, lastId, isSettled } = this.#head;
     const count = connections.length;
-    const last = version >= SENDING_VERSION && lastId !== undefined && { lastId };
+    const settled = isSettled && { settled: true as const };
+    const last = version >= SENDING_VERSION && lastId !== undefined && { lastId, ...settled };
     await pipe.send({ type: 'handed', count, mode, deliveries: [...deliveries], ...last }, deadline);
     expect(await pipe.next(deadline), 'confirmed');
     return connections.length;

@@ -36,7 +36,12 @@ export interface Handed {
   readonly deliveries: readonly string[] | undefined;
   /** The highest number that it has given to a migration; undefined as well where it has moved nothing. */
   readonly lastId: number | undefined;
+  /** Nothing of the predecessor's is on its way to other hosts. */
+  readonly isSettled: boolean;
 }
+
+/** Of one that has died. */
+const UNTOLD = { mode: undefined, deliveries: undefined, lastId: undefined, isSettled: false };
 
 /** What has changed at the predecessor while it handed over. */
 export interface LastWord {
@@ -180,7 +185,7 @@ export class TakeOver {
         const heard = await this.#next(deadline);
         if (!heard) {
           trace?.say(this.#name, 'standIn');
-          return { connections, mode: undefined, deliveries: undefined, lastId: undefined };
+          return { ...UNTOLD, connections };
         }
         const { message, fds } = heard;
         if (message.type === 'connections') connections.push(...passedWith(message, fds));
@@ -197,8 +202,8 @@ export class TakeOver {
       if (!isHeard) await this.#next(deadline);
       if (at !== undefined)
         trace?.sayAt(isHeard ? at : trace.now(), [[this.#name, isHeard ? 'confirm' : 'standIn']]);
-      const { mode, deliveries, lastId } = handed;
-      return { connections, mode, deliveries, lastId };
+      const { mode, deliveries, lastId, settled: isSettled = false } = handed;
+      return { connections, mode, deliveries, lastId, isSettled };
     } catch (error) {
       for (const { fd } of connections) closeFd(fd);
       throw error;

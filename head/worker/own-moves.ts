@@ -118,6 +118,7 @@ export class OwnMoves {
 
   /** Their fds are left alone until they are settled. */
   begin(fds: readonly number[], states?: ReadonlyMap<number, Uint8Array>): void {
+    this.#announce();
     this.#migrations.begin(0, fds, states);
   }
 
@@ -138,6 +139,7 @@ export class OwnMoves {
 
   /** Hears the delivery, and answers. Throws when that makes no sense. */
   read(): void {
+    this.#announce();
     for (const message of this.#lane.read()) this.#hear(checkFromRemote(message));
     this.flush();
     if (this.#journal.isFilling) this.#parts.tell({ type: 'moved' });
@@ -166,6 +168,7 @@ export class OwnMoves {
   /** Does what is due; the milliseconds until more is. */
   tick(now: number): number {
     let next = Number.POSITIVE_INFINITY;
+    if (this.#migrations.count > 0) this.#announce();
     for (const due of this.#due) next = Math.min(next, due.tick(now));
     this.#migrations.goOn();
     this.flush();
@@ -175,6 +178,12 @@ export class OwnMoves {
   /** It has all that it was given, and has said so. */
   get isConfirmed(): boolean {
     return this.#migrations.unconfirmed === 0;
+  }
+
+  /** Before a number may be taken: who has all rest must not find that nothing is under way meanwhile. `#account` corrects it. */
+  #announce(): void {
+    this.#counted++;
+    Atomics.add(this.#pending, 0, 1);
   }
 
   #account(): void {

@@ -64,6 +64,8 @@ const fromPredecessor = z.discriminatedUnion('type', [
     deliveries: names,
     /** Version 2: the highest number of a migration; none above it will be the predecessor's. */
     lastId: z.int().min(0).optional(),
+    /** Version 2: nothing of the predecessor's is on its way to other hosts; else the successor waits for `done` before it moves anything. */
+    settled: z.custom<true>((value) => value === true, 'expected true').optional(),
   }),
   /** Answers `listening` (version 2): deliveries that were asked to come to the successor as well; the predecessor lets no other in. */
   z.object({ type: z.literal('sent'), deliveries: names }),

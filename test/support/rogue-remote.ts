@@ -47,7 +47,7 @@ export async function startRogueRemote(
     {
       onMessage(value) {
         const message = checkToRemote(value);
-        if (message.type === 'welcome' && message.lanes)
+        if ((message.type === 'welcome' || message.type === 'ahead') && message.lanes)
           void lanes.open(link, message.lanes).then(() => inbox.push(message));
         else if (message.type !== 'ping') inbox.push(message);
         else if (alive) link.send({ type: 'pong', direct: 0 });

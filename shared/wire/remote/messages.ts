@@ -58,6 +58,8 @@ const fromDelivery = z.discriminatedUnion('type', [
     moves,
     /** It can open lanes. Who does not know the key offers none. */
     lanes: yes,
+    /** It heeds `ahead`. A head that does not know the key does not say it. */
+    ahead: yes,
   }),
   /**
    * Flows that it needs steered to it: ids, and as many keys one after the other. Before its welcome those that it had
@@ -101,6 +103,8 @@ const fromHead = z.discriminatedUnion('type', [
     standby: yes,
     lanes: z.int().min(1).max(LANES_MAX).optional(),
   }),
+  /** From a head that is about to take over, before `welcome`: so many lanes may be opened. Until then it says `open` on them alone. */
+  z.object({ type: z.literal('ahead'), lanes: z.int().min(1).max(LANES_MAX) }),
   /** The first word on a lane: connections may come over it. */
   z.object({ type: z.literal('open') }),
   /** Not registered; the head ends the link. */

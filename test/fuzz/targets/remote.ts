@@ -38,6 +38,8 @@ const samples = [
   { type: 'pong', direct: 0 },
   { type: 'welcome', version: 1 },
   { type: 'welcome', version: REMOTE_VERSION },
+  { type: 'welcome', version: REMOTE_VERSION, lanes: 4 },
+  { type: 'ahead', lanes: 4 },
   { type: 'rejected', code: 'NAME_TAKEN', reason: 'of that name' },
   { type: 'adopt', id: 1, withinMs: 1000, state },
   { type: 'commit', id: 1 },

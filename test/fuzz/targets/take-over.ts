@@ -35,6 +35,7 @@ const samples: readonly Readonly<Record<string, unknown>>[] = [
     connections: [{ ...passed, state: 'writing', rest: Buffer.from('HTTP/1.1 200 OK') }],
   },
   { type: 'handed', count: 2, mode: 'created', deliveries: ['d1', 'shop.example'] },
+  { type: 'handed', count: 0, mode: 'handoff', deliveries: [], lastId: 7, settled: true },
   { type: 'kept', reason: 'the successor did not answer in time' },
   { type: 'done' },
   { type: 'ready' },

@@ -3,18 +3,23 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { baton } from '../../../infra/lab/service.ts';
+import { closeFd } from '../../../shared/sys/sockets.ts';
 import { formatHostPort } from '../../../shared/units.ts';
-import { type Link, listenForLinks } from '../../../shared/wire/remote/link.ts';
+import type { OpenedLane } from '../../../shared/wire/remote/front-door.ts';
+import { LaneSocket } from '../../../shared/wire/remote/lane-socket.ts';
+import { listenForLinks, type ServerLink } from '../../../shared/wire/remote/link.ts';
 import { checkFromRemote, type FromRemote } from '../../../shared/wire/remote/messages.ts';
+import { Opener, Sealer } from '../../../shared/wire/remote/sealed.ts';
 import { enterNamespace } from '../../support/enter-namespace.ts';
 import { asRoot, startNetwork } from '../../support/netns.ts';
+import { offeredState } from '../../support/offered-state.ts';
 import { until } from '../../support/until.ts';
 
 const labTest = asRoot([], test.serial);
 const secret = Buffer.from('a secret of a test, long enough');
 
 interface Heard {
-  readonly link: Link;
+  readonly link: ServerLink;
   readonly said: FromRemote[];
   ended: string | undefined;
 }
@@ -166,5 +171,68 @@ labTest(
       (all) => all.every((reason) => reason !== undefined),
     );
     t.is(links.length, 5);
+  },
+);
+
+labTest(
+  'lanes that are offered ahead are opened then, and heard once it is welcome; offered again they end the link',
+  async (t) => {
+    const { links, hello, ended, answers, say } = await start(t);
+    const offer = async (index: number, lanes: number) => {
+      const opened: OpenedLane[] = [];
+      links[index]!.link.offerLanes({ count: lanes, onLane: (lane) => opened.push(lane) });
+      say(index, { type: 'ahead', lanes });
+      await until(
+        'all of them are open',
+        () => opened.length,
+        (count) => count === lanes,
+      );
+      return opened.map(
+        ({ fd, keys }) => new LaneSocket(fd, new Sealer(keys.toDelivery), new Opener(keys.toHead, 1)),
+      );
+    };
+    say(0, { type: 'successor' });
+    t.like(await hello(1), { ahead: true, lanes: true });
+    const twice = await offer(1, 3);
+    say(1, { type: 'ahead', lanes: 3 });
+    await ended(1);
+    for (const { fd } of twice) closeFd(fd);
+    await answers(0);
+    await until(
+      'another link',
+      () => {
+        say(0, { type: 'successor' });
+        return links.length;
+      },
+      (count) => count === 3,
+    );
+    await hello(2);
+    const lanes = await offer(2, 3);
+    const state = offeredState(Uint8Array.of(10, 0, 0, 100));
+    for (const lane of lanes) {
+      lane.send({ type: 'open' });
+      lane.send({ type: 'adopt', id: 1, withinMs: 1000, state });
+      lane.flush();
+    }
+    // It goes on with the head that it has, and has nothing to say to the other.
+    await answers(0);
+    for (const lane of lanes) t.deepEqual(lane.read(), []);
+    say(2, { type: 'welcome', version: 3 });
+    for (const lane of lanes) {
+      const said: unknown[] = [];
+      await until(
+        'an answer',
+        () => said.push(...lane.read()),
+        (count) => count > 0,
+      );
+      t.like(said[0], { type: 'refused', id: 1, reason: 'address-not-here' });
+    }
+    await ended(0);
+    await answers(2);
+    // One that has been welcomed is offered nothing ahead.
+    say(2, { type: 'ahead', lanes: 3 });
+    await ended(2);
+    for (const { fd } of lanes) closeFd(fd);
+    await hello(3);
   },
 );

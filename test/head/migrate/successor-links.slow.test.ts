@@ -4,8 +4,8 @@ import test, { type ExecutionContext } from 'ava';
 import { getStatus, upgradeHead } from '../../../infra/admin-client.ts';
 import { parseHostPort } from '../../../shared/units.ts';
 import { type Link, type LinkServer, listenForLinks } from '../../../shared/wire/remote/link.ts';
-import { checkFromRemote, type FromRemote } from '../../../shared/wire/remote/messages.ts';
-import { failed, visit, visitSteadily } from '../../support/load.ts';
+import { checkFromRemote, type FromRemote, type ToRemote } from '../../../shared/wire/remote/messages.ts';
+import { failed, type Visit, visit, visitSteadily } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';
 import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
 import { type RogueRemote, startRogueRemote } from '../../support/rogue-remote.ts';
@@ -130,7 +130,8 @@ labTest(
     await one.listen();
     await one.hellos();
     await one.rogue.say('ready');
-    await one.rogue.hear('handed');
+    // Nothing was under way, and what had moved before is known to live: nobody would have to wait for the head's last word.
+    t.like(await one.rogue.hear('handed'), { settled: true });
     const visits = visitSteadily(lab.head.listen, '/whoami', {
       count: 20,
       perSecond: 100,
@@ -175,6 +176,30 @@ async function remote(t: ExecutionContext, hello: object): Promise<RogueRemote> 
   t.teardown(async () => rogue.die());
   return rogue;
 }
+
+labTest('a successor is told when something is still on its way to another host', async (t) => {
+  const mute = await remote(t, { name: 'mute', version: 2 });
+  await mute.next('welcome');
+  let isOffered = false;
+  const visits: Promise<Visit>[] = [];
+  while (!isOffered) {
+    visits.push(visit(lab.head.listen, '/whoami', 30_000));
+    isOffered = await until(
+      'it is offered one, or is not',
+      () => mute.inbox.some(({ type }) => type === 'adopt') || 'no',
+      (is) => is === true || visits.length < 100,
+    ).then((is) => is === true);
+  }
+  const one = await ask(t);
+  t.deepEqual(await one.listen(), ['d1', 'd2']);
+  await one.hellos();
+  await one.rogue.say('ready');
+  const handed = await one.rogue.hear('handed');
+  t.true(handed.type === 'handed' && handed.lastId! > 0 && handed.settled === undefined);
+  await one.die();
+  mute.die();
+  t.deepEqual(failed(await Promise.all(visits)), []);
+});
 
 /** Replaces the head for good; the deliveries that the next one has. */
 async function upgraded(names: readonly string[]): Promise<void> {
@@ -231,5 +256,39 @@ labTest('a delivery that is asked, and comes twice, dies, or does not come', asy
   t.like(await silent.next('dismissed'), { successor: true });
   for (const one of [first, second, silent, dying]) one.die();
   t.is((await visit(lab.head.listen, '/whoami')).status, 200);
+});
+
+labTest('deliveries whose lanes are open before their welcome', async (t) => {
+  const can = { version: 3, successors: true, lanes: true, ahead: true };
+  const names = ['opens', 'dies', 'babbles', 'lane-dies', 'late'];
+  const before = await Promise.all(names.map((name) => remote(t, { name, ...can })));
+  // At a head that is one already they come with it.
+  for (const one of before) t.truthy((await one.next('welcome')).lanes);
+  const upgrade = upgraded(['d1', 'd2', 'opens']);
+  for (const one of before) await one.next('successor');
+  // Until one that does not come is late nothing more happens.
+  const after = await Promise.all(names.slice(0, -1).map((name) => remote(t, { name, ...can })));
+  const [opens, dies, babbles, laneDies] = after as [RogueRemote, RogueRemote, RogueRemote, RogueRemote];
+  for (const one of after) t.truthy((await one.next('ahead')).lanes);
+  dies.die();
+  babbles.lanes.sayToAll({ type: 'adopted', id: 1 });
+  babbles.say({ type: 'draining' });
+  t.like(await babbles.next('rejected'), { code: 'PROTOCOL' });
+  laneDies.lanes.close();
+  t.like(await laneDies.next('rejected'), { code: 'PROTOCOL' });
+  await upgrade;
+  // It has lanes already.
+  t.is((await opens.next('welcome')).lanes, undefined);
+  const visits: Promise<Visit>[] = [];
+  await until(
+    'it is offered a connection, over its lane',
+    () => {
+      visits.push(visit(lab.head.listen, '/whoami', 30_000));
+      return opens.inbox.find(({ type }) => type === 'adopt') as (ToRemote & { type: 'adopt' }) | undefined;
+    },
+    (adopt) => adopt !== undefined && opens.lanes.say({ type: 'refused', id: adopt.id, reason: 'no-memory' }),
+  );
+  for (const one of [...before, ...after]) one.die();
+  t.deepEqual(failed(await Promise.all(visits)), []);
   await untilNothingIsLeft(lab);
 });

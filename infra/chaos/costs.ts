@@ -42,8 +42,8 @@ const isUnserved = ({ served }: Visit) => served.length === 0;
 const isNobodys = (visit: Visit) => isUnserved(visit) && visit.owner === undefined;
 const isRedirected = ({ ended }: Visit) => ended.hops.length > 0;
 /** It may have been given back by the one that had it, and be another's by now, or the head's. */
-const mayBeOnItsWay = ({ owner, ended }: Visit, all: readonly Happened[]) =>
-  owner !== undefined && mayHaveMoved(owner, ended.to, all);
+const mayBeOnItsWay = ({ asked, owner, ended }: Visit, all: readonly Happened[]) =>
+  owner !== undefined && !asked.stays && mayHaveMoved(owner, ended.to, all);
 const mayBeAt = (visit: Visit, pid: number, all: readonly Happened[]) =>
   visit.owner === undefined || visit.owner.pid === pid || (isUnserved(visit) && mayBeOnItsWay(visit, all));
 
@@ -104,10 +104,19 @@ const costs: readonly Cost[] = [
     whom: (visit, _, all) => isNobodys(visit) || (isUnserved(visit) && mayBeOnItsWay(visit, all)),
   },
   {
-    row: 'handoff.md, One head after another: until the next one listens nobody does',
-    of: (fault) => isHeadLost(fault) || (isHead(fault) && fault.kind === 'stop'),
+    row: 'failover.md, What is lost: what a head has whose address has gone, and what is with deliveries of its host; told with its next packet',
+    of: ({ kind }) => kind === 'addressMoved',
+    fails: [...BROKEN_OFF, 'timeout'],
+    during: 'whole',
+    whom: (visit, _, all) =>
+      isNobodys(visit) || visit.owner?.name[0] === 'l' || (isUnserved(visit) && mayBeOnItsWay(visit, all)),
+  },
+  {
+    row: 'handoff.md, One head after another, and failover.md: until the next one listens, or the other one has the address, nobody does',
+    of: (fault) =>
+      isHeadLost(fault) || (isHead(fault) && fault.kind === 'stop' && fault.outcome !== 'standby'),
     fails: ['refused'],
-    during: 'onset',
+    during: 'whole',
     whom: isNobodys,
   },
   {

@@ -1,12 +1,16 @@
 /** What a kind of fault consists of. A new one is a file beside this one and a line in index.ts; what it may cost: ../costs.ts. */
-import type { Host, Lab, Service } from '../../lab/lab.ts';
+import type { Lab, Service } from '../../lab/lab.ts';
+import type { NetnsHost } from '../../lab/netns/network.ts';
 
 /** Of which a schedule is made. */
 export interface Places {
+  /** One, or two that share an address. */
+  readonly heads: readonly string[];
   readonly deliveries: readonly string[];
   readonly clients: readonly string[];
-  /** Hosts whose cables may fail. */
+  /** Hosts whose cables may fail, and those whose cables may be pulled. */
   readonly cables: readonly string[];
+  readonly plugs: readonly string[];
   readonly policies: readonly string[];
   /** The clocks of its processes can jump (../clocks.ts). */
   readonly clocks: boolean;
@@ -24,7 +28,7 @@ export const cutAfter = ['begin', 'handOver', 'ready', 'frozen', 'confirm', 'dep
 
 /** As schedules have it. */
 export interface Fault {
-  /** `head`, a delivery, a client (`c1`), the host of a cable; for a mode its name. */
+  /** `head`, `head2`, a delivery, a client (`c1`), the host of a cable; for a mode its name. */
   readonly target: string;
   /** Milliseconds from when it has come about until it is mended. */
   readonly lasts: number;
@@ -58,7 +62,7 @@ export interface World {
   readonly lab: Lab;
   readonly clients: Map<string, Client>;
   /** Of a cable. */
-  host(name: string): Host;
+  host(name: string): NetnsHost;
 }
 
 /** What has come of it, where that is not always the same. */
@@ -72,7 +76,7 @@ export interface Broken {
   /** The process that it is of, 0 for none. */
   readonly pid: number;
   /** Resolves when it has come about. */
-  begin(): Promise<Came> | Promise<void>;
+  begin(): Promise<Came | undefined> | Promise<void>;
   end(): Promise<void>;
 }
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LabHead } from '../../lab/lab.ts';
 import { cutAfter, cutOnes, type Fault, type Kind, nothing } from './kind.ts';
-import { again, isAlive } from './processes.ts';
-import { moreOf, succeedWith } from './upgrade.ts';
+import { again, headOf, isAlive, moreOf } from './processes.ts';
+import { succeedWith } from './upgrade.ts';
 
 const ANSWERS_WITHIN_MS = 5000;
 /** The steps of a take-over take some ten milliseconds, the start before them a third of a second. */
@@ -13,11 +13,11 @@ const LOOK_EVERY_MS = 2;
 
 /** Of a head and its successor one is killed at some moment of the take-over. */
 export const upgradeCut: Kind = {
-  draws: ({ policies }) => [
+  draws: ({ heads, policies }) => [
     [
       3,
       (dice) => ({
-        ...{ target: 'head', lasts: 0, ...succeedWith(dice, policies) },
+        ...{ target: dice.one(heads), lasts: 0, ...succeedWith(dice, policies) },
         cut: {
           who: dice.one(cutOnes),
           after: dice.one(cutAfter),
@@ -26,7 +26,8 @@ export const upgradeCut: Kind = {
       }),
     ],
   ],
-  make(fault, { lab: { head } }) {
+  make(fault, { lab }) {
+    const head = headOf(fault.target, lab)!;
     const predecessor = head.pid;
     return {
       pid: predecessor,

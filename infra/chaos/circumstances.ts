@@ -19,7 +19,14 @@ export const isKill = ({ kind, from, gone }: Happened): boolean =>
 export const isHeadLost = (fault: Happened): boolean =>
   isHead(fault) &&
   fault.outcome !== 'standby' &&
-  (isKill(fault) || (fault.kind === 'upgradeCut' && fault.outcome === 'lost'));
+  (isKill(fault) || (fault.kind === 'upgradeCut' && fault.outcome === 'lost' && !fault.cut?.gently));
+
+/** A head was told to stop: it, or its successor that had just become one, or both in the middle of a take-over. */
+export const isHeadStopped = (fault: Happened): boolean =>
+  isHead(fault) && ((fault.kind === 'stop' && fault.outcome !== 'standby') || isCutGently(fault));
+
+const isCutGently = ({ kind, outcome, cut }: Happened): boolean =>
+  kind === 'upgradeCut' && outcome === 'lost' && cut?.gently === true;
 
 /** Until when nobody acted as the head, or might not have: it stands still. */
 const isHeadStill = (fault: Happened): boolean =>
@@ -102,19 +109,19 @@ export const isBrief = (
 ): boolean =>
   happened.some(
     (stop) =>
-      isHead(stop) &&
-      stop.kind === 'stop' &&
+      isHeadStopped(stop) &&
       overlaps(from, to, stop.from, stop.begun) &&
-      happened.some(
-        (start) =>
-          begins(start) &&
-          stop.from >= start.begun &&
-          start.target === stop.target &&
-          !sightings.some(
-            ({ at, head, up }) =>
-              head === stop.target && at >= start.begun && at < stop.from && up.length > 0,
-          ),
-      ),
+      (isCutGently(stop) ||
+        happened.some(
+          (start) =>
+            begins(start) &&
+            stop.from >= start.begun &&
+            start.target === stop.target &&
+            !sightings.some(
+              ({ at, head, up }) =>
+                head === stop.target && at >= start.begun && at < stop.from && up.length > 0,
+            ),
+        )),
   );
 
 /** Another process is the head from then on. */

@@ -8,8 +8,8 @@ import {
   isBrief,
   isCable,
   isDelivery,
-  isHead,
   isHeadLost,
+  isHeadStopped,
   isKill,
   isSilence,
   mayHaveMoved,
@@ -98,7 +98,7 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'upgrade.md: the predecessor dies: what it had accepted and had not passed on',
-    of: ({ kind, cut }) => kind === 'upgradeCut' && cut?.who === 'predecessor',
+    of: ({ kind, cut }) => kind === 'upgradeCut' && cut?.who === 'predecessor' && !cut.gently,
     fails: BROKEN_OFF,
     during: 'onset',
     whom: (visit, _, all) => isNobodys(visit) || (isUnserved(visit) && mayBeOnItsWay(visit, all)),
@@ -113,8 +113,7 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'handoff.md, One head after another, and failover.md: until the next one listens, or the other one has the address, nobody does',
-    of: (fault) =>
-      isHeadLost(fault) || (isHead(fault) && fault.kind === 'stop' && fault.outcome !== 'standby'),
+    of: (fault) => isHeadLost(fault) || isHeadStopped(fault),
     fails: ['refused'],
     during: 'whole',
     whom: isNobodys,
@@ -128,7 +127,7 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'README, Limits: on SIGTERM a client that has not sent a byte for a second is closed',
-    of: (fault) => isHead(fault) && fault.kind === 'stop',
+    of: isHeadStopped,
     fails: BROKEN_OFF,
     during: 'onset',
     whom: (visit, fault, all) => isNobodys(visit) && hearsLate(fault, all),

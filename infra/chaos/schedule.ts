@@ -15,7 +15,14 @@ const entrySchema = z.object({
   policy: z.string().optional(),
   workers: z.number().optional(),
   seconds: z.number().optional(),
-  cut: z.object({ who: z.enum(cutOnes), after: z.enum(cutAfter), ms: z.number() }).optional(),
+  cut: z
+    .object({
+      who: z.enum(cutOnes),
+      after: z.enum(cutAfter),
+      ms: z.number(),
+      gently: z.literal(true).optional(),
+    })
+    .optional(),
 });
 
 export const scheduleSchema = z.object({

@@ -22,7 +22,7 @@ export interface Dice {
   between(least: number, most: number): number;
 }
 
-/** Who is killed in a take-over, and so long after which step of it (shared/trace.ts), milliseconds. */
+/** Who is killed, or told to stop, in a take-over, and so long after which step of it (shared/trace.ts), milliseconds. */
 export const cutOnes = ['predecessor', 'successor'] as const;
 export const cutAfter = ['begin', 'handOver', 'ready', 'frozen', 'confirm', 'depart'] as const;
 
@@ -44,6 +44,8 @@ export interface Fault {
         readonly who: (typeof cutOnes)[number];
         readonly after: (typeof cutAfter)[number];
         readonly ms: number;
+        /** It is told to stop. */
+        readonly gently?: true | undefined;
       }
     | undefined;
 }

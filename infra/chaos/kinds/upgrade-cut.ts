@@ -11,7 +11,10 @@ const ANSWERS_WITHIN_MS = 5000;
 const CUT_WITHIN_MS = 15;
 const LOOK_EVERY_MS = 2;
 
-/** Of a head and its successor one is killed at some moment of the take-over. */
+/** For one that is told to stop to have gone. */
+const GONE_WITHIN_MS = 10_000;
+
+/** Of a head and its successor one is killed, or told to stop, at some moment of the take-over. */
 export const upgradeCut: Kind = {
   draws: ({ heads, policies }) => [
     [
@@ -22,6 +25,7 @@ export const upgradeCut: Kind = {
           who: dice.one(cutOnes),
           after: dice.one(cutAfter),
           ms: dice.one([0, dice.between(0, CUT_WITHIN_MS), dice.between(0, 300)]),
+          ...dice.one([{}, {}, { gently: true as const }]),
         },
       }),
     ],
@@ -46,9 +50,9 @@ export const upgradeCut: Kind = {
   },
 };
 
-/** Kills one of the two then; its process. What they do is in their traces, in which the predecessor names the other. */
+/** Kills one of the two then, or tells it to stop and waits for its end; the process that was killed. What they do is in their traces, in which the predecessor names the other. */
 async function cut(
-  { who, after, ms }: NonNullable<Fault['cut']>,
+  { who, after, ms, gently }: NonNullable<Fault['cut']>,
   predecessor: number,
   over: AbortSignal,
 ): Promise<number | undefined> {
@@ -69,8 +73,11 @@ async function cut(
   await delay(ms);
   const pid = who === 'predecessor' ? predecessor : successor!;
   if (!isAlive(pid)) return undefined;
-  process.kill(pid, 'SIGKILL');
-  return pid;
+  process.kill(pid, gently ? 'SIGTERM' : 'SIGKILL');
+  if (!gently) return pid;
+  const until = performance.now() + GONE_WITHIN_MS;
+  while (isAlive(pid) && performance.now() < until) await delay(LOOK_EVERY_MS);
+  return undefined;
 }
 
 const fileOf = (pid: number): string => join(process.env.BATON_TRACE!, `${pid}.trace`);

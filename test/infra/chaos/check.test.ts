@@ -148,6 +148,17 @@ test('an upgrade costs nobody anything, and one that is cut what the tables say 
   t.is(check(one('reset', [D1]), cut('predecessor', 'taken over')).violations.length, 1, 'not its own');
   t.is(check(one('refused', []), cut('predecessor', 'taken over')).violations.length, 1, 'queues live on');
   t.is(check(one('refused', []), cut('successor', 'lost')).violations.length, 0, 'nobody is there');
+  for (const who of ['predecessor', 'successor'] as const)
+    for (const outcome of ['kept', 'taken over', 'lost']) {
+      const told = {
+        ...cut(who, outcome),
+        cut: { who, after: 'ready' as const, ms: 5, gently: true as const },
+      };
+      const count = (result: string) => check(one(result, []), told).violations.length;
+      t.is(count('reset'), 1, `${who} ${outcome}: told to stop it passes on what it has`);
+      t.is(count('refused'), outcome === 'lost' ? 0 : 1, `${who} ${outcome}`);
+      t.is(count('status_503'), outcome === 'lost' ? 0 : 1, `${who} ${outcome}`);
+    }
 });
 
 test('a clock that jumps costs nobody anything', (t) => {

@@ -1,9 +1,7 @@
 /** A delivery as a command: an HTTP server on its direct address, and the same server fed by a head. */
 import type { RequestListener } from 'node:http';
 import { type AddressInfo, Server } from 'node:net';
-import { resolve } from 'node:path';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import { type DeliverySettings, deliverySchema, resolveSettings } from '../shared/config.ts';
 import { BatonError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
@@ -17,6 +15,7 @@ import { listenQueue } from '../shared/sys/sockets.ts';
 import { traceTo } from '../shared/trace.ts';
 import { formatHostPort, parseHostPort } from '../shared/units.ts';
 import { apart } from './apart.ts';
+import { loadApp } from './app.ts';
 import { connectionInfo } from './connections.ts';
 import { sayFarewell } from './farewell.ts';
 import { fdOf, socketsOf } from './http-connections.ts';
@@ -24,7 +23,7 @@ import { uniqueName } from './introduce.ts';
 import { labApp } from './lab-app.ts';
 import { type EchoedWebSockets, echoWebSockets } from './lab-websockets.ts';
 import { receiveConnections } from './receive.ts';
-import type { Receiver } from './receive-options.ts';
+import type { ReceiveOptions, Receiver } from './receive-options.ts';
 
 /**
  * After the head has been told, clients that it had sent to the direct address may still be on their way: as long as
@@ -104,7 +103,7 @@ export async function startDelivery(
     ready: receiver.ready,
     reload: () => made.reload !== undefined && reload(made.reload, settings, log),
     stop() {
-      if (settings.move === 'on') made.moving?.sayGoodbye();
+      if (settings.move === 'on') made.moving?.sayGoodbye?.();
       stopping ??= stop(server, receiver, destroyAll, settings).finally(() => metrics?.close());
       return stopping;
     },
@@ -114,7 +113,8 @@ export async function startDelivery(
 interface Made {
   readonly server: Server;
   /** For what is not HTTP/1.1 any more. */
-  readonly moving?: Pick<EchoedWebSockets, 'onMove' | 'onMoved' | 'sayGoodbye'>;
+  readonly moving?: Pick<ReceiveOptions, 'onMove' | 'onMoved'> &
+    Partial<Pick<EchoedWebSockets, 'sayGoodbye'>>;
   /** Reads its certificate again. Throws CERTIFICATE_UNUSABLE, with nothing changed. */
   readonly reload?: () => void;
   /** Ends what the server has no list of. */
@@ -133,7 +133,8 @@ function reload(read: () => void, { tlsCertificate }: DeliverySettings, log: Log
 
 async function makeServer(settings: DeliverySettings, name: string): Promise<Made> {
   const isLab = settings.app === undefined;
-  const app = isLab ? labApp(name) : await loadApp(settings.app!);
+  const loaded = isLab ? undefined : await loadApp(settings.app!);
+  const app = loaded?.serve ?? labApp(name);
   const isOn = (setting: 'on' | 'off' | undefined) => (setting ?? (isLab ? 'on' : 'off')) === 'on';
   // A client that has ended its side cannot be told from one that has gone, until it is written to: an application that is
   // silent for long would keep the connections of clients that left.
@@ -152,7 +153,10 @@ async function makeServer(settings: DeliverySettings, name: string): Promise<Mad
           halfOpen,
           http2: isOn(settings.http2),
         });
-  if (!isLab) return made;
+  if (loaded) {
+    if (loaded.upgrade) made.server.on('upgrade', loaded.upgrade);
+    return { ...made, moving: loaded };
+  }
   const websockets = echoWebSockets(made.server, app);
   return {
     ...made,
@@ -221,20 +225,6 @@ function advertised(direct: string): string {
     option: '--advertise',
     problem: `needed when --direct is ${direct}: the HOST:PORT that clients can connect to`,
     value: 'nothing',
-  });
-}
-
-async function loadApp(file: string): Promise<RequestListener> {
-  let module: { default?: unknown };
-  try {
-    module = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
-  } catch (error) {
-    throw new BatonError('APP_UNUSABLE', { file, problem: (error as Error).message.split('\n')[0]! }, error);
-  }
-  if (typeof module.default === 'function') return module.default as RequestListener;
-  throw new BatonError('APP_UNUSABLE', {
-    file,
-    problem: 'its default export is not a function (request, response)',
   });
 }
 

@@ -9,7 +9,7 @@ import { adminOf } from './doors.ts';
 import type { Head } from './head.ts';
 import { Inherited, type OnSockets } from './inherited.ts';
 import { HeadProcess } from './process.ts';
-import { askToTakeOver } from './take-over/successor.ts';
+import { askToTakeOver, type TakeOver } from './take-over/successor.ts';
 
 export type { Head } from './head.ts';
 export { Inherited } from './inherited.ts';
@@ -22,6 +22,8 @@ export interface HeadOptions {
   readonly inherited?: Inherited;
   /** Take over from the head that runs at these paths. */
   readonly takeOver?: boolean | undefined;
+  /** One that takes over is to stop: unless it is the head by then, it gives up, and the other goes on. */
+  readonly stop?: AbortSignal;
   /** The program and its arguments that start a successor with `takeOver`; without it `upgrade` starts none. */
   readonly successor?: readonly string[];
   readonly onSockets?: OnSockets;
@@ -39,10 +41,16 @@ export async function startHead(
     if (resolved.trace !== undefined) traceTo(resolved.trace);
     const readAgain = configFile === undefined ? undefined : read;
     const from = options.takeOver ? await askToTakeOver(adminOf(resolved)) : inherited;
+    if ('inherited' in from) giveUpOn(options.stop, from);
     const { successor } = options;
     return await new HeadProcess({ settings: resolved, log, from, successor, readAgain, onSockets }).start();
   } catch (error) {
     inherited.closeRest();
     throw error;
   }
+}
+
+function giveUpOn(stop: AbortSignal | undefined, takeOver: TakeOver): void {
+  if (stop?.aborted) takeOver.giveUp();
+  else stop?.addEventListener('abort', () => takeOver.giveUp(), { once: true });
 }

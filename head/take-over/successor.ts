@@ -154,6 +154,9 @@ export class TakeOver {
   /** In a trace. */
   readonly #name: string;
   readonly #version: number;
+  /** Why it is not to become the head; nothing from the moment on in which it may be one. */
+  #giveUp: Error | undefined;
+  #isDecided = false;
 
   constructor(
     pipe: Pipe<FromPredecessor>,
@@ -178,6 +181,7 @@ export class TakeOver {
     let handed: (FromPredecessor & { type: 'handed' }) | undefined;
     try {
       if (guests) await this.#receive(guests);
+      this.#mayGoOn();
       const deadline = performance.now() + HAND_WITHIN_MS;
       trace?.say(this.#name, 'ready');
       await this.#say('ready', deadline);
@@ -185,6 +189,7 @@ export class TakeOver {
         const heard = await this.#next(deadline);
         if (!heard) {
           trace?.say(this.#name, 'standIn');
+          this.#isDecided = true;
           return { ...UNTOLD, connections };
         }
         const { message, fds } = heard;
@@ -196,6 +201,8 @@ export class TakeOver {
       }
       if (handed.count !== connections.length)
         throw refusal(`${connections.length} connections came of ${handed.count}`);
+      this.#mayGoOn();
+      this.#isDecided = true;
       const at = trace?.now();
       // Who does not hear it has died, or has said that it goes on.
       const isHeard = await this.#say('confirmed', deadline);
@@ -208,6 +215,18 @@ export class TakeOver {
       for (const { fd } of connections) closeFd(fd);
       throw error;
     }
+  }
+
+  /** The process was told to stop: `complete` throws TAKE_OVER_FAILED, unless this is the head by now. */
+  giveUp(): void {
+    if (this.#isDecided) return;
+    const problem = 'it was told to stop';
+    this.#giveUp = failure(problem);
+    this.#pipe.cancel(problem);
+  }
+
+  #mayGoOn(): void {
+    if (this.#giveUp) throw this.#giveUp;
   }
 
   /** Deliveries of other hosts make their links while the predecessor serves; where it has died they find this head by themselves. */

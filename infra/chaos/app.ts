@@ -3,6 +3,7 @@
  * says in the answer who it is and what it has heard.
  *
  *     /ID?wait=MS&bytes=N      a JSON line, then N bytes, after MS milliseconds
+ *     /ID?stays=1              with `Upgrade: chaos`: a line for each line, as in upgraded.ts
  */
 import { createHash } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
@@ -10,21 +11,30 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { now } from './records.ts';
+import { now, type Served } from './records.ts';
+import { createUpgraded } from './upgraded.ts';
 
 const log = openSync(join(process.env.CHAOS_FOLDER!, `${process.pid}.served`), 'a', 0o600);
+const name = process.argv[process.argv.indexOf('--name') + 1]!;
 const numbers = new WeakMap<Socket, number>();
 let connections = 0;
 
+function record(id: string, socket: Socket): void {
+  const connection = numbers.get(socket) ?? ++connections;
+  numbers.set(socket, connection);
+  const served: Served = { id, pid: process.pid, name, connection, at: now() };
+  writeSync(log, `${JSON.stringify(served)}\n`);
+}
+
 export default function serve(request: IncomingMessage, response: ServerResponse): void {
-  const { socket } = request;
-  const number = numbers.get(socket) ?? ++connections;
-  numbers.set(socket, number);
   const url = new URL(request.url!, 'http://x');
   const id = url.pathname.slice(1);
-  writeSync(log, `${JSON.stringify({ id, pid: process.pid, connection: number, at: now() })}\n`);
+  record(id, request.socket);
   answer(url, id, request, response).catch(() => response.destroy());
 }
+
+export const { upgrade, onMove, onMoved, sayGoodbye } = createUpgraded(record);
+process.on('SIGTERM', sayGoodbye);
 
 async function answer(
   url: URL,

@@ -10,8 +10,8 @@ export interface Found {
   /** How many visits failed by which row and how. */
   readonly allowed: ReadonlyMap<string, number>;
   readonly asked: number;
-  /** How often a connection had another application than before, which had given it back. */
-  readonly moved: number;
+  /** How often a connection had another application than before, which had given it back: by where it was and went, l or d. */
+  readonly moved: ReadonlyMap<string, number>;
   readonly succeeded: number;
 }
 
@@ -72,17 +72,19 @@ function ownersOf(
   servedOf: ReadonlyMap<string, readonly Served[]>,
   happened: readonly Happened[],
   violations: string[],
-): { owners: Map<string, Served>; moved: number } {
+): { owners: Map<string, Served>; moved: Map<string, number> } {
   const owners = new Map<string, Served>();
-  let moved = 0;
-  for (const { id, connection } of asked) {
+  const moved = new Map<string, number>();
+  for (const { id, connection, stays } of asked) {
     // Who followed a redirect was answered on another connection.
     if ((ended.get(id)?.hops.length ?? 0) > 0) continue;
     for (const one of servedOf.get(id) ?? []) {
       const owner = owners.get(connection);
       const isOther = owner !== undefined && owner.pid !== one.pid;
-      if (isOther && mayHaveMoved(owner, one.at, happened)) moved++;
-      else if (isOther)
+      if (isOther && !stays && mayHaveMoved(owner, one.at, happened)) {
+        const way = `${owner.name[0]} to ${one.name[0]}`;
+        moved.set(way, (moved.get(way) ?? 0) + 1);
+      } else if (isOther)
         violations.push(
           `connection ${connection}: served by ${owner.pid} at ${owner.at} and by ${one.pid} at ${one.at}, and not given back`,
         );

@@ -2,18 +2,31 @@
 import type { Happened, Sighting } from './happened.ts';
 import type { Served } from './records.ts';
 
-export const isHead = ({ target }: Happened): boolean => target === 'head';
+export const isHead = ({ target }: Happened): boolean => /^head2?$/.test(target);
 export const isDelivery = ({ target }: Happened): boolean => /^[dl]\d+$/.test(target);
-export const isCable = ({ kind }: Happened): boolean => kind === 'linkDown' || kind === 'linkBad';
+/** Of a host that has lost its power, too. */
+export const isCable = ({ kind }: Happened): boolean =>
+  kind === 'linkDown' || kind === 'linkBad' || kind === 'cablePulled' || kind === 'hostLost';
 
 /** The lab stops what does not end by itself in this time with SIGKILL. */
 const PATIENCE_MS = 4900;
 export const isKill = ({ kind, from, gone }: Happened): boolean =>
-  kind === 'kill' || (kind === 'stop' && gone !== undefined && gone - from >= PATIENCE_MS);
+  kind === 'kill' ||
+  kind === 'hostLost' ||
+  (kind === 'stop' && gone !== undefined && gone - from >= PATIENCE_MS);
 
-/** A head was killed, and nobody stood in for it. */
+/** A head was killed, and nobody stood in for it. One without the address has nobody to lose, nor to refuse. */
 export const isHeadLost = (fault: Happened): boolean =>
-  isHead(fault) && (isKill(fault) || (fault.kind === 'upgradeCut' && fault.outcome === 'lost'));
+  isHead(fault) &&
+  fault.outcome !== 'standby' &&
+  (isKill(fault) || (fault.kind === 'upgradeCut' && fault.outcome === 'lost' && !fault.cut?.gently));
+
+/** A head was told to stop: it, or its successor that had just become one, or both in the middle of a take-over. */
+export const isHeadStopped = (fault: Happened): boolean =>
+  isHead(fault) && ((fault.kind === 'stop' && fault.outcome !== 'standby') || isCutGently(fault));
+
+const isCutGently = ({ kind, outcome, cut }: Happened): boolean =>
+  kind === 'upgradeCut' && outcome === 'lost' && cut?.gently === true;
 
 /** Until when nobody acted as the head, or might not have: it stands still. */
 const isHeadStill = (fault: Happened): boolean =>
@@ -22,7 +35,8 @@ const isHeadStill = (fault: Happened): boolean =>
 const STALL_TIMEOUT_MS = 2000;
 /** So long that a head and a remote delivery may give each other up (questions are under way for a part of the timeout). */
 export const isSilence = ({ kind, target, from, mended }: Happened): boolean =>
-  ((kind === 'linkDown' && target !== 'client') || (kind === 'freeze' && /^(head|d\d+)$/.test(target))) &&
+  ((['linkDown', 'cablePulled', 'hostLost'].includes(kind) && target !== 'client') ||
+    (kind === 'freeze' && /^(head2?|d\d+)$/.test(target))) &&
   mended - from > STALL_TIMEOUT_MS / 2;
 
 /** What is written down a moment after it happened. */
@@ -52,7 +66,7 @@ export function heardBy(fault: Happened, all: readonly Happened[]): number {
   );
   const isRemote = fault.target.startsWith('d');
   const between = onBadCables(fault, all).filter(
-    ({ target }) => isRemote && (target === 'head' || target === fault.target),
+    (other) => isRemote && (isHead(other) || other.target === fault.target),
   );
   return Math.max(
     fault.begun,
@@ -75,9 +89,16 @@ export const mayHaveMoved = ({ pid, at }: Served, to: number, all: readonly Happ
       overlaps(at, to, fault.from, fault.gone ?? fault.mended),
   );
 
-/** When it was seen to be there for the first time from then on. */
-const backAt = (name: string, after: number, sightings: readonly Sighting[]): number =>
-  sightings.find(({ at, up }) => at >= after && up.includes(name))?.at ?? Number.POSITIVE_INFINITY;
+/** When it was seen to be there for the first time from then on: by all heads that ever see it, who are not one when they are told. */
+const backAt = (name: string, after: number, sightings: readonly Sighting[]): number => {
+  const heads = new Set(sightings.filter(({ up }) => up.includes(name)).map(({ head }) => head));
+  const seen = [...heads].map(
+    (each) =>
+      sightings.find(({ at, head, up }) => head === each && at >= after && up.includes(name))?.at ??
+      Number.POSITIVE_INFINITY,
+  );
+  return seen.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...seen);
+};
 
 /** A head was told to stop before deliveries had come to it. */
 export const isBrief = (
@@ -88,20 +109,24 @@ export const isBrief = (
 ): boolean =>
   happened.some(
     (stop) =>
-      isHead(stop) &&
-      stop.kind === 'stop' &&
+      isHeadStopped(stop) &&
       overlaps(from, to, stop.from, stop.begun) &&
-      happened.some(
-        (start) =>
-          begins(start) &&
-          stop.from >= start.begun &&
-          !sightings.some(({ at, up }) => at >= start.begun && at < stop.from && up.length > 0),
-      ),
+      (isCutGently(stop) ||
+        happened.some(
+          (start) =>
+            begins(start) &&
+            stop.from >= start.begun &&
+            start.target === stop.target &&
+            !sightings.some(
+              ({ at, head, up }) =>
+                head === stop.target && at >= start.begun && at < stop.from && up.length > 0,
+            ),
+        )),
   );
 
 /** Another process is the head from then on. */
 const begins = (fault: Happened): boolean =>
-  isHead(fault) && ['kill', 'stop', 'upgrade', 'upgradeCut'].includes(fault.kind);
+  isHead(fault) && ['kill', 'stop', 'upgrade', 'upgradeCut', 'hostLost'].includes(fault.kind);
 
 /** For the first delivery of a head, milliseconds: what the schedules' heads are told. */
 const FIRST_WITHIN_MS = 10_000;
@@ -123,16 +148,26 @@ export function nobodyCould(
       (fault) =>
         !harmless.has(fault.kind) &&
         // Nobody hears a remote delivery when the head's cable is down.
-        (fault.target === name || (isCable(fault) && fault.target === 'head' && name.startsWith('d'))) &&
+        (fault.target === name || (isCable(fault) && isHead(fault) && name.startsWith('d'))) &&
         wasDuring(fault, name, fault.mended),
     );
   const isNotBack = (name: string) =>
     happened.some((fault) => begins(fault) && wasDuring(fault, name, fault.begun));
+  // One of the first head's own host serves nobody who comes to the other.
+  const isElsewhere = (name: string) => name.startsWith('l') && wasAt('head2', from, to, happened);
   return (
-    deliveries.every((name) => isOut(name) || isNotBack(name)) &&
+    deliveries.every((name) => isElsewhere(name) || isOut(name) || isNotBack(name)) &&
     (to - from >= FIRST_WITHIN_MS || deliveries.some(isOut))
   );
 }
 
 /** They keep no delivery from serving. */
-const harmless: ReadonlySet<Happened['kind']> = new Set(['mode', 'cookiesFailed', 'clock']);
+const harmless: ReadonlySet<Happened['kind']> = new Set(['mode', 'cookiesFailed', 'clock', 'addressMoved']);
+
+/** The address that two heads share was there at some moment, or may have been; the first has it at the start. */
+function wasAt(head: string, from: number, to: number, all: readonly Happened[]): boolean {
+  const moves = all.filter(({ kind }) => kind === 'addressMoved').sort((a, b) => a.from - b.from);
+  const before = moves.filter(({ mended }) => mended < from).at(-1);
+  const during = moves.filter((move) => overlaps(from, to, move.from, move.mended));
+  return during.length > 0 || (before?.target ?? 'head') === head;
+}

@@ -8,8 +8,8 @@ import {
   isBrief,
   isCable,
   isDelivery,
-  isHead,
   isHeadLost,
+  isHeadStopped,
   isKill,
   isSilence,
   mayHaveMoved,
@@ -42,8 +42,8 @@ const isUnserved = ({ served }: Visit) => served.length === 0;
 const isNobodys = (visit: Visit) => isUnserved(visit) && visit.owner === undefined;
 const isRedirected = ({ ended }: Visit) => ended.hops.length > 0;
 /** It may have been given back by the one that had it, and be another's by now, or the head's. */
-const mayBeOnItsWay = ({ owner, ended }: Visit, all: readonly Happened[]) =>
-  owner !== undefined && mayHaveMoved(owner, ended.to, all);
+const mayBeOnItsWay = ({ asked, owner, ended }: Visit, all: readonly Happened[]) =>
+  owner !== undefined && !asked.stays && mayHaveMoved(owner, ended.to, all);
 const mayBeAt = (visit: Visit, pid: number, all: readonly Happened[]) =>
   visit.owner === undefined || visit.owner.pid === pid || (isUnserved(visit) && mayBeOnItsWay(visit, all));
 
@@ -98,16 +98,24 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'upgrade.md: the predecessor dies: what it had accepted and had not passed on',
-    of: ({ kind, cut }) => kind === 'upgradeCut' && cut?.who === 'predecessor',
+    of: ({ kind, cut }) => kind === 'upgradeCut' && cut?.who === 'predecessor' && !cut.gently,
     fails: BROKEN_OFF,
     during: 'onset',
     whom: (visit, _, all) => isNobodys(visit) || (isUnserved(visit) && mayBeOnItsWay(visit, all)),
   },
   {
-    row: 'handoff.md, One head after another: until the next one listens nobody does',
-    of: (fault) => isHeadLost(fault) || (isHead(fault) && fault.kind === 'stop'),
+    row: 'failover.md, What is lost: what a head has whose address has gone, and what is with deliveries of its host; told with its next packet',
+    of: ({ kind }) => kind === 'addressMoved',
+    fails: [...BROKEN_OFF, 'timeout'],
+    during: 'whole',
+    whom: (visit, _, all) =>
+      isNobodys(visit) || visit.owner?.name[0] === 'l' || (isUnserved(visit) && mayBeOnItsWay(visit, all)),
+  },
+  {
+    row: 'handoff.md, One head after another, and failover.md: until the next one listens, or the other one has the address, nobody does',
+    of: (fault) => isHeadLost(fault) || isHeadStopped(fault),
     fails: ['refused'],
-    during: 'onset',
+    during: 'whole',
     whom: isNobodys,
   },
   {
@@ -119,7 +127,7 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'README, Limits: on SIGTERM a client that has not sent a byte for a second is closed',
-    of: (fault) => isHead(fault) && fault.kind === 'stop',
+    of: isHeadStopped,
     fails: BROKEN_OFF,
     during: 'onset',
     whom: (visit, fault, all) => isNobodys(visit) && hearsLate(fault, all),

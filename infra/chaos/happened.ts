@@ -7,8 +7,11 @@ import { now } from './records.ts';
 import type { Entry } from './schedule.ts';
 
 export interface Happened extends Omit<Entry, 'kind'>, Partial<Came> {
-  /** `cookiesFailed` nobody has done: the kernel has refused connections whose SYN it had answered by a cookie. */
-  readonly kind: Entry['kind'] | 'cookiesFailed';
+  /**
+   * Nobody has done these: `cookiesFailed`, the kernel has refused connections whose SYN it had answered by a cookie; `addressMoved`,
+   * the address that two heads share was not, or not only, where it had been, until it was with its target.
+   */
+  readonly kind: Entry['kind'] | 'cookiesFailed' | 'addressMoved';
   /** It was begun, and had come about; it was to be mended, and was. */
   readonly from: number;
   readonly begun: number;
@@ -23,6 +26,7 @@ export interface Happened extends Omit<Entry, 'kind'>, Partial<Came> {
 /** Which deliveries a head gave connections to, when somebody looked. */
 export interface Sighting {
   readonly at: number;
+  readonly head: string;
   readonly up: readonly string[];
 }
 

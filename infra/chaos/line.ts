@@ -23,12 +23,16 @@ const names: Readonly<Record<string, string>> = {
   EPIPE: 'reset',
 };
 
-/** A connection, which may be asked several times. */
-let connections = 0;
+export const nameOf = ({ code }: NodeJS.ErrnoException): string => names[code ?? ''] ?? code ?? 'unknown';
 
+let connections = 0;
+/** Of a client's connections. */
+export const nextNumber = (): number => ++connections;
+
+/** A connection, which may be asked several times. */
 export class Line {
   readonly #socket: Socket;
-  readonly #number = ++connections;
+  readonly #number = nextNumber();
   readonly #connected = now();
   #turn = -1;
   #isUsable = true;
@@ -41,9 +45,7 @@ export class Line {
     this.#socket = createConnection({ host, port, allowHalfOpen: true });
     this.#socket.on('data', (bytes) => this.#onData(bytes));
     this.#socket.on('end', () => this.#over('closed_early'));
-    this.#socket.on('error', ({ code }: NodeJS.ErrnoException) =>
-      this.#over(names[code ?? ''] ?? code ?? 'unknown'),
-    );
+    this.#socket.on('error', (error) => this.#over(nameOf(error)));
   }
 
   get isUsable(): boolean {

@@ -4,6 +4,7 @@ import type { Random } from '../statistics/random.ts';
 
 /** One request as it is sent: pieces, with a pause before each of them, milliseconds. */
 export interface Plan {
+  readonly id: string;
   readonly kind: string;
   readonly pieces: readonly (readonly [pauseMs: number, bytes: string | Buffer])[];
   /** Of the body, which the delivery must have heard. */
@@ -16,10 +17,12 @@ export interface Plan {
   readonly leavesAfterMs?: number;
 }
 
-type Maker = (id: string) => Plan;
+/** `isFirst` on its connection. */
+type Maker = (id: string, isFirst: boolean) => Plan;
 const NOTHING = createHash('sha1').digest('hex');
 const get = (path: string, more = '') => `GET /${path} HTTP/1.1\r\nHost: chaos.test\r\n${more}\r\n`;
 const plain = (kind: string, id: string, query: string, bytes = 0, readPauseMs = 0): Plan => ({
+  id,
   kind,
   pieces: [[0, get(`${id}?${query}bytes=${bytes}`)]],
   heard: NOTHING,
@@ -35,6 +38,8 @@ export interface Choice {
   readonly turns: number;
   readonly pauseMs: number;
   readonly make: Maker;
+  /** Connections that are upgraded: whether they can be moved. */
+  readonly upgraded?: 'moves' | 'stays';
 }
 
 type Share = readonly [share: number, turns: number, make: Maker, pauseMs?: number];
@@ -61,7 +66,7 @@ function sharesOf(random: Random): readonly Share[] {
           [0, whole.slice(0, cut)],
           [between(20, 1500), whole.slice(cut)],
         ] as const;
-        return { kind: 'half a head', pieces, heard: NOTHING, bytes: 0, readPauseMs: 0 };
+        return { id, kind: 'half a head', pieces, heard: NOTHING, bytes: 0, readPauseMs: 0 };
       },
     ],
     [
@@ -77,10 +82,48 @@ function sharesOf(random: Random): readonly Share[] {
           [between(0, 50), body.subarray(0, cut)],
           [between(0, 1000), body.subarray(cut)],
         ] as const;
-        return { kind: 'body in pieces', pieces, heard, bytes: 0, readPauseMs: 0 };
+        return { id, kind: 'body in pieces', pieces, heard, bytes: 0, readPauseMs: 0 };
       },
     ],
     [0.05, 1, (id) => ({ ...plain('leaves', id, 'wait=500&', 10_000), leavesAfterMs: between(0, 700) })],
+  ];
+}
+
+/** Of a line and its answer, in between which it cannot move: milliseconds at most. */
+const LINE_MS = 400;
+
+/** The first one asks for the upgrade, the others are lines, in pieces some of them. */
+function upgraded(random: Random, how: 'moves' | 'stays'): Maker {
+  const kind = `upgraded, ${how}`;
+  return (id, isFirst) => {
+    const line = `${JSON.stringify({ id, wait: random() < 0.2 ? Math.floor(random() * LINE_MS) : 0 })}\n`;
+    const cut = random() < 0.2 ? Math.floor(random() * line.length) : line.length;
+    const pieces: Plan['pieces'] = isFirst
+      ? [[0, get(`${id}${how === 'stays' ? '?stays=1' : ''}`, 'Connection: Upgrade\r\nUpgrade: chaos\r\n')]]
+      : [
+          [0, line.slice(0, cut)],
+          [random() * LINE_MS, line.slice(cut)],
+        ];
+    return { id, kind, pieces, heard: NOTHING, bytes: 0, readPauseMs: 0 };
+  };
+}
+
+/**
+ * Of each client some connections that live as long as they are let, each followed by another of its kind. One of them hardly
+ * ever rests.
+ */
+export function livesOf(random: Random): readonly Choice[] {
+  const turns = Number.POSITIVE_INFINITY;
+  const keptAlive = (id: string) => plain('lives on', id, '');
+  const talk = (how: 'moves' | 'stays', pauseMs: number): Choice => ({
+    ...{ turns, pauseMs, make: upgraded(random, how), upgraded: how },
+  });
+  return [
+    { turns, pauseMs: PAUSE_MAX_MS, make: keptAlive },
+    { turns, pauseMs: PAUSE_MAX_MS, make: keptAlive },
+    { turns, pauseMs: 20, make: keptAlive },
+    ...[talk('moves', PAUSE_MAX_MS), talk('moves', PAUSE_MAX_MS), talk('moves', 40)],
+    talk('stays', PAUSE_MAX_MS),
   ];
 }
 

@@ -9,6 +9,8 @@ export const now = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 export interface Served {
   readonly id: string;
   readonly pid: number;
+  /** Of the delivery. */
+  readonly name: string;
   /** Which connection of that process. */
   readonly connection: number;
   readonly at: number;
@@ -22,6 +24,8 @@ export interface Asked {
   readonly connection: string;
   /** The how manieth on its connection, from 0. */
   readonly turn: number;
+  /** Nobody can give its connection back: it is upgraded, and its application says so. */
+  readonly stays?: true;
   /** When its connection was begun, and when it was asked. */
   readonly connected: number;
   readonly from: number;

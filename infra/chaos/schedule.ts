@@ -15,7 +15,14 @@ const entrySchema = z.object({
   policy: z.string().optional(),
   workers: z.number().optional(),
   seconds: z.number().optional(),
-  cut: z.object({ who: z.enum(cutOnes), after: z.enum(cutAfter), ms: z.number() }).optional(),
+  cut: z
+    .object({
+      who: z.enum(cutOnes),
+      after: z.enum(cutAfter),
+      ms: z.number(),
+      gently: z.literal(true).optional(),
+    })
+    .optional(),
 });
 
 export const scheduleSchema = z.object({
@@ -63,7 +70,8 @@ export function makeSchedule(seed: number, durationMs: number, places: Places): 
     ...['--first-delivery-within', '10s'],
     ...['--backlog', String(one([16, 128, 4096])), '--io-uring', one(['auto', 'off'])],
     // A table that is full.
-    ...['--flows', String(one([8, 64, 65_536]))],
+    // Of two heads the one without the address is to know all (failover.md: "the standby's table is full").
+    ...['--flows', String(places.heads.length > 1 ? 65_536 : one([8, 64, 65_536]))],
   ];
   const delivery = ['--move', one(['on', 'on', 'off']), '--credits', String(one([12, 200, 5000]))];
   return { seed, head, delivery, durationMs, faults };

@@ -37,11 +37,13 @@ export function headCommand(): Command {
       const keeper = process.env.BATON_KEEPER_PID;
       const given = takeGivenSockets();
       const keeping = serviceManager && new Keeping(serviceManager, given);
+      const told = new AbortController();
       const starting = import('../../head/index.ts').then(({ Inherited, startHead }) =>
         startHead(settings, {
           configFile: config,
           log,
           takeOver,
+          stop: told.signal,
           successor: successorCommand(),
           inherited: new Inherited(given),
           ...(keeping && { onSockets: keeping.keep }),
@@ -49,8 +51,11 @@ export function headCommand(): Command {
       );
       let running: Head | undefined;
       stopOnSignal({
-        // Clients wait in its queue from the middle of its start on.
-        stop: async () => (await starting).stop(),
+        // Clients wait in its queue from the middle of its start on; those of a successor are another head's until it has taken over.
+        async stop() {
+          told.abort();
+          await (await starting).stop();
+        },
         reload: async () => await reload(await starting),
         // What became of it is in the log.
         upgrade: () => void starting.then((head) => head.upgrade()).catch(() => {}),

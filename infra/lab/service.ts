@@ -2,7 +2,7 @@
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BatonError } from '../../shared/errors.ts';
-import { launch, why } from '../processes/launch.ts';
+import { killed, launch, why } from '../processes/launch.ts';
 import type { HostRunOptions, Service } from './lab.ts';
 
 /** The command line beside this folder: TypeScript in a checkout, JavaScript in an installed package. */
@@ -27,7 +27,7 @@ export async function startService(command: readonly string[], withinMs = READY_
         await stop();
       },
       async kill() {
-        child.kill('SIGKILL');
+        if (child.kill('SIGKILL')) killed.atOnce.add(child.pid!);
         await ended;
       },
       freeze: async () => void child.kill('SIGSTOP'),

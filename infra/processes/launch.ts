@@ -13,6 +13,9 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+/** Processes that were ended by SIGKILL, by who wanted that and because they had not ended within the bound. */
+export const killed = { atOnce: new Set<number>(), late: new Set<number>() };
+
 export interface LaunchOptions {
   /** What a message calls it. */
   readonly name: string;
@@ -117,7 +120,9 @@ export function launch(
     child.kill('SIGTERM');
     // A stopped process sees no SIGTERM.
     child.kill('SIGCONT');
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    const timer = setTimeout(() => {
+      if (child.kill('SIGKILL')) killed.late.add(child.pid!);
+    }, STOP_WITHIN_MS);
     const ending = await ended;
     clearTimeout(timer);
     return ending;

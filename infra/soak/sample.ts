@@ -22,7 +22,7 @@ export interface HeadSample {
   readonly cpuMicros: number;
 }
 
-export async function sampleHead(lab: Lab): Promise<HeadSample> {
+export async function sampleHead(lab: Pick<Lab, 'head'>): Promise<HeadSample> {
   const { head } = lab;
   const metrics = await getMetrics(head.admin);
   const status = await head.status();

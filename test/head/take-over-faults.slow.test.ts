@@ -92,6 +92,45 @@ test.serial(
   },
 );
 
+test.serial(
+  'a successor that is told to stop before it is the head gives up, and the head goes on',
+  async (t) => {
+    const cluster = await start(t, ['--workers', '1'], ['d1']);
+    const { pid } = cluster.head;
+    const visits = visitSteadily(cluster.listen, '/bytes/4', {
+      count: 100,
+      perSecond: 50,
+      timeoutMs: 30_000,
+    });
+    const successor = await takeOver(cluster, '--workers', '2');
+    const warms = `"successor":${successor.pid},"msg":"a successor warms up"`;
+    await until(
+      'it warms up',
+      () => cluster.head.log!(),
+      (log) => log.includes(warms),
+    );
+    successor.kill('SIGTERM');
+    const { exitCode, stderr } = await successor.ended;
+    t.is(exitCode, 1, stderr);
+    t.is(stderr.match(/it was told to stop/g)?.length, 1, stderr);
+    // Before it is ready, and after that.
+    for (const isReady of [false, true]) {
+      const other = await askToTakeOver(cluster.admin);
+      if (!isReady) other.giveUp();
+      const completed = other.complete();
+      // It awaits what it is handed.
+      if (isReady) other.giveUp();
+      const error = await t.throwsAsync(completed, { message: /it was told to stop/ });
+      await other.abort(error);
+    }
+    t.is((await cluster.status()).pid, pid);
+    t.deepEqual(failed(await visits), []);
+    // And it can be replaced.
+    await upgradeHead(cluster.admin);
+    await gone(pid);
+  },
+);
+
 asRoot('another user is refused, although somebody has opened the socket to all', async (t) => {
   const cluster = await start(t, ['--workers', '1'], ['d1']);
   await chmod(cluster.directory, 0o777);

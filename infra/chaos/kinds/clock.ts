@@ -6,13 +6,13 @@ const DAY_S = 86_400;
 
 /** Of a process: the time of day jumps, and jumps back. */
 export const clock: Kind = {
-  draws: ({ deliveries, clocks }) =>
+  draws: ({ heads, deliveries, clocks }) =>
     clocks
       ? [
           [
             3,
             ({ one, between }) => ({
-              target: one(['head', 'head', ...deliveries]),
+              target: one([...heads, ...heads, ...deliveries]),
               lasts: between(100, 8000),
               seconds: one([-365 * DAY_S, -3600, -7, 7, 3600, 365 * DAY_S]),
             }),

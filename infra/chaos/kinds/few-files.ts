@@ -5,9 +5,9 @@ import { processOf } from './processes.ts';
 
 /** It may open hardly a file more than it has. */
 export const fewFiles: Kind = {
-  draws: ({ deliveries }) => [
+  draws: ({ heads, deliveries }) => [
     [2, ({ one, between }) => ({ target: one(deliveries), lasts: between(200, 3000) })],
-    [1, ({ between }) => ({ target: 'head', lasts: between(200, 2000) })],
+    [1, ({ one, between }) => ({ target: one(heads), lasts: between(200, 2000) })],
   ],
   make({ target }, world) {
     const { pid } = processOf(target, world);

@@ -1,15 +1,25 @@
 import type { Kind } from './kind.ts';
-import { processOf } from './processes.ts';
+import { headOf, processOf, standingOf } from './processes.ts';
 
 /** SIGSTOP, and SIGCONT. */
 export const freeze: Kind = {
-  draws: ({ deliveries, clients }) => [
+  draws: ({ heads, deliveries, clients }) => [
     [4, ({ one, between }) => ({ target: one(deliveries), lasts: between(50, 5000) })],
-    [2, ({ between }) => ({ target: 'head', lasts: between(20, 2500) })],
+    heads.length > 1
+      ? [3, ({ one, between }) => ({ target: one(heads), lasts: between(20, 6000) })]
+      : [2, ({ between }) => ({ target: 'head', lasts: between(20, 2500) })],
     [1, ({ one, between }) => ({ target: one(clients), lasts: between(50, 3000) })],
   ],
   make({ target }, world) {
     const { pid, freeze, resume } = processOf(target, world);
-    return { pid, begin: freeze, end: resume };
+    return {
+      pid,
+      async begin() {
+        const standing = headOf(target, world.lab) && (await standingOf(target, world.lab));
+        await freeze();
+        return standing;
+      },
+      end: resume,
+    };
   },
 };

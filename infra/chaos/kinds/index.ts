@@ -1,7 +1,9 @@
+import { cablePulled } from './cable-pulled.ts';
 import { clock } from './clock.ts';
 import { drain } from './drain.ts';
 import { fewFiles } from './few-files.ts';
 import { freeze } from './freeze.ts';
+import { hostLost } from './host-lost.ts';
 import { kill } from './kill.ts';
 import type { Kind } from './kind.ts';
 import { linkBad } from './link-bad.ts';
@@ -26,6 +28,8 @@ export const faultKinds = {
   linkDown,
   linkBad,
   clock,
+  cablePulled,
+  hostLost,
 } satisfies Readonly<Record<string, Kind>>;
 
 export type KindName = keyof typeof faultKinds;

@@ -1,12 +1,16 @@
 /** What a kind of fault consists of. A new one is a file beside this one and a line in index.ts; what it may cost: ../costs.ts. */
-import type { Host, Lab, Service } from '../../lab/lab.ts';
+import type { Lab, Service } from '../../lab/lab.ts';
+import type { NetnsHost } from '../../lab/netns/network.ts';
 
 /** Of which a schedule is made. */
 export interface Places {
+  /** One, or two that share an address. */
+  readonly heads: readonly string[];
   readonly deliveries: readonly string[];
   readonly clients: readonly string[];
-  /** Hosts whose cables may fail. */
+  /** Hosts whose cables may fail, and those whose cables may be pulled. */
   readonly cables: readonly string[];
+  readonly plugs: readonly string[];
   readonly policies: readonly string[];
   /** The clocks of its processes can jump (../clocks.ts). */
   readonly clocks: boolean;
@@ -18,13 +22,13 @@ export interface Dice {
   between(least: number, most: number): number;
 }
 
-/** Who is killed in a take-over, and so long after which step of it (shared/trace.ts), milliseconds. */
+/** Who is killed, or told to stop, in a take-over, and so long after which step of it (shared/trace.ts), milliseconds. */
 export const cutOnes = ['predecessor', 'successor'] as const;
 export const cutAfter = ['begin', 'handOver', 'ready', 'frozen', 'confirm', 'depart'] as const;
 
 /** As schedules have it. */
 export interface Fault {
-  /** `head`, a delivery, a client (`c1`), the host of a cable; for a mode its name. */
+  /** `head`, `head2`, a delivery, a client (`c1`), the host of a cable; for a mode its name. */
   readonly target: string;
   /** Milliseconds from when it has come about until it is mended. */
   readonly lasts: number;
@@ -40,6 +44,8 @@ export interface Fault {
         readonly who: (typeof cutOnes)[number];
         readonly after: (typeof cutAfter)[number];
         readonly ms: number;
+        /** It is told to stop. */
+        readonly gently?: true | undefined;
       }
     | undefined;
 }
@@ -58,7 +64,7 @@ export interface World {
   readonly lab: Lab;
   readonly clients: Map<string, Client>;
   /** Of a cable. */
-  host(name: string): Host;
+  host(name: string): NetnsHost;
 }
 
 /** What has come of it, where that is not always the same. */
@@ -72,7 +78,7 @@ export interface Broken {
   /** The process that it is of, 0 for none. */
   readonly pid: number;
   /** Resolves when it has come about. */
-  begin(): Promise<Came> | Promise<void>;
+  begin(): Promise<Came | undefined> | Promise<void>;
   end(): Promise<void>;
 }
 

@@ -1,20 +1,34 @@
 import { drainByMoving } from '../../admin-client.ts';
-import type { Kind } from './kind.ts';
-import { processOf, untilRegistered } from './processes.ts';
+import { askEach } from '../../lab/heads.ts';
+import type { LabHead } from '../../lab/lab.ts';
+import type { Draw, Kind } from './kind.ts';
+import { HEADS, processOf, untilRegistered } from './processes.ts';
 
 /** It is drained, and others get what it has, connection by connection, where it can give them back. */
 export const move: Kind = {
-  draws: ({ deliveries }) => [
-    [3, ({ one, between }) => ({ target: one(deliveries), lasts: between(100, 4000) })],
-  ],
-  occupies: (target) => [target, 'head'],
-  make: ({ target }, world) => ({
-    pid: processOf(target, world).pid,
-    async begin() {
-      const { head } = world.lab;
-      await untilRegistered(world.lab, target);
-      return { outcome: (await drainByMoving(head.admin, target)) ? 'moves' : 'stays' };
-    },
-    end: () => world.lab.head.drain(target, false),
-  }),
+  draws: ({ deliveries }) => {
+    const draw = (share: number, from: readonly string[]): Draw => [
+      share,
+      ({ one, between }) => ({ target: one(from), lasts: between(100, 4000) }),
+    ];
+    // From other hosts more often: whole states move.
+    const far = deliveries.filter((name) => name.startsWith('d'));
+    return [draw(3, deliveries), ...(far.length > 0 ? [draw(2, far)] : [])];
+  },
+  occupies: (target) => [target, ...HEADS],
+  make({ target }, world) {
+    let told: readonly LabHead[] = [];
+    return {
+      pid: processOf(target, world).pid,
+      async begin() {
+        told = await untilRegistered(world.lab, target);
+        let moves = false;
+        await askEach(told, async ({ admin }) => {
+          if (await drainByMoving(admin, target)) moves = true;
+        });
+        return { outcome: moves ? 'moves' : 'stays' };
+      },
+      end: () => askEach(told, (head) => head.drain(target, false)),
+    };
+  },
 };

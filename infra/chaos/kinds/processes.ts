@@ -1,9 +1,9 @@
 /** Processes that faults are of. */
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Lab } from '../../lab/lab.ts';
-import { type Broken, type Fault, nothing, type World } from './kind.ts';
-import { moreOf } from './upgrade.ts';
+import { headNames } from '../../lab/heads.ts';
+import type { Lab, LabHead } from '../../lab/lab.ts';
+import { type Broken, type Came, type Fault, nothing, type World } from './kind.ts';
 
 interface Process {
   readonly pid: number;
@@ -11,12 +11,29 @@ interface Process {
   resume(): Promise<void>;
 }
 
-/** `head`, a delivery or a client. */
+/** All heads, which are told the same. */
+export const HEADS = headNames(2);
+
+export const headOf = (target: string, { heads }: Lab): LabHead | undefined => heads[HEADS.indexOf(target)];
+
+/** Whether the one of two has the address that they share: what befalls the other one costs nobody anything. */
+export async function standingOf(target: string, { headHosts }: Lab): Promise<Came | undefined> {
+  if (!headHosts) return undefined;
+  return { outcome: (await headHosts[HEADS.indexOf(target)]!.hasAddress()) ? 'active' : 'standby' };
+}
+
+/** Arguments of a head that starts again, or takes over, besides. */
+export const moreOf = ({ policy, workers }: Fault) => [
+  ...(policy === undefined ? [] : ['--policy', policy]),
+  ...(workers === undefined ? [] : ['--workers', String(workers)]),
+];
+
+/** A head, a delivery or a client. */
 export function processOf(target: string, { lab, clients }: World): Process {
   const found =
-    target === 'head'
-      ? lab.head
-      : (clients.get(target)?.service ?? lab.deliveries.find(({ name }) => name === target)!);
+    headOf(target, lab) ??
+    clients.get(target)?.service ??
+    lab.deliveries.find(({ name }) => name === target)!;
   // Which process it is may change; this is about the one of now.
   return { pid: found.pid, freeze: () => found.freeze(), resume: () => found.resume() };
 }
@@ -26,8 +43,18 @@ export function endAndStart(how: 'kill' | 'stop', fault: Fault, world: World): B
   const { lab, clients } = world;
   const { target } = fault;
   const { pid } = processOf(target, world);
-  if (target === 'head')
-    return { pid, begin: () => lab.head.restart(how, { more: moreOf(fault) }), end: nothing };
+  const head = headOf(target, lab);
+  if (head && lab.headHosts)
+    return {
+      pid,
+      async begin() {
+        const standing = await standingOf(target, lab);
+        await head.end(how);
+        return standing;
+      },
+      end: () => again(() => head.start()),
+    };
+  if (head) return { pid, begin: () => head.restart(how, { more: moreOf(fault) }), end: nothing };
   const client = clients.get(target);
   if (client)
     return {
@@ -54,11 +81,20 @@ export async function again(start: () => Promise<void>): Promise<void> {
 
 const KNOWN_WITHIN_MS = 15_000;
 
-/** A head that has just started does not know it yet, nor one whose cable is down. */
-export async function untilRegistered({ head }: Lab, name: string): Promise<void> {
-  const isKnown = async () => (await head.status()).deliveries.some((each) => each.name === name);
+/** Heads that have just started do not know it yet, nor those whose cables are down. Answers who knows it. */
+export async function untilRegistered({ heads }: Lab, name: string): Promise<readonly LabHead[]> {
+  const known = async () => {
+    const all = await Promise.all(heads.map((head) => head.status().catch(() => undefined)));
+    return heads.filter((_, at) => all[at]?.deliveries.some((each) => each.name === name));
+  };
+  // One of the head's own host is no other head's.
+  const enough = name.startsWith('d') ? heads.length : 1;
   const deadline = performance.now() + KNOWN_WITHIN_MS;
-  while (performance.now() < deadline && !(await isKnown())) await delay(50);
+  for (;;) {
+    const those = await known();
+    if (those.length >= enough || performance.now() > deadline) return those;
+    await delay(50);
+  }
 }
 
 /** Not a zombie either. */

@@ -3,30 +3,35 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LabHead } from '../../lab/lab.ts';
 import { cutAfter, cutOnes, type Fault, type Kind, nothing } from './kind.ts';
-import { again, isAlive } from './processes.ts';
-import { moreOf, succeedWith } from './upgrade.ts';
+import { again, headOf, isAlive, moreOf } from './processes.ts';
+import { succeedWith } from './upgrade.ts';
 
 const ANSWERS_WITHIN_MS = 5000;
 /** The steps of a take-over take some ten milliseconds, the start before them a third of a second. */
 const CUT_WITHIN_MS = 15;
 const LOOK_EVERY_MS = 2;
 
-/** Of a head and its successor one is killed at some moment of the take-over. */
+/** For one that is told to stop to have gone. */
+const GONE_WITHIN_MS = 10_000;
+
+/** Of a head and its successor one is killed, or told to stop, at some moment of the take-over. */
 export const upgradeCut: Kind = {
-  draws: ({ policies }) => [
+  draws: ({ heads, policies }) => [
     [
       3,
       (dice) => ({
-        ...{ target: 'head', lasts: 0, ...succeedWith(dice, policies) },
+        ...{ target: dice.one(heads), lasts: 0, ...succeedWith(dice, policies) },
         cut: {
           who: dice.one(cutOnes),
           after: dice.one(cutAfter),
           ms: dice.one([0, dice.between(0, CUT_WITHIN_MS), dice.between(0, 300)]),
+          ...dice.one([{}, {}, { gently: true as const }]),
         },
       }),
     ],
   ],
-  make(fault, { lab: { head } }) {
+  make(fault, { lab }) {
+    const head = headOf(fault.target, lab)!;
     const predecessor = head.pid;
     return {
       pid: predecessor,
@@ -45,9 +50,9 @@ export const upgradeCut: Kind = {
   },
 };
 
-/** Kills one of the two then; its process. What they do is in their traces, in which the predecessor names the other. */
+/** Kills one of the two then, or tells it to stop and waits for its end; the process that was killed. What they do is in their traces, in which the predecessor names the other. */
 async function cut(
-  { who, after, ms }: NonNullable<Fault['cut']>,
+  { who, after, ms, gently }: NonNullable<Fault['cut']>,
   predecessor: number,
   over: AbortSignal,
 ): Promise<number | undefined> {
@@ -68,8 +73,11 @@ async function cut(
   await delay(ms);
   const pid = who === 'predecessor' ? predecessor : successor!;
   if (!isAlive(pid)) return undefined;
-  process.kill(pid, 'SIGKILL');
-  return pid;
+  process.kill(pid, gently ? 'SIGTERM' : 'SIGKILL');
+  if (!gently) return pid;
+  const until = performance.now() + GONE_WITHIN_MS;
+  while (isAlive(pid) && performance.now() < until) await delay(LOOK_EVERY_MS);
+  return undefined;
 }
 
 const fileOf = (pid: number): string => join(process.env.BATON_TRACE!, `${pid}.trace`);

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import { type ChaosKind, placesOf, runChaos } from '../../../infra/chaos/run.ts';
+import { type ChaosKind, placesOf } from '../../../infra/chaos/labs.ts';
+import { runChaos } from '../../../infra/chaos/run.ts';
 import { makeSchedule } from '../../../infra/chaos/schedule.ts';
 import { BatonError } from '../../../shared/errors.ts';
 import { asRoot } from '../../support/netns.ts';

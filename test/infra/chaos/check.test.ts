@@ -23,7 +23,9 @@ const ended = (id: string, result: string, more: Partial<Ended> = {}): Ended => 
   hops: [],
   ...more,
 });
-const served = (id: string, pid: number): Served => ({ id, pid, connection: 1, at: 1500 });
+const served = (id: string, pid: number): Served => ({
+  ...{ id, pid, name: DELIVERIES[pid === L1 ? 1 : 0]!, connection: 1, at: 1500 },
+});
 const fault = (
   kind: Happened['kind'],
   target: string,
@@ -45,7 +47,7 @@ const fault = (
 function check(records: { asked: Asked[]; ended: Ended[]; served: Served[] }, ...happened: Happened[]) {
   const known: Records = { ...records, ended: new Map(records.ended.map((one) => [one.id, one])) };
   // Each is back a moment after it was mended.
-  const back = happened.map(({ mended }) => ({ at: mended + 200, up: DELIVERIES }));
+  const back = happened.map(({ mended }) => ({ at: mended + 200, head: 'head', up: DELIVERIES }));
   return checkVisits(known, happened, {
     deliveries: DELIVERIES,
     sightings: back.sort((a, b) => a.at - b.at),
@@ -101,7 +103,7 @@ test('one connection that two applications served is found, unless the first has
   const moved = fault('move', 'd1', D1, { outcome: 'moves' });
   t.true(isFound());
   t.false(isFound(moved));
-  t.is(check(both, moved).moved, 1);
+  t.deepEqual([...check(both, moved).moved], [['d to l', 1]]);
   t.false(isFound(fault('stop', 'd1', D1)), 'it gives back when it leaves');
   t.true(isFound({ ...moved, outcome: 'stays' }), 'it could not');
   t.true(isFound({ ...moved, from: 2500, begun: 2600, until: 2700, mended: 2800 }), 'it was told later');
@@ -109,6 +111,8 @@ test('one connection that two applications served is found, unless the first has
   t.true(isFound(fault('move', 'l1', L1, { outcome: 'moves' })), 'another one was told');
   t.true(isFound(fault('drain', 'd1', D1)), 'it was drained, and keeps what it has');
   t.true(isFound(fault('upgrade', 'head', HEAD)), 'its head was replaced');
+  const stays = { ...both, asked: both.asked.map((one) => ({ ...one, stays: true as const })) };
+  t.regex(check(stays, moved).violations.join(), /not given back/, 'nobody can give it back');
 });
 
 /** The second request on a connection whose first one d1 has served. */
@@ -126,6 +130,9 @@ test('what is given back may die with the head or with the next one that has it,
     t.is(count(other), 1, other.target);
     t.is(count(other, moved), 0, other.target);
   }
+  const staying = second('reset', []);
+  for (const one of staying.asked) Object.assign(one, { stays: true });
+  t.is(check(staying, moved, fault('kill', 'head', HEAD)).violations.length, 1, 'it stays');
   // What somebody has served is that one's.
   t.is(check(second('reset', [D1]), moved, fault('kill', 'l1', L1)).violations.length, 1);
   t.is(check(second('timeout', []), moved).violations.length, 1, 'nobody may wait in vain');
@@ -141,11 +148,58 @@ test('an upgrade costs nobody anything, and one that is cut what the tables say 
   t.is(check(one('reset', [D1]), cut('predecessor', 'taken over')).violations.length, 1, 'not its own');
   t.is(check(one('refused', []), cut('predecessor', 'taken over')).violations.length, 1, 'queues live on');
   t.is(check(one('refused', []), cut('successor', 'lost')).violations.length, 0, 'nobody is there');
+  for (const who of ['predecessor', 'successor'] as const)
+    for (const outcome of ['kept', 'taken over', 'lost']) {
+      const told = {
+        ...cut(who, outcome),
+        cut: { who, after: 'ready' as const, ms: 5, gently: true as const },
+      };
+      const count = (result: string) => check(one(result, []), told).violations.length;
+      t.is(count('reset'), 1, `${who} ${outcome}: told to stop it passes on what it has`);
+      t.is(count('refused'), outcome === 'lost' ? 0 : 1, `${who} ${outcome}`);
+      t.is(count('status_503'), outcome === 'lost' ? 0 : 1, `${who} ${outcome}`);
+    }
 });
 
 test('a clock that jumps costs nobody anything', (t) => {
   for (const result of ['reset', 'closed_early', 'timeout', 'status_503'])
     t.is(check(one(result, []), fault('clock', 'head', HEAD)).violations.length, 1, result);
+});
+
+test('when the address moves, what a head has ends, and what is with deliveries of its host; not what is elsewhere', (t) => {
+  const moved = fault('addressMoved', 'head2', 0);
+  for (const result of ['reset', 'closed_early', 'timeout']) {
+    t.is(check(one(result, []), moved).violations.length, 0, `${result} of a head's`);
+    t.is(check(one(result, [L1]), moved).violations.length, 0, `${result} of its host's`);
+    t.is(check(one(result, [D1]), moved).violations.length, 1, `${result} of another host's`);
+    const later = { connected: 5000, from: 5000 };
+    t.is(check(one(result, [], { to: 6000 }, later), moved).violations.length, 1, `${result} later`);
+  }
+  t.is(check(one('refused', []), moved).violations.length, 1, 'somebody listens');
+  t.is(check(second('reset', []), moved).violations.length, 1, 'd1 keeps what it has');
+  const given = fault('move', 'd1', D1, { outcome: 'moves' });
+  t.is(check(second('reset', []), moved, given).violations.length, 0, 'but for what it gives back');
+});
+
+test('what befalls the head without the address costs nobody anything', (t) => {
+  for (const kind of ['kill', 'hostLost', 'stop'] as const)
+    for (const [outcome, count] of [
+      ['active', 0],
+      ['standby', 1],
+    ] as const) {
+      const lost = fault(kind, 'head2', HEAD, { outcome });
+      t.is(check(one('refused', []), lost).violations.length, count, `${kind} ${outcome}`);
+      if (kind !== 'stop') t.is(check(one('reset', []), lost).violations.length, count, `${kind} ${outcome}`);
+    }
+});
+
+test('503 is right of a head whose deliveries are away, whoever the other head has', (t) => {
+  const out = fault('drain', 'd1', D1);
+  t.is(check(one('status_503', []), out).violations.length, 1, 'l1 is there');
+  const moved = fault('addressMoved', 'head2', 0, { from: 500, begun: 600, until: 600, mended: 600 });
+  t.is(check(one('status_503', []), out, moved).violations.length, 0, 'l1 is on the other host');
+  const back = { ...moved, target: 'head', from: 700, begun: 800, until: 800, mended: 800 };
+  t.is(check(one('status_503', []), out, moved, back).violations.length, 1, 'the address is back');
 });
 
 test('a failure without a fault is found, and one that a fault may have cost is allowed', (t) => {

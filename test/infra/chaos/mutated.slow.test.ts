@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { placesOf, runChaos } from '../../../infra/chaos/run.ts';
+import { placesOf } from '../../../infra/chaos/labs.ts';
+import { runChaos } from '../../../infra/chaos/run.ts';
 import { makeSchedule, type Schedule } from '../../../infra/chaos/schedule.ts';
 import { checkTrace } from '../../../infra/trace/index.ts';
 

@@ -39,11 +39,12 @@ export function countsOf({
   lingering,
 }: Snapshot): Pick<
   HeadStatus,
-  'accepted' | 'givenBack' | 'open' | 'lingering' | 'outcomes' | 'inspectionFailures'
+  'accepted' | 'givenBack' | 'nextRequests' | 'open' | 'lingering' | 'outcomes' | 'inspectionFailures'
 > {
   return {
     accepted: of.accepted,
     givenBack: of.given_back,
+    nextRequests: { moved: of.requests_moved, chosen: of.requests_chosen, stayed: of.requests_stayed },
     open: of.open,
     lingering,
     outcomes: Object.fromEntries(

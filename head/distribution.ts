@@ -3,8 +3,10 @@
  * Each is told again when that changes, with all that changes in a moment.
  */
 import type { HeadSettings } from '../shared/config.ts';
+import type { HeadStatus } from '../shared/status.ts';
 import type { Distribute } from '../shared/wire/distribute.ts';
 import { policyByName } from './choose/index.ts';
+import type { Policy } from './choose/policy.ts';
 import type { RegisteredDelivery } from './registered-delivery.ts';
 import type { Registrant } from './registrant.ts';
 
@@ -32,6 +34,15 @@ export class Distribution {
     this.changed();
   }
 
+  status(): Pick<HeadStatus, 'policy' | 'distribute' | 'distributesBy'> {
+    const { policy, distribute } = this.#wanted;
+    return { policy, distribute, distributesBy: this.#by(policyByName(policy)) };
+  }
+
+  #by({ byRequest = 'ask' }: Policy): Distribute['by'] {
+    return this.#wanted.distribute === 'requests' ? byRequest : null;
+  }
+
   /** Somebody has come, gone, drains or does no more. */
   changed(): void {
     this.#timer ??= setTimeout(() => this.#tell(), TOGETHER_MS).unref();
@@ -53,13 +64,13 @@ export class Distribution {
   }
 
   #messageFor({ introduction }: RegisteredDelivery, members: readonly RegisteredDelivery[]): Distribute {
-    const { byRequest = 'ask', needs } = policyByName(this.#wanted.policy);
-    const isOn = this.#wanted.distribute === 'requests';
-    const like = isOn ? members.filter((each) => isLike(introduction, each)) : [];
+    const policy = policyByName(this.#wanted.policy);
+    const by = this.#by(policy);
+    const like = by ? members.filter((each) => isLike(introduction, each)) : [];
     return {
       type: 'distribute',
-      by: isOn ? byRequest : null,
-      key: needs,
+      by,
+      key: policy.needs,
       leaseMs: LEASE_MS,
       deliveries: like.map(({ introduction: { name, weight } }) => ({ name, weight })),
     };

@@ -1,7 +1,7 @@
 /** The head's metrics. The scoreboard is the truth; a scrape reads it, nothing is counted twice. */
 import { Metrics } from '../shared/metrics.ts';
 import { addProcessMetrics } from '../shared/process-metrics.ts';
-import { deliveryStates, type HeadStatus, modes } from '../shared/status.ts';
+import { deliveryStates, type HeadStatus, modes, placed } from '../shared/status.ts';
 import { type Measures, stages } from './migrate/measures.ts';
 import { latencyBounds, type Total, type WorkerCounters } from './scoreboard.ts';
 
@@ -39,6 +39,16 @@ function addConnections(metrics: Metrics, source: MetricsSource): void {
     'baton_connections_given_back_total',
     'Connections that deliveries have given back, each to come to an outcome once more',
     (set) => set(source.total('given_back')),
+  );
+  metrics.counter(
+    'baton_next_requests_total',
+    'Next requests that deliveries have asked about: "moved" to another, the one that asked was "chosen", or they "stayed" as nobody could take them',
+    (set) => {
+      for (const [answer, count] of Object.entries(source.status().nextRequests)) set(count, { answer });
+    },
+  );
+  metrics.states('baton_distribute', 'What is placed by the policy is 1', 'what', placed, (set) =>
+    set(source.status().distribute),
   );
   metrics.gauge(
     'baton_connections_open',

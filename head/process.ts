@@ -222,13 +222,13 @@ export class HeadProcess implements Head, Hub {
   }
 
   status(): HeadStatus {
-    const { policy, workers } = this.settings;
+    const { workers } = this.settings;
     const listeners = this.#stopping ? [] : this.#parts.listeners.queues(workers);
     return {
       version,
       pid: process.pid,
       mode: modes[this.#parts.scoreboard.mode]!,
-      policy,
+      ...this.#parts.distribution.status(),
       listen: this.listen,
       socket: this.socket,
       workers,

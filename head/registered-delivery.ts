@@ -61,7 +61,7 @@ const windowsOf = (introduction: Introduction): Pick<DeliveryStatus, 'beginsAnew
     : {};
 
 export function statusOf(
-  { slot, state, introduction, left, registrant: { transport } }: RegisteredDelivery,
+  { slot, state, introduction, left, registrant: { transport, distribute } }: RegisteredDelivery,
   rows: readonly WorkerCounters[],
   scoreboard: Scoreboard,
 ): DeliveryStatus {
@@ -82,6 +82,7 @@ export function statusOf(
     redirected: sumFor(rows, slot, 'redirected'),
     created: sumFor(rows, slot, 'created'),
     left: left ?? null,
+    looks: distribute !== undefined,
     ...windowsOf(introduction),
   };
 }

@@ -24,6 +24,10 @@ const counters = [
   'open',
   'accept_failures',
   'late_messages',
+  /** Next requests of which a delivery has asked whose they are: that went to another, for which it was chosen, that nobody could take. */
+  'requests_moved',
+  'requests_chosen',
+  'requests_stayed',
 ] as const;
 export type Total = (typeof counters)[number] | InspectionFailure | ModeOutcome;
 export const totals: readonly Total[] = [

@@ -23,7 +23,7 @@ import {
   wholeOr,
 } from './setting-kinds.ts';
 import { readSmallFile } from './small-file.ts';
-import { modes } from './status.ts';
+import { modes, placed } from './status.ts';
 import { creditsRange, deliveryName, LANES_MAX, weightRange } from './wire/control.ts';
 
 /** The longest request head that a head can be told to take, bytes. */
@@ -48,7 +48,7 @@ export const headSchema = z
       .describe('how to choose a delivery')
       .meta({ placeholder: 'POLICY' }),
     distribute: z
-      .enum(['connections', 'requests'])
+      .enum(placed)
       .default('connections')
       .describe(
         'what the policy places: connections, once; or requests: a connection that is kept alive goes to the delivery that is chosen for its next one',

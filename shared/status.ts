@@ -1,4 +1,5 @@
 /** What the head's admin interface answers at `GET /status`, and the words that it is made of. */
+import type { ByRequest } from './wire/distribute.ts';
 
 export const modes = ['handoff', 'redirect', 'created'] as const;
 /** What the head does with an accepted connection. */
@@ -6,6 +7,10 @@ export type Mode = (typeof modes)[number];
 
 /** How a handoff reaches a delivery: as an fd on the head's own host, or by moving the connection to another. */
 export type Transport = 'fd' | 'migrate';
+
+export const placed = ['connections', 'requests'] as const;
+/** What the policy chooses a delivery for. */
+type Placed = (typeof placed)[number];
 
 export const deliveryStates = ['up', 'draining', 'down'] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
@@ -37,6 +42,8 @@ export interface DeliveryStatus {
    * does not.
    */
   readonly left: { readonly busy: number; readonly stays: number } | null;
+  /** It looks at the next request of a connection, where requests are distributed. */
+  readonly looks: boolean;
   /** Why connections that move to it after they have sent begin with the window of a new one; not there where they do not. */
   readonly beginsAnew?: string;
 }
@@ -98,6 +105,12 @@ export interface HeadStatus {
   readonly pid: number;
   readonly mode: Mode;
   readonly policy: string;
+  /** What is placed by it: a connection, once, or the next request of one that is kept alive as well. */
+  readonly distribute: Placed;
+  /** How deliveries know whether they keep a connection whose next request has come; null where connections are placed. */
+  readonly distributesBy: ByRequest | null;
+  /** Next requests that deliveries have asked about: that went to another, whose delivery was chosen, that nobody could take. */
+  readonly nextRequests: { readonly moved: number; readonly chosen: number; readonly stayed: number };
   /** HOST:PORT that clients connect to. */
   readonly listen: string;
   readonly socket: string;

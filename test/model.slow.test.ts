@@ -8,12 +8,22 @@ import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { needing } from './support/needs.ts';
 
-const models = ['handoff', 'move', 'move-remote', 'migration', 'takeover', 'links', 'failover'] as const;
+const models = [
+  'handoff',
+  'move',
+  'move-remote',
+  'requests',
+  'migration',
+  'takeover',
+  'links',
+  'failover',
+] as const;
 /** Below this many most of a model is out of reach. */
 const statesAtLeast = {
   handoff: 100_000,
   move: 100_000,
   'move-remote': 5000,
+  requests: 100_000,
   migration: 100_000,
   takeover: 5000,
   links: 20_000,

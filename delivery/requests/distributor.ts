@@ -251,6 +251,8 @@ export class Distributor implements Looker {
   /** It goes on here, after all. */
   readonly #serveHere = (watch: Watch): void => {
     watch.queuedSince = 0;
+    // Its mover may have been quicker. When that has come to nothing it is looked at: of what has come nobody is told again.
+    if (watch.socket.isHeld) watch.isMissed = true;
     if (watch.isClosed || !watch.isOurs || watch.socket.isHeld) return;
     const n = this.#isOn && watch.isBetweenRequests ? peek(watch.handle.fd, this.#memory, 0, LENGTH) : 0;
     if (n > 0) this.#serve(watch, n);

@@ -15,6 +15,7 @@ interface AskedParts {
   /** Who is to have it, whose credit is taken by then unless it is the one that asks; or NOBODY. */
   readonly choose: (fd: number, found: Found, way: WayBack, mayStay: boolean) => number;
   readonly giveCredit: (slot: number) => void;
+  readonly count: (moved: number, chosen: number, stayed: number) => void;
   /** It is the head's, and to be offered to the delivery in `slot`. */
   readonly regain: (fd: number, way: WayBack, slot: number) => void;
 }
@@ -29,14 +30,21 @@ export class AskedConnections {
   }
 
   decide(way: WayBack, { fds, first, mayStay }: AskedFor): void {
-    const { look, choose, giveCredit, regain } = this.#parts;
+    const { look, choose, giveCredit, regain, count } = this.#parts;
+    let moved = 0;
+    let chosen = 0;
     for (const [i, fd] of fds.entries()) {
       const found = look(fd);
       const slot = found ? choose(fd, found, way, mayStay) : NOBODY;
       this.#slots[i] = slot;
-      this.#answers[i] = slot === NOBODY ? STAYS : slot === way.slot ? IS_CHOSEN : MOVES;
+      const answer = slot === NOBODY ? STAYS : slot === way.slot ? IS_CHOSEN : MOVES;
+      this.#answers[i] = answer;
+      if (answer === IS_CHOSEN) chosen++;
+      else if (answer === MOVES) moved++;
     }
     const isSaid = fds.length === 0 || way.answer(first, this.#answers, fds.length);
+    if (isSaid) count(moved, chosen, fds.length - moved - chosen);
+    else count(0, 0, fds.length);
     for (const [i, fd] of fds.entries()) {
       const slot = this.#slots[i]!;
       const moves = this.#answers[i] === MOVES;

@@ -13,7 +13,7 @@ import { closeFd, peek, setNonBlocking } from '../../shared/sys/sockets.ts';
 import { createFound, type Found } from '../found.ts';
 import { NOBODY } from '../modes/mode.ts';
 import { OTHER } from '../refusals.ts';
-import { type Scoreboard, SLOTS } from '../scoreboard.ts';
+import { type Scoreboard, SLOTS, type WorkerCounters } from '../scoreboard.ts';
 import type { WayBackSpec } from '../worker-messages.ts';
 import { AskedConnections } from './asked.ts';
 import type { Clock } from './clock.ts';
@@ -37,6 +37,7 @@ export interface WaysBackParts {
   readonly epoll: Epoll;
   readonly connections: Connections;
   readonly scoreboard: Scoreboard;
+  readonly counters: WorkerCounters;
   readonly router: Router;
   readonly desk: WorkerDesk;
   readonly reader: RequestReader;
@@ -70,6 +71,11 @@ export class WaysBack {
           ? parts.router.pickForNext(fd, found, way.slot)
           : parts.router.pickOther(fd, found, way.slot, parts.router.isHere),
       giveCredit: (slot) => parts.scoreboard.giveCredits(slot, 1),
+      count: (moved, chosen, stayed) => {
+        parts.counters.add('requests_moved', moved);
+        parts.counters.add('requests_chosen', chosen);
+        parts.counters.add('requests_stayed', stayed);
+      },
       regain: (fd, way, slot) => {
         this.regain(fd, way.slot, undefined);
         parts.desk.place(fd, slot, undefined);

@@ -66,10 +66,23 @@ export function render(status: HeadStatus, before?: HeadStatus, width = Infinity
       `turned away ${drops}`,
     ...Object.entries(status.outcomes).flatMap(([mode, outcomes]) => list(mode, outcomes)),
     ...list('no request', status.inspectionFailures),
+    ...requestLines(status),
     ...(status.migration ? migrationLines(status.migration) : []),
   ].map((line) => wrap(line, width));
   const flows = status.migration ? flowLines(status.migration, width) : [];
   return `${[...lines, '', ...deliveryLines(status, width), ...flows].join('\n')}\n`;
+}
+
+/** How next requests find their deliveries. A head of an older release says nothing of it. */
+function requestLines({ distribute, distributesBy, nextRequests, deliveries }: HeadStatus): string[] {
+  if (distribute !== 'requests') return [];
+  const up = deliveries.filter(({ state }) => state === 'up');
+  const looking = up.filter(({ looks }) => looks).length;
+  const others = up.length - looking;
+  return [
+    `next requests distributed by ${distributesBy} among ${looking}${others > 0 ? `, and by connection at ${others} more` : ''}`,
+    ...list('asked about', nextRequests),
+  ];
 }
 
 function deliveryLines({ deliveries }: HeadStatus, width: number): string[] {

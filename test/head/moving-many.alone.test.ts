@@ -9,7 +9,8 @@ import { WebSocket } from 'ws';
 import { drainByMoving } from '../../infra/admin-client.ts';
 import { assertAllAccountedFor } from '../support/accounted.ts';
 import { startCluster } from '../support/cluster.ts';
-import { type Kept, keepAliveMany } from '../support/keep-alive.ts';
+import { keepAliveMany } from '../support/keep-alive.ts';
+import { askSteadily } from '../support/steady-clients.ts';
 import { until } from '../support/until.ts';
 
 const isFull = process.env.BATON_MOVING === 'full';
@@ -90,36 +91,18 @@ test.serial('a rolling restart of all deliveries fails nobody', async (t) => {
   const cluster = await startCluster(t, ['--workers', '2'], []);
   const running = new Map<string, Awaited<ReturnType<typeof cluster.addDelivery>>>();
   for (const name of names) running.set(name, await cluster.addDelivery(name, '--move', 'on'));
-  const clients = await keepAliveMany(cluster.listen, count);
-  let goesOn = true;
-  let asked = 0;
-  const failed: string[] = [];
-  async function converse(client: Kept, i: number): Promise<void> {
-    const everyMs = i < neverIdle ? 0 : (1000 * count) / perSecond;
-    await delay(Math.random() * everyMs);
-    for (let n = 0; goesOn; n++) {
-      const began = performance.now();
-      const body = `${i}-${n}`.repeat(20);
-      const answer = n % 2 === 0 ? await client.ask('/bytes/1000') : await client.ask('/echo', body);
-      if (answer.status !== 200 || (n % 2 === 1 && answer.body !== body)) failed.push(answer.headers);
-      asked++;
-      await delay(Math.max(0, began + everyMs - performance.now()));
-    }
-  }
-  const conversations = clients.map((client, i) =>
-    converse(client, i).catch((error: Error) => void failed.push(error.message)),
-  );
+  const steady = await askSteadily(cluster.listen, { count, perSecond, neverIdle });
   for (const name of names) {
     await delay(200);
     await running.get(name)!.stop();
     await cluster.addDelivery(name, '--move', 'on');
   }
-  goesOn = false;
-  await Promise.all(conversations);
+  await steady.stop();
+  const { answered, failed } = steady;
   const { givenBack } = await cluster.status();
-  t.log(`${asked} requests on ${count} connections, ${givenBack} times moved, ${failed.length} failed`);
+  t.log(`${answered} requests on ${count} connections, ${givenBack} times moved, ${failed.length} failed`);
   t.deepEqual(failed, []);
   t.true(givenBack > count);
-  for (const { socket } of clients) socket.destroy();
+  steady.close();
   await assertAllAccountedFor(t, cluster);
 });

@@ -52,6 +52,13 @@ interface ByRequest {
   two(): [string, string];
   /** A connection that the owner of `path` has. */
   on(path: string): Promise<Kept>;
+  /**
+   * Deliveries hear of what is in force a moment after the head has it: waits until each gives away what is another's. `whose`:
+   * where connections that begin with a path go.
+   */
+  untilAllGive(whose?: (path: string) => number): Promise<void>;
+  /** Waits until the delivery that has it gives nothing away, whoever could have it. */
+  untilStays(client: Kept): Promise<void>;
 }
 
 /** Its tests must be serial, and leave the policy as it was; call at the file's top. */
@@ -115,6 +122,34 @@ export function byRequest(test: TestFn): ByRequest {
         over(client);
         if (left === 0) throw new Error('it is not where its path belongs');
       }
+    },
+    async untilAllGive(whose = ownerOf) {
+      for (const pid of new Set(paths.map(whose))) {
+        const own = paths.find((path) => whose(path) === pid)!;
+        const other = paths.find((path) => whose(path) !== pid)!;
+        await until(
+          `${pid} gives away what is another's`,
+          async () => {
+            const client = await keepAlive(cluster.listen);
+            await client.ask(own);
+            const { pid: answers } = said(await client.ask(other));
+            over(client);
+            return answers;
+          },
+          (answers) => answers === whose(other),
+        );
+      }
+    },
+    async untilStays(client) {
+      await until(
+        'it stays',
+        async () => {
+          const pids = new Set<number>();
+          for (const path of paths) pids.add(said(await client.ask(path)).pid);
+          return pids.size;
+        },
+        (count) => count === 1,
+      );
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Target } from '../target.ts';
 export const targets: Readonly<Record<string, () => Promise<Target>>> = {
   'request-heads': async () => (await import('./request-heads.ts')).requestHeads,
   'as-node-reads': async () => (await import('./as-node-reads.ts')).asNodeReads,
+  'next-requests': async () => (await import('./next-requests.ts')).nextRequests,
   'client-hellos': async () => (await import('./client-hellos.ts')).clientHellos,
   names: async () => (await import('./names.ts')).names,
   lane: async () => (await import('./lane.ts')).lane,

@@ -11,6 +11,9 @@ const status: HeadStatus = {
   pid: 4_194_304,
   mode: 'handoff',
   policy: 'least-connections',
+  distribute: 'requests',
+  distributesBy: 'ask',
+  nextRequests: { moved: big, chosen: big, stayed: big },
   listen: '[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:65535',
   socket: '/run/baton/head.sock',
   workers: 16,
@@ -78,6 +81,7 @@ const status: HeadStatus = {
     returned: big,
     redirected: big,
     created: big,
+    looks: name === 'd1',
     left: name === 'd1' ? { busy: big, stays: big } : null,
     ...(name === 'd1' && { beginsAnew: 'bpf(PROG_LOAD): operation not permitted (EPERM)' }),
   })),
@@ -157,4 +161,22 @@ test('who restores no congestion windows is named, with the reason, and nobody e
   const text = render(status);
   t.regex(text, /^d1 restores no congestion windows: bpf\(PROG_LOAD\): operation not permitted \(EPERM\)$/m);
   t.is(text.split('no congestion windows').length, 2);
+});
+
+test('how next requests are distributed is told where they are, and who takes no part in it', (t) => {
+  const of = (looks: readonly boolean[]) =>
+    looks.map((each, i) => ({ ...status.deliveries[0]!, name: `d${i}`, state: 'up' as const, looks: each }));
+  const all = render({
+    ...status,
+    deliveries: of([true, true]),
+    nextRequests: { moved: 7, chosen: 2, stayed: 0 },
+  });
+  t.regex(all, /^next requests distributed by ask among 2$/m);
+  t.regex(all, /^asked about: moved 7, chosen 2$/m);
+  const some = render({ ...status, deliveries: of([true, false, false]) });
+  t.regex(some, /^next requests distributed by ask among 1, and by connection at 2 more$/m);
+  const none = render({ ...status, distribute: 'connections', distributesBy: null });
+  t.false(/next requests|asked about/.test(none));
+  const { distribute: _, distributesBy: __, nextRequests: ___, ...older } = status;
+  t.false(/next requests/.test(render(older as HeadStatus)));
 });

@@ -57,7 +57,8 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
         ),
         ...localDeliveries(head, SOCKET, options.local ?? 0),
       ],
-      ...(heads.length > 1 && {
+      // keepalived gives it the address also where the other stands aside.
+      ...(hosts.spare && {
         async share() {
           for (const [index, host] of heads.entries()) {
             await host.share('start');

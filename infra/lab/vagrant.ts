@@ -36,6 +36,7 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
   });
   const prepare = async (host: VagrantHost) => {
     await host.services('clear');
+    await host.alignClock();
     const link = options.links?.[wanted[deliveries.indexOf(host)]?.name ?? host.name];
     if (link) await host.setLink(link);
   };

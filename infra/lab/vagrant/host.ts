@@ -6,6 +6,7 @@ import { directionsOf } from '../delay/wire.ts';
 import type { Host, Service } from '../lab.ts';
 import { netemArguments } from '../netns/link.ts';
 import { baton, nameOf } from '../service.ts';
+import { alignClock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { isHead, project } from './machines.ts';
 
@@ -20,6 +21,8 @@ export interface VagrantHost extends Host {
   readonly connection: Connection;
   /** Ends the services here, so that an experiment finds nothing running, or lets those run that do after a boot. */
   readonly services: (what: 'clear' | 'restore') => Promise<void>;
+  /** Sets its clock to the one here. */
+  readonly alignClock: () => Promise<void>;
   /** Of two heads: the host takes part in having the address, from the start; or does not. */
   readonly share: (part: 'start' | 'stop') => Promise<void>;
   /** The shared address is here. */
@@ -57,6 +60,9 @@ export async function createHost(connection: Connection, admin?: string): Promis
     },
     async services(what) {
       await connection.run([script('service'), what], `${what} of the services`);
+    },
+    async alignClock() {
+      await alignClock(name, (onLine) => connection.converse([script('clock')], onLine));
     },
     async share(part) {
       await connection.run([script('service'), 'share', part], `${part} of keepalived`);

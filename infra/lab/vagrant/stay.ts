@@ -16,6 +16,7 @@ export async function up({ deliveries, rttMs, heads }: WantedHosts): Promise<str
   try {
     // Machines that were there before the second head was know of one.
     if (hosts.all.some((host) => !knowsHeads(host, hosts))) await vagrant(['provision'], wanted);
+    await Promise.all(hosts.all.map((host) => host.alignClock()));
     await restoreServices(hosts);
     const active = hosts.spare && (await untilOneHasIt([hosts.head, hosts.spare]));
     if (rttMs !== undefined && rttMs > 0) await hosts.client.setLink({ delayMs: rttMs / 2 });

@@ -3,7 +3,7 @@ import { assembleLab } from './assemble.ts';
 import { CONTROL_PORT, localDeliveries, PORT, remoteDelivery } from './deliveries.ts';
 import type { Lab, LabOptions } from './lab.ts';
 import type { VagrantHost } from './vagrant/host.ts';
-import { openHosts, restoreServices, untilOneHasIt } from './vagrant/hosts.ts';
+import { openHosts, restoreServices, untilOneHasIt, type VagrantHosts } from './vagrant/hosts.ts';
 import { wantedOf } from './wanted.ts';
 
 const SECRET = '/etc/baton/secret';
@@ -11,12 +11,16 @@ const SOCKET = '/run/baton/head.sock';
 /** What is dropped for a moment when the address comes to the other head. */
 const HOLD_UNKNOWN = '3s';
 
+export interface VagrantLab extends Lab {
+  readonly hosts: VagrantHosts;
+}
+
 /**
  * The machines of the Vagrantfile, which are up already. Their services run with what the experiment wants until the lab
  * is stopped, and then again as after a boot. What is checked out here is what runs there. Of two heads the first has the
  * address at the start; where one is wanted, the second gives it away meanwhile.
  */
-export async function startVagrantLab(options: LabOptions): Promise<Lab> {
+export async function startVagrantLab(options: LabOptions): Promise<VagrantLab> {
   const wanted = wantedOf('d', options.deliveries);
   const hosts = await openHosts(wanted.length, options.heads);
   const { client, head } = hosts;
@@ -46,7 +50,7 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
     await hosts.close();
     throw error;
   }
-  return assembleLab(
+  const lab = await assembleLab(
     {
       on: 'vagrant',
       follows: true,
@@ -76,4 +80,5 @@ export async function startVagrantLab(options: LabOptions): Promise<Lab> {
     },
     options,
   );
+  return { ...lab, hosts };
 }

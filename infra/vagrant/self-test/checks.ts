@@ -85,6 +85,12 @@ async function checkModes(lab: Lab, { check }: Journal): Promise<void> {
   const growth = timed.map((mode) => fitSlope(medians[mode])!.slope);
   for (const [at, mode] of timed.entries())
     console.log(`          ${mode}: ${growth[at]!.toFixed(2)} ms more for each of a round trip`);
+  for (const [at, delayMs] of DELAYS_MS.entries()) {
+    const times = medians.redirect[at]![1] / medians.handoff[at]![1];
+    console.log(
+      `          with ${delayMs} ms each way a redirect takes ${times.toFixed(2)} times as long as a handoff`,
+    );
+  }
   const [handedOver, redirected] = growth as [number, number];
   const ratio = redirected / handedOver;
   check(

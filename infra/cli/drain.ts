@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { drainByMoving, setDrain } from '../admin-client.ts';
-import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
+import { type AnyHeadOptions, addAnyHeadOptions, askHeads, withHeads } from './running-head.ts';
 
 const command = (name: string, summary: string, description: string): Command =>
   addAnyHeadOptions(
@@ -15,12 +15,15 @@ export const drainCommand = (): Command =>
   )
     .option('--move', 'have other deliveries get the connections that it has')
     .action(async (delivery: string, options: AnyHeadOptions & { readonly move?: boolean }) => {
-      let does = 'draining';
-      await withHead(options, async (admin) => {
-        if (!options.move) return await setDrain(admin, delivery, true);
-        const moves = await drainByMoving(admin, delivery);
-        does = moves ? 'draining, its connections move' : 'draining; it cannot give back what it has';
-      });
+      // Each asks for it: the delivery gives to the one that has the address.
+      const moves = await withHeads(options, (heads) =>
+        askHeads(heads, async (admin) =>
+          options.move ? await drainByMoving(admin, delivery) : await setDrain(admin, delivery, true),
+        ),
+      );
+      const given = [...moves.values()].some(Boolean);
+      const moving = given ? 'draining, its connections move' : 'draining; it cannot give back what it has';
+      const does = options.move ? moving : 'draining';
       process.stdout.write(`${delivery}: ${does}\n`);
     });
 
@@ -30,6 +33,6 @@ export const undrainCommand = (): Command =>
     'give a drained delivery connections again',
     'Gives a drained delivery connections again.',
   ).action(async (delivery: string, options: AnyHeadOptions) => {
-    await withHead(options, (admin) => setDrain(admin, delivery, false));
+    await withHeads(options, (heads) => askHeads(heads, (admin) => setDrain(admin, delivery, false)));
     process.stdout.write(`${delivery}: up\n`);
   });

@@ -3,6 +3,7 @@ import { BatonError } from '../../shared/errors.ts';
 import { experimentFrom } from '../experiments/from-file.ts';
 import { type LabKindName, type ReadLab, readLabFile } from '../lab/file/read.ts';
 import { type Happened, World } from '../lab/file/world.ts';
+import { headNames } from '../lab/heads.ts';
 import { labKinds } from '../lab/kinds/index.ts';
 import type { LabKind } from '../lab/kinds/kind.ts';
 import type { Lab } from '../lab/lab.ts';
@@ -67,17 +68,19 @@ function tell({ text, from, problem }: Happened, began: number): void {
   );
 }
 
-function describe({ head, deliveries, on }: Lab, { file, timetable }: ReadLab): string {
-  const rows = deliveries.map(({ name, host, direct, pid }) => [name, host.name, direct, String(pid)]);
+function describe({ head, heads, deliveries, on }: Lab, { file, timetable }: ReadLab): string {
+  const names = headNames(heads.length);
+  const rows = [
+    ...heads.map(({ host, listen, pid }, index) => [names[index]!, host.name, listen, String(pid)]),
+    ...deliveries.map(({ name, host, direct, pid }) => [name, host.name, direct, String(pid)]),
+  ];
   return [
-    formatTable(
-      ['process', 'host', 'address', 'pid'],
-      [['head', head.host.name, head.listen, String(head.pid)], ...rows],
-    ),
+    formatTable(['process', 'host', 'address', 'pid'], rows),
     '',
     `the lab of ${file} is up, on ${on}, until Ctrl-C`,
     ...(on === 'loopback' ? [`visit it:   curl http://${head.listen}/whoami`] : []),
-    `steer it:   baton status --admin-socket ${head.admin}`,
+    ...(on === 'vagrant' ? ["visit it:   vagrant ssh client -c 'curl -s http://vip:8080/whoami'"] : []),
+    ...heads.map(({ admin }) => `steer it:   baton status --admin-socket ${admin}`),
     ...(timetable.length > 0 ? ['what happens:'] : []),
   ].join('\n');
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { BatonError } from '../../shared/errors.ts';
 import { type Mode, modes } from '../../shared/status.ts';
 import { getStatus, setMode } from '../admin-client.ts';
-import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
+import { type AnyHeadOptions, addAnyHeadOptions, askHeads, withHeads } from './running-head.ts';
 
 export function modeCommand(): Command {
   const command = addAnyHeadOptions(
@@ -16,12 +16,28 @@ export function modeCommand(): Command {
   ).action(async (mode: string | undefined, options: AnyHeadOptions & { json?: boolean }) => {
     if (mode !== undefined && !modes.includes(mode as Mode))
       throw new BatonError('UNKNOWN_MODE', { mode, known: modes.join(', ') });
-    const { mode: now } = await withHead(options, async (admin) => {
-      if (mode !== undefined) await setMode(admin, mode as Mode);
-      return await getStatus(admin);
-    });
-    process.stdout.write(options.json ? `${JSON.stringify({ mode: now })}\n` : `${now}\n`);
+    const modeOf = await withHeads(options, (heads) =>
+      askHeads(heads, async (admin) => {
+        if (mode !== undefined) await setMode(admin, mode as Mode);
+        return (await getStatus(admin)).mode;
+      }),
+    );
+    process.stdout.write(`${options.json ? asJson(modeOf) : asText(modeOf)}\n`);
   });
   command.registeredArguments[0]!.argChoices = [...modes];
   return command;
 }
+
+/** The one that all of them have, or undefined. */
+const common = (modeOf: ReadonlyMap<string, Mode>): Mode | undefined => {
+  const [first, ...others] = new Set(modeOf.values());
+  return others.length === 0 ? first : undefined;
+};
+
+const asText = (modeOf: ReadonlyMap<string, Mode>): string =>
+  common(modeOf) ?? [...modeOf].map(([head, mode]) => `${head}: ${mode}`).join('\n');
+
+const asJson = (modeOf: ReadonlyMap<string, Mode>): string => {
+  const mode = common(modeOf);
+  return JSON.stringify(mode === undefined ? { heads: Object.fromEntries(modeOf) } : { mode });
+};

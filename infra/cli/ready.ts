@@ -81,11 +81,12 @@ export async function watchReady(
   }
 }
 
-/** Tells a person and a program. `forMs`: watches it for so long since this process began, however long that took. */
-export async function tellReady(admin: string, forMs?: number): Promise<void> {
+/** Tells a person and a program. `forMs`: watches it for so long since this process began, however long that took. `who`: whose answer it is. */
+export async function tellReady(admin: string, forMs?: number, who = ''): Promise<void> {
   const { ready, why } = await (forMs === undefined ? askReady(admin) : watchReady(admin, forMs, 0));
-  process.stdout.write(`${ready ? 'ready' : 'not ready'}: ${why}\n`);
-  process.exitCode = ready ? 0 : 1;
+  process.stdout.write(`${who}${ready ? 'ready' : 'not ready'}: ${why}\n`);
+  // Who asks several is told no when one of them says so.
+  if (!ready) process.exitCode = 1;
 }
 
 interface ReadyArguments {

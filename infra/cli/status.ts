@@ -2,11 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { DeliveryStatus, HeadStatus, MigrationStatus } from '../../shared/status.ts';
 import { getStatus } from '../admin-client.ts';
+import type { NamedHead } from '../lab/kinds/kind.ts';
 import { fitTable, formatTextTable } from '../terminal/table.ts';
 import { terminalWidth, wrap } from '../terminal/width.ts';
 import { duration } from './arguments.ts';
 import { FOR_MS, tellReady } from './ready.ts';
-import { type AnyHeadOptions, addAnyHeadOptions, withHead } from './running-head.ts';
+import { type AnyHeadOptions, addAnyHeadOptions, askHeads, withHeads } from './running-head.ts';
 
 const WATCH_EVERY_MS = 1000;
 
@@ -33,22 +34,32 @@ export function statusCommand(): Command {
       )
       .option('--watch', 'show it again every second, with rates, until interrupted'),
   ).action((options: StatusOptions) =>
-    withHead(options, (admin) => (options.ready ? tellReady(admin, options.for) : show(admin, options))),
+    withHeads(options, (heads) => (options.ready ? tellAllReady(heads, options.for) : show(heads, options))),
   );
 }
 
-async function show(admin: string, options: StatusOptions): Promise<void> {
-  let before: HeadStatus | undefined;
+/** Of two heads each is told by its name, and the answer is yes when both are. */
+async function tellAllReady(heads: readonly NamedHead[], forMs?: number): Promise<void> {
+  const [only] = heads;
+  if (heads.length === 1) return await tellReady(only!.admin, forMs);
+  await Promise.all(heads.map(({ name, admin }) => tellReady(admin, forMs, `${name}: `)));
+}
+
+async function show(heads: readonly NamedHead[], options: StatusOptions): Promise<void> {
+  let before: ReadonlyMap<string, HeadStatus> = new Map();
   do {
-    const status = await getStatus(admin);
-    if (options.json) {
-      process.stdout.write(`${JSON.stringify(status)}\n`);
-    } else {
-      // Home, draw, and erase what is left of the longer picture before.
-      const [start, end] = options.watch && process.stdout.isTTY ? ['\x1b[H\x1b[2J', ''] : ['', ''];
-      process.stdout.write(`${start}${render(status, before, terminalWidth())}${end}`);
-    }
-    before = status;
+    const now = await askHeads(heads, getStatus);
+    const named = heads.length > 1;
+    const told = [...now].map(([name, status]) =>
+      options.json
+        ? `${JSON.stringify(named ? { head: name, ...status } : status)}\n`
+        : `${named ? `${name}: ` : ''}${render(status, before.get(name), terminalWidth())}`,
+    );
+    // Home, draw, and erase what is left of the longer picture before.
+    const isRedrawn = !options.json && options.watch && process.stdout.isTTY;
+    const [start, end] = isRedrawn ? ['\x1b[H\x1b[2J', ''] : ['', ''];
+    process.stdout.write(`${start}${told.join(options.json ? '' : '\n')}${end}`);
+    before = now;
     if (options.watch) await delay(WATCH_EVERY_MS);
   } while (options.watch);
 }

@@ -96,6 +96,13 @@ export const wrong: [title: string, text: string, place: string, says: RegExp, o
     'vagrant',
   ],
   [
+    "the second head's cable on Vagrant",
+    `heads: 2\n${two}timetable:\n  at 1s: cable head2 loss 1%\n`,
+    '6:10',
+    /head's cable cannot be changed/,
+    'vagrant',
+  ],
+  [
     'a policy on Vagrant',
     `${two}timetable:\n  at 1s: policy round-robin\n`,
     '5:10',

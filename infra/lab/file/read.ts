@@ -50,7 +50,7 @@ export function checkLab(file: string, document: Document, on?: LabKindName): Re
 }
 
 /** What a kind of lab can have. */
-const headsOf: Readonly<Record<LabKindName, number>> = { loopback: 1, netns: 2, vagrant: 1 };
+const headsOf: Readonly<Record<LabKindName, number>> = { loopback: 1, netns: 2, vagrant: 2 };
 
 const nameOf = (file: string): string =>
   basename(file, extname(file))
@@ -152,8 +152,8 @@ function readCables(
 
 /** Its card steers what comes in. */
 const headCable = (kind: LabKindName, host: string): string | undefined =>
-  kind === 'vagrant' && host === 'head'
-    ? "the head's cable cannot be changed in the Vagrant lab; change the client's and the deliveries', or use --on netns"
+  kind === 'vagrant' && headNames(2).includes(host)
+    ? "a head's cable cannot be changed in the Vagrant lab; change the client's and the deliveries', or use --on netns"
     : undefined;
 
 function toCable({ out, in: into, ...both }: FileCable): Cable {

@@ -18,8 +18,8 @@ export interface LabKind {
   up?(wanted: WantedHosts): Promise<string>;
   /** `baton lab down`: removes them; what a person is told, nothing where it has been said already. */
   down?(): Promise<string | undefined>;
-  /** For `--on` of what asks or steers a head: lets `use` talk to the admin interface of the lab's. */
-  withHead?<T>(use: (admin: string) => Promise<T>): Promise<T>;
+  /** For `--on` of what asks or steers heads: lets `use` talk to the admin interfaces of the lab's, one or two. */
+  withHeads?<T>(use: (heads: readonly NamedHead[]) => Promise<T>): Promise<T>;
   /** `baton doctor` on its hosts. */
   doctor?(): Promise<readonly ExaminedHost[]>;
 }
@@ -32,6 +32,12 @@ export interface WantedHosts {
   readonly heads?: 1 | 2;
   /** The round trip of the client's cable. */
   readonly rttMs?: number;
+}
+
+export interface NamedHead {
+  readonly name: string;
+  /** Of its admin interface, on this machine. Nobody answers there when its host is gone. */
+  readonly admin: string;
 }
 
 export interface ExaminedHost {

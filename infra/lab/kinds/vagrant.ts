@@ -7,6 +7,6 @@ export const vagrant: LabKind = {
   start: async (options) => (await import('../vagrant.ts')).startVagrantLab(options),
   up: async (wanted) => (await import('../vagrant/stay.ts')).up(wanted),
   down: async () => (await import('../vagrant/stay.ts')).down(),
-  withHead: async (use) => (await import('../vagrant/hosts.ts')).withVagrantHead(use),
+  withHeads: async (use) => (await import('../vagrant/ask.ts')).withVagrantHeads(use),
   doctor: async () => (await import('../vagrant/doctor.ts')).examineVagrantLab(),
 };

@@ -6,8 +6,9 @@ import { directionsOf } from '../delay/wire.ts';
 import type { Host, Service } from '../lab.ts';
 import { netemArguments } from '../netns/link.ts';
 import { baton, nameOf } from '../service.ts';
+import { alignClock } from './clock.ts';
 import type { Connection } from './connection.ts';
-import { project } from './machines.ts';
+import { isHead, project } from './machines.ts';
 
 export interface VagrantHost extends Host {
   /** On the lab's network, IPv4. */
@@ -15,9 +16,17 @@ export interface VagrantHost extends Host {
   /** The address that the head shares with its deliveries. */
   readonly vip: string;
   readonly interface: string;
+  /** The addresses of the heads that it was set up for. */
+  readonly heads: readonly string[];
   readonly connection: Connection;
   /** Ends the services here, so that an experiment finds nothing running, or lets those run that do after a boot. */
   readonly services: (what: 'clear' | 'restore') => Promise<void>;
+  /** Sets its clock to the one here. */
+  readonly alignClock: () => Promise<void>;
+  /** Of two heads: the host takes part in having the address, from the start; or does not. */
+  readonly share: (part: 'start' | 'stop') => Promise<void>;
+  /** The shared address is here. */
+  readonly hasAddress: () => Promise<boolean>;
 }
 
 const GUEST_PROJECT = '/opt/baton';
@@ -32,13 +41,14 @@ export async function createHost(connection: Connection, admin?: string): Promis
     address: facts.BATON_ADDRESS,
     vip: facts.BATON_VIP,
     interface: facts.BATON_INTERFACE,
+    heads: facts.BATON_HEADS.split(','),
     connection,
     baton,
     run: (command, options) => connection.run(toGuest(command), nameOf(command), options),
     start: (command) => startUnit(connection, command, admin),
     converse: (command, onLine) => connection.converse(toGuest(command), onLine),
     async setLink(link) {
-      if (name === 'head') {
+      if (isHead(connection.machine)) {
         const problem =
           "the head's cable cannot be changed in this lab, as its card steers what comes in; change those of the others";
         throw new BatonError('LAB_FAILED', { problem });
@@ -50,6 +60,16 @@ export async function createHost(connection: Connection, admin?: string): Promis
     },
     async services(what) {
       await connection.run([script('service'), what], `${what} of the services`);
+    },
+    async alignClock() {
+      await alignClock(name, (onLine) => connection.converse([script('clock')], onLine));
+    },
+    async share(part) {
+      await connection.run([script('service'), 'share', part], `${part} of keepalived`);
+    },
+    async hasAddress() {
+      const shown = await connection.run(['ip', '-4', '-oneline', 'address', 'show'], 'ip');
+      return shown.includes(` ${facts.BATON_VIP}/`);
     },
   };
 }
@@ -66,6 +86,8 @@ const factsSchema = z.object({
   BATON_ADDRESS: z.string(),
   BATON_VIP: z.string(),
   BATON_INTERFACE: z.string(),
+  // Machines of earlier releases do not say; they are set up anew.
+  BATON_HEADS: z.string().default(''),
 });
 
 function parseFacts(text: string): z.output<typeof factsSchema> {

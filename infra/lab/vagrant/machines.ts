@@ -33,6 +33,9 @@ export async function vagrant(
   }
 }
 
+/** Of two heads the second is `head2`. */
+export const isHead = (machine: string): boolean => /^head2?$/.test(machine);
+
 export interface SshConfig {
   /** For `ssh -F`. */
   readonly file: string;
@@ -48,7 +51,7 @@ export async function readSshConfig(known = false): Promise<SshConfig> {
   if (code === 'ENOENT') throw missing();
   // It fails when one of the machines does not run, and lists the others all the same.
   const config = parse(stdout);
-  if (!config.machines.includes('head')) throw notUp();
+  if (!config.machines.some(isHead)) throw notUp();
   await mkdir(join(project, '.vagrant', 'baton'), { recursive: true, mode: 0o700 });
   await writeFile(sshConfigFile, stdout);
   return config;

@@ -11,6 +11,11 @@ export const policy = action({
   targets: () => policyNames.map((name) => ({ key: name, to: { policy: name } })),
   hindrance(director) {
     if (director.stage.settings !== undefined) return director.headIsThere;
+    if (director.stage.lab)
+      return {
+        reason: 'the policy is a setting of the head, whose settings are a file of another machine',
+        mend: 'baton lab live --on netns (as root)',
+      };
     return {
       reason: 'the policy is a setting of the head, whose settings are not this page’s',
       mend: 'write "policy" into the file of its --config, and: baton reload',

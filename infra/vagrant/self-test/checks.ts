@@ -10,7 +10,7 @@ import type { VisitResult } from '../../visits/result.ts';
 import type { Journal } from './journal.ts';
 
 /** An emulated delivery's first adoptions take longer than the default; what is late goes elsewhere, as it should. */
-const patience = ['--adopt-timeout', '20s', '--stall-timeout', '30s'];
+export const patience = ['--adopt-timeout', '20s', '--stall-timeout', '30s'];
 /** An answer of many packets. */
 const LARGE_BYTES = 2_000_000;
 
@@ -33,7 +33,7 @@ export async function checkLab(journal: Journal): Promise<void> {
   }
 }
 
-const visit = async (
+export const visit = async (
   lab: Lab,
   path: string,
   rate: number,
@@ -59,7 +59,7 @@ async function until(lab: Lab, holds: (status: HeadStatus) => boolean): Promise<
   }
 }
 
-const told = ({ succeeded, failed, redirects, failures }: VisitResult) =>
+export const told = ({ succeeded, failed, redirects, failures }: VisitResult) =>
   `${succeeded} succeeded, ${failed} failed, redirects ${JSON.stringify(redirects)} ${JSON.stringify(failures)}`;
 
 /** One way, so that a round trip is twice as long. */
@@ -85,6 +85,12 @@ async function checkModes(lab: Lab, { check }: Journal): Promise<void> {
   const growth = timed.map((mode) => fitSlope(medians[mode])!.slope);
   for (const [at, mode] of timed.entries())
     console.log(`          ${mode}: ${growth[at]!.toFixed(2)} ms more for each of a round trip`);
+  for (const [at, delayMs] of DELAYS_MS.entries()) {
+    const times = medians.redirect[at]![1] / medians.handoff[at]![1];
+    console.log(
+      `          with ${delayMs} ms each way a redirect takes ${times.toFixed(2)} times as long as a handoff`,
+    );
+  }
   const [handedOver, redirected] = growth as [number, number];
   const ratio = redirected / handedOver;
   check(

@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,9 @@ import test from 'ava';
 import { execa } from 'execa';
 import { SLOTS } from '../../../head/scoreboard.ts';
 import { baton } from '../../../infra/lab/service.ts';
+import { capabilitiesOf } from '../../../infra/lab/vagrant/doctor.ts';
 import { needing } from '../../support/needs.ts';
+import { asRoot } from '../../support/netns.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const folder = join(root, 'infra/vagrant');
@@ -122,6 +125,28 @@ async function namesOf(checkout: string) {
   };
 }
 
+asRoot()('a head that lacks keepalived and has no internet says what to do, in one line', async (t) => {
+  const place = mkdtempSync(join(tmpdir(), 'baton-test-'));
+  t.teardown(async () => rmSync(place, { recursive: true }));
+  // Of this machine's programs a guest's few: neither keepalived nor, where packages would come from, apt.
+  const few = ['sh', 'ip', 'tc', 'sysctl', 'find', 'tr', 'cat'];
+  for (const name of few) {
+    const { stdout } = await execa('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin; command -v ${name}`]);
+    symlinkSync(stdout, join(place, name));
+  }
+  const guest =
+    'mount -t tmpfs none /opt && mkdir /opt/baton && mount --bind "$1" /opt/baton && PATH=$2 && exec /opt/baton/infra/vagrant/provision.d/dependencies';
+  const { exitCode, stderr } = await execa('unshare', ['--mount', 'sh', '-c', guest, 'sh', root, place], {
+    env: { BATON_MACHINE: 'head', BATON_HEADS: '192.0.2.2 192.0.2.4' },
+    reject: false,
+  });
+  t.is(exitCode, 1, stderr);
+  t.regex(
+    stderr.split('\n').at(-1)!,
+    /^head lacks keepalived and cannot get it: .*infra\/vagrant\/fetch-packages .*vagrant rsync && vagrant provision$/,
+  );
+});
+
 needing('ruby')('two heads are two machines, and all are told of both', async (t) => {
   const place = mkdtempSync(join(tmpdir(), 'baton-test-'));
   t.teardown(async () => rmSync(place, { recursive: true }));
@@ -200,4 +225,9 @@ needing('ruby')('the lab makes no more deliveries than a head takes', async (t) 
       new RegExp(`--deliveries: give a whole number from 1 to ${SLOTS}, as many as a head takes`),
     );
   }
+});
+
+test('the doctor has what the services on the machines may do, and no more', (t) => {
+  t.deepEqual(capabilitiesOf('head'), ['net_admin', 'bpf', 'perfmon']);
+  t.deepEqual(capabilitiesOf('delivery'), ['net_admin', 'bpf']);
 });

@@ -16,6 +16,8 @@ import type { FirstInput } from './read-ahead.ts';
 interface NetServer extends Server, Required<Wishes> {
   /** Connections that it counts: a socket takes itself off when it is destroyed. */
   _connections: number;
+  /** Of an event with one listener that listener itself. */
+  readonly _events?: { readonly connection?: unknown };
   readonly blockList?: BlockList;
 }
 
@@ -57,8 +59,7 @@ export class Admission {
     const server = this.#server;
     try {
       if (server.pauseOnConnect || accepted.hasSubscribers || !(server instanceof HttpServer)) return false;
-      const listeners = server.listeners('connection');
-      return listeners.length === 1 && listeners[0] === serveHttp;
+      return server._events?.connection === serveHttp;
     } catch {
       // It throws again where the connection is admitted, one at a time.
       return false;

@@ -25,18 +25,29 @@ const A_TURN_MS = 10;
 /** More is taken when there is so much room: a few at a time would cost each of them more. */
 const ROOM_AT_LEAST = A_TURN / 2;
 
-interface Waiting {
+/** In a list and not in an array, which would point at what it has given until it is given up itself. */
+class Waiting {
   /** A thread that ends closes its handles, and would forget an fd. */
   readonly handle: AdoptedHandle;
   readonly input: FirstInput;
   readonly arrival: Arrival;
+  next: Waiting | undefined = undefined;
+
+  constructor(handle: AdoptedHandle, input: FirstInput, arrival: Arrival) {
+    this.handle = handle;
+    this.input = input;
+    this.arrival = arrival;
+  }
 }
 
 export class Feed {
   readonly #admission: Admission;
   readonly #connections: Connections;
   readonly #readAhead = new ReadAhead();
-  readonly #queue: Waiting[] = [];
+  #first: Waiting | undefined;
+  #last: Waiting | undefined;
+  /** How many wait. */
+  #length = 0;
   /** Callbacks that are still to come in this turn of the event loop, and in the next. */
   #inTurn = 0;
   #inNext = 0;
@@ -52,7 +63,7 @@ export class Feed {
 
   /** So many connections may be taken; 0 while there are enough. */
   get room(): number {
-    const room = A_TURN - this.#queue.length;
+    const room = A_TURN - this.#length;
     return room < ROOM_AT_LEAST || !this.#open ? 0 : room;
   }
 
@@ -80,14 +91,28 @@ export class Feed {
   #push(fd: number, input: FirstInput, arrival: Arrival): void {
     const handle = this.#admission.adopt(fd, arrival);
     if (!handle) return;
-    if (this.#open) this.#queue.push({ handle, input, arrival });
-    else this.#admission.refuse(handle, arrival);
+    if (!this.#open) return this.#admission.refuse(handle, arrival);
+    const waiting = new Waiting(handle, input, arrival);
+    if (this.#last) this.#last.next = waiting;
+    else this.#first = waiting;
+    this.#last = waiting;
+    this.#length++;
+  }
+
+  #shift(): Waiting | undefined {
+    const waiting = this.#first;
+    if (!waiting) return undefined;
+    this.#first = waiting.next;
+    if (!this.#first) this.#last = undefined;
+    waiting.next = undefined;
+    this.#length--;
+    return waiting;
   }
 
   /** Sees to it that the server gets what waits; false when nothing does. */
   serve(): boolean {
-    this.#schedule(this.#queue.length - this.#inTurn);
-    return this.#queue.length > 0;
+    this.#schedule(this.#length - this.#inTurn);
+    return this.#length > 0;
   }
 
   /**
@@ -95,8 +120,8 @@ export class Feed {
    * it may throw. It saves a connection that comes alone a turn of the event loop.
    */
   serveFirst(): void {
-    if (this.#queue.length === 0) return;
-    this.#schedule(this.#queue.length - 1 - this.#inTurn);
+    if (this.#length === 0) return;
+    this.#schedule(this.#length - 1 - this.#inTurn);
     this.#next();
   }
 
@@ -115,15 +140,15 @@ export class Feed {
     }
     this.#inTurn--;
     const isLate = now > this.#turnEnds;
-    this.#schedule(isLate ? this.#queue.length : this.#queue.length - 1 - this.#inTurn);
+    this.#schedule(isLate ? this.#length : this.#length - 1 - this.#inTurn);
     if (!isLate) this.#next();
   };
 
   /** The application's code runs in here: it comes last. */
   #next(): void {
-    const next = this.#queue.shift();
-    if (!next) return;
-    const { handle, input, arrival } = next;
+    const waiting = this.#shift();
+    if (!waiting) return;
+    const { handle, input, arrival } = waiting;
     if (this.#sources.size > 0 && this.room > 0) this.#tellSources();
     if (trace) traceServe(arrival);
     this.#admission.admit(handle, input, arrival);
@@ -144,7 +169,8 @@ export class Feed {
   end(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const { handle, arrival } of this.#queue.splice(0)) this.#admission.refuse(handle, arrival);
+    for (let waiting = this.#shift(); waiting; waiting = this.#shift())
+      this.#admission.refuse(waiting.handle, waiting.arrival);
     this.#readAhead.end();
   }
 }

@@ -20,19 +20,19 @@ export interface FoundFlows {
   readonly frozen: readonly Buffer[];
 }
 
-export function findFlows(steering: Pick<Steering, 'walk'>): FoundFlows {
+export function findFlows(steering: Pick<Steering, 'walkHolders'>): FoundFlows {
   const forwarded = new Map<string, Unclaimed>();
   const frozen: Buffer[] = [];
-  steering.walk(({ action, mac, id = 0 }, key) => {
+  steering.walkHolders((holder, key) => {
     const own = Buffer.from(key);
-    if (action === 'forward') forwarded.set(nameOf(own), { key: own, mac: mac!, id });
+    if (holder) forwarded.set(nameOf(own), { key: own, mac: holder.mac, id: holder.id });
     else frozen.push(own);
   });
   return { forwarded, frozen };
 }
 
 /** Reads it for nothing: visitors wait while it is read, and would for code that runs for the first time. */
-export function rehearseFinding(steering: Pick<Steering, 'walk'>): void {
+export function rehearseFinding(steering: Pick<Steering, 'walkHolders'>): void {
   const until = performance.now() + REHEARSE_MS;
   for (let n = 0; n < REHEARSALS && performance.now() < until; n++) findFlows(steering);
 }

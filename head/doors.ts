@@ -15,6 +15,7 @@ import { LocalDeliveries } from './local-deliveries.ts';
 import { Entrance, RemoteSide } from './migrate/index.ts';
 import type { Registry } from './registry.ts';
 import { SocketWatch } from './socket-watch.ts';
+import type { Handed } from './take-over/successor.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 export const socketOf = ({ socket }: HeadSettings): string => socket ?? defaultSocketPath();
@@ -93,15 +94,28 @@ export class Doors {
     await this.#entrance?.arrived(names);
   }
 
-  /** This is the head. `listen`: where visitors come to; `lastId`: what a predecessor has given to a migration last. */
-  async openRemote(listen: string, lastId: number | undefined): Promise<void> {
-    if (!(await this.letIn())) return;
+  /**
+   * This is the head. `listen`: where visitors come to. `isEarly`: only where they wait for deliveries that have come already, and the
+   * predecessor has nothing under way.
+   */
+  async openRemote(listen: string, handed: Handed | undefined, isEarly = false): Promise<void> {
+    const isUrgent = handed?.isSettled && this.#entrance?.hasAnyOf(handed.deliveries ?? []);
+    if (this.remote || (isEarly && !isUrgent) || !(await this.letIn())) return;
     const { settings, registry, tell, log } = this.#parts;
     const prepared = this.#ahead.takeRemote()!;
     const entrance = this.#entrance!;
     this.#entrance = undefined;
     const at = parseHostPort(listen)!;
-    this.remote = new RemoteSide({ settings, listen: at, prepared, entrance, registry, tell, log, lastId });
+    this.remote = new RemoteSide({
+      settings,
+      listen: at,
+      prepared,
+      entrance,
+      registry,
+      tell,
+      log,
+      lastId: handed?.lastId,
+    });
   }
 
   /** True for what workers say of deliveries of other hosts, and of connections that go there or come from there. */

@@ -134,14 +134,14 @@ export class HeadProcess implements Head, Hub {
       this.#parts.opening.expect(handed, this.settings);
       this.workers!.adopt(handed.connections);
     }
-    if (handed?.isSettled) await this.#parts.doors.openRemote(this.listen, handed.lastId);
+    if (handed) await this.#parts.doors.openRemote(this.listen, handed, true);
     if (handed) this.#parts.doors.deliveries.open();
     await this.#parts.doors.admin.open();
     const last = await this.#takeOver?.rest((connections) => this.workers!.adopt(connections));
     if (last?.mode) this.#parts.scoreboard.setMode(last.mode);
     if (last?.isReloaded) void this.reload().catch(() => {});
     await this.#parts.doors.openMetrics();
-    if (!handed?.isSettled) await this.#parts.doors.openRemote(this.listen, handed?.lastId);
+    await this.#parts.doors.openRemote(this.listen, handed);
     this.#inherited.closeRest();
     this.#parts.tellSockets();
     if (!handed) this.#parts.doors.deliveries.open();

@@ -1,5 +1,6 @@
 /** What the registry knows of a delivery, and how `baton status` shows it. */
 import type { DeliveryState, DeliveryStatus } from '../shared/status.ts';
+import { trace } from '../shared/trace.ts';
 import type { Introduction } from '../shared/wire/control.ts';
 import { Liveness } from './liveness.ts';
 import type { Left, Registrant } from './registrant.ts';
@@ -49,6 +50,15 @@ export const createDelivery = (
   moved: 0,
   whenSettled: [],
 });
+
+/** Said before anything is done with it: workers open their lanes to one of this host when they come to know it. */
+export const traceMember = ({ slot, registrant, introduction: { credits } }: RegisteredDelivery): void =>
+  trace?.say(`s${slot}`, 'member', registrant.process, credits, registrant.active, registrant.transport);
+
+/** No worker has anything of it any more. */
+export function traceVacated({ slot, admission }: RegisteredDelivery, scoreboard: Scoreboard): void {
+  if (admission === 'begun') trace?.say(`s${slot}`, 'vacated', scoreboard.inUse(slot));
+}
 
 /** All workers' counts for the delivery in a slot. */
 export const sumFor = (rows: readonly WorkerCounters[], slot: number, name: PerDelivery): number =>

@@ -13,6 +13,8 @@ import {
   type RegisteredDelivery as Delivery,
   statusOf,
   sumFor,
+  traceMember,
+  traceVacated,
 } from './registered-delivery.ts';
 import type { Prepared, Registrant, Registration } from './registrant.ts';
 import { type RegistryTimes, Rounds } from './rounds.ts';
@@ -90,6 +92,7 @@ export class Registry {
     this.#slots.put(delivery);
     const { name, direct, directTls, serves } = introduction;
     this.#parts.scoreboard.describe(slot, { ...introduction, active });
+    if (registrant.transport === 'fd') traceMember(delivery);
     for (const [worker, lane] of lanes.entries())
       this.#parts.tell(worker, { type: 'join', slot, name, direct, directTls, serves, lane });
     await settled(delivery);
@@ -99,11 +102,11 @@ export class Registry {
   #begin(delivery: Delivery): Registration | undefined {
     const { scoreboard, log } = this.#parts;
     const { slot, introduction, registrant } = delivery;
-    const { active, transport } = registrant;
     const { name, pid, credits, direct, serves } = introduction;
     if (delivery.admission !== 'expected') return undefined;
     delivery.admission = 'begun';
-    trace?.say(`s${slot}`, 'member', registrant.process, credits, active, transport);
+    const { transport } = registrant;
+    if (transport === 'migrate') traceMember(delivery);
     const isWaiting = registrant.isWaiting && !this.#closed;
     const isDrained = this.#parts.drained.has(name);
     // Up before it can know it: what it sends a client to do may arrive before this thread goes on.
@@ -182,14 +185,11 @@ export class Registry {
         return this.#remove(delivery, message.problem);
       case 'quiet':
         if (delivery.state !== 'draining') return;
-        delivery.awaited--;
-        if (delivery.awaited === 0) delivery.registrant.drained();
+        if (--delivery.awaited === 0) delivery.registrant.drained();
         return;
       case 'left':
         delivery.moved += message.moved;
-        // No worker has anything of it any more.
-        if (delivery.awaited === 1 && delivery.admission === 'begun')
-          trace?.say(`s${delivery.slot}`, 'vacated', this.#parts.scoreboard.inUse(delivery.slot));
+        if (delivery.awaited === 1) traceVacated(delivery, this.#parts.scoreboard);
         this.#settleOne(delivery);
         if (delivery.awaited === 0 && delivery.moved > 0) {
           this.#parts.log.info({ delivery: name, moved: delivery.moved }, 'untaken connections moved');

@@ -20,6 +20,8 @@ import { WorkerLanes } from './worker-lanes.ts';
 const LINK_IDLE_MS = 10_000;
 /** For those that a predecessor has sent, milliseconds: it serves meanwhile. Who is later comes when it is dismissed. */
 const ARRIVE_WITHIN_MS = 2000;
+/** A head that has just begun has more urgent things to do, milliseconds. */
+const LOOK_AGAIN_MS = 100;
 
 export interface EntranceParts {
   readonly settings: HeadSettings;
@@ -97,8 +99,14 @@ export class Entrance {
   begin(returns: ReturnsParts): void {
     this.#hasBegun = true;
     this.#begun.resolve(returns);
-    // Neighbours may have moved while nobody listened to the kernel.
-    for (const delivery of this.deliveries) void delivery.whereabouts.lookAgain();
+    // Neighbours may have moved while nobody listened to the kernel. Visitors wait, but not for that.
+    const look = () => this.deliveries.forEach(({ whereabouts }) => void whereabouts.lookAgain());
+    setTimeout(look, LOOK_AGAIN_MS).unref();
+  }
+
+  /** Whether one of these has come already. */
+  hasAnyOf(names: readonly string[]): boolean {
+    return [...this.deliveries].some(({ arrivedAs }) => arrivedAs !== undefined && names.includes(arrivedAs));
   }
 
   /** Resolves when deliveries of these names have come and said what they have, or are late. */

@@ -19,6 +19,7 @@ import { endsOfKey, FLOW_KEY_SIZE } from '../../shared/wire/remote/flow-key.ts';
 import { type NextHop, neighbourWith, type Steering } from '../steer/index.ts';
 import { Ending } from './ending.ts';
 import { type Flow, FlowBook, type Unconfirmed } from './flow-book.ts';
+import { findFlows, type Unclaimed } from './found-flows.ts';
 import { Ids } from './ids.ts';
 import type { MovedFlows } from './moving.ts';
 import { haveNobody, nameOf, type Orphans } from './orphans.ts';
@@ -41,10 +42,7 @@ export class Flows implements MovedFlows {
   readonly #book = new FlowBook();
   readonly regains: Regains;
   /** Found in the table at the start, with the MAC address of the host that its packets go to, and its number, or 0. */
-  readonly #unclaimed = new Map<
-    string,
-    { readonly key: Buffer; readonly mac: string; readonly id: number }
-  >();
+  readonly #unclaimed = new Map<string, Unclaimed>();
   /** MAC addresses of hosts whose deliveries are to claim these. */
   readonly #unheard = new Set<string>();
   /** By MAC address: the unclaimed flows of a host. By name: those of a delivery whose link has ended. */
@@ -53,8 +51,8 @@ export class Flows implements MovedFlows {
   readonly ending = new Ending((flow) => this.#forget(flow));
   #timer: NodeJS.Timeout | undefined;
   readonly #conntrack: Conntrack | undefined = openConntrack();
-  #isTracked = false;
-  #askedConntrackAt = Number.NEGATIVE_INFINITY;
+  #isTracked = this.#conntrack?.isInUse() ?? false;
+  #askedConntrackAt = performance.now();
 
   constructor(steering: Steering, claimWithinMs = CLAIM_WITHIN_MS, ids = new Ids()) {
     this.#steering = steering;
@@ -65,20 +63,17 @@ export class Flows implements MovedFlows {
 
   /** What is in the table is this head's from here on: no other one is at it any more. */
   begin(): this {
-    const frozen: Buffer[] = [];
-    this.#steering.walk(({ action, mac, id = 0 }, key) => {
-      const own = Buffer.from(key);
-      this.#ids.heard(id);
-      // An earlier head died while it moved them, and their sockets with it.
-      if (action === 'forward') this.#unclaimed.set(nameOf(own), { key: own, mac: mac!, id });
-      else frozen.push(own);
-    });
+    const { forwarded, frozen } = findFlows(this.#steering);
+    for (const [name, found] of forwarded) {
+      this.#ids.heard(found.id);
+      this.#unclaimed.set(name, found);
+    }
+    // An earlier head died while it moved them, and their sockets with it.
     for (const key of frozen) {
       this.#steering.forget(key);
       this.#teller.tell(key);
     }
     for (const { mac } of this.#unclaimed.values()) this.#expect(mac);
-    this.#tidy(performance.now());
     this.#timer = setInterval(() => this.#tidy(performance.now()), TIDY_EVERY_MS);
     this.#timer.unref();
     return this;

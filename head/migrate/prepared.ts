@@ -6,6 +6,7 @@ import { readSecret } from '../../shared/wire/remote/secret.ts';
 import { attachSteering, type Steering } from '../steer/index.ts';
 import { cardOf } from './default-interface.ts';
 import { Flows } from './flows.ts';
+import { rehearseFinding } from './found-flows.ts';
 import { Ids } from './ids.ts';
 import { rehearse, rehearseLink } from './warm-up.ts';
 
@@ -39,6 +40,7 @@ export async function prepareRemote(
   const ids = new Ids();
   const flows = new Flows(steering, undefined, ids);
   rehearse({ steering, flows, adoptTimeoutMs: adoptTimeout, ids });
+  rehearseFinding(steering);
   await rehearseLink(secret);
   const discard = async () => {
     flows.close();

@@ -14,7 +14,7 @@ import {
 } from '../../shared/wire/remote/messages.ts';
 import type { Prepared, Registration } from '../registrant.ts';
 import type { NextHop } from '../steer/index.ts';
-import type { NumberedHop, Settlement } from '../worker-messages.ts';
+import type { NumberedHop } from '../worker-messages.ts';
 import type { DoorEvents, DoorParts } from './door.ts';
 import { Greeting } from './greeting.ts';
 import { type Member, registrantOf } from './member.ts';
@@ -221,6 +221,8 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
         returns: new Returns(returns, { name: hello.name, slot: registration.slot, say }),
         hop: () => this.whereabouts.hop,
       });
+      // Those that have come with it are welcomed first: visitors wait for them.
+      await undefined;
       // What workers have moved to the one that had its name before.
       lanes.read();
       const { ids: all, keys: itsKeys, doubtful } = this.#greeting.takeHoldings();
@@ -264,17 +266,14 @@ export class RemoteDelivery implements LinkHandlers, LaneOwner {
           link: this.#link,
           encode: encoderFor(this.readsPath),
           hop: () => this.whereabouts.hop,
-          settle: (worker, fd, how) => this.#settle(worker, fd, how),
+          settle: (worker, fd, how) =>
+            this.#parts.tell(worker, { type: 'settled', slot: this.slot!, fd, how }),
         });
         return hello.lanes && !this.#isAhead ? this.#parts.lanes.offer(this.#link, this) : undefined;
       },
       finish: () => this.#finish(),
       end: () => this.#link.end(),
     };
-  }
-
-  #settle(worker: number, fd: number, how: Settlement): void {
-    this.#parts.tell(worker, { type: 'settled', slot: this.slot!, fd, how });
   }
 
   #reject(error: Error): void {

@@ -204,6 +204,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     release: (key, id) => table.release(key, id),
     find: (key) => table.find(key),
     walk: (each) => table.walk(each),
+    walkHolders: (each) => table.walkHolders(each),
     list() {
       const found: layout.SteeredFlow[] = [];
       steering.walk((flow) => found.push(flow));

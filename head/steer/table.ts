@@ -131,6 +131,10 @@ export class FlowTable {
     this.#flows.walk((key, value) => each(layout.readFlow(key, value), key));
   }
 
+  walkHolders(each: (holder: layout.Holder | undefined, key: Buffer) => void): void {
+    this.#flows.walk((key, value) => each(layout.readHolder(value), key));
+  }
+
   /** Nothing here may be used afterwards. */
   free(): void {
     this.#flows.free();

@@ -1,6 +1,6 @@
 /** What steering offers to whoever moves connections; how it works is told in steering.ts. */
 import type { HostPort } from '../../shared/units.ts';
-import type { NextHop, SteeredFlow } from './flow.ts';
+import type { Holder, NextHop, SteeredFlow } from './flow.ts';
 import type { Interface } from './iproute.ts';
 import type { TableSpec } from './table.ts';
 
@@ -72,6 +72,8 @@ export interface Steering {
   find(key: Uint8Array): SteeredFlow | undefined;
   /** Calls `each` for every flow; its key may be read only while it runs. */
   walk(each: (flow: SteeredFlow, key: Buffer) => void): void;
+  /** Only whose they are; undefined for one that is on its way. */
+  walkHolders(each: (holder: Holder | undefined, key: Buffer) => void): void;
   list(): SteeredFlow[];
   /** How many flows there are, by a walk over the table: about 0.6 us each. */
   count(): number;

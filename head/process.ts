@@ -101,6 +101,7 @@ export class HeadProcess implements Head, Hub {
       this.workers?.tellAll({ type: this.#isHead ? 'stop' : 'release', withinMs: 0 });
       await this.workers?.ended.catch(() => {});
       await this.#cleanUp();
+      this.#takeOver?.close();
       throw error;
     }
     this.ended = this.#watch();

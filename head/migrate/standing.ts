@@ -12,6 +12,10 @@
  *
  * The kernel is told until when, a little at a time: what this process does not renew, because it has died or stands still,
  * ends by itself, and then clients learn that nobody has their connections.
+ *
+ * And from when: one that knows all and then dies or stands still may lose the address, and have it back before it goes on (the other
+ * one's host is lost, say), with a table that has not heard of anything since. So the hold of a standby begins a moment later, and that is
+ * put off for as long as it lives.
  */
 import { networkInterfaces } from 'node:os';
 import type { Logger } from '../../shared/log.ts';
@@ -102,9 +106,14 @@ export class Standing {
     if (!this.#isActive) until = Math.max(until, now + STANDBY_LEASE_MS);
     else if (this.whyNotReady() !== undefined || this.#isAnyUnheard(now))
       until = Math.max(until, now + LEASE_MS);
-    if (until <= now) return;
-    const left = BigInt(Math.ceil((until - now) * 1e6));
-    steering.holdUnknown({ server, untilNanos: process.hrtime.bigint() + left });
+    const at = (ms: number) => process.hrtime.bigint() + BigInt(Math.ceil((ms - now) * 1e6));
+    if (until > now) steering.holdUnknown({ server, untilNanos: at(until) });
+    else
+      steering.holdUnknown({
+        server,
+        fromNanos: at(now + LEASE_MS),
+        untilNanos: at(now + LEASE_MS + STANDBY_LEASE_MS),
+      });
   }
 
   #isAnyUnheard(now: number): boolean {

@@ -137,16 +137,18 @@ function macsOf(hop: NextHop): Buffer {
   return both;
 }
 
-/** struct unknown in steer.bpf.c. */
-export const UNKNOWN_SIZE = 40;
+/** Its map, and struct unknown in steer.bpf.c. */
+export const UNKNOWN = 'unknown';
+export const UNKNOWN_SIZE = 48;
 
-export function writeUnknown(value: Buffer, { server, untilNanos }: Unknown): void {
-  value.writeBigUInt64LE(untilNanos, 0);
-  writeAddress(value, 16, server.host);
-  value.writeUInt16BE(server.port, 32);
+export function writeUnknown(value: Buffer, { server, fromNanos = 0n, untilNanos }: Unknown): void {
+  value.writeBigUInt64LE(fromNanos, 0);
+  value.writeBigUInt64LE(untilNanos, 8);
+  writeAddress(value, 24, server.host);
+  value.writeUInt16BE(server.port, 40);
 }
 
-export const readUnknownHeld = (value: Buffer): number => Number(value.readBigUInt64LE(8));
+export const readUnknownHeld = (value: Buffer): number => Number(value.readBigUInt64LE(16));
 
 const readForward = (value: Buffer) => ({
   mac: readMac(value, 8),

@@ -11,6 +11,7 @@ const BPF_FS_MAGIC = 0xcafe4a11;
 
 export interface Pins {
   readonly flows: string;
+  readonly unknown: string;
   readonly program: string;
 }
 
@@ -20,7 +21,8 @@ export interface Pins {
  */
 export function pinsOf(name: string): Pins {
   const directory = join(bpffs, 'baton', name.replaceAll('.', '_'));
-  return { flows: join(directory, 'flows'), program: join(directory, 'program') };
+  const named = (what: keyof Pins) => join(directory, what);
+  return { flows: named('flows'), unknown: named('unknown'), program: named('program') };
 }
 
 /** `eth0-4026531840`: interface and network namespace, because namespaces may share one BPF file system. */
@@ -45,11 +47,10 @@ export async function ensureBpffs(): Promise<void> {
 }
 
 /** Names them, in the place of whatever had these names. */
-export function pin(pins: Pins, flowsFd: number, programFd: number): void {
+export function pin(pins: Pins, fds: Readonly<Record<keyof Pins, number>>): void {
   unpin(pins);
   mkdirSync(dirname(pins.flows), { recursive: true, mode: 0o700 });
-  pinObject(flowsFd, pins.flows);
-  pinObject(programFd, pins.program);
+  for (const what of ['flows', 'unknown', 'program'] as const) pinObject(fds[what], pins[what]);
 }
 
 /** Removes the names, and the directories when they are empty. */

@@ -10,25 +10,20 @@ export const PROGRAM = 'baton_steer';
 export const createFlows = (capacity: number) =>
   bpf.createHashMap(layout.FLOWS, layout.KEY_SIZE, layout.FLOW_SIZE, capacity);
 
-/**
- * With a table of fragments of its own: what an earlier program had in its is over within moments. And with a word of its own on
- * what nobody knows, which its head gives anew and again.
- */
-export function loadProgram(flowsFd: number): { programFd: number; unknownFd: number } {
+/** For a head's word on what nobody knows. */
+export const createUnknown = () => bpf.createArrayMap(layout.UNKNOWN, layout.UNKNOWN_SIZE, 1);
+
+/** With a table of fragments of its own: what an earlier program had in its is over within moments. */
+export function loadProgram(flowsFd: number, unknownFd: number): number {
   const fragmentsFd = bpf.createLruHashMap(
     'fragments',
     layout.DATAGRAM_SIZE,
     layout.WAY_SIZE,
     layout.DATAGRAMS,
   );
-  let unknownFd: number | undefined;
   try {
-    unknownFd = bpf.createArrayMap('unknown', layout.UNKNOWN_SIZE, 1);
     const fds = { flows: flowsFd, fragments: fragmentsFd, unknown: unknownFd };
-    return { programFd: bpf.loadClassifier(PROGRAM, linkMaps(readSteeringObject(), fds)), unknownFd };
-  } catch (error) {
-    if (unknownFd !== undefined) closeFd(unknownFd);
-    throw error;
+    return bpf.loadClassifier(PROGRAM, linkMaps(readSteeringObject(), fds));
   } finally {
     // The program has it.
     closeFd(fragmentsFd);

@@ -97,7 +97,8 @@ struct {
 // What is neither in the table nor a socket's, to an address that another head may have had until just now: the kernel
 // would reset it, and its flow may be told of any moment.
 struct unknown {
-	__u64 until; // CLOCK_MONOTONIC nanoseconds
+	__u64 from; // CLOCK_MONOTONIC nanoseconds
+	__u64 until;
 	__u64 held;
 	__u8 daddr[16];
 	__be16 dport;
@@ -347,6 +348,7 @@ static __always_inline int meet_unknown(struct __sk_buff *skb, const struct flow
 	struct unknown *word;
 	struct bpf_sock *socket;
 	__u32 first = 0;
+	__u64 now;
 	int known;
 
 	word = bpf_map_lookup_elem(&unknown, &first);
@@ -355,7 +357,8 @@ static __always_inline int meet_unknown(struct __sk_buff *skb, const struct flow
 	for (int i = 0; i < 16; i++)
 		if (key->daddr[i] != word->daddr[i])
 			return TC_ACT_UNSPEC;
-	if (bpf_ktime_get_ns() > word->until)
+	now = bpf_ktime_get_ns();
+	if (now < word->from || now > word->until)
 		return TC_ACT_UNSPEC;
 	socket = find_socket(skb, key, ipv6);
 	if (socket) {

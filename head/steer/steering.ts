@@ -21,7 +21,7 @@ import { attachFilter, type Filter, findFilter, PREF, removeFilter } from './fil
 import * as layout from './flow.ts';
 import { findInterface, type Interface } from './iproute.ts';
 import { defaultName, ensureBpffs, type Pins, pin, pinsOf, unpin } from './pins.ts';
-import { createFlows, loadProgram, PROGRAM } from './program.ts';
+import { createFlows, createUnknown, loadProgram, PROGRAM } from './program.ts';
 import { FlowTable, tableSpec } from './table.ts';
 import type { Steering, SteeringOptions } from './types.ts';
 
@@ -37,14 +37,16 @@ export async function attachSteering(
   const fds: number[] = [];
   try {
     const found = withName(await findFilter(device.name), pins);
-    const flowsFd = found
-      ? openFlows(device, found, pins)
-      : createFlows(options.capacity ?? DEFAULT_CAPACITY);
+    const adopted = found && openMaps(device, found, pins);
+    const flowsFd = adopted?.flowsFd ?? createFlows(options.capacity ?? DEFAULT_CAPACITY);
     fds.push(flowsFd);
-    const { programFd, unknownFd } = loadProgram(flowsFd);
-    fds.push(programFd, unknownFd);
+    // The same word: it holds while this head begins, and stays the other's if that goes on after all.
+    const unknownFd = adopted?.unknownFd ?? createUnknown();
+    fds.push(unknownFd);
+    const programFd = loadProgram(flowsFd, unknownFd);
+    fds.push(programFd);
     await ensureBpffs();
-    pin(pins, flowsFd, programFd);
+    pin(pins, { flows: flowsFd, unknown: unknownFd, program: programFd });
     await attachFilter(device.name, pins.program, found).catch((error: unknown) => {
       unpin(pins);
       throw error;
@@ -63,7 +65,7 @@ export async function findSteering(interfaceName: string): Promise<Steering | un
   const pins = pinsOf(defaultName(device.name));
   try {
     const found = withName(await findFilter(device.name), pins);
-    return found && handle(device, { flowsFd: openFlows(device, found, pins) }, pins, true);
+    return found && handle(device, openMaps(device, found, pins), pins, true);
   } catch (error) {
     throw explain(error, device.name);
   }
@@ -74,7 +76,8 @@ export function tryToSteer(): void {
   const fds: number[] = [];
   try {
     fds.push(createFlows(1));
-    fds.push(...Object.values(loadProgram(fds[0]!)));
+    fds.push(createUnknown());
+    fds.push(loadProgram(fds[0]!, fds[1]!));
   } catch (error) {
     throw explain(error, 'any network card');
   } finally {
@@ -82,8 +85,8 @@ export function tryToSteer(): void {
   }
 }
 
-/** The table of the program that a filter runs. Throws STEERING_FOREIGN when it is none that this release can use. */
-function openFlows(device: Interface, filter: NamedFilter, pins: Pins): number {
+/** Of the program that a filter runs. Throws STEERING_FOREIGN when its table is none that this release can use. */
+function openMaps(device: Interface, filter: NamedFilter, pins: Pins): Maps {
   const foreign = (found: string) =>
     new BatonError('STEERING_FOREIGN', { interface: device.name, pref: PREF, found });
   if (filter.programName !== PROGRAM) throw foreign(filter.programName);
@@ -91,18 +94,37 @@ function openFlows(device: Interface, filter: NamedFilter, pins: Pins): number {
     openIfNamed(pins.program, [filter.programId], bpf.programInfo) ?? bpf.openProgram(filter.programId);
   const { mapIds } = bpf.programInfo(programFd);
   closeFd(programFd);
-  const flowsFd = openIfNamed(pins.flows, mapIds, bpf.mapInfo) ?? openFlowsAmong(mapIds);
+  const open = (path: string, name: string) =>
+    openIfNamed(path, mapIds, bpf.mapInfo) ?? openAmong(mapIds, name);
+  const flowsFd = open(pins.flows, layout.FLOWS);
   if (flowsFd === undefined) throw foreign('a program without a table of flows');
   const { keySize, valueSize } = bpf.mapInfo(flowsFd);
-  if (keySize === layout.KEY_SIZE && valueSize === layout.FLOW_SIZE) return flowsFd;
-  closeFd(flowsFd);
-  throw foreign('another layout of its table');
+  if (keySize !== layout.KEY_SIZE || valueSize !== layout.FLOW_SIZE) {
+    closeFd(flowsFd);
+    throw foreign('another layout of its table');
+  }
+  const unknownFd = openUnlessForbidden(() => open(pins.unknown, layout.UNKNOWN));
+  if (unknownFd === undefined || bpf.mapInfo(unknownFd).valueSize === layout.UNKNOWN_SIZE)
+    return { flowsFd, unknownFd };
+  // Of a release that has another word.
+  closeFd(unknownFd);
+  return { flowsFd };
 }
 
-function openFlowsAmong(mapIds: readonly number[]): number | undefined {
+/** One that is not pinned, of an earlier release, takes CAP_SYS_ADMIN; a head can do without it. */
+function openUnlessForbidden(open: () => number | undefined): number | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}
+
+function openAmong(mapIds: readonly number[], name: string): number | undefined {
   for (const id of mapIds) {
     const fd = bpf.openMap(id);
-    if (bpf.mapInfo(fd).name === layout.FLOWS) return fd;
+    if (bpf.mapInfo(fd).name === name) return fd;
     closeFd(fd);
   }
   return undefined;
@@ -140,10 +162,10 @@ function openIfNamed(
   return undefined;
 }
 
-/** `unknownFd`: of a program that this process has loaded itself. */
+/** `unknownFd`: undefined where the program at work is of a release without it. */
 interface Maps {
   readonly flowsFd: number;
-  readonly unknownFd?: number;
+  readonly unknownFd?: number | undefined;
 }
 
 function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, adopted: boolean): Steering {

@@ -24,7 +24,8 @@ export interface ForwardOptions {
 export interface Unknown {
   /** Packets to this address. */
   readonly server: HostPort;
-  /** On the clock of process.hrtime.bigint(). */
+  /** On the clock of process.hrtime.bigint(). Default: from now on. */
+  readonly fromNanos?: bigint;
   readonly untilNanos: bigint;
 }
 

@@ -1,6 +1,7 @@
 /** One end of the socket between a head and its successor: messages with fds, one after the other, each awaited for a bounded time. */
 
 import { socketCookie } from '../../shared/sys/cookie.ts';
+import { isHungUp } from '../../shared/sys/input-state.ts';
 import { EAGAIN, ECONNRESET, EINTR, errnoName } from '../../shared/sys/libc.ts';
 import { createFdMessenger, type FdMessenger } from '../../shared/sys/pass-fds.ts';
 import { watchReadable } from '../../shared/sys/readiness.ts';
@@ -16,6 +17,9 @@ import { failure } from './faults.ts';
 
 /** While the other side has no room, how long until sending is tried again, milliseconds. */
 const AGAIN_MS = 1;
+
+/** An end of which nothing is read any more is always readable, so that its other end's is not heard of: it is looked for. */
+const LOOK_EVERY_MS = 5;
 
 /** What a trace calls the take-over: by the successor's end, which both have had. */
 export const nameOfTakeOver = (successorsEnd: number): string =>
@@ -147,11 +151,24 @@ export class Pipe<In> {
   refuseMore(): Heard<In> | undefined {
     if (!this.#open) return undefined;
     endReading(this.#fd);
+    const wasGone = this.#isGone;
     try {
       return this.#receive();
     } catch {
+      // That nothing more is to be read here says nothing of the other side.
+      this.#isGone = wasGone;
       return undefined;
     }
+  }
+
+  /** The other side lets go of its end, whatever it is told: false when it has not in time. What it says is not read. */
+  async untilClosed(withinMs: number): Promise<boolean> {
+    const deadline = performance.now() + withinMs;
+    while (!this.#isGone && !isHungUp(this.#fd)) {
+      if (performance.now() > deadline) return false;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+    return true;
   }
 
   close(): void {

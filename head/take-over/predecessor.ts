@@ -28,6 +28,8 @@ import { Pipe } from './pipe.ts';
 const READY_WITHIN_MS = 60_000;
 /** For it to take what it is handed, and to confirm: nobody is accepted meanwhile. */
 const CONFIRM_WITHIN_MS = 2000;
+/** For a successor to let go of everything when the head itself ends. */
+const LET_GO_WITHIN_MS = 2000;
 /** For what came back after that. */
 const REST_WITHIN_MS = 500;
 
@@ -65,6 +67,7 @@ export class Succession {
   #upgrade: { readonly child: ChildProcess; readonly outcome: PromiseWithResolvers<number> } | undefined;
   #handing: Promise<void> | undefined;
   #over = false;
+  #isStopping = false;
   #stopped = false;
 
   constructor(head: Predecessor, command: readonly string[] | undefined, log: Logger) {
@@ -232,20 +235,25 @@ export class Succession {
       await pipe.send({ type: 'kept', reason: reason.slice(0, 1000) }, performance.now());
     } catch {
       // It has gone, or takes nothing: without the word it would hold this head for dead once it goes on.
-      if (!pipe.isGone) {
-        trace?.say(name, 'endOther', pid);
-        killIfThere(pid);
-      }
+      if (!pipe.isGone) this.#end(pid, name);
     }
+    this.#head.thaw();
+    // It has copies of the listeners: when this head has ended clients would wait in queues of nobody.
+    if (this.#isStopping && !(await pipe.untilClosed(LET_GO_WITHIN_MS))) this.#end(pid, name);
     pipe.close();
     this.#pipe = undefined;
-    this.#head.thaw();
     this.#log.warn(`${reason}; this head goes on`);
     this.#upgrade?.outcome.reject(error);
   }
 
+  #end(pid: number, name: string): void {
+    trace?.say(name, 'endOther', pid);
+    killIfThere(pid);
+  }
+
   /** The head stops: nobody is to take over. False when somebody has. */
   async abort(): Promise<boolean> {
+    this.#isStopping = true;
     this.#pipe?.cancel('the head was told to stop');
     this.#upgrade?.outcome.reject(failure('the head was told to stop'));
     await this.#handing;

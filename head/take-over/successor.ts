@@ -290,12 +290,15 @@ export class TakeOver {
     }
   }
 
-  /** Gives up: the predecessor goes on. */
+  /** Gives up: the predecessor goes on. `close` follows when nothing of what it gave is open any more. */
   async abort(error: unknown): Promise<void> {
     const reason = (error as Error).message.slice(0, 1000);
     trace?.say(this.#name, 'giveUp');
     await this.#pipe.send({ type: 'failed', reason }, performance.now()).catch(() => {});
     this.inherited.closeRest();
+  }
+
+  close(): void {
     this.#pipe.close();
   }
 }

@@ -18,7 +18,6 @@ import {
   RETRANSMITTED_MS,
 } from './circumstances.ts';
 import type { Happened, Sighting } from './happened.ts';
-import { PAUSE_MAX_MS } from './plans.ts';
 import type { Asked, Ended, Served } from './records.ts';
 
 export interface Visit {
@@ -49,6 +48,8 @@ const mayBeAt = (visit: Visit, pid: number, all: readonly Happened[]) =>
 
 /** Of Node's servers. */
 const KEPT_ALIVE_MS = 5000;
+/** By which timers of two processes differ. */
+const TIMER_MS = 100;
 const BROKEN_OFF = ['reset', 'closed_early'];
 
 const costs: readonly Cost[] = [
@@ -141,14 +142,17 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'Node: a server waits 5 s for the next request (keepAliveTimeout), and this one did not reach it',
-    of: isCable,
+    of: (fault) => isCable(fault) || fault.kind === 'freeze',
     fails: BROKEN_OFF,
     during: 'whole',
-    whom: ({ asked, ended, served }) =>
+    whom: ({ asked, ended, served, owner }, fault) =>
+      (isCable(fault) || fault.pid === owner?.pid || fault.target === asked.connection.split('-')[0]) &&
       asked.turn > 0 &&
       served.length === 0 &&
       !ended.begun &&
-      ended.to - asked.from > KEPT_ALIVE_MS - PAUSE_MAX_MS,
+      // It has answered the one before since then.
+      ended.to - (owner?.at ?? asked.connected) > KEPT_ALIVE_MS - TIMER_MS &&
+      fault.mended >= (owner?.at ?? asked.connected),
   },
   {
     row: 'RFC 9293: a reset that is lost on the way is not sent again to who says nothing more',

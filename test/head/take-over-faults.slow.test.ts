@@ -32,6 +32,7 @@ test.serial('a predecessor that freezes before it has handed over goes on when i
   const visits = visitSteadily(cluster.listen, '/bytes/4', { count: 10, perSecond: 50, timeoutMs: 30_000 });
   const error = await t.throwsAsync(successor.complete(), { message: /did not answer in time/ });
   await successor.abort(error);
+  successor.close();
   await cluster.head.resume!();
   t.deepEqual(failed(await visits), []);
   t.is((await cluster.status()).pid, cluster.head.pid);
@@ -122,12 +123,35 @@ test.serial(
       if (isReady) other.giveUp();
       const error = await t.throwsAsync(completed, { message: /it was told to stop/ });
       await other.abort(error);
+      other.close();
     }
     t.is((await cluster.status()).pid, pid);
     t.deepEqual(failed(await visits), []);
     // And it can be replaced.
     await upgradeHead(cluster.admin);
     await gone(pid);
+  },
+);
+
+test.serial(
+  'a head that stops while one warms up leaves no queue behind in which clients wait for nobody',
+  async (t) => {
+    const cluster = await start(t, ['--workers', '1'], ['d1']);
+    const successor = await takeOver(cluster, '--workers', '1');
+    const warms = `"successor":${successor.pid},"msg":"a successor warms up"`;
+    await until(
+      'it warms up',
+      () => cluster.head.log!(),
+      (log) => log.includes(warms),
+    );
+    // It has copies of the listeners, and does not hear that it is not to be the head.
+    successor.kill('SIGSTOP');
+    process.kill(cluster.head.pid, 'SIGTERM');
+    // Meanwhile the head serves.
+    t.is((await visit(cluster.listen, '/bytes/4')).status, 200);
+    await gone(cluster.head.pid);
+    await t.throwsAsync(open(cluster.listen), { code: 'ECONNREFUSED' });
+    await successor.ended;
   },
 );
 

@@ -151,8 +151,8 @@ test('garbage, another version, a second successor and the end of the head while
   process.kill(cluster.head.pid, 'SIGTERM');
   const kept = await last!.hear('kept');
   t.regex((kept as { reason: string }).reason, /told to stop/);
-  await gone(cluster.head.pid);
   last!.die();
+  await gone(cluster.head.pid);
 });
 
 test('a head that dies while its successor warms up, or hands over, is succeeded all the same', async (t) => {
@@ -178,5 +178,6 @@ test('a head that dies while its successor warms up, or hands over, is succeeded
     half.destroy();
     for (const fd of [...listeners, ...connections.map((one) => one.fd)]) closeFd(fd);
     await successor.abort(new Error('the test is over'));
+    successor.close();
   }
 });

@@ -194,6 +194,11 @@ export const inModels: Readonly<
       'taken for granted: numbers differ, and a delivery refuses the second',
     ],
     ['the address moves while a connection is on its way', 'the steps of migration.pml'],
+    ['the address comes back to a head that is dead', 'one of the two is there at any moment'],
+    [
+      'a successor of one of them warms up',
+      'a take-over (upgrade.md): whoever has the address is one head here',
+    ],
     ['somebody says a number that is far ahead', 'numbers are as high as they are'],
     ['a delivery says `holding`', 'versions'],
     ["the standby's table is full", 'the size of a table'],

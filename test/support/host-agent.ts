@@ -32,11 +32,10 @@ const calls = {
   hold: (flow: Flow, forMs?: number) => steering!.hold(keyOf(flow), forMs),
   forward: (flow: Flow, hop: NextHop) => steering!.forward(keyOf(flow), hop),
   forget: (flow: Flow) => steering!.forget(keyOf(flow)),
-  holdUnknown: (host: string, port: number, forMs: number) =>
-    steering!.holdUnknown({
-      server: { host, port },
-      untilNanos: process.hrtime.bigint() + BigInt(Math.round(forMs * 1e6)),
-    }),
+  holdUnknown(host: string, port: number, forMs: number, inMs = 0) {
+    const at = (ms: number) => process.hrtime.bigint() + BigInt(Math.round(ms * 1e6));
+    steering!.holdUnknown({ server: { host, port }, fromNanos: at(inMs), untilNanos: at(inMs + forMs) });
+  },
   unknownHeld: () => steering!.unknownHeld,
   list: () => steering!.list(),
   count: () => steering!.count(),

@@ -1,5 +1,5 @@
 /** keepalived on hosts that share an address: Debian's, with the configuration that ships for real hosts. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../../../shared/errors.ts';
@@ -28,6 +28,8 @@ export async function startKeepalived(
   const file = (name: string) => join(folder, name);
   const needed = await host.run(['sh', '-c', 'command -v keepalived >/dev/null || echo missing']);
   if (needed !== '') throw missingTool('keepalived', 'keepalived');
+  // It ends without a word when a process has the number of one that was killed.
+  for (const name of ['pid', 'vrrp.pid']) rmSync(file(name), { force: true });
   // The shell becomes keepalived, so that signals reach it; what it says when it is ready becomes the line of a service.
   const script = `exec keepalived --dont-fork --vrrp --log-console --no-syslog --dont-respawn -f "$1" -p "$2" -r "$3" \\
     > >(sed -u -n 's/.*Startup complete.*/{"ready":"keepalived"}/p') 2>&1`;

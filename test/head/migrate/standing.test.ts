@@ -39,13 +39,19 @@ function stand(t: ExecutionContext, host: string, options: Partial<StandingParts
     deliveries,
     hosts,
     join: () => deliveries.push({ hasTold: true, heardAt: now() }),
-    /** Milliseconds that are left, after another look; undefined when nothing was said. */
+    /** Milliseconds that are left, after another look; undefined when nothing is held now. */
     left() {
       told = undefined;
       standing.look();
-      return told === undefined
-        ? undefined
-        : Number((told as Unknown).untilNanos - process.hrtime.bigint()) / 1e6;
+      const { fromNanos = 0n, untilNanos } = (told as Unknown | undefined) ?? { untilNanos: 0n };
+      const at = process.hrtime.bigint();
+      return untilNanos < at || fromNanos > at ? undefined : Number(untilNanos - at) / 1e6;
+    },
+    /** The word that was given last: milliseconds until it holds, and until it holds no more. */
+    next() {
+      const { fromNanos = 0n, untilNanos } = told!;
+      const at = process.hrtime.bigint();
+      return [fromNanos, untilNanos].map((nanos) => Number(nanos - at) / 1e6);
     },
   };
 }
@@ -94,6 +100,21 @@ test('what may have been said elsewhere meanwhile is awaited again', (t) => {
   t.is(left(), undefined);
   standing.unsure();
   t.true(left()! > 100);
+});
+
+test('what a head that knows all would not hear, dead or frozen, is to be held from a moment later on, and never while it lives', (t) => {
+  const { left, next, join } = stand(t, here, { holdMs: 1 });
+  join();
+  const until = performance.now() + 2;
+  while (performance.now() < until);
+  for (let look = 0; look < 3; look++) {
+    t.is(left(), undefined);
+    const [from, to] = next() as [number, number];
+    t.true(from > 900 && from <= 1000, String(from));
+    t.true(to - from > 9000, `${from} to ${to}`);
+    const pause = performance.now() + 50;
+    while (performance.now() < pause);
+  }
 });
 
 test('a head without another one holds nothing, and has the address', (t) => {

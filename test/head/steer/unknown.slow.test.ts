@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { frame, tcpPacket } from '../../support/frames.ts';
@@ -23,6 +24,8 @@ interface Stage {
   /** Resets that came to the client's port. */
   resets(port: number): number;
   sysctl(setting: string): Promise<unknown>;
+  /** Another process on the head's host. */
+  another(): Agent;
 }
 
 async function stage(t: ExecutionContext, family: 'v4' | 'v6'): Promise<Stage> {
@@ -57,6 +60,7 @@ async function stage(t: ExecutionContext, family: 'v4' | 'v6'): Promise<Stage> {
       await client.sendFrames(frame(macs, packet).toString('hex'));
     },
     resets: (port) => text.split('\n').filter((line) => line.includes(`.${port}: Flags [R`)).length,
+    another: () => startAgent(t, network.host('head')),
     sysctl: (setting) => network.host('head').run(['sysctl', '-qw', setting]),
   };
 }
@@ -90,6 +94,18 @@ for (const family of ['v4', 'v6'] as const) {
     await untilReset(resets, 4005);
     t.is(resets(4002) + resets(4003) + resets(4004), 0);
     t.is(await head.unknownHeld(), 3);
+  });
+
+  steer(`what nobody knows is dropped from a later moment on, over IP${family}`, async (t) => {
+    const { head, vip, send, resets } = await stage(t, family);
+    await head.holdUnknown(vip, PORT, 60_000, 60_000);
+    await send(4001);
+    await untilReset(resets, 4001);
+    await head.holdUnknown(vip, PORT, 60_000, 100);
+    await delay(200);
+    await send(4002);
+    await untilHeld(head, 1);
+    t.is(resets(4002), 0);
   });
 
   steer(`connections of the head's own go on, and new ones begin, over IP${family}`, async (t) => {
@@ -137,3 +153,25 @@ for (const family of ['v4', 'v6'] as const) {
     t.is(await head.unknownHeld(), 0);
   });
 }
+
+steer(
+  'a head that begins on the same card holds what the one before held, which has the last word when it fails',
+  async (t) => {
+    const { head, vip, send, resets, another } = await stage(t, 'v4');
+    await head.holdUnknown(vip, PORT, 60_000);
+    const successor = another();
+    t.true((await successor.attach('eth0')).adopted);
+    await send(4001);
+    await untilHeld(head, 1);
+    await successor.close();
+    await send(4002);
+    await untilHeld(head, 2);
+    await head.holdUnknown(vip, PORT, 0);
+    await send(4003);
+    await untilReset(resets, 4003);
+    await head.holdUnknown(vip, PORT, 60_000);
+    await send(4004);
+    await untilHeld(head, 3);
+    t.is(resets(4001) + resets(4002) + resets(4004), 0);
+  },
+);

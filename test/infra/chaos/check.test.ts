@@ -161,6 +161,20 @@ test('an upgrade costs nobody anything, and one that is cut what the tables say 
     }
 });
 
+test('who was frozen, or whose client was, may have let a kept connection rest for too long', (t) => {
+  const count = (to: number, by: Partial<Happened>) => {
+    const frozen = { kind: 'freeze' as const, target: 'd1', pid: D1, from: 1600, mended: 6400, ...by };
+    const { kind, target, pid } = frozen;
+    return check(second('reset', [], { to }), fault(kind, target, pid, frozen)).violations.length;
+  };
+  t.is(count(6500, {}), 0);
+  t.is(count(6500, { target: 'c1', pid: 5 }), 0, 'its client');
+  t.is(count(6500, { target: 'c2', pid: 6 }), 1, 'another client');
+  t.is(count(6500, { target: 'l1', pid: L1 }), 1, 'another delivery');
+  t.is(count(6200, { mended: 6100 }), 1, 'no five seconds since it was served');
+  t.is(count(6500, { from: 1000, mended: 1300 }), 1, 'before it was served');
+});
+
 test('a clock that jumps costs nobody anything', (t) => {
   for (const result of ['reset', 'closed_early', 'timeout', 'status_503'])
     t.is(check(one(result, []), fault('clock', 'head', HEAD)).violations.length, 1, result);

@@ -19,7 +19,7 @@ const LOOK_EVERY_MS = 50;
 /** Where nobody can take one, the others wait for so long before they are offered, and for twice as long each time. */
 const REST_MS = 50;
 const REST_MAX_MS = 2000;
-/** A client that is never between two requests (it pipelines) is told to go by its next answer after so long. */
+/** A client that is never between two requests (it pipelines) is told to go by its next answer when others could be taken for so long. */
 const BUSY_MS = 2000;
 const FINISHED = 'http.server.response.finish';
 
@@ -51,7 +51,8 @@ export class Mover {
   #more: NodeJS.Immediate | undefined;
   /** Those that could move when it was looked last, and have not been given. */
   #queue: Candidate[] = [];
-  #startedAt = 0;
+  /** From then on somebody could take what is between two requests. */
+  #busySince = 0;
   #turn = 0;
   #restMs = 0;
   #restUntil = 0;
@@ -67,7 +68,7 @@ export class Mover {
 
   start(): void {
     if (this.#timer) return;
-    this.#startedAt = performance.now();
+    this.#busySince = performance.now();
     this.#restMs = this.#restUntil = 0;
     subscribe(FINISHED, this.#onFinished);
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
@@ -90,7 +91,7 @@ export class Mover {
   spares(socket: Socket): boolean {
     if (!this.isOn || this.#parts.waysBack().length === 0 || !this.#canMove(socket)) return false;
     // With an answer on its way when the next request comes it has no boundary.
-    return !isHttp1(socket) || !answerOn(socket) || performance.now() - this.#startedAt < BUSY_MS;
+    return !isHttp1(socket) || !answerOn(socket) || performance.now() - this.#busySince < BUSY_MS;
   }
 
   /** How many there are that would move, but for what they are in the middle of; and how many stay. */
@@ -186,6 +187,8 @@ export class Mover {
     }
     this.#restMs = Math.min(Math.max(this.#restMs * 2, REST_MS), REST_MAX_MS);
     this.#restUntil = performance.now() + this.#restMs;
+    // Nobody is told to go to a head that has nobody for him.
+    this.#busySince = this.#restUntil;
     if (trace && !socket.destroyed) traceStay(arrival);
     apart(held.release);
   }

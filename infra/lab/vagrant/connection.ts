@@ -26,19 +26,24 @@ export interface Forward {
 }
 
 const GUEST = '/opt/baton/infra/vagrant/guest';
-/** An emulated machine takes seconds for the handshake. */
-const CONNECT_SECONDS = 30;
+/** An emulated machine takes seconds for the handshake, and a minute when it shares its processor with twenty others. */
+export const CONNECT_SECONDS = { patient: 180, asked: 30 } as const;
 
-/** `directory`: private, and short, for the sockets that connections are shared by. */
+interface ConnectOptions {
+  /** Private, and short, for the sockets that connections are shared by. */
+  readonly directory: string;
+  readonly seconds: number;
+  readonly forward?: Forward | undefined;
+}
+
 export async function connect(
   config: SshConfig,
   machine: string,
-  directory: string,
-  forward?: Forward,
+  { directory, seconds, forward }: ConnectOptions,
 ): Promise<Connection> {
   const ssh = ['ssh', '-F', config.file, '-S', join(directory, `${machine}.ssh`)];
   const options = {
-    ConnectTimeout: CONNECT_SECONDS,
+    ConnectTimeout: seconds,
     ServerAliveInterval: 15,
     ExitOnForwardFailure: 'yes',
     // Says that it is connected, in the words that a service is ready with.
@@ -53,7 +58,8 @@ export async function connect(
       ...(forward ? ['-L', `${forward.local}:${forward.remote}`] : []),
       machine,
     ],
-    CONNECT_SECONDS * 1000,
+    seconds * 1000,
+    `the connection to ${machine}`,
   );
   return {
     machine,

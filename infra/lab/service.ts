@@ -14,12 +14,8 @@ export const READY_WITHIN_MS = 15_000;
 export const baton: readonly string[] = [process.execPath, main];
 
 /** Starts a command that prints one line of JSON when it is ready and then runs until it is stopped. */
-export async function startService(
-  command: readonly string[],
-  withinMs = READY_WITHIN_MS,
-  name = nameOf(command),
-): Promise<Service> {
-  const { child, ended, readyLine, stop, log } = launch(command, { name });
+export async function startService(command: readonly string[], withinMs = READY_WITHIN_MS): Promise<Service> {
+  const { child, ended, readyLine, stop, log } = launch(command, { name: nameOf(command) });
   try {
     const ready = await readyLine(withinMs);
     return {

@@ -1,8 +1,9 @@
 /** One ssh connection to a machine, which every command there shares. It ends with this process. */
 import { join } from 'node:path';
+import { launch } from '../../processes/launch.ts';
 import { startDialogue } from '../dialogue.ts';
-import type { Dialogue, HostRunOptions, Service } from '../lab.ts';
-import { runToEnd, startService } from '../service.ts';
+import type { Dialogue, HostRunOptions } from '../lab.ts';
+import { runToEnd } from '../service.ts';
 import type { SshConfig } from './machines.ts';
 
 export interface Connection {
@@ -50,17 +51,23 @@ export async function connect(
     PermitLocalCommand: 'yes',
     LocalCommand: 'echo {}',
   };
-  const master: Service = await startService(
+  const master = launch(
     [
       ...ssh,
-      ...['-M', '-N'],
+      '-M',
       ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
       ...(forward ? ['-L', `${forward.local}:${forward.remote}`] : []),
-      machine,
+      // Ends with its input, and so with this process, however that ends.
+      ...[machine, 'cat >/dev/null'],
     ],
-    seconds * 1000,
-    `the connection to ${machine}`,
+    { name: `the connection to ${machine}`, stdin: 'pipe' },
   );
+  try {
+    await master.readyLine(seconds * 1000);
+  } catch (error) {
+    await master.stop();
+    throw error;
+  }
   return {
     machine,
     ssh,
@@ -76,7 +83,9 @@ export async function connect(
       const remote = ['sudo', '-n', ...command].map(quote).join(' ');
       return startDialogue([...ssh, machine, remote], onLine);
     },
-    close: () => master.stop(),
+    async close() {
+      await master.stop();
+    },
   };
 }
 

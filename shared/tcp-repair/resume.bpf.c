@@ -50,11 +50,15 @@ static void begin(struct bpf_sock_ops *socket)
 	order->done = 1;
 	// What the route says (ip-route(8), initcwnd), else ten segments: nobody gets less than that who had more.
 	__u32 initial = socket->snd_cwnd;
-	__u32 start = order->start;
+	__u32 wanted = order->start;
 	__u32 rate = order->rate;
-	if (start < initial)
-		start = order->window < initial ? order->window : initial;
-	if (start == initial || bpf_setsockopt(socket, SOL_TCP, TCP_BPF_IW, &start, sizeof(start)) != 0 || start < initial)
+	if (wanted < initial)
+		wanted = order->window < initial ? order->window : initial;
+	if (wanted == initial)
+		return;
+	// Written once: without CAP_PERFMON Linux 6.1 takes a second write to a part of the stack for one to a pointer there.
+	__u32 start = wanted;
+	if (bpf_setsockopt(socket, SOL_TCP, TCP_BPF_IW, &start, sizeof(start)) != 0 || start < initial)
 		return;
 	// Until a round trip is measured BBR takes it for 1 ms, and others do not pace at all.
 	if (bpf_map_update_elem(&unconfirmed, &cookie, &first, BPF_ANY) != 0 ||

@@ -1,6 +1,7 @@
 /** The admin interfaces of the lab's heads, for commands that ask or steer them from here. */
 import { BatonError } from '../../../shared/errors.ts';
 import type { NamedHead } from '../kinds/kind.ts';
+import { CONNECT_SECONDS } from './connection.ts';
 import { Connections } from './connections.ts';
 import { isHead, notUp, readSshConfig, type SshConfig } from './machines.ts';
 
@@ -32,7 +33,9 @@ async function reach(connections: Connections): Promise<readonly NamedHead[]> {
 /** Throws what is wrong with the first when there is a way to none of them. */
 async function reachThese(connections: Connections, config: SshConfig): Promise<readonly NamedHead[]> {
   const machines = config.machines.filter(isHead);
-  const outcomes = await Promise.allSettled(machines.map((machine) => connections.to(config, machine)));
+  const outcomes = await Promise.allSettled(
+    machines.map((machine) => connections.to(config, machine, CONNECT_SECONDS.asked)),
+  );
   const [first] = outcomes;
   if (first?.status === 'rejected' && outcomes.every(({ status }) => status === 'rejected'))
     throw first.reason;

@@ -1,8 +1,9 @@
 /** One ssh connection to a machine, which every command there shares. It ends with this process. */
 import { join } from 'node:path';
+import { launch } from '../../processes/launch.ts';
 import { startDialogue } from '../dialogue.ts';
-import type { Dialogue, HostRunOptions, Service } from '../lab.ts';
-import { runToEnd, startService } from '../service.ts';
+import type { Dialogue, HostRunOptions } from '../lab.ts';
+import { runToEnd } from '../service.ts';
 import type { SshConfig } from './machines.ts';
 
 export interface Connection {
@@ -26,35 +27,47 @@ export interface Forward {
 }
 
 const GUEST = '/opt/baton/infra/vagrant/guest';
-/** An emulated machine takes seconds for the handshake. */
-const CONNECT_SECONDS = 30;
+/** An emulated machine takes seconds for the handshake, and a minute when it shares its processor with twenty others. */
+export const CONNECT_SECONDS = { patient: 180, asked: 30 } as const;
 
-/** `directory`: private, and short, for the sockets that connections are shared by. */
+interface ConnectOptions {
+  /** Private, and short, for the sockets that connections are shared by. */
+  readonly directory: string;
+  readonly seconds: number;
+  readonly forward?: Forward | undefined;
+}
+
 export async function connect(
   config: SshConfig,
   machine: string,
-  directory: string,
-  forward?: Forward,
+  { directory, seconds, forward }: ConnectOptions,
 ): Promise<Connection> {
   const ssh = ['ssh', '-F', config.file, '-S', join(directory, `${machine}.ssh`)];
   const options = {
-    ConnectTimeout: CONNECT_SECONDS,
+    ConnectTimeout: seconds,
     ServerAliveInterval: 15,
     ExitOnForwardFailure: 'yes',
     // Says that it is connected, in the words that a service is ready with.
     PermitLocalCommand: 'yes',
     LocalCommand: 'echo {}',
   };
-  const master: Service = await startService(
+  const master = launch(
     [
       ...ssh,
-      ...['-M', '-N'],
+      '-M',
       ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
       ...(forward ? ['-L', `${forward.local}:${forward.remote}`] : []),
-      machine,
+      // Ends with its input, and so with this process, however that ends.
+      ...[machine, 'cat >/dev/null'],
     ],
-    CONNECT_SECONDS * 1000,
+    { name: `the connection to ${machine}`, stdin: 'pipe' },
   );
+  try {
+    await master.readyLine(seconds * 1000);
+  } catch (error) {
+    await master.stop();
+    throw error;
+  }
   return {
     machine,
     ssh,
@@ -70,7 +83,9 @@ export async function connect(
       const remote = ['sudo', '-n', ...command].map(quote).join(' ');
       return startDialogue([...ssh, machine, remote], onLine);
     },
-    close: () => master.stop(),
+    async close() {
+      await master.stop();
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Connection, connect } from './connection.ts';
+import { CONNECT_SECONDS, type Connection, connect } from './connection.ts';
 import { isHead, type SshConfig } from './machines.ts';
 
 /** On a head, for the user that Vagrant logs in as. */
@@ -27,9 +27,13 @@ export class Connections {
     return join(this.#directory, `${machine}.admin.sock`);
   }
 
-  async to(config: SshConfig, machine: string): Promise<Connection> {
+  async to(
+    config: SshConfig,
+    machine: string,
+    seconds: number = CONNECT_SECONDS.patient,
+  ): Promise<Connection> {
     const forward = isHead(machine) ? { local: this.admin(machine), remote: ADMIN } : undefined;
-    const connection = await connect(config, machine, this.#directory, forward);
+    const connection = await connect(config, machine, { directory: this.#directory, seconds, forward });
     this.#opened.push(connection);
     return connection;
   }

@@ -1,7 +1,7 @@
 /** Vagrant itself: the machines of the checkout's Vagrantfile, and how ssh reaches them. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { BatonError } from '../../../shared/errors.ts';
@@ -46,7 +46,11 @@ export interface SshConfig {
 /** Asks Vagrant, or with `known` answers what it said last time, if it did. */
 export async function readSshConfig(known = false): Promise<SshConfig> {
   needCheckout();
-  if (known && existsSync(sshConfigFile)) return parse(readFileSync(sshConfigFile, 'utf8'));
+  if (known && existsSync(sshConfigFile)) {
+    const said = parse(readFileSync(sshConfigFile, 'utf8'));
+    // A head that was made since is to be asked as well.
+    if (madeHeads().every((name) => said.machines.includes(name))) return said;
+  }
   const { code, stdout } = await execa('vagrant', ['ssh-config'], { cwd: project, reject: false });
   if (code === 'ENOENT') throw missing();
   // It fails when one of the machines does not run, and lists the others all the same.
@@ -56,6 +60,9 @@ export async function readSshConfig(known = false): Promise<SshConfig> {
   await writeFile(sshConfigFile, stdout);
   return config;
 }
+
+const madeHeads = (): string[] =>
+  globSync('.vagrant/machines/head*/*/id', { cwd: project }).map((path) => path.split(sep)[2]!);
 
 /** The machines that it tells of are gone. */
 export const forgetSshConfig = (): Promise<void> => rm(sshConfigFile, { force: true });

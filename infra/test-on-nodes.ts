@@ -31,7 +31,7 @@ const core = [
   'test/delivery/tls.test.ts',
   'test/delivery/tls-farewell.test.ts',
   'test/delivery/tls-handshakes.test.ts',
-  'test/head/behaviour.test.ts',
+  'test/head/behaviour.slow.test.ts',
   'test/head/hostile-peers.test.ts',
   'test/infra/visits/secure.test.ts',
   'test/infra/visits/secure-failures.test.ts',

@@ -32,7 +32,7 @@ const core = [
   'test/delivery/tls-farewell.test.ts',
   'test/delivery/tls-handshakes.test.ts',
   'test/head/behaviour.slow.test.ts',
-  'test/head/hostile-peers.test.ts',
+  'test/head/hostile-peers.slow.test.ts',
   'test/infra/visits/secure.test.ts',
   'test/infra/visits/secure-failures.test.ts',
   'test/infra/visits/http2.test.ts',

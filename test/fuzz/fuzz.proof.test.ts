@@ -1,0 +1,3 @@
+import { declareHolds } from './holds.ts';
+
+declareHolds(2000);

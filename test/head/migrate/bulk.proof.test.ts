@@ -1,3 +1,4 @@
+/** Connections that move by hundreds at once, and over lines that lose. */
 import test, { type ExecutionContext } from 'ava';
 import { failed, visit, visitSteadily } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';

@@ -1,3 +1,4 @@
+/** An experiment of a lab file, from its timetable to its report. */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

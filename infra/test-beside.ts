@@ -1,11 +1,11 @@
 /**
- * `npm run test:beside`: the two groups of tests that run beside others, at the same time, four files in all: those with a process for
+ * `npm run test:beside`: the two groups of tests that run beside others, at the same time, five files in all: those with a process for
  * each file, and those that enter network namespaces, in threads. What the second says is shown when it has ended.
  */
 import { execa } from 'execa';
 
-/** Threads take a third of the other's time with all processors for themselves. */
-const atOnce = { processes: '3', threads: '1' } as const;
+/** Those in threads wait for most of their time: two of them leave the processors to the others. */
+const atOnce = { processes: '3', threads: '2' } as const;
 const given = process.env.BATON_TEST_CONCURRENCY;
 const run = (group: keyof typeof atOnce, stdout: 'inherit' | 'pipe') =>
   execa('npm', ['run', '-s', `test:${group}`], {

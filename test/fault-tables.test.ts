@@ -47,7 +47,7 @@ function rowsOf(name: Name): Row[] {
   });
 }
 
-/** Test files that a name stands for: `two-heads`, `test/head/steer/packets`, `failover.alone`. */
+/** Test files that a name stands for: `two-heads`, `test/head/steer/packets`, `failover.proof`. */
 function filesOf(name: Name, called: string): string[] {
   const within = called.startsWith('test/') ? called : `${documents[name].tests}${called}`;
   const exact = [called, `${within}`].filter((path) => /\.ts$/.test(path) && existsSync(`${root}${path}`));

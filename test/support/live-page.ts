@@ -98,3 +98,8 @@ export async function serious(page: Page): Promise<string[]> {
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
 }
+
+/** Expressions for the page: this way is chosen, and has a line of its own. */
+export const chosen = (way: string) => `document.querySelector('#ways input:checked')?.value === '${way}'`;
+export const hasLine = (way: string) =>
+  `document.querySelector('#now tr[data-way="${way}"]:not(.past)') !== null`;

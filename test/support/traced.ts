@@ -16,7 +16,7 @@ const ENDED_WITHIN_MS = 30_000;
 
 // Such a child is no test, in which alone ava can be loaded.
 const test = process.env.BATON_TRACE === undefined ? (await import('ava')).default : undefined;
-const isTraced = test !== undefined && !test.meta.file.includes('.alone.');
+const isTraced = test !== undefined && !/\.(alone|proof)\./.test(test.meta.file);
 const folder = isTraced ? mkdtempSync(join(tmpdir(), 'baton-trace-')) : undefined;
 if (folder !== undefined) process.env.BATON_TRACE = folder;
 

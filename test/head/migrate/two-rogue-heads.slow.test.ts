@@ -78,7 +78,9 @@ labTest('numbers, credits and words between two heads that both give', async (t)
   await starting;
 
   const clients: Socket[] = [];
-  const frozen = async (): Promise<{ frozen: FrozenConnection; state: Uint8Array }> => {
+  const left = new Set<number>();
+  t.teardown(async () => left.forEach(closeFd));
+  const frozen = async (): Promise<{ fd: number; frozen: FrozenConnection; state: Uint8Array }> => {
     const client = connect({ host: vip, port: 80 });
     client.on('error', () => {});
     t.teardown(async () => void client.destroy());
@@ -89,12 +91,12 @@ labTest('numbers, credits and words between two heads that both give', async (t)
       () => acceptNonBlocking(fds[0]!),
       (found) => found !== EAGAIN,
     );
-    t.teardown(async () => closeFd(fd));
+    left.add(fd);
     const copy = freeze(fd);
     if (copy instanceof Refusal) throw new Error(copy.text);
     const saved = copy.save();
     if (saved instanceof Refusal) throw new Error(saved.text);
-    return { frozen: copy, state: encodeSaved(saved) };
+    return { fd, frozen: copy, state: encodeSaved(saved) };
   };
   const first = await frozen();
   const second = await frozen();
@@ -117,6 +119,7 @@ labTest('numbers, credits and words between two heads that both give', async (t)
   // The other head is told of what one has moved, and of its end; the one that moved it hears that it lives.
   enter('head');
   first.frozen.closeSilently();
+  left.delete(first.fd);
   a.say({ type: 'commit', id: 7 });
   t.deepEqual((await a.next('live')).ids, [7]);
   t.deepEqual((await b.next('holding')).ids, [7]);

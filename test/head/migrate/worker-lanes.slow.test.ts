@@ -8,7 +8,6 @@ import { drainByMoving, getStatus, upgradeHead } from '../../../infra/admin-clie
 import { decodeSaved } from '../../../shared/tcp-repair/index.ts';
 import { parseHostPort } from '../../../shared/units.ts';
 import { keepAlive, keepAliveMany } from '../../support/keep-alive.ts';
-import { failed, type Visit, visit, visitSteadily } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';
 import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
 import { startRogueRemote } from '../../support/rogue-remote.ts';
@@ -75,33 +74,6 @@ async function upgrade(): Promise<void> {
       status?.deliveries.filter(({ state }) => state === 'up' || state === 'draining').length === 3,
   );
 }
-
-labTest('no visit fails while workers move them, and crowds of them, through four upgrades', async (t) => {
-  t.timeout(180_000);
-  await only('d1', 'd2');
-  let over = false;
-  const steady = (async () => {
-    const visits: Visit[] = [];
-    while (!over)
-      visits.push(
-        ...(await visitSteadily(lab.head.listen, '/whoami', { count: 20, perSecond: 60, timeoutMs: 30_000 })),
-      );
-    return visits;
-  })();
-  const crowds: Promise<Visit>[] = [];
-  for (let round = 0; round < 4; round++) {
-    await untilLanes();
-    // More than may be under way at once: some wait for their turn when no more numbers are given.
-    crowds.push(...Array.from({ length: 200 }, () => visit(lab.head.listen, '/whoami', 30_000)));
-    await upgrade();
-  }
-  await untilLanes();
-  over = true;
-  const visits = [...(await steady), ...(await Promise.all(crowds))];
-  t.deepEqual(failed(visits), []);
-  t.true(visits.every(({ body }) => body.includes('"transport":"migrate"')));
-  await untilNothingIsLeft(lab);
-});
 
 labTest(
   'what has been given back goes with its state to another host and on, through an upgrade',

@@ -24,21 +24,3 @@ test('the limit of a delivery with one slot of 10 ms is found within 5 %', async
   t.true(capacity.low <= capacity.rate && capacity.rate < (capacity.high ?? Number.POSITIVE_INFINITY));
   t.true(capacity.result!.succeeded > 0);
 });
-
-test('what never holds ends with 3 and says why; what is no limit for a search is wrong usage', async (t) => {
-  const flags = ['--duration', '1', '--find-within', '20s'];
-  const never = await visit('http://127.0.0.1:1/', '--find', 'p99<50ms', '--rate', '20', ...flags);
-  t.is(never.exitCode, 3);
-  t.regex(never.stderr, /never holds: .*refused/);
-  for (const [goal, says] of [
-    ['p99>50ms', /reads FIGURE<VALUE/],
-    ['rate<5', /highest rate/],
-    ['p98<5ms', /--find: a limit reads/],
-  ] as const) {
-    const { exitCode, stderr } = await visit('http://127.0.0.1:1/', '--find', goal);
-    t.is(exitCode, 2);
-    t.regex(stderr, says);
-  }
-  const both = await visit('http://127.0.0.1:1/', '--find', 'p99<50ms', '--fail-if', 'failures>0');
-  t.regex(both.stderr, /leave one of them out/);
-});

@@ -2,7 +2,7 @@
  * The head that has the shared address is lost, and comes back: with a real keepalived, no connection that had moved is reset.
  * With more, and more often:
  *
- *     BATON_FAILOVER=1000,200,20 npx ava test/head/migrate/failover.alone.test.ts      (streams, visits a second, rounds)
+ *     BATON_FAILOVER=1000,200,20 npx ava test/head/migrate/failover.proof.test.ts      (streams, visits a second, rounds)
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';

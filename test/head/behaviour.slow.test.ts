@@ -34,8 +34,8 @@ for (const { name, byItself } of [
       return { address: name === 'direct' ? direct : listen, direct, directory };
     },
   };
-  declareBehaviour(way);
-  declareBehaviourToday(way);
+  declareBehaviour(way, test.serial);
+  declareBehaviourToday(way, test.serial);
 }
 
 needing('curl')(

@@ -134,9 +134,9 @@ export class HeadProcess implements Head, Hub {
       if (handed.mode) this.#parts.scoreboard.setMode(handed.mode);
       this.#parts.opening.expect(handed, this.settings);
       this.workers!.adopt(handed.connections);
+      await this.#parts.doors.openRemote(this.listen, handed, true);
+      this.#parts.doors.deliveries.open();
     }
-    if (handed) await this.#parts.doors.openRemote(this.listen, handed, true);
-    if (handed) this.#parts.doors.deliveries.open();
     await this.#parts.doors.admin.open();
     const last = await this.#takeOver?.rest((connections) => this.workers!.adopt(connections));
     if (last?.mode) this.#parts.scoreboard.setMode(last.mode);

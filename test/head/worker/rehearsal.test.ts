@@ -5,7 +5,7 @@ import { asRoot } from '../../support/netns.ts';
 
 const rootTest = asRoot([], test.serial);
 
-rootTest('a worker moves connections with itself, each to its end, and nothing of it is left', (t) => {
+rootTest('a worker moves connections with itself, each to its end, and nothing of it is left', async (t) => {
   const open = () => readdirSync('/proc/self/fd').length;
   // What is loaded with the first stays.
   t.true(rehearseOwnMoves() > 0);

@@ -3,10 +3,14 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { rehearseWorker } from '../migrate/warm-up.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from '../worker-messages.ts';
 import { WorkerLoop } from './loop.ts';
+import { rehearseOwnMoves } from './rehearsal.ts';
 
 const port = parentPort!;
 const settings = workerData as WorkerSettings;
-if (settings.mayMove) rehearseWorker();
+if (settings.mayMove) {
+  rehearseWorker();
+  rehearseOwnMoves();
+}
 const acceptor = new WorkerLoop(
   settings,
   // The thread never returns to an event loop, so messages are fetched, not delivered.

@@ -17,9 +17,9 @@ const ANY_PORT = { address: Uint8Array.of(127, 0, 0, 1), port: 0 };
 
 /**
  * Calls `work` with the server's fd of a connection over loopback on which a request waits to be read; all is closed when
- * it returns. Does nothing when there can be no such connection.
+ * it returns, but for that fd where it says that it is gone. Does nothing when there can be no such connection; true when there was.
  */
-function withLoopbackConnection(work: (fd: number) => void): void {
+function withLoopbackConnection(work: (fd: number) => boolean): boolean {
   const fds: number[] = [];
   const memory = allocate(4096);
   /** Throws the Refusal of a call that failed, otherwise keeps what it opened. */
@@ -43,9 +43,11 @@ function withLoopbackConnection(work: (fd: number) => void): void {
     const fd = opened('accept', acceptNonBlocking(listener));
     const length = memory.bytes.write(REQUEST);
     need('send', write(client, memory, 0, length));
-    work(fd);
+    if (work(fd)) fds.pop();
+    return true;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
+    return false;
   } finally {
     fds.forEach(closeFd);
     memory.free();
@@ -63,6 +65,18 @@ export function rehearseOverLoopback(
   const until = performance.now() + (AT_MOST_MS * most) / ROUNDS;
   withLoopbackConnection((fd) => {
     const round = begin(fd);
-    for (let rounds = 0; round && rounds < most && performance.now() < until; rounds++) if (!round()) return;
+    for (let rounds = 0; round && rounds < most && performance.now() < until; rounds++) if (!round()) break;
+    return false;
   });
+}
+
+/** `move` is given the server's fd of one such connection after the other, so many or for so long (milliseconds), and says that it has closed it. */
+export function rehearseMoves(move: (fd: number) => boolean, most: number, atMostMs: number): void {
+  const until = performance.now() + atMostMs;
+  let isMoved = true;
+  for (let n = 0; isMoved && n < most && performance.now() < until; n++)
+    withLoopbackConnection((fd) => {
+      isMoved = move(fd);
+      return isMoved;
+    });
 }

@@ -232,6 +232,8 @@ export class WorkerLoop {
     if (this.#stopBy < Number.POSITIVE_INFINITY) return;
     this.#stopBy = this.#clock.now + withinMs;
     for (const listener of this.#listeners) listener.stop(this.#clock.now, this.#stopBy);
+    // What the head before has passed on has come as far as whoever was accepted.
+    this.#passing.accept();
     this.#reader.stop();
     this.#postponed.stop(this.#clock.now);
   }

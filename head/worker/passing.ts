@@ -159,7 +159,7 @@ export class Passing {
     of.discarded[fd] = discarded;
   }
 
-  /** Connections may be handed over from now on. */
+  /** Connections may be handed over from now on, or there is no time left in which that could come. */
   accept(): void {
     const waiting = this.#adopted?.toSorted((a, b) => b.waitedMs - a.waitedMs) ?? [];
     this.#adopted = undefined;

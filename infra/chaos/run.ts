@@ -57,6 +57,7 @@ async function runIn(schedule: Schedule, options: ChaosOptions): Promise<Run> {
   const { on, signal } = options;
   killed.atOnce.clear();
   killed.late.clear();
+  killed.lastWords.clear();
   const lab = await startLab(on, schedule);
   const problems: string[] = [];
   const happened: Happened[] = [];
@@ -72,6 +73,8 @@ async function runIn(schedule: Schedule, options: ChaosOptions): Promise<Run> {
   const cut = happened.flatMap((fault) => fault.killed ?? []);
   for (const pid of killed.late)
     if (!stopped.includes(pid)) problems.push(`${pid} was told to end, and had to be killed`);
+  for (const [pid, words] of killed.lastWords)
+    if (![...killed.atOnce, ...killed.late, ...cut].includes(pid)) problems.push(`${pid} ${words}`);
   return {
     ...{ schedule, deliveries: placesOf(on).deliveries, happened, sightings, problems },
     killed: [...killed.atOnce, ...killed.late, ...cut],

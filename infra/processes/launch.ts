@@ -13,8 +13,15 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Processes that were ended by SIGKILL, by who wanted that and because they had not ended within the bound. */
-export const killed = { atOnce: new Set<number>(), late: new Set<number>() };
+/**
+ * Processes that were ended by SIGKILL, by who wanted that and because they had not ended within the bound; and of those that were
+ * ended by any signal what they said last.
+ */
+export const killed = {
+  atOnce: new Set<number>(),
+  late: new Set<number>(),
+  lastWords: new Map<number, string>(),
+};
 
 export interface LaunchOptions {
   /** What a message calls it. */
@@ -69,6 +76,9 @@ export function launch(
   const ended = child.finally(() => running.delete(child));
   const log = keepTail(child.stderr);
   let stopping: Promise<Ending> | undefined;
+  void ended.then((ending) => {
+    if (ending.signal) killed.lastWords.set(child.pid!, why(ending, log()));
+  });
 
   async function within<T>(condition: (over: AbortSignal) => Promise<T>, withinMs: number): Promise<T> {
     const over = new AbortController();

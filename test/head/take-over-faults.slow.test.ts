@@ -155,6 +155,27 @@ test.serial(
   },
 );
 
+test.serial(
+  'a successor that is told to stop before deliveries have come answers those whom it was handed',
+  async (t) => {
+    const patient = ['--workers', '1', '--stall-timeout', '30s'];
+    const cluster = await start(t, patient, ['d1']);
+    const client = await open(cluster.listen);
+    client.write('GET /bytes/4 HTTP/1.1\r\nHost: x\r\n');
+    await cluster.untilStatus('it is under inspection', (status) => status.open === 1);
+    // It comes to nobody.
+    await cluster.deliveries[0]!.freeze!();
+    const successor = await takeOver(cluster, ...patient);
+    await successor.taken;
+    const answer = text(client);
+    client.write('Connection: close\r\n\r\n');
+    successor.kill('SIGTERM');
+    t.regex(await answer, /^HTTP\/1\.1 503 /);
+    const { exitCode, stderr } = await successor.ended;
+    t.is(exitCode, 0, stderr);
+  },
+);
+
 asRoot('another user is refused, although somebody has opened the socket to all', async (t) => {
   const cluster = await start(t, ['--workers', '1'], ['d1']);
   await chmod(cluster.directory, 0o777);

@@ -137,6 +137,7 @@ export const inModels: Readonly<
     ['it dies after *ready*', /deaths > 0 && sAlive/],
     ['it dies after *confirmed*', /deaths > 0 && sAlive/],
     ['it is told to stop before', /:: atomic \{ late > 0 -> late--; excused = true \}; goto give/],
+    ['it is told to stop when it is the head', 'a head that stops, as in handoff.pml'],
     ['it freezes while it warms up', /late > 0 -> late--/],
     ['it freezes after *ready*', /NO_KILL/],
     ['it cannot open so many files', /:: atomic \{ late > 0 -> late--; excused = true \}; goto give/],

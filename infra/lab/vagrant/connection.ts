@@ -21,7 +21,7 @@ export interface Connection {
 }
 
 /** A local Unix socket that leads to one of the machine's. */
-export interface Forward {
+interface Forward {
   readonly local: string;
   readonly remote: string;
 }

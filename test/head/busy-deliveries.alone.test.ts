@@ -22,25 +22,25 @@ function addBusy(cluster: Cluster, name: string) {
 test.serial(
   'a burst that keeps the only delivery busy for seconds is served late, and refused to nobody',
   async (t) => {
-    const cluster = await startCluster(t, ['--stall-timeout', '200ms'], []);
+    const cluster = await startCluster(t, ['--stall-timeout', '500ms'], []);
     await addBusy(cluster, 'd1');
     // Each takes 10 ms of CPU: the delivery's event loop does not turn while it works off what it has taken together.
     const visits = await visitSteadily(cluster.listen, '/', {
-      count: 60,
+      count: 150,
       perSecond: 1000,
       timeoutMs: 120_000,
     });
     t.deepEqual(failed(visits), []);
     const { deliveries, outcomes } = await cluster.status();
-    t.like(deliveries[0], { state: 'up', taken: 60, returned: 0 });
-    t.like(outcomes.handoff, { taken: 60, unavailable: 0, redirected: 0 });
+    t.like(deliveries[0], { state: 'up', taken: 150, returned: 0 });
+    t.like(outcomes.handoff, { taken: 150, unavailable: 0, redirected: 0 });
   },
 );
 
 test.serial(
   'while a busy one is waited for, a frozen one is dropped, and what it had not taken goes to it',
   async (t) => {
-    const cluster = await startCluster(t, ['--stall-timeout', '500ms'], ['d1']);
+    const cluster = await startCluster(t, ['--stall-timeout', '1500ms'], ['d1']);
     await addBusy(cluster, 'd2');
     const frozen = cluster.deliveries[0]!;
     t.teardown(async () => void process.kill(frozen.pid, 'SIGCONT'));

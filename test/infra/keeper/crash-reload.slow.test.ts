@@ -45,7 +45,7 @@ test.serial(
       `${lost.length} of ${visits.length} lost, ready after ${readyMs.toFixed(0)} ms, the first served after ${firstMs.toFixed(0)} ms`,
     );
     // A delivery asks every 25 ms, or waits in the queue of the socket that was kept.
-    t.true(firstMs < readyMs + 1000);
+    t.true(firstMs < readyMs + Math.max(1000, readyMs));
   },
 );
 

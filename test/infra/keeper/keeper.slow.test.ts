@@ -30,7 +30,9 @@ test.serial('heads that are killed one after the other cost nobody who was not a
     // Those that had been accepted when their head was killed came just before, and ended with it.
     const late = failed(visits).filter(({ beganAt, millis }) => beganAt > killedAt || millis > 30_000);
     t.deepEqual(late, []);
-    t.true(failed(visits).length <= 15, `${failed(visits).length} failed`);
+    // How many that is depends on how long an answer takes, which a busy machine says.
+    const early = failed(visits).filter(({ beganAt, millis }) => beganAt + millis < killedAt);
+    t.deepEqual(early, []);
     // One socket for all of them: no delivery had to find another.
     t.is(statSync(kept.socket).ino, file);
   }

@@ -58,7 +58,8 @@ export class HeadProcess implements Head, Hub {
     this.settings = settings;
     this.#log = log;
     this.#takeOver = 'inherited' in from ? from : undefined;
-    this.#inherited = 'inherited' in from ? from.inherited : from;
+    const inherited = 'inherited' in from ? from.inherited : from;
+    this.#inherited = inherited;
     this.#isHead = this.#takeOver === undefined;
     this.socket = socketOf(settings);
     this.admin = adminOf(settings);
@@ -71,7 +72,6 @@ export class HeadProcess implements Head, Hub {
       apply: (read) => this.#apply(read),
       log,
     });
-    const inherited = this.#inherited;
     this.#parts = createParts({ settings, log, group, inherited, successor, onSockets }, this);
   }
 

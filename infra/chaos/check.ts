@@ -27,7 +27,10 @@ export function checkVisits(
   const { owners, moved } = ownersOf(asked, ended, servedOf, happened, violations);
   const killed = new Set(happened.filter(({ kind }) => kind === 'kill').map(({ pid }) => pid));
   let succeeded = 0;
+  /** When the last request of each connection had its answer; those of one are in their order. */
+  const answered = new Map<string, number>();
   for (const one of asked) {
+    const restsSince = answered.get(one.connection);
     const by = servedOf.get(one.id) ?? [];
     const say = (what: string) => violations.push(`${describe(one)}: ${what}`);
     if (by.length > 1)
@@ -41,6 +44,7 @@ export function checkVisits(
     if (end.result === 'left') continue;
     if (end.result === 'ok') {
       succeeded++;
+      answered.set(one.connection, end.to);
       if (by.length === 0) say(`answered by ${end.by}, and served by nobody`);
       else if (by.every(({ pid }) => pid !== end.by))
         say(`answered by ${end.by}, and served by ${by[0]!.pid}`);
@@ -51,6 +55,7 @@ export function checkVisits(
       ended: end,
       served: by,
       owner: by[0] ?? owners.get(one.connection),
+      restsSince,
     };
     const row = allowedBy(visit, happened, known);
     if (row === undefined)

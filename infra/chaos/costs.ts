@@ -18,6 +18,7 @@ import {
   RETRANSMITTED_MS,
 } from './circumstances.ts';
 import type { Happened, Sighting } from './happened.ts';
+import { PAUSE_MAX_MS } from './plans.ts';
 import type { Asked, Ended, Served } from './records.ts';
 
 export interface Visit {
@@ -26,6 +27,8 @@ export interface Visit {
   readonly served: readonly Served[];
   /** Who served this, or the request before it on its connection, as far as anybody has said. */
   readonly owner: Served | undefined;
+  /** When the request before it on its connection had its answer. */
+  readonly restsSince: number | undefined;
 }
 
 interface Cost {
@@ -51,6 +54,26 @@ const KEPT_ALIVE_MS = 5000;
 /** By which timers of two processes differ. */
 const TIMER_MS = 100;
 const BROKEN_OFF = ['reset', 'closed_early'];
+
+/** For so long since it served the request before that a server may close it. */
+const hasRested = (
+  asked: Asked,
+  ended: Ended,
+  served: readonly Served[],
+  owner: Served | undefined,
+): boolean =>
+  asked.turn > 0 &&
+  served.length === 0 &&
+  !ended.begun &&
+  ended.to - (owner?.at ?? asked.connected) > KEPT_ALIVE_MS - TIMER_MS;
+
+/** Its client's process stood still, on a machine that others wanted. */
+const wasLate = ({ asked, ended, served, owner, restsSince }: Visit): boolean =>
+  restsSince !== undefined &&
+  asked.from - restsSince > PAUSE_MAX_MS + LATE_MS &&
+  hasRested(asked, ended, served, owner);
+/** More than timers are late by on one that is free. */
+const LATE_MS = 500;
 
 const costs: readonly Cost[] = [
   {
@@ -147,11 +170,7 @@ const costs: readonly Cost[] = [
     during: 'whole',
     whom: ({ asked, ended, served, owner }, fault) =>
       (isCable(fault) || fault.pid === owner?.pid || fault.target === asked.connection.split('-')[0]) &&
-      asked.turn > 0 &&
-      served.length === 0 &&
-      !ended.begun &&
-      // It has answered the one before since then.
-      ended.to - (owner?.at ?? asked.connected) > KEPT_ALIVE_MS - TIMER_MS &&
+      hasRested(asked, ended, served, owner) &&
       fault.mended >= (owner?.at ?? asked.connected),
   },
   {
@@ -184,6 +203,8 @@ export function allowedBy(
     });
     if (fault) return `${row} (${fault.kind} of ${fault.target})`;
   }
+  if (BROKEN_OFF.includes(ended.result) && wasLate(visit))
+    return 'Node: a server waits 5 s for the next request (keepAliveTimeout), and its client was late by itself';
   if (ended.result !== 'status_503') return undefined;
   if (nobodyCould(asked.from, ended.to, happened, known)) return 'README: 503 when no delivery can take it';
   if (isBrief(asked.connected, ended.to, happened, known.sightings))

@@ -13,6 +13,8 @@ interface TakeOver {
   successor?: Thread;
   before: AtPredecessor;
   after: AtSuccessor;
+  /** It has said so, whatever became of it: the predecessor may hear it late. */
+  wasReady?: true;
 }
 
 const predecessorSteps: Readonly<
@@ -104,6 +106,8 @@ export class TakeOvers implements Rules {
     if (transition === 'goOn') return after === 'HEAD' ? 'its successor is the head' : undefined;
     // Of one that was killed the last step may be missing.
     if (!successor || this.#fates.of(successor) === 'killed') return undefined;
+    // It was told to stop, or has waited for too long: its last word is read after *ready*.
+    if (transition === 'frozen' && after === 'GAVE_UP' && one.wasReady) return undefined;
     const needed = transition === 'frozen' ? 'READY' : 'HEAD';
     return after === needed ? undefined : `the successor's is ${after}`;
   }
@@ -112,6 +116,7 @@ export class TakeOvers implements Rules {
     const [from, to] = successorSteps[transition]!;
     if (!from.includes(one.after)) return `the successor's is ${one.after}`;
     one.after = to;
+    if (to === 'READY') one.wasReady = true;
     const { predecessor, before } = one;
     if (!predecessor || to !== 'HEAD') return undefined;
     const isKilled = this.#fates.of(predecessor) === 'killed';

@@ -175,6 +175,17 @@ test('who was frozen, or whose client was, may have let a kept connection rest f
   t.is(count(6500, { from: 1000, mended: 1300 }), 1, 'before it was served');
 });
 
+test('a client that was late by itself may find that its server has closed', (t) => {
+  const count = (from: number, to: number) => {
+    const late = second('closed_early', [], { to });
+    Object.assign(late.asked[1]!, { from });
+    return check(late).violations.length;
+  };
+  t.is(count(6400, 6450), 0);
+  t.is(count(2500, 6450), 1, 'it asked in time');
+  t.is(count(6000, 6050), 1, 'it was closed too early');
+});
+
 test('a clock that jumps costs nobody anything', (t) => {
   for (const result of ['reset', 'closed_early', 'timeout', 'status_503'])
     t.is(check(one(result, []), fault('clock', 'head', HEAD)).violations.length, 1, result);

@@ -80,3 +80,14 @@ test('a predecessor that its successor has ended has no last word, and nobody el
     /endOther .*: it is none of the two/,
   );
 });
+
+test('a predecessor may hear late that its successor was ready, when that has given up since, and freeze for nothing', (t) => {
+  const begun = ['1.0 t5 handOver 2', '2.0 t5 takeOver 1'];
+  const late = ['2.0 t5 giveUp', '1.0 t5 frozen', '1.0 t5 goOn'];
+  t.deepEqual(faultsOf(...begun, '2.0 t5 ready', ...late), []);
+  t.regex(faultsOf(...begun, ...late).join(), /t5: frozen .*: the successor's is GAVE_UP/);
+  t.regex(
+    faultsOf(...begun, '2.0 t5 ready', '2.0 t5 giveUp', '1.0 t5 frozen', '1.0 t5 depart').join(),
+    /depart/,
+  );
+});

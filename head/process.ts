@@ -155,14 +155,10 @@ export class HeadProcess implements Head, Hub {
   }
 
   #openTls(certificates: readonly Certificate[] | undefined): void {
-    if (certificates && this.#tls) this.#tls.renew(certificates, this.settings);
-    else if (certificates)
-      this.#tls = new TlsSide({
-        certificates,
-        settings: this.settings,
-        tell: this.#parts.tell,
-        log: this.#log,
-      });
+    const { settings } = this;
+    const { tell } = this.#parts;
+    if (certificates && this.#tls) this.#tls.renew(certificates, settings);
+    else if (certificates) this.#tls = new TlsSide({ certificates, settings, tell, log: this.#log });
     this.workers?.tellAll({ type: 'tls-names', names: certificates && this.#tls?.names });
   }
 

@@ -7,22 +7,17 @@ import { channel } from 'node:diagnostics_channel';
 import { type BlockList, isIP, type Server, type Socket } from 'node:net';
 import { Server as HttpServer } from '../shared/node-http.ts';
 import { closeFd, endConnection } from '../shared/sys/sockets.ts';
-import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint } from './adopt.ts';
+import { type AdoptedHandle, AdoptedSocket, adoptHandle, type Endpoint, type Wishes } from './adopt.ts';
 import type { Log } from './apart.ts';
 import type { Arrival, Connections } from './connections.ts';
 import { speaksHttp2, speaksTls } from './http-connections.ts';
 import type { FirstInput } from './read-ahead.ts';
 
-interface NetServer extends Server {
+interface NetServer extends Server, Required<Wishes> {
   /** Connections that it counts: a socket takes itself off when it is destroyed. */
   _connections: number;
-  readonly allowHalfOpen: boolean;
-  readonly pauseOnConnect: boolean;
-  readonly noDelay: boolean;
-  readonly keepAlive: boolean;
-  /** Seconds. */
-  readonly keepAliveInitialDelay: number;
-  readonly highWaterMark: number;
+  /** Of an event with one listener that listener itself. */
+  readonly _events?: { readonly connection?: unknown };
   readonly blockList?: BlockList;
 }
 
@@ -64,8 +59,7 @@ export class Admission {
     const server = this.#server;
     try {
       if (server.pauseOnConnect || accepted.hasSubscribers || !(server instanceof HttpServer)) return false;
-      const listeners = server.listeners('connection');
-      return listeners.length === 1 && listeners[0] === serveHttp;
+      return server._events?.connection === serveHttp;
     } catch {
       // It throws again where the connection is admitted, one at a time.
       return false;
@@ -143,15 +137,7 @@ export class Admission {
   #makeSocket(handle: AdoptedHandle): AdoptedSocket {
     const server = this.#server;
     this.prepare?.(handle);
-    const socket = new AdoptedSocket(handle, {
-      allowHalfOpen: server.allowHalfOpen,
-      pauseOnCreate: server.pauseOnConnect,
-      readableHighWaterMark: server.highWaterMark,
-      writableHighWaterMark: server.highWaterMark,
-      noDelay: server.noDelay,
-      keepAlive: server.keepAlive,
-      keepAliveInitialDelay: server.keepAliveInitialDelay * 1000,
-    } as object);
+    const socket = new AdoptedSocket(handle, server);
     // The head has set TCP_NODELAY.
     if (!server.noDelay) handle.setNoDelay(false);
     if (server.keepAlive) handle.setKeepAlive(true, server.keepAliveInitialDelay);

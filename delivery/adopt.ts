@@ -7,7 +7,7 @@
  * application's, who may remove the listeners of it, give the handle to a child process, or take it away from the socket.
  */
 import { EventEmitter } from 'node:events';
-import { Socket, type SocketConstructorOpts } from 'node:net';
+import { Socket } from 'node:net';
 import { tcpSocketFor } from '../shared/sys/endpoints.ts';
 import { EAGAIN, ENOTCONN, errnoName } from '../shared/sys/libc.ts';
 import { endConnection, endWriting, resetConnection } from '../shared/sys/sockets.ts';
@@ -118,6 +118,17 @@ export function adoptHandle(fd: number): AdoptedHandle {
   return handle;
 }
 
+/** What a net.Server wishes of its sockets, which is itself. */
+export interface Wishes {
+  readonly allowHalfOpen?: boolean;
+  readonly pauseOnConnect?: boolean;
+  readonly noDelay?: boolean;
+  readonly keepAlive?: boolean;
+  /** Seconds. */
+  readonly keepAliveInitialDelay?: number;
+  readonly highWaterMark?: number;
+}
+
 /** A socket whose first input was read before it was made, and that is ended for less, and at once. */
 export class AdoptedSocket extends Socket {
   /** Bytes that were not read by its handle. */
@@ -127,23 +138,43 @@ export class AdoptedSocket extends Socket {
   /** It is held still (held.ts), and somebody else may have its connection. */
   isHeld = false;
   watcher: Watcher | undefined = undefined;
-  readonly #handle: AdoptedHandle;
+  #handle: AdoptedHandle | undefined;
   #hasEnded = false;
 
-  constructor(handle: AdoptedHandle, options: SocketConstructorOpts & { pauseOnCreate?: boolean } = {}) {
-    // `handle` is how net.Server makes sockets of what it accepts; the typings do not say so.
-    const whole: object = Object.assign(options, { readable: true, writable: true, handle });
-    super(whole);
+  constructor(handle: AdoptedHandle, wishes: Wishes = {}) {
+    // All at once, for whatever is put together is copied again by each that it passes. `handle` and `pauseOnCreate` are how
+    // net.Server makes sockets of what it accepts; the typings do not say so.
+    super({
+      handle,
+      readable: true,
+      writable: true,
+      allowHalfOpen: wishes.allowHalfOpen,
+      pauseOnCreate: wishes.pauseOnConnect,
+      readableHighWaterMark: wishes.highWaterMark,
+      writableHighWaterMark: wishes.highWaterMark,
+      noDelay: wishes.noDelay,
+      keepAlive: wishes.keepAlive,
+      keepAliveInitialDelay: (wishes.keepAliveInitialDelay ?? 0) * 1000,
+    } as object);
     this.#handle = handle;
   }
 
+  /** Until it is closed. */
   get adopted(): AdoptedHandle {
-    return this.#handle;
+    return this.#handle!;
   }
 
-  /** False once the application has taken the handle from it. */
+  /** False once the application has taken the handle from it, and once that is closed. */
   get ownsHandle(): boolean {
-    return handleOf(this) === this.#handle;
+    return this.#handle !== undefined && handleOf(this) === this.#handle;
+  }
+
+  /**
+   * Its handle is closed. V8 keeps what a socket points at for longer than the socket (Node's streams have a function each that is
+   * old from the start: lib/internal/streams/writable.js, `onwrite`), so it lets go of what it can.
+   */
+  forgetHandle(): void {
+    this.#handle = undefined;
   }
 
   /**
@@ -179,7 +210,7 @@ export class AdoptedSocket extends Socket {
 
   /** Nothing is read meanwhile: what the application throws puts off all that has to settle. */
   #withhold(input: Buffer): void {
-    const handle = this.#handle;
+    const handle = this.adopted;
     this.withheld = input;
     handle.reading = false;
     handle.readStop();
@@ -226,7 +257,8 @@ export class AdoptedSocket extends Socket {
     if (this.isHeld) (this as { resetAndClosing?: boolean }).resetAndClosing = false;
     super._destroy(error, callback);
     // What has been moved to another thread (postMessage takes the handle, then destroys the socket) is never closed here.
-    if (!handle) setImmediate(() => this.#handle.fd < 0 && tellHolder(this.#handle));
+    const taken = handle ? undefined : this.#handle;
+    if (taken) setImmediate(() => taken.fd < 0 && tellHolder(taken));
   }
 }
 

@@ -110,7 +110,7 @@ export class Connections {
 
 class Place implements Holder {
   readonly socket: AdoptedSocket;
-  readonly #handle: AdoptedHandle;
+  #handle: AdoptedHandle | undefined;
   readonly arrival: Arrival;
   readonly among: Connections;
   index: number;
@@ -130,6 +130,8 @@ class Place implements Holder {
   }
 
   closed(): void {
+    this.#handle = undefined;
+    this.socket.forgetHandle();
     this.among.remove(this);
   }
 
@@ -141,7 +143,7 @@ class Place implements Holder {
     } finally {
       // Whatever the application has made of that method.
       Socket.prototype.destroy.call(this.socket);
-      if (!isWhole) this.#handle.close();
+      if (!isWhole) this.#handle?.close();
     }
   }
 }

@@ -25,20 +25,29 @@ const A_TURN_MS = 10;
 /** More is taken when there is so much room: a few at a time would cost each of them more. */
 const ROOM_AT_LEAST = A_TURN / 2;
 
-interface Waiting {
+/** In a list and not in an array, which would point at what it has given until it is given up itself. */
+class Waiting {
   /** A thread that ends closes its handles, and would forget an fd. */
   readonly handle: AdoptedHandle;
   readonly input: FirstInput;
   readonly arrival: Arrival;
+  next: Waiting | undefined = undefined;
+
+  constructor(handle: AdoptedHandle, input: FirstInput, arrival: Arrival) {
+    this.handle = handle;
+    this.input = input;
+    this.arrival = arrival;
+  }
 }
 
 export class Feed {
   readonly #admission: Admission;
   readonly #connections: Connections;
   readonly #readAhead = new ReadAhead();
-  #queue: Waiting[] = [];
-  /** Where in the queue the next one is. */
-  #at = 0;
+  #first: Waiting | undefined;
+  #last: Waiting | undefined;
+  /** How many wait. */
+  #length = 0;
   /** Callbacks that are still to come in this turn of the event loop, and in the next. */
   #inTurn = 0;
   #inNext = 0;
@@ -50,10 +59,6 @@ export class Feed {
   constructor(admission: Admission, connections: Connections) {
     this.#admission = admission;
     this.#connections = connections;
-  }
-
-  get #length(): number {
-    return this.#queue.length - this.#at;
   }
 
   /** So many connections may be taken; 0 while there are enough. */
@@ -86,8 +91,22 @@ export class Feed {
   #push(fd: number, input: FirstInput, arrival: Arrival): void {
     const handle = this.#admission.adopt(fd, arrival);
     if (!handle) return;
-    if (this.#open) this.#queue.push({ handle, input, arrival });
-    else this.#admission.refuse(handle, arrival);
+    if (!this.#open) return this.#admission.refuse(handle, arrival);
+    const waiting = new Waiting(handle, input, arrival);
+    if (this.#last) this.#last.next = waiting;
+    else this.#first = waiting;
+    this.#last = waiting;
+    this.#length++;
+  }
+
+  #shift(): Waiting | undefined {
+    const waiting = this.#first;
+    if (!waiting) return undefined;
+    this.#first = waiting.next;
+    if (!this.#first) this.#last = undefined;
+    waiting.next = undefined;
+    this.#length--;
+    return waiting;
   }
 
   /** Sees to it that the server gets what waits. */
@@ -126,13 +145,9 @@ export class Feed {
 
   /** The application's code runs in here: it comes last. */
   #next(): void {
-    if (this.#length === 0) return;
-    const { handle, input, arrival } = this.#queue[this.#at]!;
-    this.#at++;
-    if (this.#at >= A_TURN) {
-      this.#queue = this.#queue.slice(this.#at);
-      this.#at = 0;
-    }
+    const waiting = this.#shift();
+    if (!waiting) return;
+    const { handle, input, arrival } = waiting;
     if (this.#sources.size > 0 && this.room > 0) this.#tellSources();
     if (trace) traceServe(arrival);
     this.#admission.admit(handle, input, arrival);
@@ -153,7 +168,8 @@ export class Feed {
   end(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const { handle, arrival } of this.#queue.splice(this.#at)) this.#admission.refuse(handle, arrival);
+    for (let waiting = this.#shift(); waiting; waiting = this.#shift())
+      this.#admission.refuse(waiting.handle, waiting.arrival);
     this.#readAhead.end();
   }
 }

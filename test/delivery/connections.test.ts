@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { MessageChannel, type TransferListItem } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { AdoptedSocket, adoptHandle } from '../../delivery/adopt.ts';
@@ -36,6 +38,26 @@ test('each is counted from its arrival until its socket has closed, in whatever 
   await once(sockets[2]!, 'close');
   t.is(closed.at(-1), 'c of 1');
   t.is(connections.count, 0);
+});
+
+test('one that is over keeps no handle alive, however long its socket lives', async (t) => {
+  const connections = new Connections('d1', () => {});
+  const [socket] = (await counted(t, connections, ['a'])) as [AdoptedSocket];
+  const handle = new WeakRef(socket.adopted);
+  socket.destroy();
+  await once(socket, 'close');
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await until(
+    'it is collected',
+    () => {
+      collect();
+      return handle.deref() === undefined;
+    },
+    (isCollected) => isCollected,
+  );
+  t.false(socket.ownsHandle);
+  t.is(connectionInfo(socket)?.id, 'a');
 });
 
 test('an application can ask how a connection came, and whether it came from a head at all', async (t) => {

@@ -97,7 +97,8 @@ export class DeliveryLane {
       // The head is gone with messages of ours unread; what it had sent can still be read.
       if (n === ECONNRESET) continue;
       if (n <= 0) return this.#end(n === 0 ? undefined : errnoName(n));
-      const fds = [...messenger.fds.subarray(0, messenger.received)];
+      const fds: number[] = [];
+      for (let at = 0; at < messenger.received; at++) fds.push(messenger.fds[at]!);
       // Longer than any other.
       const stated =
         n > 3 && messenger.bytes[1] === STATED ? readStated(messenger.bytes, n, STATE_MAX) : undefined;
@@ -186,7 +187,7 @@ export class DeliveryLane {
     if (this.#ended++ === 0) this.#endedSince = performance.now();
     if (this.#ended >= REPORT_ENDED_AT) this.#reportEnded();
     else if (this.#events.isShort(this.#ended)) this.#reportSoon();
-    else this.#timer ??= setTimeout(this.#report, REPORT_ENDED_MS);
+    else this.#timer ??= setTimeout(this.#onTimer, REPORT_ENDED_MS);
   }
 
   /** Somebody may be waiting for a credit: with the others that end in this turn of the event loop. */
@@ -196,10 +197,17 @@ export class DeliveryLane {
 
   readonly #report = (): void => this.#reportEnded();
 
-  #reportEnded(): void {
-    clearTimeout(this.#timer);
-    clearImmediate(this.#immediate);
+  /** Those for which it was set may have been told of since: to set a new one each time would cost more. */
+  readonly #onTimer = (): void => {
     this.#timer = undefined;
+    if (this.#ended === 0) return;
+    const left = this.#endedSince + REPORT_ENDED_MS - performance.now();
+    if (left > 1) this.#timer = setTimeout(this.#onTimer, left);
+    else this.#reportEnded();
+  };
+
+  #reportEnded(): void {
+    if (this.#immediate) clearImmediate(this.#immediate);
     this.#immediate = undefined;
     const count = this.#ended;
     if (count === 0 || !this.#open) return;
@@ -210,7 +218,8 @@ export class DeliveryLane {
     if (sent === 'sent') this.#steps?.ended(at!, count);
     if (sent !== 'later') return;
     this.#ended = count;
-    this.#timer = setTimeout(this.#report, REPORT_ENDED_MS);
+    this.#endedSince = performance.now();
+    this.#timer ??= setTimeout(this.#onTimer, REPORT_ENDED_MS);
   }
 
   #end(problem?: string): void {

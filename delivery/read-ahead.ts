@@ -41,7 +41,10 @@ export class ReadAhead {
 
   /** A copy: the next batch is read into the same memory. */
   #take(result: number, offset: number): FirstInput {
-    return result > 0 ? Buffer.from(this.#memory.bytes.subarray(offset, offset + result)) : result;
+    if (result <= 0) return result;
+    const input = Buffer.allocUnsafe(result);
+    this.#memory.bytes.copy(input, 0, offset, offset + result);
+    return input;
   }
 
   end(): void {

@@ -156,7 +156,7 @@ class Receiving implements Receiver {
   #onClosed(arrival: Arrival): void {
     if (!arrival.closed()) this.#registration.formerEnded();
     if (this.#connections.count > 0) return;
-    for (const resolve of this.#whenEmpty.splice(0)) resolve();
+    if (this.#whenEmpty.length > 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
     this.#life.check();
   }
 

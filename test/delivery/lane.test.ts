@@ -71,6 +71,27 @@ test('where credits are few, connections that end in one turn are told of after 
   t.deepEqual(await until('the report', many.heard, (heard) => heard !== undefined), [ENDED, 0, 1]);
 });
 
+test('what ends after others were told of has its own time, and a message that comes tells of what waits', async (t) => {
+  const { lane, offer, heard } = laneTo(t, false);
+  const next = () => until('a report', heard, (said) => said !== undefined);
+  lane.connectionEnded();
+  const endedAt = performance.now();
+  await until(
+    'it has waited',
+    () => performance.now() - endedAt,
+    (ms) => ms > 20,
+  );
+  const { fds } = await acceptedConnections(t, 1);
+  offer(fds);
+  t.deepEqual(await next(), [ENDED, 0, 1]);
+  t.deepEqual(await next(), [TAKEN, 0, 1]);
+  lane.connectionEnded();
+  lane.connectionEnded();
+  const begun = performance.now();
+  t.deepEqual(await next(), [ENDED, 0, 2], 'by the time of the second, and by one message');
+  t.true(performance.now() - begun > 40, `${performance.now() - begun} ms`);
+});
+
 test('no more is taken ahead than a turn of the event loop serves: the rest stays the head\u2019s', async (t) => {
   const taken: number[] = [];
   const served: number[] = [];

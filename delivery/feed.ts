@@ -109,10 +109,9 @@ export class Feed {
     return waiting;
   }
 
-  /** Sees to it that the server gets what waits; false when nothing does. */
-  serve(): boolean {
+  /** Sees to it that the server gets what waits. */
+  serve(): void {
     this.#schedule(this.#length - this.#inTurn);
-    return this.#length > 0;
   }
 
   /**

@@ -46,9 +46,6 @@ const REPORT_ENDED_AT = 64;
 const REPORT_ENDED_BEFORE_TAKEN_MS = 4;
 const REPORT_ENDED_MS = 50;
 
-/** A callback after which promises and nextTicks are settled. */
-const settle = (): void => {};
-
 const messenger = createFdMessenger(GIVEN_MESSAGE_MAX);
 const outbox = allocate(4096);
 
@@ -82,15 +79,13 @@ export class DeliveryLane {
     this.#feed = feed;
     this.#events = events;
     this.#steps = LaneSteps.of(this.#fd);
-    this.#ready = watchReadable(this.#fd, this.#onReady, true);
+    this.#ready = watchReadable(this.#fd, () => {
+      this.#read();
+      // The application may run in there, so nothing comes after it.
+      this.#feed.serveFirst();
+    });
     this.#ready.unref();
   }
-
-  /** Nothing of the application's runs in here: each connection has its callback in the same turn of the event loop. */
-  readonly #onReady = (): void => {
-    this.#read();
-    if (!this.#feed.serve()) setImmediate(settle);
-  };
 
   /** What is not read now makes the fd readable still. */
   #read(): void {
@@ -230,7 +225,7 @@ export class DeliveryLane {
   #end(problem?: string): void {
     if (!this.#open) return;
     this.close();
-    setImmediate(() => this.#events.onEnd(problem));
+    this.#events.onEnd(problem);
   }
 
   /** Leaves the lane. Connections in it that were not taken stay the head's. */

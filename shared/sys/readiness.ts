@@ -24,26 +24,14 @@ process.on('exit', () => alive.forEach((readiness) => void readiness.close()));
 /**
  * Calls `onReady` whenever `fd` is readable (level-triggered). Keeps the process alive until it is closed. Throws a
  * SystemError for what can not be watched: the event loop would end the process.
- *
- * `early`: in the same callback in which the event loop tells of it, so that what `onReady` sets off with setImmediate comes in
- * the same turn. Promises and nextTicks that it leaves are settled with the next callback, so there must be one.
  */
-export function watchReadable(fd: number, onReady: () => void, early = false): Readiness {
+export function watchReadable(fd: number, onReady: () => void): Readiness {
   checkWatchable(fd);
   keepAddonLoaded();
   let open = true;
   let scheduled = false;
-  const listenEarly = () => {
-    try {
-      if (open) onReady();
-    } catch (error) {
-      // koffi can not have it thrown at itself.
-      setImmediate(() => {
-        throw error;
-      });
-    }
-  };
-  const listenLater = () => {
+  // koffi calls back with (status, events), though its typings say (events): what is ready is found by trying.
+  const listener = () => {
     if (scheduled) return;
     scheduled = true;
     // Node 26 drains neither promises nor nextTick after a native callback (nodejs/node#66158): leave it first.
@@ -52,8 +40,6 @@ export function watchReadable(fd: number, onReady: () => void, early = false): R
       if (open) onReady();
     });
   };
-  // koffi calls back with (status, events), though its typings say (events): what is ready is found by trying.
-  const listener = early ? listenEarly : listenLater;
   const handle = koffi.node.poll(fd, { readable: true }, listener);
   let writable = false;
   const readiness: Readiness = {

@@ -100,49 +100,6 @@ test('what was about to be announced when it was closed is not', async (t) => {
   for (const fd of [left, right]) closeFd(fd);
 });
 
-test('announced early, it may close itself, and what it sets off comes in the same turn', async (t) => {
-  const [left, right] = seqpacketPair();
-  const order: string[] = [];
-  const over = Promise.withResolvers<void>();
-  write(left, memory, 0, 1);
-  const readiness = watchReadable(
-    right,
-    () => {
-      readiness.close();
-      order.push('announced');
-      setImmediate(() => order.push('set off'));
-      setTimeout(() => setImmediate(over.resolve), 0);
-    },
-    true,
-  );
-  await over.promise;
-  t.deepEqual(order, ['announced', 'set off']);
-  t.is(receive(right, memory, 0, 64), 1);
-  for (const fd of [left, right]) closeFd(fd);
-});
-
-test('what is thrown where it is announced early is an uncaught exception, and it is announced again', async (t) => {
-  const sys = new URL('../../../shared/sys/', import.meta.url);
-  const { stdout } = await execa(process.execPath, [
-    '--input-type=module',
-    '-e',
-    `import { allocate } from '${sys}memory.ts';
-     import { watchReadable } from '${sys}readiness.ts';
-     import { write } from '${sys}sockets.ts';
-     import { seqpacketPair } from '${sys}unix-sockets.ts';
-     const [left, right] = seqpacketPair();
-     write(left, allocate(8), 0, 1);
-     let calls = 0;
-     process.on('uncaughtException', ({ message }) => console.log(message));
-     const readiness = watchReadable(right, () => {
-       calls++;
-       if (calls === 3) readiness.close();
-       throw new Error('thrown ' + calls);
-     }, true);`,
-  ]);
-  t.deepEqual(stdout.split('\n'), ['thrown 1', 'thrown 2', 'thrown 3']);
-});
-
 const program = fileURLToPath(new URL('await-input.ts', import.meta.url));
 
 test('it keeps a process alive, whatever garbage is collected, and no longer than until it is closed', async (t) => {

@@ -26,7 +26,7 @@ const core = [
   'test/delivery/secure-server.test.ts',
   'test/delivery/secure-server-files.test.ts',
   'test/delivery/server-life.test.ts',
-  'test/delivery/threads.test.ts',
+  'test/delivery/threads.slow.test.ts',
   'test/delivery/tickets.test.ts',
   'test/delivery/tls.test.ts',
   'test/delivery/tls-farewell.test.ts',

@@ -5,14 +5,14 @@ import test from 'ava';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { failed, visitSteadily } from '../support/load.ts';
 
-/** Adds a delivery whose every answer takes 10 ms of CPU. */
+/** Adds a delivery whose every answer takes 25 ms of CPU. */
 function addBusy(cluster: Cluster, name: string) {
   const app = join(cluster.directory, 'busy.mjs');
   writeFileSync(
     app,
     `export default (request, response) => {
       const { user } = process.cpuUsage();
-      while (process.cpuUsage().user - user < 10_000);
+      while (process.cpuUsage().user - user < 25_000);
       response.end('done');
     };`,
   );
@@ -22,18 +22,18 @@ function addBusy(cluster: Cluster, name: string) {
 test.serial(
   'a burst that keeps the only delivery busy for seconds is served late, and refused to nobody',
   async (t) => {
-    const cluster = await startCluster(t, ['--stall-timeout', '500ms'], []);
+    const cluster = await startCluster(t, ['--stall-timeout', '750ms'], []);
     await addBusy(cluster, 'd1');
-    // Each takes 10 ms of CPU: the delivery's event loop does not turn while it works off what it has taken together.
+    // Each takes 25 ms of CPU: the delivery's event loop does not turn while it works off what it has taken together.
     const visits = await visitSteadily(cluster.listen, '/', {
-      count: 150,
+      count: 90,
       perSecond: 1000,
       timeoutMs: 120_000,
     });
     t.deepEqual(failed(visits), []);
     const { deliveries, outcomes } = await cluster.status();
-    t.like(deliveries[0], { state: 'up', taken: 150, returned: 0 });
-    t.like(outcomes.handoff, { taken: 150, unavailable: 0, redirected: 0 });
+    t.like(deliveries[0], { state: 'up', taken: 90, returned: 0 });
+    t.like(outcomes.handoff, { taken: 90, unavailable: 0, redirected: 0 });
   },
 );
 

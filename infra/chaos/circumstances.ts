@@ -2,7 +2,7 @@
 import type { Happened, Sighting } from './happened.ts';
 import type { Served } from './records.ts';
 
-export const isHead = ({ target }: Happened): boolean => /^head2?$/.test(target);
+const isHead = ({ target }: Happened): boolean => /^head2?$/.test(target);
 export const isDelivery = ({ target }: Happened): boolean => /^[dl]\d+$/.test(target);
 /** Of a host that has lost its power, too. */
 export const isCable = ({ kind }: Happened): boolean =>

@@ -1,5 +1,6 @@
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -231,3 +232,33 @@ test('the doctor has what the services on the machines may do, and no more', (t)
   t.deepEqual(capabilitiesOf('head'), ['net_admin', 'bpf', 'perfmon']);
   t.deepEqual(capabilitiesOf('delivery'), ['net_admin', 'bpf']);
 });
+
+needing('ruby')(
+  'guests get all that heads, deliveries and experiments need, and not what only developers do',
+  async (t) => {
+    const place = mkdtempSync(join(tmpdir(), 'baton-test-'));
+    t.teardown(async () => rmSync(place, { recursive: true }));
+    for (const name of ['Vagrantfile', 'package-lock.json']) cpSync(join(root, name), join(place, name));
+    symlinkSync(join(root, 'node_modules'), join(place, 'node_modules'));
+    await execa('ruby', ['-e', recorder, join(place, 'Vagrantfile')]);
+    const unneeded = join(place, '.vagrant/baton/unneeded');
+    const guest = join(place, 'guest');
+    // Not copied: its files are the same ones.
+    await execa('rsync', ['--archive', `--exclude-from=${unneeded}`, `--link-dest=${root}`, root, guest]);
+    t.true(existsSync(join(guest, 'node_modules/node/bin/node')));
+    for (const name of ['typescript', '@biomejs/biome', 'ava', 'playwright-core'])
+      t.false(existsSync(join(guest, 'node_modules', name)), name);
+    const runs = async (...args: string[]) => {
+      const { exitCode, stderr } = await execa(process.execPath, args, {
+        cwd: guest,
+        input: '',
+        reject: false,
+      });
+      t.is(exitCode, 0, `${args.join(' ')}: ${stderr}`);
+    };
+    await runs('infra/live/visitors/visitors-main.ts');
+    await runs('infra/lab/environment-main.ts');
+    for (const verb of ['head', 'delivery', 'visit', 'doctor'])
+      await runs('infra/cli/main.ts', verb, '--help');
+  },
+);

@@ -238,13 +238,21 @@ needing('ruby')(
   async (t) => {
     const place = mkdtempSync(join(tmpdir(), 'baton-test-'));
     t.teardown(async () => rmSync(place, { recursive: true }));
-    for (const name of ['Vagrantfile', 'package-lock.json']) cpSync(join(root, name), join(place, name));
-    symlinkSync(join(root, 'node_modules'), join(place, 'node_modules'));
-    await execa('ruby', ['-e', recorder, join(place, 'Vagrantfile')]);
-    const unneeded = join(place, '.vagrant/baton/unneeded');
-    const guest = join(place, 'guest');
-    // Not copied: its files are the same ones.
-    await execa('rsync', ['--archive', `--exclude-from=${unneeded}`, `--link-dest=${root}`, root, guest]);
+    // Beside each other: Node looks for packages further up as well.
+    const [checkout, guest] = [join(place, 'checkout'), join(place, 'guest')];
+    mkdirSync(checkout);
+    mkdirSync(guest);
+    for (const name of ['Vagrantfile', 'package-lock.json']) cpSync(join(root, name), join(checkout, name));
+    symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'));
+    await execa('ruby', ['-e', recorder, join(checkout, 'Vagrantfile')]);
+    for (const name of ['head', 'delivery', 'shared', 'infra', 'package.json'])
+      cpSync(join(root, name), join(guest, name), { recursive: true });
+    // Links where they can be: the files are the same ones.
+    const copy = 'cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2/node_modules"; cp -a "$1" "$2"; }';
+    await execa('sh', ['-c', copy, 'sh', join(root, 'node_modules'), guest]);
+    const unneeded = readFileSync(join(checkout, '.vagrant/baton/unneeded'), 'utf8').trim().split('\n');
+    for (const path of unneeded.filter((line) => line.startsWith('/node_modules/')))
+      rmSync(join(guest, path), { recursive: true, force: true });
     t.true(existsSync(join(guest, 'node_modules/node/bin/node')));
     for (const name of ['typescript', '@biomejs/biome', 'ava', 'playwright-core'])
       t.false(existsSync(join(guest, 'node_modules', name)), name);

@@ -1,5 +1,6 @@
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -231,3 +232,41 @@ test('the doctor has what the services on the machines may do, and no more', (t)
   t.deepEqual(capabilitiesOf('head'), ['net_admin', 'bpf', 'perfmon']);
   t.deepEqual(capabilitiesOf('delivery'), ['net_admin', 'bpf']);
 });
+
+needing('ruby')(
+  'guests get all that heads, deliveries and experiments need, and not what only developers do',
+  async (t) => {
+    const place = mkdtempSync(join(tmpdir(), 'baton-test-'));
+    t.teardown(async () => rmSync(place, { recursive: true }));
+    // Beside each other: Node looks for packages further up as well.
+    const [checkout, guest] = [join(place, 'checkout'), join(place, 'guest')];
+    mkdirSync(checkout);
+    mkdirSync(guest);
+    for (const name of ['Vagrantfile', 'package-lock.json']) cpSync(join(root, name), join(checkout, name));
+    symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'));
+    await execa('ruby', ['-e', recorder, join(checkout, 'Vagrantfile')]);
+    for (const name of ['head', 'delivery', 'shared', 'infra', 'package.json'])
+      cpSync(join(root, name), join(guest, name), { recursive: true });
+    // Links where they can be: the files are the same ones.
+    const copy = 'cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2/node_modules"; cp -a "$1" "$2"; }';
+    await execa('sh', ['-c', copy, 'sh', join(root, 'node_modules'), guest]);
+    const unneeded = readFileSync(join(checkout, '.vagrant/baton/unneeded'), 'utf8').trim().split('\n');
+    for (const path of unneeded.filter((line) => line.startsWith('/node_modules/')))
+      rmSync(join(guest, path), { recursive: true, force: true });
+    t.true(existsSync(join(guest, 'node_modules/node/bin/node')));
+    for (const name of ['typescript', '@biomejs/biome', 'ava', 'playwright-core'])
+      t.false(existsSync(join(guest, 'node_modules', name)), name);
+    const runs = async (...args: string[]) => {
+      const { exitCode, stderr } = await execa(process.execPath, args, {
+        cwd: guest,
+        input: '',
+        reject: false,
+      });
+      t.is(exitCode, 0, `${args.join(' ')}: ${stderr}`);
+    };
+    await runs('infra/live/visitors/visitors-main.ts');
+    await runs('infra/lab/environment-main.ts');
+    for (const verb of ['head', 'delivery', 'visit', 'doctor'])
+      await runs('infra/cli/main.ts', verb, '--help');
+  },
+);

@@ -41,7 +41,7 @@ needing(['prlimit'], test.serial)(
     await limit(1);
     of.rogue.give(given(4), [of.fd]);
     t.deepEqual(await of.rogue.word(), { isMoved: false, number: 4 });
-    t.is(await countFds(pid), before, 'nothing of it is left there');
+    t.true((await countFds(pid)) <= before, 'nothing of it is left there');
     await limit(4096);
     of.rogue.give(given(5), [of.fd]);
     t.deepEqual(await of.rogue.word(), { isMoved: true, number: 5 });

@@ -173,7 +173,11 @@ test('what is changed while a successor warms up is not lost with it', async (t)
   await successor.taken;
   const status = await cluster.untilStatus('it has the settings', ({ policy }) => policy === 'path-hash');
   t.is(status.mode, 'redirect');
-  const { deliveries } = await cluster.untilStatus('both are there', (now) => now.deliveries.length === 2);
+  // A delivery that has come is down for as long as workers have not heard of it.
+  const { deliveries } = await cluster.untilStatus(
+    'both are there',
+    (now) => now.deliveries.length === 2 && now.deliveries.every(({ state }) => state !== 'down'),
+  );
   t.is(deliveries.find(({ name }) => name === 'd2')!.state, 'draining');
 });
 

@@ -162,9 +162,20 @@ export class FrozenConnection {
   }
 }
 
+/**
+ * Bytes that are not sent, nor will be while the queue stays selected. Since the freeze some may have left, with each acknowledgement: a
+ * copy that took them for unsent would drop what acknowledges them, and never go on.
+ */
+function unsentOf(fd: number): number | Refusal {
+  const selected = selectQueue(fd, 'send');
+  if (selected < 0) return refusalOf('TCP_REPAIR_QUEUE', selected);
+  const read = readInfo(fd);
+  return read < 0 ? refusalOf('TCP_INFO', read) : tcpInfo.unsent;
+}
+
 /** Right after readInfo: what it found counts for the whole state, but for what is unsent. */
 function saveFrom(fd: number, known: Ends | undefined): SavedConnection | Refusal {
-  const { state, sack, timestamps, peerScale, ownScale } = tcpInfo;
+  const { state, sack, timestamps, peerScale, ownScale, unsent } = tcpInfo;
   const congestion = congestionOf(fd);
   const ends = known ?? endsOf(fd);
   if (ends instanceof Refusal) return ends;
@@ -184,13 +195,9 @@ function saveFrom(fd: number, known: Ends | undefined): SavedConnection | Refusa
   if (typeof window === 'number') return refusalOf('TCP_REPAIR_WINDOW', window);
   const receive = saveQueue(fd, 'receive', RECEIVE_QUEUE_MAX, 'receive-queue-too-large');
   if (receive instanceof Refusal) return receive;
-  // Last, because while it is selected the kernel sends nothing new (net/ipv4/tcp_output.c, tcp_write_xmit). Until then it has: with
-  // each acknowledgement. A copy that took some of that for unsent would drop what acknowledges it, and never go on.
-  const selected = selectQueue(fd, 'send');
-  if (selected < 0) return refusalOf('TCP_REPAIR_QUEUE', selected);
-  const read = readInfo(fd);
-  if (read < 0) return refusalOf('TCP_INFO', read);
-  const notSent = tcpInfo.unsent;
+  const notSent = unsent === 0 ? 0 : unsentOf(fd);
+  if (notSent instanceof Refusal) return notSent;
+  // Last, because while it is selected the kernel sends nothing new (net/ipv4/tcp_output.c, tcp_write_xmit).
   const send = saveQueue(fd, 'send', SEND_QUEUE_MAX, 'send-queue-too-large');
   if (send instanceof Refusal) return send;
   const sent = send.bytes.length - Math.min(notSent, send.bytes.length);

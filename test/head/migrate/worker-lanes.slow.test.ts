@@ -1,56 +1,32 @@
 /** Workers that move connections over lanes of their own: while the head is taken over, and what deliveries have given back. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import test from 'ava';
 import { WebSocket } from 'ws';
-import { drainByMoving, getStatus, upgradeHead } from '../../../infra/admin-client.ts';
+import { drainByMoving } from '../../../infra/admin-client.ts';
 import { decodeSaved } from '../../../shared/tcp-repair/index.ts';
-import { parseHostPort } from '../../../shared/units.ts';
 import { keepAlive, keepAliveMany } from '../../support/keep-alive.ts';
 import { asRoot } from '../../support/netns.ts';
-import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
+import { type LabForTests, untilNothingIsLeft } from '../../support/netns-lab.ts';
 import { startRogueRemote } from '../../support/rogue-remote.ts';
-import { until } from '../../support/until.ts';
+import { startWorkerLanesLab, WORKERS, type WorkerLanesLab } from '../../support/worker-lanes-lab.ts';
 
 const labTest = asRoot([], test.serial);
-const WORKERS = 2;
 const all = ['d1', 'd2', 'l1'];
 
 let lab: LabForTests;
-let admin: string;
-let successor: number | undefined;
+let lanes: WorkerLanesLab;
 labTest('a lab of two delivery hosts and a delivery at the head', async (t) => {
-  lab = await startTestLab({ local: 1, headArguments: ['--workers', `${WORKERS}`] });
-  admin = join(lab.network.directory, 'head.admin.sock');
+  lanes = await startWorkerLanesLab();
+  ({ lab } = lanes);
   t.is(lab.deliveries.length, 3);
 });
 
-test.after.always('the last head ends', () => {
-  if (successor !== undefined) process.kill(successor, 'SIGKILL');
-});
-
-/** Nobody but these is given anything. */
-async function only(...names: string[]): Promise<void> {
-  for (const { name } of (await lab.head.status()).deliveries)
-    await lab.head.drain(name, !names.includes(name));
-}
+test.after.always('the last head ends', () => lanes?.endSuccessor());
 
 const untilEmpty = (name: string): Promise<unknown> =>
   lab.untilStatus(`${name} has none`, ({ deliveries }) =>
     deliveries.some((one) => one.name === name && one.inUse === 0),
   );
-
-/** Connections of the head's host that are established at its `--control`: links, and lanes. */
-function atControl(): number {
-  const port = parseHostPort(lab.control)!.port.toString(16).toUpperCase().padStart(4, '0');
-  const lines = readFileSync(`/proc/${successor ?? lab.head.pid}/net/tcp`, 'latin1').split('\n');
-  return lines.filter((line) => line.match(/^ *\d+: \w+:(\w+) \w+:\w+ 01 /)?.[1] === port).length;
-}
-
-/** Each of the lab's two deliveries of other hosts has one link, and a lane for each worker; and no other head has any. */
-const untilLanes = (): Promise<number> =>
-  until('a link and its lanes of each', atControl, (count) => count === 2 * (1 + WORKERS));
 
 async function openWebSocket(): Promise<WebSocket> {
   const socket = new WebSocket(`ws://${lab.head.listen}/`, { perMessageDeflate: false });
@@ -64,22 +40,11 @@ async function echoed(socket: WebSocket, text: string): Promise<string> {
   return String((await answer)[0]);
 }
 
-async function upgrade(): Promise<void> {
-  ({ pid: successor } = await upgradeHead(admin));
-  await until(
-    'all are back',
-    () => getStatus(admin).catch(() => undefined),
-    (status) =>
-      status?.pid === successor &&
-      status?.deliveries.filter(({ state }) => state === 'up' || state === 'draining').length === 3,
-  );
-}
-
 labTest(
   'what has been given back goes with its state to another host and on, through an upgrade',
   async (t) => {
     t.timeout(120_000);
-    await only('l1');
+    await lanes.only('l1');
     const clients = await keepAliveMany(lab.head.listen, 20);
     const sockets = await Promise.all(Array.from({ length: 4 }, openWebSocket));
     let closed = 0;
@@ -89,10 +54,10 @@ labTest(
       for (const socket of sockets) t.is(await echoed(socket, step.repeat(500)), step.repeat(500));
     };
     await isServedBy('l1', 'at the beginning');
-    await untilLanes();
+    await lanes.untilLanes();
     const move = async (from: string, to: string) => {
-      await only(to);
-      t.true(await drainByMoving(admin, from));
+      await lanes.only(to);
+      t.true(await drainByMoving(lanes.admin, from));
       await untilEmpty(from);
       await isServedBy(to, `${from} to ${to}`);
     };
@@ -102,8 +67,8 @@ labTest(
     const asking = clients.map(async (client) => {
       while (!over) t.is(await client.who(), 'd1');
     });
-    await upgrade();
-    await untilLanes();
+    await lanes.upgrade();
+    await lanes.untilLanes();
     over = true;
     await Promise.all(asking);
     // At once: the program still looks for newer connections with their ends, and is not to take a copy for one.
@@ -115,7 +80,7 @@ labTest(
     for (const { unasked, ended } of clients) t.is(unasked + (ended ?? ''), '');
     for (const client of clients) client.socket.destroy();
     for (const socket of sockets) socket.terminate();
-    await only(...all);
+    await lanes.only(...all);
     await untilNothingIsLeft(lab);
   },
 );
@@ -125,7 +90,7 @@ for (const resumes of [undefined, true] as const) {
     ? 'and what it knew of its path'
     : 'and nothing of its path to one that would not know it';
   labTest(`a lane carries what an application has said of a connection, ${title}`, async (t) => {
-    await only('l1');
+    await lanes.only('l1');
     const client = await keepAlive(lab.head.listen);
     t.is((await client.ask('/bytes/200000')).body.length, 200_000);
     const socket = await openWebSocket();
@@ -142,9 +107,9 @@ for (const resumes of [undefined, true] as const) {
     const { lanes: count } = await rogue.next('welcome');
     t.is(count, WORKERS);
     lab.enter('client');
-    await only('rogue');
+    await lanes.only('rogue');
     t.false((await rogue.next('move')).on);
-    t.true(await drainByMoving(admin, 'l1'));
+    t.true(await drainByMoving(lanes.admin, 'l1'));
     const adopts = [await rogue.next('adopt'), await rogue.next('adopt')];
     await lab.head.drain('d1', false);
     const apps = adopts.map(({ app }) => app !== undefined);
@@ -160,7 +125,7 @@ for (const resumes of [undefined, true] as const) {
     t.is(await echoed(socket, 'b'), 'b');
     client.socket.destroy();
     socket.terminate();
-    await only(...all);
+    await lanes.only(...all);
     await untilNothingIsLeft(lab);
   });
 }

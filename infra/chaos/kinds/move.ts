@@ -1,8 +1,7 @@
 import { drainByMoving } from '../../admin-client.ts';
 import { askEach } from '../../lab/heads.ts';
-import type { LabHead } from '../../lab/lab.ts';
 import type { Draw, Kind } from './kind.ts';
-import { HEADS, processOf, untilRegistered } from './processes.ts';
+import { drained, HEADS } from './processes.ts';
 
 /** It is drained, and others get what it has, connection by connection, where it can give them back. */
 export const move: Kind = {
@@ -16,19 +15,12 @@ export const move: Kind = {
     return [draw(3, deliveries), ...(far.length > 0 ? [draw(2, far)] : [])];
   },
   occupies: (target) => [target, ...HEADS],
-  make({ target }, world) {
-    let told: readonly LabHead[] = [];
-    return {
-      pid: processOf(target, world).pid,
-      async begin() {
-        told = await untilRegistered(world.lab, target);
-        let moves = false;
-        await askEach(told, async ({ admin }) => {
-          if (await drainByMoving(admin, target)) moves = true;
-        });
-        return { outcome: moves ? 'moves' : 'stays' };
-      },
-      end: () => askEach(told, (head) => head.drain(target, false)),
-    };
-  },
+  make: ({ target }, world) =>
+    drained(target, world, async (heads) => {
+      let moves = false;
+      await askEach(heads, async ({ admin }) => {
+        if (await drainByMoving(admin, target)) moves = true;
+      });
+      return { outcome: moves ? 'moves' : 'stays' };
+    }),
 };

@@ -1,7 +1,7 @@
 /** Processes that faults are of. */
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { headNames } from '../../lab/heads.ts';
+import { askEach, headNames } from '../../lab/heads.ts';
 import type { Lab, LabHead } from '../../lab/lab.ts';
 import { type Broken, type Came, type Fault, nothing, type World } from './kind.ts';
 
@@ -82,7 +82,7 @@ export async function again(start: () => Promise<void>): Promise<void> {
 const KNOWN_WITHIN_MS = 15_000;
 
 /** Heads that have just started do not know it yet, nor those whose cables are down. Answers who knows it. */
-export async function untilRegistered({ heads }: Lab, name: string): Promise<readonly LabHead[]> {
+async function untilRegistered({ heads }: Lab, name: string): Promise<readonly LabHead[]> {
   const known = async () => {
     const all = await Promise.all(heads.map((head) => head.status().catch(() => undefined)));
     return heads.filter((_, at) => all[at]?.deliveries.some((each) => each.name === name));
@@ -95,6 +95,23 @@ export async function untilRegistered({ heads }: Lab, name: string): Promise<rea
     if (those.length >= enough || performance.now() > deadline) return those;
     await delay(50);
   }
+}
+
+/** All heads that know it are told by `tell`, which answers what came of it; and that it is drained no more. */
+export function drained(
+  target: string,
+  world: World,
+  tell: (heads: readonly LabHead[]) => Promise<Came | undefined>,
+): Broken {
+  let told: readonly LabHead[] = [];
+  return {
+    pid: processOf(target, world).pid,
+    async begin() {
+      told = await untilRegistered(world.lab, target);
+      return await tell(told);
+    },
+    end: () => askEach(told, (head) => head.drain(target, false)),
+  };
 }
 
 /** Not a zombie either. */

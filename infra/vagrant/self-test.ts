@@ -35,6 +35,7 @@ async function command(...args: string[]): Promise<string> {
 const experiment = await loadExperiment('first-visit');
 
 const up = await step('baton lab up', () => command('lab', 'up', '--on', 'vagrant'));
+if (up === undefined) process.exit(1);
 console.log(up);
 await step('baton mode, from here', async () => {
   for (const mode of ['redirect', 'handoff'] satisfies Mode[]) {

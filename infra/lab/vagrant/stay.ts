@@ -1,9 +1,11 @@
 /** The machines of the Vagrant lab, which stay until they are destroyed. */
 import { formatTable } from '../../terminal/table.ts';
 import type { WantedHosts } from '../kinds/kind.ts';
+import { Connections } from './connections.ts';
 import type { VagrantHost } from './host.ts';
 import { openHosts, restoreServices, untilOneHasIt, type VagrantHosts } from './hosts.ts';
-import { forgetSshConfig, vagrant } from './machines.ts';
+import { forgetSshConfig, readSshConfig, vagrant } from './machines.ts';
+import { syncSources } from './sync.ts';
 
 /** Starts the machines, makes those that there are not, and sees to it that they run what is checked out here. */
 export async function up({ deliveries, rttMs, heads }: WantedHosts): Promise<string> {
@@ -12,6 +14,7 @@ export async function up({ deliveries, rttMs, heads }: WantedHosts): Promise<str
     ...(heads === undefined ? {} : { BATON_HEADS: String(heads) }),
   };
   await vagrant(['up'], wanted);
+  if (!(await areProvisioned())) await vagrant(['provision'], wanted);
   const hosts = await openHosts(deliveries, heads);
   try {
     // Machines that were there before the second head was know of one.
@@ -23,6 +26,30 @@ export async function up({ deliveries, rttMs, heads }: WantedHosts): Promise<str
     return describe(hosts, active);
   } finally {
     await hosts.close();
+  }
+}
+
+/**
+ * Vagrant takes a machine whose provisioning failed, or was broken off, for one that has it behind it. One that has not gets
+ * the sources that are checked out here, which may be what it lacked.
+ */
+async function areProvisioned(): Promise<boolean> {
+  const config = await readSshConfig();
+  const connections = await Connections.open();
+  try {
+    const answers = await Promise.all(
+      config.machines.map(async (machine) => {
+        const connection = await connections.to(config, machine);
+        const look = 'test -e /etc/baton/provisioned && echo yes || echo no';
+        const answer = await connection.run(['sh', '-c', look], 'looking whether it is provisioned');
+        if (answer.trim() === 'yes') return true;
+        await syncSources(connection);
+        return false;
+      }),
+    );
+    return answers.every(Boolean);
+  } finally {
+    await connections.close();
   }
 }
 

@@ -41,7 +41,7 @@ export async function createHost(connection: Connection, admin?: string): Promis
     address: facts.BATON_ADDRESS,
     vip: facts.BATON_VIP,
     interface: facts.BATON_INTERFACE,
-    heads: facts.BATON_HEADS.split(','),
+    heads: facts.BATON_HEADS.split(' '),
     connection,
     baton,
     run: (command, options) => connection.run(toGuest(command), nameOf(command), options),
@@ -91,7 +91,7 @@ const factsSchema = z.object({
 });
 
 function parseFacts(text: string): z.output<typeof factsSchema> {
-  const pairs = text.split('\n').map((line) => line.split('=') as [string, string]);
+  const pairs = [...text.matchAll(/^(\w+)="?([^"\n]*)"?$/gm)].map(([, name, value]) => [name!, value!]);
   return factsSchema.parse(Object.fromEntries(pairs));
 }
 

@@ -44,6 +44,18 @@ needing('shellcheck')('the scripts of the Vagrant lab are clean', async (t) => {
   t.is(exitCode, 0, stdout);
 });
 
+test('a step that reads what the host is has the heads that the machine was provisioned with', async (t) => {
+  const text = readFileSync(join(folder, 'provision.d/host'), 'utf8');
+  const facts = /cat >\/etc\/baton\/host\.env (<<E\n[\s\S]*?\nE\n)/.exec(text)![1]!;
+  const file = join(mkdtempSync(join(tmpdir(), 'baton-test-facts-')), 'host.env');
+  t.teardown(() => rmSync(join(file, '..'), { recursive: true }));
+  const heads = '10.77.0.2 10.77.0.4';
+  const script = `interface=eth1; cat >${file} ${facts}unset BATON_HEADS; . ${file}; echo "$BATON_HEADS"`;
+  const known = { BATON_NAME: 'head', BATON_ADDRESS: '10.77.0.2', BATON_VIP: '10.77.0.100' };
+  const { stdout } = await execa('sh', ['-euc', script], { env: { ...known, BATON_HEADS: heads } });
+  t.is(stdout, heads);
+});
+
 test('no unit is given more privileges than its work takes', (t) => {
   const allowed: Record<string, string> = {
     'baton-head.service': 'CAP_NET_ADMIN CAP_BPF CAP_PERFMON',

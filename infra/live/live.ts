@@ -6,13 +6,14 @@ import { needReports, writeReport } from '../report/write.ts';
 import { Beat } from './beat.ts';
 import { Deeds } from './deeds.ts';
 import { Director, type EventKind } from './director.ts';
+import { kernelHere, kernelOf } from './kernel.ts';
 import { conditionsOf, Recorder } from './recorder.ts';
 import { makeReport } from './report.ts';
 import { type Sample, Sampler } from './sampler.ts';
 import { LiveServer } from './server.ts';
 import type { Stage } from './stage.ts';
 import { Streams } from './streams.ts';
-import { type LiveEvent, makeTick } from './tick.ts';
+import { CpuMeter, type LiveEvent, makeTick } from './tick.ts';
 import { Visitors } from './visitors/visitors.ts';
 import { liveWays } from './ways.ts';
 
@@ -89,7 +90,8 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
   /** The conditions of the last seconds: a window is told when its last visit is over. */
   const conditions: { at: number; text: string }[] = [];
   const conditionsAt = (at: number) => conditions.findLast((one) => one.at <= at)?.text ?? '';
-  const sampler = new Sampler(stage.admin, stage.on !== 'vagrant');
+  const kernel = stage.lab && stage.on === 'vagrant' ? kernelOf(stage.lab.head.host) : kernelHere;
+  const sampler = new Sampler(stage.admin, kernel);
   const deeds = new Deeds(director);
   const server = await LiveServer.open({
     streams,
@@ -112,6 +114,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
 
   async function look(): Promise<void> {
     let before: Sample | undefined;
+    const cpu = new CpuMeter();
     for (let n = 1; ticking; n++) {
       await beat.next();
       if (!ticking) return;
@@ -124,7 +127,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
       await director.heed(sample.status, deedsBefore).catch((error: Error) => tell('problem', error.message));
       conditions.push({ at: sample.at, text: conditionsOf(director, rate, status.policy) });
       if (conditions.length > 30) conditions.shift();
-      const tick = makeTick({ n, before, sample, heard, events: events.splice(0), director });
+      const tick = makeTick({ n, before, sample, heard, cpu, events: events.splice(0), director });
       recorder.sampled(sample);
       recorder.ticked(tick);
       streams.send(tick);
@@ -150,6 +153,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
     ticking = false;
     beat.hurry(0);
     await loop;
+    await kernel.close();
     try {
       const report = await makeReport({
         ...{ stage, ways, recorder, rate, policy: status.policy, version: status.version },

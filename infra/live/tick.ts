@@ -87,16 +87,35 @@ export interface Tick {
 /** A CPU figure of fewer connections than that says more of the status that was asked for. */
 const CONNECTIONS_MIN = 20;
 
+/** What a connection costs the head, over as many seconds as it takes for enough of them to come. */
+export class CpuMeter {
+  #since: HeadStatus | undefined;
+
+  /** Microseconds for each connection since the last figure; null when too few have come. */
+  read(status: HeadStatus): number | null {
+    const since = this.#since;
+    if (!since || since.pid !== status.pid) {
+      this.#since = status;
+      return null;
+    }
+    const accepted = status.accepted - since.accepted;
+    if (accepted < CONNECTIONS_MIN) return null;
+    this.#since = status;
+    return (cpuOf(status) - cpuOf(since)) / accepted;
+  }
+}
+
 export interface TickSource {
   readonly n: number;
   readonly before: Sample | undefined;
   readonly sample: Sample;
   readonly heard: Heard;
+  readonly cpu: CpuMeter;
   readonly events: readonly LiveEvent[];
   readonly director: Director;
 }
 
-export function makeTick({ n, before, sample, heard, events, director }: TickSource): Tick {
+export function makeTick({ n, before, sample, heard, cpu, events, director }: TickSource): Tick {
   const { status } = sample;
   // A head that was started again counts from zero; a successor does as well.
   const was = before?.status?.pid === status?.pid ? before?.status : undefined;
@@ -112,7 +131,7 @@ export function makeTick({ n, before, sample, heard, events, director }: TickSou
     ),
     failures: addedUp(Object.values(heard.ways).map(({ failures }) => failures)),
     inFlight: heard.inFlight,
-    head: status ? headTick(status, was, before ? sample.at - before.at : 0) : null,
+    head: status ? headTick(status, was, before ? sample.at - before.at : 0, cpu) : null,
     silence: sample.silence ?? null,
     deliveries: director.deliveries.map((each) => {
       const then = was?.deliveries.find(({ name, pid }) => name === each.name && pid === each.pid);
@@ -149,7 +168,7 @@ export function makeTick({ n, before, sample, heard, events, director }: TickSou
   };
 }
 
-function headTick(status: HeadStatus, was: HeadStatus | undefined, ms: number): HeadTick {
+function headTick(status: HeadStatus, was: HeadStatus | undefined, ms: number, cpu: CpuMeter): HeadTick {
   const accepted = grown(status.accepted, was?.accepted);
   const micros = was ? cpuOf(status) - cpuOf(was) : 0;
   const outcomes = Object.entries(status.outcomes).flatMap(([mode, counts]) =>
@@ -170,7 +189,7 @@ function headTick(status: HeadStatus, was: HeadStatus | undefined, ms: number): 
     accepted,
     outcomes: Object.fromEntries(outcomes),
     cpuShare: ms > 0 ? micros / 1000 / ms : 0,
-    cpuMicros: accepted >= CONNECTIONS_MIN ? micros / accepted : null,
+    cpuMicros: cpu.read(status),
   };
 }
 

@@ -186,7 +186,7 @@ export const visitsChart = (place) =>
 export const cpuChart = (place) =>
   new TimeChart(place, {
     height: 190,
-    tick: (value) => `${short(value)} µs`,
+    tick: (value) => (value >= 10_000 ? milliTick(value / 1000) : `${short(value)} µs`),
     seriesOf: ({ cpu }) => [{ label: 'CPU', place: '--ink', width: 1.5, list: bridged(cpu), gaps: false }],
   });
 

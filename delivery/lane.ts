@@ -39,11 +39,16 @@ export interface DeliveryLaneEvents {
 /** Messages read before the event loop gets its turn. */
 const MESSAGES_A_TURN = 16;
 /**
+ * A message mostly comes alone, and what comes behind it wakes again: to ask whether there is more would be a call in vain for
+ * each. Of so many wakes one asks, and from then on all do until one finds none.
+ */
+const ASK_FOR_MORE_EVERY = 8;
+/**
  * Ended connections are reported together: so many; or right before a *taken*, for which the head wakes anyway, when they have
  * waited for a while; or at the latest after so long (milliseconds).
  */
 const REPORT_ENDED_AT = 64;
-const REPORT_ENDED_BEFORE_TAKEN_MS = 4;
+const REPORT_ENDED_BEFORE_TAKEN_MS = 20;
 const REPORT_ENDED_MS = 50;
 
 const messenger = createFdMessenger(GIVEN_MESSAGE_MAX);
@@ -72,6 +77,9 @@ export class DeliveryLane {
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #open = true;
+  #wakes = 0;
+  /** The last wake that asked found more than one message. */
+  #isCrowded = false;
 
   /** Takes over `fd`. */
   constructor(fd: number, feed: Feed, events: DeliveryLaneEvents) {
@@ -90,10 +98,13 @@ export class DeliveryLane {
   /** What is not read now makes the fd readable still. */
   #read(): void {
     if (!this.#sendHeld()) return;
-    for (let i = 0; i < MESSAGES_A_TURN && this.#open && this.#held.length === 0; i++) {
+    const most = this.#isCrowded || ++this.#wakes % ASK_FOR_MORE_EVERY === 0 ? MESSAGES_A_TURN : 1;
+    this.#isCrowded = false;
+    for (let i = 0; i < most && this.#open && this.#held.length === 0; i++) {
       if (this.#feed.room === 0) return;
       const n = messenger.receive(this.#fd);
       if (n === EAGAIN || n === EINTR) return;
+      this.#isCrowded = i > 0;
       // The head is gone with messages of ours unread; what it had sent can still be read.
       if (n === ECONNRESET) continue;
       if (n <= 0) return this.#end(n === 0 ? undefined : errnoName(n));

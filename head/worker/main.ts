@@ -1,4 +1,5 @@
 /** The entry of a worker thread: an acceptor between the main thread's messages and the kernel. */
+import { flushCompileCache } from 'node:module';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerSettings } from '../worker-messages.ts';
 import { WorkerLoop } from './loop.ts';
@@ -13,4 +14,6 @@ const mainThread = {
   tell: (message: FromWorker) => port.postMessage(message),
 };
 const acceptor = new WorkerLoop(settings, mainThread, remote);
+// As the main thread does when it is ready (infra/cli/service.ts): a thread that is killed keeps nothing.
+flushCompileCache();
 acceptor.run();

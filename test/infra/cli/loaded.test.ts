@@ -58,13 +58,13 @@ test.serial(
     );
     t.deepEqual(
       head.filter((url) => far.test(url) || rare.test(url)),
-      ['node:crypto'],
+      [],
     );
     const delivery = await both.loadedBy(both.delivery.pid);
     t.true(delivery.some((url) => url.endsWith('/delivery/lane.ts')));
     t.deepEqual(
       delivery.filter(
-        (url) => far.test(url) || /msgpackr-extract|node-unix-socket|node:(tls|http)$/.test(url),
+        (url) => far.test(url) || /msgpackr-extract|node-unix-socket|node:(tls|http|crypto)$/.test(url),
       ),
       [],
     );

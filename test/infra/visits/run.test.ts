@@ -8,7 +8,8 @@ import {
 } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { mergeHistograms } from '../../../infra/visits/histogram.ts';
-import { phaseNames, visitResultSchema } from '../../../infra/visits/result.ts';
+import { phaseNames } from '../../../infra/visits/phases.ts';
+import { visitResultSchema } from '../../../infra/visits/result.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
 
 async function listen(t: ExecutionContext, server: Server | TcpServer): Promise<string> {

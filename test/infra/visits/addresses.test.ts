@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { baton } from '../../../infra/lab/service.ts';
 import { connectToAny, takeTurns } from '../../../infra/visits/addresses.ts';
 import { Clients } from '../../../infra/visits/clients.ts';
 import { addressBytes } from '../../../shared/addresses.ts';
+import { createServer as createHttpServer } from '../../../shared/node-http.ts';
 import { errnoName } from '../../../shared/sys/libc.ts';
 import { asRoot } from '../../support/netns.ts';
 import { refusingPort } from '../../support/refusing-port.ts';

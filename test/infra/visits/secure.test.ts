@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -9,6 +8,7 @@ import type { VisitOptions } from '../../../infra/visits/options.ts';
 import { phaseNames } from '../../../infra/visits/phases.ts';
 import { visitResultSchema } from '../../../infra/visits/result.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer as createHttpServer } from '../../../shared/node-http.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen, serveBetween, serveTcp } from '../../support/tls-servers.ts';
 

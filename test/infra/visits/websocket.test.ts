@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Server, Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
@@ -7,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { VisitOptions } from '../../../infra/visits/options.ts';
 import { phaseNames } from '../../../infra/visits/phases.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer } from '../../../shared/node-http.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen, serveTcp } from '../../support/tls-servers.ts';
 

@@ -8,7 +8,7 @@
  * takes 7 to 35 ms; with the array 1 ms.)
  */
 import { Socket } from 'node:net';
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import type { Transport } from '../shared/status.ts';
 import type { AdoptedHandle, AdoptedSocket, Holder } from './adopt.ts';
 import { apart } from './apart.ts';

@@ -1,20 +1,13 @@
 /** Where a delivery's head is, and how to register with it: on this host by a Unix socket, on another by a link. */
 import { type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { addressBytes } from '../shared/addresses.ts';
 import { BatonError } from '../shared/errors.ts';
 import { trustedSocketPath } from '../shared/paths.ts';
 import { SystemError } from '../shared/sys/libc.ts';
 import { UNIX_PATH_BYTES } from '../shared/sys/unix-sockets.ts';
-import { formatHostPort, type HostPort, parseHostPort } from '../shared/units.ts';
+import { type HostPort, parseHostPort } from '../shared/units.ts';
 import { type Introduction, type Moves, versionFor } from '../shared/wire/control.ts';
-import { readSecret } from '../shared/wire/remote/secret.ts';
 import type { Log } from './apart.ts';
-import { AdoptedFlows } from './remote/adopted-flows.ts';
-import { GivenBack } from './remote/given-back.ts';
-import { needToAdopt } from './remote/host.ts';
-import { openRemoteSession } from './remote/session.ts';
-import { rehearse } from './remote/warm-up.ts';
 import { openSession, type Session, type SessionEvents } from './session.ts';
 
 export interface HeadAddress {
@@ -35,75 +28,43 @@ export interface HeadAddress {
 /** One, or several as heads of other hosts. */
 export type HeadNames = string | readonly string[] | undefined;
 
-interface FarOptions {
+export interface FarOptions {
   readonly secret?: string | undefined;
   readonly vip?: string | undefined;
 }
 
-/** Throws what the options lack, or this host, for heads on other ones; what may go wrong is logged. */
-export function findHeads(options: FarOptions & { head?: HeadNames }, log: Log): HeadAddress[] {
+/** Of delivery/remote/heads.ts. */
+export type FarHeads = (addresses: readonly HostPort[], options: FarOptions, log: Log) => HeadAddress[];
+
+const namesOf = (head: HeadNames): readonly string[] =>
+  typeof head === 'object' ? [...new Set(head)] : [head ?? trustedSocketPath()];
+
+/** The address of a head on another host. A path with a colon has a slash as well, unless somebody is out for trouble. */
+const farAddress = (name: string): HostPort | undefined =>
+  name.includes('/') ? undefined : parseHostPort(name);
+
+/** What registers with heads of other hosts is needed. */
+export const areFar = (head: HeadNames): boolean =>
+  namesOf(head).every((name) => farAddress(name) !== undefined);
+
+/**
+ * Throws what the options lack, or this host, for heads on other ones; what may go wrong is logged. `farHeads`: there where they
+ * `areFar`.
+ */
+export function findHeads(
+  options: FarOptions & { head?: HeadNames },
+  log: Log,
+  farHeads: FarHeads | undefined,
+): HeadAddress[] {
   const { head } = options;
-  const names = typeof head === 'object' ? [...new Set(head)] : [head ?? trustedSocketPath()];
-  // A path with a colon has a slash as well, unless somebody is out for trouble.
-  const far = names.map((name) => (name.includes('/') ? undefined : parseHostPort(name)));
-  const addresses = far.filter((address) => address !== undefined);
-  if (addresses.length === names.length && names.length > 0) return farHeads(addresses, options, log);
+  const names = namesOf(head);
+  const addresses = names.map(farAddress).filter((address) => address !== undefined);
+  if (addresses.length === names.length && names.length > 0) return farHeads!(addresses, options, log);
   if (names.length === 1) return [localHead(names[0]!)];
   throw new BatonError('BAD_OPTION', {
     option: '--head',
     problem: 'several heads are heads of other hosts, HOST:PORT each',
     value: JSON.stringify(head),
-  });
-}
-
-function farHeads(
-  addresses: readonly HostPort[],
-  { secret: file, vip }: FarOptions,
-  log: Log,
-): HeadAddress[] {
-  const need = (option: string, problem: string) =>
-    new BatonError('BAD_OPTION', {
-      option,
-      problem: `needed for a head on another host: ${problem}`,
-      value: 'nothing',
-    });
-  if (file === undefined) throw need('--secret', 'the file with the secret that both share');
-  if (vip === undefined) throw need('--vip', 'the address that clients connect to');
-  const vips = vip.split(',');
-  const shared = {
-    secret: readSecret(file),
-    vips: vips.map(addressBytes),
-    isOneOfSeveral: addresses.length > 1,
-  };
-  for (const { found, fix } of needToAdopt(vips)) log.warn({ fix }, found);
-  rehearse();
-  // Whichever head has moved a connection here, all are told of it.
-  const holdings = new AdoptedFlows();
-  return addresses.map((address) => {
-    const head = { ...shared, address, givenBack: new GivenBack(holdings) };
-    return {
-      name: formatHostPort(address),
-      isFar: true,
-      open: (introduction, _active, events, stop, moves) =>
-        unlessStopped(
-          openRemoteSession(head, { ...introduction, ...(moves && { moves }) }, holdings, events),
-          stop,
-        ),
-    };
-  });
-}
-
-/** A session that comes too late is closed. */
-function unlessStopped(opening: Promise<Session>, stop: AbortSignal): Promise<Session> {
-  return new Promise((resolve, reject) => {
-    const onStop = () => reject(stop.reason as Error);
-    stop.addEventListener('abort', onStop);
-    opening
-      .finally(() => stop.removeEventListener('abort', onStop))
-      .then((session) => {
-        if (stop.aborted) session.close();
-        resolve(session);
-      }, reject);
   });
 }
 

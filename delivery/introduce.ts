@@ -1,8 +1,9 @@
 /** What a delivery says of itself, made of its options and of the server that it feeds. */
-import { randomBytes } from 'node:crypto';
+
 import type { Server } from 'node:net';
 import { BatonError } from '../shared/errors.ts';
 import { DEFAULT_CREDITS, deliveryFilesBesides } from '../shared/open-files.ts';
+import { randomId } from '../shared/random-id.ts';
 import { isReachable } from '../shared/reachable.ts';
 import { normalizeName } from '../shared/served-names.ts';
 import { openFilesLimit } from '../shared/sys/limits.ts';
@@ -19,7 +20,7 @@ export interface SelfDescription {
 }
 
 /** One for each receiver: pids are the same in every container, and in every thread of a process. */
-export const uniqueName = (): string => `delivery-${process.pid}-${randomBytes(3).toString('hex')}`;
+export const uniqueName = (): string => `delivery-${process.pid}-${randomId(6)}`;
 
 /** Throws FD_LIMIT or BAD_OPTION. */
 export function introduce(server: Server, options: SelfDescription): Introduction {

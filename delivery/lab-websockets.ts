@@ -1,7 +1,8 @@
 /** The lab application's WebSocket side: every message comes back as it came, compressed where the client offers that. */
-import { type IncomingMessage, type RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { WebSocket, WebSocketServer } from 'ws';
+import { ServerResponse } from '../shared/node-http.ts';
 import type { ReceiveOptions } from './receive-options.ts';
 
 /** Bytes of one message, at most. */

@@ -4,7 +4,7 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Server, Socket } from 'node:net';
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { trace } from '../shared/trace.ts';
 import { STATE_MAX } from '../shared/wire/way-back.ts';
 import { AdoptedSocket } from './adopt.ts';

@@ -12,7 +12,7 @@ import { apart, carefully, type Log } from './apart.ts';
 import { type Arrival, Connections, connectionInfo } from './connections.ts';
 import { type Farewell, sayFarewell } from './farewell.ts';
 import { Feed } from './feed.ts';
-import { findHeads } from './head-address.ts';
+import { type FarHeads, findHeads } from './head-address.ts';
 import { trackConnections } from './http-connections.ts';
 import { directAddress, introduce } from './introduce.ts';
 import { Mover } from './mover.ts';
@@ -32,13 +32,9 @@ const MOVED_LOOK_MS = 20;
 /** The longest that a timer can wait, milliseconds. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/**
- * Attaches a head to `server`. Keeps trying until there is a head, and again whenever the head restarts. When the server is
- * closed it takes leave, and when it listens again it comes back.
- */
-export function receiveConnections(server: Server, options: ReceiveOptions = {}): Receiver {
-  return new Receiving(server, options);
-}
+/** As `receiveConnections`. `farHeads`: for heads on other hosts. */
+export const receive = (server: Server, options: ReceiveOptions, farHeads: FarHeads | undefined): Receiver =>
+  new Receiving(server, options, farHeads);
 
 class Receiving implements Receiver {
   readonly name: string;
@@ -66,7 +62,7 @@ class Receiving implements Receiver {
   #whenEmpty: (() => void)[] = [];
   #readyIsAwaited = false;
 
-  constructor(server: Server, options: ReceiveOptions) {
+  constructor(server: Server, options: ReceiveOptions, farHeads: FarHeads | undefined) {
     this.#server = server;
     this.#options = options;
     this.#log = carefully(options.log ?? createLogger('delivery'));
@@ -78,7 +74,7 @@ class Receiving implements Receiver {
     const admission = new Admission(server, this.#connections, this.#log, options.onMoved);
     this.#feed = new Feed(admission, this.#connections);
     this.#registration = new Registrations({
-      heads: findHeads(options, this.#log),
+      heads: findHeads(options, this.#log, farHeads),
       log: this.#log,
       introduce: () => this.#introduceNow(),
       countActive: () => this.#connections.count,

@@ -5,10 +5,11 @@
  * It is one of Node's secure servers, which for HTTP/1 has all that a plain one has; only who gets a connection is
  * decided here.
  */
-import { Server as HttpServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import { Server as HttpServer } from '../shared/node-http.ts';
 import { readPemPair } from '../shared/pem.ts';
 import { EAGAIN } from '../shared/sys/libc.ts';
 import { allocate } from '../shared/sys/memory.ts';

@@ -18,11 +18,12 @@ import { apart } from './apart.ts';
 import { loadApp } from './app.ts';
 import { connectionInfo } from './connections.ts';
 import { sayFarewell } from './farewell.ts';
+import { areFar } from './head-address.ts';
 import { fdOf, socketsOf } from './http-connections.ts';
 import { uniqueName } from './introduce.ts';
 import { labApp } from './lab-app.ts';
 import { type EchoedWebSockets, echoWebSockets } from './lab-websockets.ts';
-import { receiveConnections } from './receive.ts';
+import { receive } from './receive.ts';
 import type { ReceiveOptions, Receiver } from './receive-options.ts';
 
 /**
@@ -64,12 +65,13 @@ export async function startDelivery(
   if (settings.trace !== undefined) traceTo(settings.trace);
   const log = options.log ?? createLogger('delivery');
   const name = settings.name ?? uniqueName();
+  const remote = areFar(settings.head) ? await import('./remote/heads.ts') : undefined;
   const made = await makeServer(settings, name);
   const { server, destroyAll } = made;
   const direct = await listenDirect(server, settings.direct);
   let receiver: Receiver;
   try {
-    receiver = receiveConnections(server, {
+    const receiving = {
       name,
       head: settings.head,
       secret: settings.secret,
@@ -83,7 +85,8 @@ export async function startDelivery(
       onMoved: made.moving?.onMoved,
       ...directOf(settings, direct),
       log,
-    });
+    };
+    receiver = receive(server, receiving, remote?.farHeads);
   } catch (error) {
     server.close();
     throw error;

@@ -10,7 +10,8 @@ import { listenError, needListenerAt } from '../shared/sys/reuseport.ts';
 import { closeFd, duplicateFd } from '../shared/sys/sockets.ts';
 import { type HostPort, parseHostPort } from '../shared/units.ts';
 import type { Inherited } from './inherited.ts';
-import { type PreparedRemote, prepareRemote } from './migrate/index.ts';
+import type { PreparedRemote } from './migrate/index.ts';
+import type { Remote } from './remote.ts';
 
 const kinds = ['metrics', 'control'] as const;
 type Kind = (typeof kinds)[number];
@@ -20,14 +21,19 @@ export class Ahead {
   #remote: PreparedRemote | undefined;
 
   /** Takes what there is of `inherited`. Throws a BatonError that says what is not to be had; `close` it then as well. */
-  async open(settings: HeadSettings, listenHost: string, inherited: Inherited): Promise<void> {
+  async open(
+    settings: HeadSettings,
+    listenHost: string,
+    inherited: Inherited,
+    remote: Remote | undefined,
+  ): Promise<void> {
     for (const kind of kinds) {
       const address = settings[kind];
       if (address === undefined) continue;
       const listen = ([fd]: readonly number[]) => listenAt(parseHostPort(address)!, `--${kind}`, fd);
       this.#listeners.set(kind, await inherited.open(kind, listen));
     }
-    this.#remote = await prepareRemote(settings, listenHost);
+    this.#remote = await remote?.prepareRemote(settings, listenHost);
   }
 
   /** Its listener, which is the caller's from then on. */

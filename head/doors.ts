@@ -12,8 +12,9 @@ import { AdminDoor, type Administered } from './admin.ts';
 import { Ahead } from './ahead.ts';
 import type { Inherited, InheritedSocket } from './inherited.ts';
 import { LocalDeliveries } from './local-deliveries.ts';
-import { Entrance, RemoteSide } from './migrate/index.ts';
+import type { Entrance, RemoteSide } from './migrate/index.ts';
 import type { Registry } from './registry.ts';
+import { loadRemote, type Remote } from './remote.ts';
 import { SocketWatch } from './socket-watch.ts';
 import type { Handed } from './take-over/successor.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
@@ -44,6 +45,8 @@ export class Doors {
   readonly #parts: DoorsParts;
   readonly #watch: SocketWatch;
   readonly #ahead = new Ahead();
+  /** The code for deliveries of other hosts; undefined when there are none. */
+  #code: Remote | undefined;
   /** Opened, and not `remote`'s yet. */
   #entrance: Entrance | undefined;
   #metrics: MetricsServer | undefined;
@@ -54,6 +57,13 @@ export class Doors {
     this.deliveries = new LocalDeliveries({ path: socketOf(settings), group, registry, log });
     this.admin = new AdminDoor(adminOf(settings), administered, log);
     this.#watch = new SocketWatch([this.deliveries, this.admin], log, onMade);
+  }
+
+  /** Throws NO_PRIVILEGE and SECRET_UNUSABLE, before anything is opened for deliveries of other hosts. */
+  async checkRemote(): Promise<void> {
+    const { settings } = this.#parts;
+    this.#code = await loadRemote(settings);
+    this.#code?.checkRemote(settings);
   }
 
   /** Takes the paths; who comes waits. `ownsPaths`: they lead to no other head. */
@@ -69,7 +79,7 @@ export class Doors {
   /** What can fail of the others, before anybody is let in there. `listenHost`: where visitors come to. */
   async openAhead(listenHost: string): Promise<void> {
     const { settings, inherited } = this.#parts;
-    await this.#ahead.open(settings, listenHost, inherited);
+    await this.#ahead.open(settings, listenHost, inherited, this.#code);
   }
 
   async openMetrics(): Promise<void> {
@@ -85,7 +95,14 @@ export class Doors {
     const prepared = this.#ahead.remote;
     if (prepared && !this.#entrance) {
       const inherited = this.#ahead.take('control');
-      this.#entrance = await Entrance.open({ settings, prepared, registry, tell, log, inherited });
+      this.#entrance = await this.#code!.Entrance.open({
+        settings,
+        prepared,
+        registry,
+        tell,
+        log,
+        inherited,
+      });
     }
     return prepared !== undefined;
   }
@@ -106,7 +123,7 @@ export class Doors {
     const entrance = this.#entrance!;
     this.#entrance = undefined;
     const at = parseHostPort(listen)!;
-    this.remote = new RemoteSide({
+    this.remote = new this.#code!.RemoteSide({
       settings,
       listen: at,
       prepared,

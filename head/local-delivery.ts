@@ -1,7 +1,8 @@
 /** One peer at the deliveries' socket, from its first word to its end. Every message is decoded before anybody acts on it. */
-import { randomBytes } from 'node:crypto';
+
 import { BatonError } from '../shared/errors.ts';
 import { type Logger, levelOf, Sparingly } from '../shared/log.ts';
+import { randomId } from '../shared/random-id.ts';
 import { MAX_FDS } from '../shared/sys/pass-fds.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
 import { seqpacketPair } from '../shared/sys/unix-sockets.ts';
@@ -140,7 +141,7 @@ export class LocalDelivery {
 
   /** The one control message that carries fds. */
   #welcome(version: number, laneEnds: readonly number[]): boolean {
-    const session = randomBytes(4).toString('hex');
+    const session = randomId(8);
     const lanes = laneEnds.length;
     const waysBack = this.#waysBack.splice(0);
     const moves = waysBack.length > 0 && { moves: true as const };

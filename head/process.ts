@@ -8,7 +8,6 @@ import { adminOf, socketOf } from './doors.ts';
 import type { Head } from './head.ts';
 import type { Inherited, OnSockets } from './inherited.ts';
 import { checkSettings, type Limits, limitsOf } from './limits.ts';
-import { checkRemote } from './migrate/index.ts';
 import { createParts, type HeadParts, type Hub, timesOf } from './parts.ts';
 import { readinessOf, sayReady } from './readiness.ts';
 import { rehearseRegistration } from './rehearsal.ts';
@@ -114,7 +113,7 @@ export class HeadProcess implements Head, Hub {
   /** What can be refused is asked for first, before a visitor can come. */
   async #prepare(): Promise<void> {
     await this.#parts.doors.listen(this.#takeOver === undefined);
-    checkRemote(this.settings);
+    await this.#parts.doors.checkRemote();
     this.#openTls(readConfiguredCertificates(this.settings));
     await this.#parts.listeners.bind(this.settings, this.#inherited);
     await this.#parts.doors.openAhead(parseHostPort(this.listen)!.host);

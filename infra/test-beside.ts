@@ -1,6 +1,7 @@
 /**
- * `npm run test:beside`: the two groups of tests that run beside others, at the same time, five files in all: those with a process for
- * each file, and those that enter network namespaces, in threads. What the second says is shown when it has ended.
+ * `npm run test:beside`, and `test:quick` without the slow ones: the two groups of tests that run beside others, at the same time, five
+ * files in all: those with a process for each file, and those that enter network namespaces, in threads. What the second says is shown
+ * when it has ended.
  */
 import { execa } from 'execa';
 

@@ -1,5 +1,7 @@
 /** A lane: the way of connections from one worker to one delivery. fd-lane.ts leads to a local one, migrate-lane.ts to another host. */
 
+import type { OwnLane, ToWorker } from '../worker-messages.ts';
+
 /** What all ways from a worker to a delivery have in common. A connection on one is untaken until it is settled. */
 export interface Lane {
   readonly slot: number;
@@ -28,6 +30,10 @@ export interface Lane {
   read(): number;
   /** Does what is due; the milliseconds until more is. */
   tick?(now: number): number;
+  /** Of a lane to another host: this worker is to move what is on it itself, over a lane that is the delivery's. */
+  own?(lane: OwnLane): void;
+  /** Of such a lane: its host is reached in another way. */
+  moveTo?(message: ToWorker & { type: 'hop' }): void;
   /** Whoever has taken connections from it has said that it has them; undefined: taking them is saying so. */
   readonly isConfirmed?: boolean;
   /** Somebody else has settled a connection; false where that can not be, or when it is not on this lane any more. */

@@ -13,11 +13,13 @@ import type { WorkerDesk } from './desk.ts';
 import { FarReturns } from './far-returns.ts';
 import { FdLane } from './fd-lane.ts';
 import type { Lane } from './lane.ts';
-import { RemoteLane } from './migrate-lane.ts';
 import type { RequestReader } from './reader.ts';
 import type { Router } from './router.ts';
 import { steps } from './steps.ts';
 import { WaysBack } from './ways-back.ts';
+
+/** What it needs for deliveries of other hosts. */
+export type Remote = typeof import('./remote.ts');
 
 export interface LanesParts {
   readonly epoll: Epoll;
@@ -30,6 +32,8 @@ export interface LanesParts {
   readonly clock: Clock;
   readonly tuning: Pick<Tuning, 'stallTimeoutMs'>;
   readonly headBytesMax: number;
+  /** Undefined: it is never told of a delivery of another host. */
+  readonly remote: Remote | undefined;
   /** What deliveries give back is the head's again: it is not about to stop. */
   readonly mayRegain: () => boolean;
   readonly tell: (message: FromWorker) => void;
@@ -71,7 +75,7 @@ export class Lanes {
     if (spec.transport === 'migrate') {
       this.#waysBack.joinFar(slot, spec.takesState);
       const { epoll, tell } = this.#parts;
-      return new RemoteLane(slot, spec.registration, {
+      return new this.#parts.remote!.RemoteLane(slot, spec.registration, {
         epoll,
         tell,
         settled: (fd, how) => this.#settle(slot, fd, how, true),
@@ -117,13 +121,12 @@ export class Lanes {
   /** A delivery of another host has opened a lane for this worker. */
   own(slot: number, lane: OwnLane): void {
     const remote = this.#router.lanes[slot];
-    if (remote instanceof RemoteLane) remote.own(lane);
+    if (remote?.own) remote.own(lane);
     else closeFd(lane.fd);
   }
 
   moveTo(message: ToWorker & { type: 'hop' }): void {
-    const remote = this.#router.lanes[message.slot];
-    if (remote instanceof RemoteLane) remote.moveTo(message);
+    this.#router.lanes[message.slot]?.moveTo?.(message);
   }
 
   leave(slot: number, isElsewhere: boolean): void {

@@ -17,11 +17,11 @@ import type { Clock } from './clock.ts';
 import { Coalescing } from './coalescing.ts';
 import * as connection from './connections.ts';
 import type { WorkerDesk } from './desk.ts';
-import type { Lanes } from './lanes.ts';
+import type { Lanes, Remote } from './lanes.ts';
 import type { Linger } from './linger.ts';
 import { ACCEPT_BATCH, type Listener } from './listener.ts';
 import type { Orders } from './orders.ts';
-import { createParts, isListening, type WorkerParts } from './parts.ts';
+import { createParts, isListening, type MainThread, type WorkerParts } from './parts.ts';
 import type { Passing } from './passing.ts';
 import type { Postponed } from './postponed.ts';
 import type { RequestReader } from './reader.ts';
@@ -63,12 +63,7 @@ export class WorkerLoop {
   #accepted = 0;
   #stopBy = Number.POSITIVE_INFINITY;
 
-  /** `receive` gives the main thread's next message, if there is one; `tell` answers it. */
-  constructor(
-    settings: WorkerSettings,
-    receive: () => ToWorker | undefined,
-    tell: (message: FromWorker) => void,
-  ) {
+  constructor(settings: WorkerSettings, { receive, tell }: MainThread, remote: Remote | undefined) {
     this.#wake = settings.wake;
     this.#receive = receive;
     this.#tell = tell;
@@ -81,7 +76,7 @@ export class WorkerLoop {
       stop: (withinMs: number) => this.#stop(withinMs),
       isStopping: () => this.#stopBy < Number.POSITIVE_INFINITY,
     };
-    const parts = createParts(settings, hub, tell);
+    const parts = createParts(settings, hub, tell, remote);
     this.#tuning = parts.tuning;
     this.#clock = parts.clock;
     this.#scoreboard = parts.scoreboard;

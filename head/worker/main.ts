@@ -1,20 +1,19 @@
 /** The entry of a worker thread: an acceptor between the main thread's messages and the kernel. */
+import { flushCompileCache } from 'node:module';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { rehearseWorker } from '../migrate/warm-up.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from '../worker-messages.ts';
 import { WorkerLoop } from './loop.ts';
-import { rehearseOwnMoves } from './rehearsal.ts';
 
 const port = parentPort!;
 const settings = workerData as WorkerSettings;
-if (settings.mayMove) {
-  rehearseWorker();
-  rehearseOwnMoves();
-}
-const acceptor = new WorkerLoop(
-  settings,
+const remote = settings.mayMove ? await import('./remote.ts') : undefined;
+remote?.rehearse();
+const mainThread = {
   // The thread never returns to an event loop, so messages are fetched, not delivered.
-  () => receiveMessageOnPort(port)?.message as ToWorker | undefined,
-  (message: FromWorker) => port.postMessage(message),
-);
+  receive: () => receiveMessageOnPort(port)?.message as ToWorker | undefined,
+  tell: (message: FromWorker) => port.postMessage(message),
+};
+const acceptor = new WorkerLoop(settings, mainThread, remote);
+// As the main thread does when it is ready (infra/cli/service.ts): a thread that is killed keeps nothing.
+flushCompileCache();
 acceptor.run();

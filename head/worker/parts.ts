@@ -4,11 +4,11 @@ import { createEpoll, type Epoll } from '../../shared/sys/epoll.ts';
 import { PlainCalls } from '../../shared/sys/plain-calls.ts';
 import { openRing } from '../../shared/sys/ring.ts';
 import { Scoreboard, WorkerCounters } from '../scoreboard.ts';
-import type { FromWorker, Tuning, WorkerSettings } from '../worker-messages.ts';
+import type { FromWorker, ToWorker, Tuning, WorkerSettings } from '../worker-messages.ts';
 import type { Clock } from './clock.ts';
 import { Connections } from './connections.ts';
 import { WorkerDesk } from './desk.ts';
-import { Lanes } from './lanes.ts';
+import { Lanes, type Remote } from './lanes.ts';
 import { Linger } from './linger.ts';
 import { Listener } from './listener.ts';
 import { Orders, type OrdersParts } from './orders.ts';
@@ -20,6 +20,12 @@ import { TerminatedReader, Terminator } from './terminated.ts';
 
 /** Events of one wait. */
 const EVENTS = 512;
+
+export interface MainThread {
+  /** Its next message, if there is one. */
+  readonly receive: () => ToWorker | undefined;
+  readonly tell: (message: FromWorker) => void;
+}
 
 /** What the loop does for its parts. */
 export interface Hub extends Pick<OrdersParts, 'accept' | 'tune' | 'stop'> {
@@ -61,7 +67,8 @@ export const isListening = (listeners: readonly Listener[]): boolean =>
 export function createParts(
   settings: WorkerSettings,
   hub: Hub,
-  tell: (message: FromWorker) => void,
+  tell: MainThread['tell'],
+  remote: Remote | undefined,
 ): WorkerParts {
   const { headBytesMax } = settings;
   const tuning = { ...settings.tuning };
@@ -106,6 +113,7 @@ export function createParts(
     clock,
     tuning,
     headBytesMax,
+    remote,
     mayRegain: () => !passing.isFrozen && !hub.isStopping(),
     tell,
   });

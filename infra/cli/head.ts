@@ -79,9 +79,7 @@ export function headCommand(): Command {
       // One that has a successor does not speak for it.
       watchOver(serviceManager, () => !head.isHandedOver && head.isTurning());
       if (keeper) watchKeeper(Number(keeper), log);
-      // Visitors wait for a successor's deliveries just now, and it has taken nothing yet that a collection could learn from.
-      if (takeOver) setTimeout(keepHeapSmall, HEAP_LATER_MS).unref();
-      else keepHeapSmall();
+      keepHeapSmall();
       void head.left.then(leaveAtOnce);
       await head.ended;
       // What is left here, a metrics client that keeps its connection, say, is nobody's reason to stay.
@@ -99,7 +97,7 @@ function leaveAtOnce(successor: number): void {
   if (!trace) endProcess(0);
 }
 
-/** A successor looks at its heap so long after it has taken over, milliseconds. */
+/** Visitors wait for deliveries just now, and of a successor's work a collection could learn nothing yet: so much later, milliseconds. */
 const HEAP_LATER_MS = 1000;
 
 /** This program as it was started, which may be of a newer release by now. */
@@ -126,7 +124,10 @@ async function reload(head: Head): Promise<boolean> {
  */
 function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  setFlagsFromString('--no-expose-gc');
+  const collect = () => {
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    setFlagsFromString('--no-expose-gc');
+  };
+  setTimeout(collect, HEAP_LATER_MS).unref();
 }

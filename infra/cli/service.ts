@@ -1,5 +1,6 @@
 /** What `baton head` and `baton delivery` have in common: say when ready, stop on a signal, end on the second one. */
 
+import { flushCompileCache } from 'node:module';
 import { Output } from '../../shared/output.ts';
 import { otherSignals, stopSignals } from '../processes/signals.ts';
 import { serviceManager } from '../supervision/service-manager.ts';
@@ -9,6 +10,8 @@ export function announce(value: object, isSuccessor = false): void {
   // First to who starts it again when it dies: one that dies before it was ready is not worth that.
   serviceManager?.say('READY=1', ...(isSuccessor ? [`MAINPID=${process.pid}`] : []));
   new Output(1, (dropped) => `${JSON.stringify({ dropped })}\n`).write(`${JSON.stringify(value)}\n`);
+  // Else one that is killed leaves the next start from a checkout to compile all of it again. A package keeps nothing of the kind.
+  flushCompileCache();
 }
 
 export interface Stoppable {

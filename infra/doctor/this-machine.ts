@@ -99,9 +99,6 @@ async function brokenParts(): Promise<string[]> {
   const parts: Record<string, () => Promise<unknown>> = {
     koffi: () => import('koffi'),
     'node-unix-socket': () => import('node-unix-socket'),
-    async msgpackr() {
-      if (!(await import('msgpackr')).isNativeAccelerationEnabled) throw new Error('works, but slower');
-    },
   };
   const tried = Object.entries(parts).map(async ([name, load]) => {
     try {

@@ -1,7 +1,7 @@
 import { medianInterval } from '../statistics/bootstrap.ts';
 import { median } from '../statistics/median.ts';
 import { mergeHistograms, spread } from '../visits/histogram.ts';
-import { type PhaseName, phaseNames } from '../visits/result.ts';
+import { type PhaseName, phaseNames } from '../visits/phases.ts';
 import type { CaseSummary, OverRounds, Round } from './schema.ts';
 
 /** What the rounds of one case say together; null when there are none. */

@@ -1,6 +1,7 @@
 /** One result of several generators that visited together, each its share of the same arrivals. */
 import { createHistogram, encodeHistogram, mergeHistograms, type Spread, spread } from './histogram.ts';
-import { type Measure, phaseNames, type VisitResult } from './result.ts';
+import { phaseNames } from './phases.ts';
+import type { Measure, VisitResult } from './result.ts';
 
 /** At least one; of one it is that. */
 export function mergeResults(results: readonly VisitResult[]): VisitResult {

@@ -1,7 +1,8 @@
 import type { Histogram } from 'hdr-histogram-js';
 import { createHistogram, encodeHistogram, spread } from './histogram.ts';
 import { LATE_AFTER_MICROS, ownLimits } from './own-limits.ts';
-import type { Measure, PhaseName, VisitResult } from './result.ts';
+import type { PhaseName } from './phases.ts';
+import type { Measure, VisitResult } from './result.ts';
 import type { Visit } from './visit.ts';
 
 /** Counts what became of the visits of one run. */

@@ -1,7 +1,7 @@
 /** TCP listeners that share one address: each has its own accept queue, and the kernel spreads connections over them. */
 
 import { lookup } from 'node:dns/promises';
-import { createReuseportFd } from 'node-unix-socket';
+import { createRequire } from 'node:module';
 import { addressBytes, readAddress } from '../addresses.ts';
 import { BatonError } from '../errors.ts';
 import { formatHostPort, type HostPort } from '../units.ts';
@@ -19,6 +19,9 @@ import {
   setReusePort,
   tryListen,
 } from './sockets.ts';
+
+/** Loaded with the first listener that joins others: a delivery has none, nor has a head with one worker. */
+const require = createRequire(import.meta.url);
 
 /**
  * Sockets bound to one address (port 0: one that the kernel picks), close-on-exec and non-blocking. The first listens:
@@ -156,6 +159,7 @@ function claim(
 
 function joinAt(port: number, host: string, mayBeElsewhere: boolean): number {
   if (mayBeElsewhere) return joinElsewhere({ address: addressBytes(host), port });
+  const { createReuseportFd } = require('node-unix-socket') as typeof import('node-unix-socket');
   const fd = createReuseportFd(port, host);
   // The package leaves the fd inheritable and blocking.
   setCloseOnExec(fd);

@@ -1,5 +1,5 @@
 /** A saved connection as a message: MessagePack, checked by who receives it. */
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { BatonError } from '../errors.ts';
 import type { Endpoint } from '../sys/endpoints.ts';
 import { MSS_MIN, type RepairWindow } from '../sys/tcp-repair.ts';

@@ -2,7 +2,7 @@
  * Messages on the control channel between the head and one delivery: MessagePack maps with a `type`, checked against
  * these schemas when they arrive. PROTOCOL.md describes them for other languages.
  */
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { BatonError } from '../errors.ts';
 import { isReachable, REACHABLE } from '../reachable.ts';
 import * as z from '../schema.ts';

@@ -2,7 +2,7 @@
  * Messages between a head and its successor, over a SEQPACKET socket that the head makes: MessagePack maps with a `type`, some of
  * them with fds. PROTOCOL.md has their order.
  */
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { BatonError } from '../errors.ts';
 import * as z from '../schema.ts';
 import { modes } from '../status.ts';

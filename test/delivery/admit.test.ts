@@ -1,6 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BlockList, connect, createServer, type Server, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
@@ -8,6 +7,7 @@ import { execa } from 'execa';
 import { Admission } from '../../delivery/admit.ts';
 import { Connections } from '../../delivery/connections.ts';
 import { createLogger } from '../../shared/log.ts';
+import { createServer as createHttpServer } from '../../shared/node-http.ts';
 import { EAGAIN } from '../../shared/sys/libc.ts';
 import { bindReuseport } from '../../shared/sys/reuseport.ts';
 import { acceptNonBlocking, closeFd, listen } from '../../shared/sys/sockets.ts';

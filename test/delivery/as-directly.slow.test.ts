@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { pino } from 'pino';
 import { receiveConnections } from '../../delivery/index.ts';
+import { createServer } from '../../shared/node-http.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { open, send, sendOn } from '../support/raw-client.ts';
 import { until } from '../support/until.ts';

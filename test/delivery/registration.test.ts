@@ -1,13 +1,13 @@
 import '../support/traced.ts';
 
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { createServer as createNetServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { pino } from 'pino';
 import { receiveConnections } from '../../delivery/index.ts';
+import { createServer } from '../../shared/node-http.ts';
 import { ask, log, oneHead } from '../support/one-head.ts';
 import { send } from '../support/raw-client.ts';
 

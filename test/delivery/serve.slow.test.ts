@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { Agent, get, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { pino } from 'pino';
 import { startDelivery } from '../../delivery/serve.ts';
+import { Agent, get } from '../../shared/node-http.ts';
 import { startCluster } from '../support/cluster.ts';
 import { open, send, sendOn } from '../support/raw-client.ts';
 import { until } from '../support/until.ts';

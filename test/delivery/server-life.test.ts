@@ -1,13 +1,13 @@
 import '../support/traced.ts';
 
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import test from 'ava';
 import { execa } from 'execa';
+import { createServer } from '../../shared/node-http.ts';
 import { ask, askAndStay, oneHead } from '../support/one-head.ts';
 import { open, send, sendOn } from '../support/raw-client.ts';
 

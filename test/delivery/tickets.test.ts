@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
@@ -10,6 +9,7 @@ import { createSecureContext, createServer, type TlsOptions } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { receiveConnections } from '../../delivery/index.ts';
 import { makeTickets, TicketKeys } from '../../delivery/tickets.ts';
+import { createServer as createHttpServer } from '../../shared/node-http.ts';
 import { NAME, openTls, pair } from '../support/encrypted.ts';
 import { log } from '../support/one-head.ts';
 

@@ -1,6 +1,5 @@
 /** Servers that speak TLS or HTTP/2 get connections that were handed over before the handshake as those that they accepted. */
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
 import {
   connect as connectHttp2,
   createServer as createHttp2Server,
@@ -12,6 +11,7 @@ import { createSecureContext, createServer as createTlsServer } from 'node:tls';
 import test from 'ava';
 import { connectionInfo } from '../../delivery/index.ts';
 import { makeCertificate } from '../../infra/lab/certificate.ts';
+import { createServer as createHttpServer } from '../../shared/node-http.ts';
 import { alike, bothWays, look, seen } from '../support/both-ways.ts';
 import { clientHello, getHttps, openTls, pair, readAll, trust } from '../support/encrypted.ts';
 import { ask, oneHead } from '../support/one-head.ts';

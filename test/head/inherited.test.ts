@@ -1,4 +1,5 @@
 /** A head that begins with sockets that it was given. */
+import { readdirSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { getStatus } from '../../infra/admin-client.ts';
 import { BatonError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import { bindReuseport } from '../../shared/sys/reuseport.ts';
-import { closeFd, duplicateFd, isListening, listen, queuedConnections } from '../../shared/sys/sockets.ts';
+import { closeFd, duplicateFd, isListening, listen } from '../../shared/sys/sockets.ts';
 import { listenUnix } from '../../shared/sys/unix-sockets.ts';
 import { formatHostPort, type HostPort } from '../../shared/units.ts';
 
@@ -41,6 +42,19 @@ async function sockets(t: ExecutionContext, workers: number) {
   };
   return { given, settings, bound };
 }
+
+/** What an fd leads to, which is nobody else's as long as it is open; the fd's number may be another's as soon as it is closed. */
+const leadsTo = (fd: number | string): string | undefined => {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The fds of this process, all threads, that lead to one of these sockets. */
+const countOf = (sockets: ReadonlySet<string | undefined>): number =>
+  readdirSync('/proc/self/fd').filter((fd) => sockets.has(leadsTo(fd) ?? '')).length;
 
 /** What the head answers to somebody who asks at this address. */
 async function ask({ host, port }: HostPort): Promise<string> {
@@ -101,13 +115,16 @@ test('sockets of another address, path, type or none at all are refused in one l
     [{}, [worker, { ...deliveries, fd: given[2]!.fd }, ...rest], /no Unix socket of type seqpacket/],
   ];
   for (const [changed, sockets, message] of refusals) {
+    const these = new Set(sockets.map(({ fd }) => leadsTo(fd)));
+    const before = countOf(these);
     const copies = sockets.map((socket) => ({ ...socket, fd: duplicateFd(socket.fd) }));
+    t.is(countOf(these), before + copies.length);
     await t.throwsAsync(
       startHead({ ...settings, ...changed }, { log, inherited: new Inherited(copies) }),
       { instanceOf: BatonError, code: 'INHERITED_UNUSABLE', message },
       String(message),
     );
-    for (const { fd } of copies) t.true(queuedConnections(fd) < 0);
+    t.is(countOf(these), before);
   }
   // It has left alone what others have copies of.
   for (const { fd } of given) t.true(isListening(fd));
@@ -118,6 +135,8 @@ test('sockets of another address, path, type or none at all are refused in one l
 test('two sockets for the same are one too many', async (t) => {
   const { given } = await sockets(t, 1);
   const twice = [...given, { ...given[0]!, fd: duplicateFd(given[0]!.fd) }];
+  const these = new Set(twice.map(({ fd }) => leadsTo(fd)));
+  t.is(countOf(these), twice.length);
   t.throws(() => new Inherited(twice), { message: /two of them are for the same/ });
-  for (const { fd } of twice) t.false(isListening(fd));
+  t.is(countOf(these), 0);
 });

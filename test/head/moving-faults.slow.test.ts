@@ -1,10 +1,10 @@
 /** For each step of giving back and moving on: what if the delivery dies right here, floods, or talks nonsense? */
 import { openSync } from 'node:fs';
-import { createServer } from 'node:http';
 import test from 'ava';
 import { connectionInfo, receiveConnections } from '../../delivery/index.ts';
 import { labApp } from '../../delivery/lab-app.ts';
 import { drainByMoving } from '../../infra/admin-client.ts';
+import { createServer } from '../../shared/node-http.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { assertAllAccountedFor, ONE_WORKER } from '../support/accounted.ts';
 import { countFds, startCluster } from '../support/cluster.ts';

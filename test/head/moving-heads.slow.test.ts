@@ -1,10 +1,10 @@
 /** For each step of giving back and moving on: what if the head stands still right here, has no room, or is killed? */
-import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import { receiveConnections } from '../../delivery/index.ts';
 import { labApp } from '../../delivery/lab-app.ts';
+import { createServer } from '../../shared/node-http.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { ONE_WORKER } from '../support/accounted.ts';
 import { countFds, startCluster } from '../support/cluster.ts';

@@ -1,6 +1,5 @@
 /** Choice by the server's name, over a head with more than one worker. */
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Server } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -10,6 +9,7 @@ import { pino } from 'pino';
 import { type ReceiveOptions, type Receiver, receiveConnections } from '../../delivery/index.ts';
 import { makeCertificate } from '../../infra/lab/certificate.ts';
 import { startService } from '../../infra/lab/service.ts';
+import { createServer as createHttpServer } from '../../shared/node-http.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { needing } from '../support/needs.ts';
 import { open, send } from '../support/raw-client.ts';

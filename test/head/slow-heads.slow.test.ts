@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { createServer } from '../../shared/node-http.ts';
 import { libc } from '../../shared/sys/libc.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { parseHostPort } from '../../shared/units.ts';

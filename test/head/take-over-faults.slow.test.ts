@@ -1,7 +1,6 @@
 /** What can go wrong between a head and its successor beside death and freezing of the second: docs/upgrade.md, Faults. */
 import { once } from 'node:events';
 import { chmod, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,6 +11,7 @@ import { Inherited } from '../../head/inherited.ts';
 import { askToTakeOver, TakeOver } from '../../head/take-over/successor.ts';
 import { upgradeHead } from '../../infra/admin-client.ts';
 import { baton } from '../../infra/lab/service.ts';
+import { createServer } from '../../shared/node-http.ts';
 import { closeFd, isListening } from '../../shared/sys/sockets.ts';
 import { failed, visit, visitSteadily } from '../support/load.ts';
 import { needing } from '../support/needs.ts';

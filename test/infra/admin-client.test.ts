@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { getMetrics, getStatus, setDrain, setMode } from '../../infra/admin-client.ts';
+import { createServer } from '../../shared/node-http.ts';
 
 async function serve(t: ExecutionContext, listener: RequestListener): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'baton-test-'));

@@ -3,8 +3,8 @@
  * Usage: node hog-app.ts SOCKET
  */
 import { closeSync, openSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { receiveConnections } from '../../delivery/index.ts';
+import { createServer } from '../../shared/node-http.ts';
 
 const server = createServer((_request, response) => response.end('hog'));
 const receiver = receiveConnections(server, { name: 'hog', head: process.argv[2]! });

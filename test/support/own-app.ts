@@ -4,9 +4,10 @@
  * Usage: node own-app.ts SOCKET NAME OPTIONS     OPTIONS: those of receiveConnections, as JSON
  */
 import { fork, spawn } from 'node:child_process';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { receiveConnections } from '../../delivery/index.ts';
+import { createServer } from '../../shared/node-http.ts';
 
 if (process.send) {
   // The child to which connections are given.

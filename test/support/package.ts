@@ -1,7 +1,7 @@
 /** The packed package, installed in a project that knows nothing of this one; its folder is made when this is loaded. */
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +9,7 @@ import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
+import { get } from '../../shared/node-http.ts';
 import { parseHostPort } from '../../shared/units.ts';
 import { version } from '../../shared/version.ts';
 import { outsideNpm } from './outside-npm.ts';

@@ -4,9 +4,9 @@
  * Usage: node rude-app.ts SOCKET WHAT     WHAT: destroy, emit, listeners, limit, address
  * /leave closes the receiver within a second and says on stdout what came of it.
  */
-import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { receiveConnections } from '../../delivery/index.ts';
+import { createServer } from '../../shared/node-http.ts';
 
 const [, , head, what] = process.argv as [string, string, string, string];
 

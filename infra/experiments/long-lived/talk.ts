@@ -1,6 +1,7 @@
 /** One long connection of a client: a WebSocket to an echo, or server-sent events; to wherever a Location leads it. */
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
+import { request } from '../../../shared/node-http.ts';
 import { errnoName } from '../../../shared/sys/libc.ts';
 import { failureOf } from '../../visits/failures.ts';
 import { Line, type LinePlan } from '../../visits/line.ts';

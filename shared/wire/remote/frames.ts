@@ -2,7 +2,7 @@
  * Messages over a byte stream: each is a frame, a length (unsigned, 32 bits, big-endian) and that many bytes of
  * MessagePack. A frame longer than the limit is refused when its length is read, before a byte of it is kept.
  */
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { BatonError } from '../../errors.ts';
 import { SAVED_MAX } from '../../tcp-repair/index.ts';
 import { STATE_MAX } from '../way-back.ts';

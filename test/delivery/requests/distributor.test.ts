@@ -1,6 +1,6 @@
 /** A distributor and what else holds the connections of its server, with the head played by hand: nothing that has come is forgotten. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
@@ -13,6 +13,7 @@ import { Distributor } from '../../../delivery/requests/distributor.ts';
 import { Standing } from '../../../delivery/requests/standing.ts';
 import { DeliveryWayBack } from '../../../delivery/way-back.ts';
 import { type AskedFor, WayBack } from '../../../head/worker/way-back.ts';
+import { createServer } from '../../../shared/node-http.ts';
 import { EAGAIN } from '../../../shared/sys/libc.ts';
 import { closeFd } from '../../../shared/sys/sockets.ts';
 import { seqpacketPair } from '../../../shared/sys/unix-sockets.ts';

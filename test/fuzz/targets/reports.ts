@@ -4,7 +4,7 @@ import { renderPage } from '../../../infra/report/page.ts';
 import { type Report, reportSchema } from '../../../infra/report/schema.ts';
 import { renderTerminal } from '../../../infra/report/terminal.ts';
 import { createHistogram, encodeHistogram, mergeHistograms } from '../../../infra/visits/histogram.ts';
-import { phaseNames } from '../../../infra/visits/result.ts';
+import { phaseNames } from '../../../infra/visits/phases.ts';
 import type { Dice } from '../dice.ts';
 import { hold, type Target } from '../target.ts';
 

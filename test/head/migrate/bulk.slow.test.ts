@@ -1,9 +1,10 @@
 /** Large bodies, many requests and many connections, over connections that moved to another host. */
 import { createCipheriv, createHash } from 'node:crypto';
-import { Agent, type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import test from 'ava';
+import { Agent, request } from '../../../shared/node-http.ts';
 import { asRoot } from '../../support/netns.ts';
 import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
 

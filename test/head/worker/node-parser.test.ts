@@ -1,6 +1,6 @@
 /** What Node's own server takes for a request the head must not refuse: compared by giving both the same bytes. */
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import test from 'ava';
@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { createFound } from '../../../head/found.ts';
 import { inspect } from '../../../head/worker/inspect/index.ts';
 import { COMPLETE } from '../../../head/worker/inspect/kind.ts';
+import { createServer } from '../../../shared/node-http.ts';
 
 /** The first of them four times out of five. */
 const mostly = (right: string, ...others: string[]): fc.Arbitrary<string> =>

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +13,7 @@ import { startLoopbackLab } from '../../../infra/lab/loopback.ts';
 import { visitFrom } from '../../../infra/lab/visit-from.ts';
 import { reportSchema } from '../../../infra/report/schema.ts';
 import { visitResultSchema } from '../../../infra/visits/result.ts';
+import { createServer } from '../../../shared/node-http.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen } from '../../support/tls-servers.ts';
 

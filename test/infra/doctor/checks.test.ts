@@ -31,7 +31,7 @@ const silent = { code: 'NOT_ON_SEGMENT', problem: 'it is behind the router 10.77
 const cases: [name: string, role: Role, Machine, outcome: Outcome, found: RegExp, fix?: RegExp][] = [
   ['Node.js', 'lab', aMachine({ node: '20.19.0' }), 'lacking', /20\.19\.0, and \^22/, /npm ci/],
   ['native parts', 'lab', aMachine({ brokenParts: async () => ['koffi (x)'] }), 'lacking', /koffi/, /npm ci/],
-  ['native parts', 'lab', aMachine({ brokenParts: async () => ['msgpackr (x)'] }), 'warning', /msgpackr/],
+  ['native parts', 'lab', aMachine({ brokenParts: async () => ['node-unix-socket (x)'] }), 'lacking', /unix/],
   ['ip and tc', 'head', aMachine({ has: (name) => name !== 'tc' }), 'lacking', /^tc not/, /^apt-get install/],
   ['kernel', 'head', aMachine({ settings: { 'kernel/osrelease': '5.4.0' } }), 'lacking', /5\.4\.0, and 5\.6/],
   ['kernel', 'delivery', aMachine({ settings: { 'kernel/osrelease': '5.4.0' } }), 'ok', /5\.4\.0/],

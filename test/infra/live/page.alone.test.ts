@@ -1,12 +1,12 @@
 /** The live page in a real browser: how soon a switch is seen, and what it shows of a head that lies. */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { runningHead } from '../../../infra/live/head-stage.ts';
 import { startLive } from '../../../infra/live/live.ts';
+import { createServer } from '../../../shared/node-http.ts';
 import { browse, chosen, hasLine, open, screens, shows, visit } from '../../support/live-page.ts';
 import { needing } from '../../support/needs.ts';
 

@@ -1,12 +1,12 @@
 /** Who is let in, what they may do, and how much of it: the live page's server as a stranger finds it. */
 import { once } from 'node:events';
-import { request } from 'node:http';
 import { connect } from 'node:net';
 import test from 'ava';
 import { LiveServer } from '../../../infra/live/server.ts';
 import { KEPT_TICKS, Streams } from '../../../infra/live/streams.ts';
 import type { Tick } from '../../../infra/live/tick.ts';
 import { BatonError } from '../../../shared/errors.ts';
+import { request } from '../../../shared/node-http.ts';
 
 const streams = new Streams();
 const done: string[] = [];

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { readEnvironment } from '../../../infra/lab/environment.ts';
@@ -8,6 +7,7 @@ import { renderComparePage } from '../../../infra/report/compare-page.ts';
 import type { Report, Round } from '../../../infra/report/schema.ts';
 import { summariseRounds } from '../../../infra/report/summarise.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer } from '../../../shared/node-http.ts';
 
 const environment = { ...(await readEnvironment()), lab: 'loopback', baton: '0.0.0' };
 

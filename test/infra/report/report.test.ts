@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +21,7 @@ import { formatMicros } from '../../../infra/terminal/figures.ts';
 import { formatTable } from '../../../infra/terminal/table.ts';
 import { mergeHistograms } from '../../../infra/visits/histogram.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer } from '../../../shared/node-http.ts';
 
 const server = createServer((_, answer) => answer.end());
 server.listen(0, '127.0.0.1');

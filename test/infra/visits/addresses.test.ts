@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +10,10 @@ import { baton } from '../../../infra/lab/service.ts';
 import { connectToAny, takeTurns } from '../../../infra/visits/addresses.ts';
 import { Clients } from '../../../infra/visits/clients.ts';
 import { addressBytes } from '../../../shared/addresses.ts';
+import { createServer as createHttpServer } from '../../../shared/node-http.ts';
 import { errnoName } from '../../../shared/sys/libc.ts';
 import { asRoot } from '../../support/netns.ts';
+import { refusingPort } from '../../support/refusing-port.ts';
 
 const orders: [string[], string[]][] = [
   [['::1'], ['::1']],
@@ -138,9 +139,7 @@ test('one that does not answer goes on being tried while another has failed', as
 });
 
 test('when all fail, the last failure is told, and not that of a family which is not here', async (t) => {
-  const server = await sayWhere(t, '127.0.0.1');
-  const port = portOf(server);
-  server.close();
+  const port = refusingPort(t, '127.0.0.1');
   t.is((await tryAll(t, ['127.0.0.3', '127.0.0.1'], port)).failure, 'ECONNREFUSED');
   t.is((await tryAll(t, ['127.0.0.1', '255.255.255.255'], port)).failure, 'ECONNREFUSED');
 });

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { authorizationOf, withoutCredentials } from '../../../infra/visits/credentials.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
 import { summarise } from '../../../infra/visits/summary.ts';
+import { createServer } from '../../../shared/node-http.ts';
 
 const basic = (pair: string) => `Basic ${Buffer.from(pair).toString('base64')}`;
 

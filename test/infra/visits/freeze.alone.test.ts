@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer } from '../../../shared/node-http.ts';
 
 test('a server that freezes is reported as slow as it was for those who came meanwhile', async (t) => {
   // Answers at once, but for half a second from 500 ms on: the visitors of that time wait until its end.

@@ -1,11 +1,11 @@
-import { createServer as createHttpServer } from 'node:http';
 import { constants, createSecureServer, createServer, type ServerHttp2Stream } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Server } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { VisitOptions } from '../../../infra/visits/options.ts';
-import { phaseNames } from '../../../infra/visits/result.ts';
+import { phaseNames } from '../../../infra/visits/phases.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer as createHttpServer } from '../../../shared/node-http.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen, serveTcp } from '../../support/tls-servers.ts';
 

@@ -1,5 +1,5 @@
 /** What is between a visit and its server cuts, resets, changes, doubles, delays and loses: no visit may end the run. */
-import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { createServer as createHttp2Server, createSecureServer } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import { connect, type Server, type Socket } from 'node:net';
@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { WebSocketServer } from 'ws';
 import { type Random, seededRandom } from '../../../infra/statistics/random.ts';
+import { createServer as createHttpServer } from '../../../shared/node-http.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { needing } from '../../support/needs.ts';
 import { listen, serveTcp } from '../../support/tls-servers.ts';

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { execa } from 'execa';
@@ -7,6 +6,7 @@ import { baton } from '../../../infra/lab/service.ts';
 import { ownLimits, ownShortages } from '../../../infra/visits/own-limits.ts';
 import { type VisitResult, visitResultSchema } from '../../../infra/visits/result.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer } from '../../../shared/node-http.ts';
 import { asRoot } from '../../support/netns.ts';
 
 const idle = { failures: {}, lateMicros: 300, loopMicros: 300, cpuMicros: 1e6, wallMicros: 10e6 };

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import {
   type AddressInfo,
   createServer as createTcpServer,
@@ -8,8 +8,10 @@ import {
 } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { mergeHistograms } from '../../../infra/visits/histogram.ts';
-import { phaseNames, visitResultSchema } from '../../../infra/visits/result.ts';
+import { phaseNames } from '../../../infra/visits/phases.ts';
+import { visitResultSchema } from '../../../infra/visits/result.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer } from '../../../shared/node-http.ts';
 
 async function listen(t: ExecutionContext, server: Server | TcpServer): Promise<string> {
   server.listen(0, '127.0.0.1', 4096);

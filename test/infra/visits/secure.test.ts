@@ -1,13 +1,14 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import type { VisitOptions } from '../../../infra/visits/options.ts';
-import { phaseNames, visitResultSchema } from '../../../infra/visits/result.ts';
+import { phaseNames } from '../../../infra/visits/phases.ts';
+import { visitResultSchema } from '../../../infra/visits/result.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer as createHttpServer } from '../../../shared/node-http.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen, serveBetween, serveTcp } from '../../support/tls-servers.ts';
 

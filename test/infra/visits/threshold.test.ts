@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { runVisits } from '../../../infra/visits/run.ts';
 import { summarise } from '../../../infra/visits/summary.ts';
 import { parseThreshold } from '../../../infra/visits/threshold.ts';
+import { createServer } from '../../../shared/node-http.ts';
 
 const server = createServer((_, answer) =>
   setTimeout(() => answer.writeHead(calls++ % 2 === 0 ? 200 : 500).end(), 20),

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Server, Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { VisitOptions } from '../../../infra/visits/options.ts';
-import { phaseNames } from '../../../infra/visits/result.ts';
+import { phaseNames } from '../../../infra/visits/phases.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer } from '../../../shared/node-http.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { listen, serveTcp } from '../../support/tls-servers.ts';
 

@@ -16,7 +16,7 @@ import {
 import { has } from '../../support/needs.ts';
 import { read } from './read-hello.ts';
 
-/** A million: BATON_MUTATIONS=1000000 npx ava test/head/worker/client-hello-anything.test.ts */
+/** A million: BATON_MUTATIONS=1000000 npx ava test/head/worker/client-hello-anything.slow.test.ts */
 const MUTATIONS = Number(process.env.BATON_MUTATIONS ?? 100_000);
 /** Of these OpenSSL is asked as well. */
 const ASKED = 3000;

@@ -1,6 +1,6 @@
 /** Visitors that stay, and that differ; and several processes that visit as one. */
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { pacerFor, shareOf } from '../../../infra/visits/arrivals.ts';
@@ -8,6 +8,7 @@ import { fixed, parseDistribution } from '../../../infra/visits/distribution.ts'
 import { openGenerators } from '../../../infra/visits/generators.ts';
 import { visitResultSchema } from '../../../infra/visits/result.ts';
 import { runVisits } from '../../../infra/visits/run.ts';
+import { createServer } from '../../../shared/node-http.ts';
 
 async function serve(
   t: ExecutionContext,

@@ -4,6 +4,7 @@ import { rehearseWorker } from '../migrate/warm-up.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from '../worker-messages.ts';
 import { WorkerLoop } from './loop.ts';
 import { rehearseOwnMoves } from './rehearsal.ts';
+import { rehearseVisits } from './visits-rehearsal.ts';
 
 const port = parentPort!;
 const settings = workerData as WorkerSettings;
@@ -11,6 +12,7 @@ if (settings.mayMove) {
   rehearseWorker();
   rehearseOwnMoves();
 }
+if (settings.rehearsesVisits) rehearseVisits(settings);
 const acceptor = new WorkerLoop(
   settings,
   // The thread never returns to an event loop, so messages are fetched, not delivered.

@@ -4,7 +4,6 @@
  */
 import type { Mode } from '../../shared/status.ts';
 import { modes } from '../../shared/status.ts';
-import { giveWayNoMore } from '../../shared/sys/giving-way.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import { peerCredentials } from '../../shared/sys/unix-sockets.ts';
 import { trace } from '../../shared/trace.ts';
@@ -108,8 +107,6 @@ export class TakeOver {
     try {
       if (guests) await this.#receive(guests);
       this.#mayGoOn();
-      // From here on visitors wait for this process.
-      giveWayNoMore();
       const deadline = performance.now() + HAND_WITHIN_MS;
       trace?.say(this.#name, 'ready');
       await this.#say('ready', deadline);

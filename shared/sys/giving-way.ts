@@ -3,8 +3,9 @@
  * slice of it than others have (sched_setattr(2), sched_runtime of an ordinary thread, Linux 6.12): it waits longer for its turn, and
  * whoever wakes up goes before it (kernel/sched/fair.c, EEVDF). It takes no privilege, and unlike a lower priority (nice, SCHED_IDLE) it
  * can be taken back by an ordinary user, and lets the process not starve. Measured on one core that others used as well, beside three
- * threads that never sleep: three processes that wake each other and use a third of the core took 0.24 ms; at the 99th percentile
- * 11 to 35 ms beside ordinary threads, 4 to 7 beside such as these, and 0.7 to 4 beside those with a low priority.
+ * threads that never sleep, with three processes that wake each other: where those used a third of the core they took 11 to 35 ms at
+ * the 99th percentile beside ordinary threads, 5 to 8 beside such as these, and 0.7 to 4 beside those with a low priority; where they
+ * wanted more than their share it was 61 to 230 ms, 23 to 70 with slices of 6 and 20 ms, and 17 to 46.
  */
 import { readdirSync } from 'node:fs';
 import { libc } from './libc.ts';
@@ -23,11 +24,10 @@ const POLICY_AT = 4;
 const RUNTIME_AT = 24;
 const SCHED_OTHER = 0;
 /**
- * An ordinary one is 1.4 ms on two cores, and grows with their number; the kernel gives 100 ms at most (__setparam_fair). But who has
- * had more than its share waits for so long, where the kernel lets the one that runs have its slice to the end: with 100 ms the 99th
- * percentile was 2 to 6 ms, and one of 4,000 took 220.
+ * An ordinary one is 1.4 ms on two cores, and grows with their number; the kernel gives 100 ms at most (__setparam_fair). A longer one
+ * helps those more who use little of the CPU, and a shorter one those who have had more than their share, and wait for as long.
  */
-const LONG_NANOS = 20_000_000n;
+const LONG_NANOS = 10_000_000n;
 
 /** What the threads had before; undefined while nothing is to be taken back. */
 let ordinaryNanos: bigint | undefined;

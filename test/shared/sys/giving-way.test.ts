@@ -23,12 +23,12 @@ const areShown = slices().every((slice) => slice > 0);
   async (t) => {
     const before = slices();
     giveWay();
-    t.true(slices().every((slice) => slice === 20_000_000));
+    t.true(slices().every((slice) => slice === 10_000_000));
     const thread = new Worker('setInterval(() => {}, 1000)', { eval: true });
     await once(thread, 'online');
     const now = slices();
     t.true(now.length > before.length);
-    t.true(now.every((slice) => slice === 20_000_000));
+    t.true(now.every((slice) => slice === 10_000_000));
     // Told twice it knows what it was.
     giveWay();
     giveWayNoMore();

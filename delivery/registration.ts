@@ -171,10 +171,12 @@ export class Registration {
     let since = performance.now();
     while (!stop.aborted) {
       let wait = this.#parts.head.isFar && performance.now() - since > EAGER_MS ? FAR_RETRY_MS : RETRY_MS;
+      const began = performance.now();
       try {
         await this.#serve(stop, () => told.clear());
         since = performance.now();
-        if (this.#renewing || this.#hasSuccessor || this.#next) wait = 0;
+        // A head that lets it go as soon as it has come is not asked without a pause.
+        if (this.#renewing || this.#hasSuccessor || this.#next) wait = since - began > RETRY_MS ? 0 : 1;
         this.#renewing = false;
       } catch (error) {
         if (stop.aborted) break;
@@ -183,7 +185,7 @@ export class Registration {
         if (isForGood || isRefusal(error)) wait = REFUSED_RETRY_MS;
         this.#tell(error as Error, told);
       }
-      await delay(wait, undefined, { signal: stop, ref: false }).catch(() => {});
+      if (wait > 0) await delay(wait, undefined, { signal: stop, ref: false }).catch(() => {});
     }
   }
 

@@ -112,18 +112,20 @@ export class HeadProcess implements Head, Hub {
 
   /** What can be refused is asked for first, before a visitor can come. */
   async #prepare(): Promise<void> {
+    const { memory, listeners } = this.#parts;
     await this.#parts.doors.listen(this.#takeOver === undefined);
     await this.#parts.doors.checkRemote();
     this.#openTls(readConfiguredCertificates(this.settings));
-    await this.#parts.listeners.bind(this.settings, this.#inherited);
+    await listeners.bind(this.settings, this.#inherited);
     await this.#parts.doors.openAhead(parseHostPort(this.listen)!.host);
+    const isSuccessor = this.#takeOver !== undefined;
     this.workers = await Workers.start({
-      settings: workerSettings(this.settings, this.#limits, this.#parts.memory, this.#parts.listeners.fds),
+      settings: workerSettings(this.settings, this.#limits, memory, listeners.fds, isSuccessor),
       onMessage: (worker, message) => this.#onWorker(worker, message),
       stopWithinMs: () => this.settings.stopTimeout,
     });
     this.workers.tellAll({ type: 'tls-names', names: this.#tls?.names });
-    if (this.#takeOver) await rehearseRegistration(this.settings);
+    if (isSuccessor) await rehearseRegistration(this.settings);
   }
 
   async #open(handed: Handed | undefined): Promise<void> {

@@ -8,8 +8,8 @@ import type { Logger } from '../shared/log.ts';
 import type { DeliveryStatus } from '../shared/status.ts';
 import { trace } from '../shared/trace.ts';
 import type { Drained } from './drained.ts';
+import { Places } from './places.ts';
 import {
-  createDelivery,
   type RegisteredDelivery as Delivery,
   statusOf,
   sumFor,
@@ -19,7 +19,7 @@ import {
 import type { Prepared, Registrant, Registration } from './registrant.ts';
 import { type RegistryTimes, Rounds } from './rounds.ts';
 import { DOWN, DRAINING, type Scoreboard, UP, type WorkerCounters } from './scoreboard.ts';
-import { Slots, settled } from './slots.ts';
+import { Slots } from './slots.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 export interface RegistryParts {
@@ -42,7 +42,7 @@ export class Registry {
   readonly #workers: number;
   readonly #slots: Slots;
   readonly #rounds: Rounds;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #places: Places;
   #closed = false;
 
   constructor(parts: RegistryParts) {
@@ -57,6 +57,11 @@ export class Registry {
         for (const delivery of this.#slots.all) delivery.lastHeard = performance.now();
       },
     });
+    this.#places = new Places({
+      ...{ slots: this.#slots, workers: this.#workers, scoreboard: parts.scoreboard, tell: parts.tell },
+      times: () => this.#rounds.times,
+      isClosed: () => this.#closed,
+    });
   }
 
   get pingEveryMs(): number {
@@ -69,34 +74,20 @@ export class Registry {
   }
 
   /** `prepare`, and its welcome at once; undefined when it left meanwhile. */
-  async register(registrant: Registrant): Promise<Registration | undefined> {
-    return (await this.prepare(registrant))?.begin();
+  register(registrant: Registrant): Promise<Registration | undefined> {
+    return this.#places.take(registrant, (delivery) => delivery && this.#begin(delivery));
   }
 
   /**
    * Resolves when every worker knows the delivery, so that from its first moment it can be given connections; with undefined when
-   * it left meanwhile. One after the other: one may have to wait until its slot is free. Throws NAME_TAKEN and HEAD_FULL.
+   * it left meanwhile. Throws NAME_TAKEN and HEAD_FULL.
    */
   prepare(registrant: Registrant): Promise<Prepared | undefined> {
-    const prepared = this.#turn.then(() => this.#prepare(registrant));
-    this.#turn = prepared.catch(() => {});
-    return prepared;
-  }
-
-  async #prepare(registrant: Registrant): Promise<Prepared | undefined> {
-    const { introduction, active } = registrant;
-    const slot = await this.#slots.find(introduction.name);
-    if (!registrant.isWaiting || this.#closed) return undefined;
-    const lanes = registrant.makeLanes(this.#workers);
-    const delivery = createDelivery(slot, registrant, this.#workers, this.#rounds.times);
-    this.#slots.put(delivery);
-    const { name, direct, directTls, serves } = introduction;
-    this.#parts.scoreboard.describe(slot, { ...introduction, active });
-    if (registrant.transport === 'fd') traceMember(delivery);
-    for (const [worker, lane] of lanes.entries())
-      this.#parts.tell(worker, { type: 'join', slot, name, direct, directTls, serves, lane });
-    await settled(delivery);
-    return { slot, begin: () => this.#begin(delivery), drop: () => this.#drop(delivery) };
+    return this.#places.take(registrant, (delivery) => {
+      if (!delivery) return undefined;
+      const { slot } = delivery;
+      return { slot, begin: () => this.#begin(delivery), drop: () => this.#drop(delivery) };
+    });
   }
 
   #begin(delivery: Delivery): Registration | undefined {

@@ -45,6 +45,8 @@ export interface WorkerSettings {
   readonly mayMove: boolean;
   /** Make system calls in batches where the kernel can. */
   readonly ioUring: boolean;
+  /** Visitors wait for it from its first moment. */
+  readonly rehearsesVisits: boolean;
 }
 
 /** A connection as it passes from one head to the next. A head only looks, so that this is all there is to know of it. */

@@ -27,6 +27,7 @@ export const workerSettings = (
   limits: Limits,
   scoreboard: ScoreboardMemory,
   listeners: readonly number[],
+  rehearsesVisits: boolean,
 ): Omit<WorkerSettings, 'wake'>[] => {
   const shared = createShared();
   return Array.from({ length: settings.workers }, (_, index) => ({
@@ -39,5 +40,6 @@ export const workerSettings = (
     fdCapacity: limits.fdCapacity,
     mayMove: settings.control !== undefined,
     ioUring: settings.ioUring === 'auto',
+    rehearsesVisits,
   }));
 };

@@ -8,6 +8,7 @@ const port = parentPort!;
 const settings = workerData as WorkerSettings;
 const remote = settings.mayMove ? await import('./remote.ts') : undefined;
 remote?.rehearse();
+if (settings.rehearsesVisits) (await import('./visits-rehearsal.ts')).rehearseVisits(settings, remote);
 const mainThread = {
   // The thread never returns to an event loop, so messages are fetched, not delivered.
   receive: () => receiveMessageOnPort(port)?.message as ToWorker | undefined,

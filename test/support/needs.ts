@@ -15,6 +15,7 @@ const packages = {
   tc: 'iproute2',
   nft: 'nftables',
   tcpdump: 'tcpdump',
+  strace: 'strace',
   chromium: 'chromium',
   clang: 'clang libbpf-dev',
   prlimit: 'util-linux',

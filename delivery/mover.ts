@@ -173,7 +173,7 @@ export class Mover {
     const way = arrival.wayBack ?? ways[++this.#turn % ways.length]!;
     const settle = (isMoved: boolean) => this.#settle(held, isMoved, socket, arrival);
     const how = way.give({ fd: held.fd, id: arrival.id, state, settle });
-    if (how === 'given' && at !== undefined) traceGive(at, arrival);
+    if (how === 'given' && at !== undefined) traceGive(at, arrival, state);
     if (how === 'given') return undefined;
     held.release();
     return how === 'full' ? how : undefined;

@@ -15,6 +15,8 @@ interface Next {
   readonly thread: Thread;
   /** What comes is looked at before it is read. */
   isOurs: boolean;
+  /** Some of it was read since it is looked at, or came with it: what its server begins may have stood in there. */
+  isRead: boolean;
   /** Requests that have begun and have no whole answer; undefined while nobody counts them. */
   begun: number | undefined;
   /** Something has come that nobody would be told of again. */
@@ -54,7 +56,8 @@ export class NextRequests implements Rules {
   #watch(name: string, thread: Thread): string | undefined {
     const before = this.#all.get(name);
     const begun = before?.begun ?? 0;
-    this.#all.set(name, { name, thread, isOurs: true, begun, owes: false, since: undefined });
+    const isRead = !before;
+    this.#all.set(name, { name, thread, isOurs: true, isRead, begun, owes: false, since: undefined });
     if (before?.isOurs) return 'it is watched';
     return begun > 0 ? 'a request of it has begun' : undefined;
   }
@@ -64,7 +67,7 @@ export class NextRequests implements Rules {
     switch (transition) {
       case 'request':
         next.begun = (next.begun ?? 0) + 1;
-        return undefined;
+        return next.isOurs && !next.isRead ? 'nobody has read it' : undefined;
       case 'response':
         if (!next.begun) return 'no request of it has begun';
         next.begun--;
@@ -72,6 +75,7 @@ export class NextRequests implements Rules {
       case 'read':
         return this.#read(next, details, at);
       case 'ask':
+        next.isRead = false;
         this.#owe(next, undefined);
         return isBetween(next);
       case 'give':
@@ -92,7 +96,9 @@ export class NextRequests implements Rules {
       case 'unwatch':
       case 'finish':
         this.#all.delete(next.name);
-        return this.#settle(next, at);
+        return (
+          this.#settle(next, at) ?? (transition === 'unwatch' && next.isOurs ? 'it is watched' : undefined)
+        );
       default:
         return undefined;
     }
@@ -101,6 +107,7 @@ export class NextRequests implements Rules {
   #read(next: Next, [bytes, most]: readonly string[], at: bigint): string | undefined {
     if (Number(bytes) >= Number(most))
       return `there may be more than ${bytes}, and nobody would tell of that`;
+    next.isRead = true;
     return isBetween(next) ?? this.#settle(next, at);
   }
 

@@ -105,9 +105,9 @@ export class NextRequests implements Rules {
   }
 
   #read(next: Next, [bytes, most]: readonly string[], at: bigint): string | undefined {
+    next.isRead = true;
     if (Number(bytes) >= Number(most))
       return `there may be more than ${bytes}, and nobody would tell of that`;
-    next.isRead = true;
     return isBetween(next) ?? this.#settle(next, at);
   }
 

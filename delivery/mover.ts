@@ -87,9 +87,14 @@ export class Mover {
     return this.#restMs > 0;
   }
 
+  /** It moves when this mover is started, as far as can be known. */
+  wouldMove(socket: Socket): boolean {
+    return this.#parts.waysBack().length > 0 && this.#canMove(socket);
+  }
+
   /** It is to move, and not to be told to go elsewhere: it can, and there is hope that its time comes. */
   spares(socket: Socket): boolean {
-    if (!this.isOn || this.#parts.waysBack().length === 0 || !this.#canMove(socket)) return false;
+    if (!this.isOn || !this.wouldMove(socket)) return false;
     // With an answer on its way when the next request comes it has no boundary.
     return !isHttp1(socket) || !answerOn(socket) || performance.now() - this.#busySince < BUSY_MS;
   }
@@ -173,7 +178,7 @@ export class Mover {
     const way = arrival.wayBack ?? ways[++this.#turn % ways.length]!;
     const settle = (isMoved: boolean) => this.#settle(held, isMoved, socket, arrival);
     const how = way.give({ fd: held.fd, id: arrival.id, state, settle });
-    if (how === 'given' && at !== undefined) traceGive(at, arrival);
+    if (how === 'given' && at !== undefined) traceGive(at, arrival, state);
     if (how === 'given') return undefined;
     held.release();
     return how === 'full' ? how : undefined;

@@ -20,6 +20,7 @@ import type { ReceiveOptions, Receiver } from './receive-options.ts';
 import { Registrations } from './registrations.ts';
 import { Distributor } from './requests/distributor.ts';
 import { followServer, type ServerLife } from './server-life.ts';
+import { spareIdle } from './spare-idle.ts';
 import { shareTickets } from './tickets.ts';
 import { DeliveryWayBack } from './way-back.ts';
 
@@ -197,10 +198,13 @@ class Receiving implements Receiver {
   }
 
   async #takeLeave(returned: AbortSignal): Promise<void> {
+    const { move } = this.#options;
+    // Right behind this, or before long, its server is closed, and closes what is idle.
+    const endSparing = move ? spareIdle(this.#server, (socket) => this.#wouldMove(socket)) : undefined;
     // What is answered in the same breath as the server is closed is answered as it would be without a head.
     if (this.#serverCloses) await nextTurn();
     const isLeaving = (socket: Socket) => this.#serverCloses || this.#isOurs(socket);
-    if (this.#options.move) this.#mover.start();
+    if (move) this.#mover.start();
     let farewell = sayFarewell(this.#server, (socket) => isLeaving(socket) && !this.#mover.spares(socket));
     const back = new Promise<void>((resolve) => returned.addEventListener('abort', () => resolve()));
     void back.then(() => {
@@ -209,6 +213,7 @@ class Receiving implements Receiver {
     });
     const { promise: late } = this.#late;
     await this.#registration.leave(late, () => this.#untilMoved(returned));
+    endSparing?.();
     if (this.#mover.isOn && !returned.aborted) {
       this.#mover.stop();
       farewell.end();
@@ -245,6 +250,10 @@ class Receiving implements Receiver {
       this.#server,
       (socket) => this.#isOurs(socket) && !this.#mover.spares(socket),
     );
+  }
+
+  #wouldMove(socket: Socket): boolean {
+    return this.#isOurs(socket) && this.#mover.wouldMove(socket);
   }
 
   #isOurs(socket: Socket): boolean {

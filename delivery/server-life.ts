@@ -6,6 +6,7 @@
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Server } from 'node:net';
+import { cover } from './cover.ts';
 
 export interface ServerEvents {
   /** It listens: its address is known, and `listening` is about to be emitted. */
@@ -118,24 +119,4 @@ function heedListening(server: Server, heed: Heed): () => void {
 
 function onListen(message: unknown): void {
   for (const heed of heeding.get((message as { server: Server }).server) ?? []) heed();
-}
-
-/** Gives `server` a method of its own; the answer takes it away again, unless somebody else has covered it since. */
-function cover(
-  server: Server,
-  name: string,
-  method: (this: Server, ...rest: never[]) => unknown,
-): () => void {
-  const before = Object.getOwnPropertyDescriptor(server, name);
-  Object.defineProperty(server, name, {
-    value: method,
-    configurable: true,
-    writable: true,
-    enumerable: false,
-  });
-  return () => {
-    if (Object.getOwnPropertyDescriptor(server, name)?.value !== method) return;
-    if (before) Object.defineProperty(server, name, before);
-    else delete (server as unknown as Record<string, unknown>)[name];
-  };
 }

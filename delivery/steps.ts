@@ -1,6 +1,6 @@
 /** What a delivery writes into its trace (shared/trace.ts), if there is one. */
 import { socketCookie } from '../shared/sys/cookie.ts';
-import { type Trace, type TraceStep, trace } from '../shared/trace.ts';
+import { type RequestStep, type Trace, type TraceStep, trace } from '../shared/trace.ts';
 import type { Arrival } from './connections.ts';
 
 /** Of one lane; its name is that of the socket, which the head has as well. */
@@ -60,9 +60,22 @@ export function traceServe(arrival: Arrival): void {
   trace?.say(nameOf(arrival), 'serve');
 }
 
-/** It was given back then, and is held. */
-export function traceGive(at: bigint, arrival: Arrival): void {
-  trace?.sayAt(at, [[nameOf(arrival), 'give']]);
+/** It was given back then, and is held; `state`: its application has said what another one needs to go on with it. */
+export function traceGive(at: bigint, arrival: Arrival, state: Uint8Array | undefined): void {
+  const step: TraceStep = [nameOf(arrival), 'give'];
+  trace?.sayAt(at, [state ? [...step, 'state'] : step]);
+}
+
+/** Of a connection whose next request may be another's; `bytes` are read of it, of as many as are looked at. */
+export function traceRequest(
+  arrival: Arrival,
+  step: RequestStep | 'stay',
+  bytes?: number,
+  most?: number,
+): void {
+  if (arrival.transport !== 'fd') return;
+  if (bytes === undefined) trace?.say(nameOf(arrival), step);
+  else trace?.say(nameOf(arrival), step, bytes, most!);
 }
 
 /** It was given back, and goes on here. */

@@ -85,6 +85,23 @@ const handoffSteps = [
   'finish',
 ] as const;
 
+/** Of distribution by request, in the words of docs/model/requests.pml: a delivery's, of a connection that it has. */
+const requestSteps = [
+  // What comes is looked at before it is read; Node reads it, until its answer has ended; nothing is known of it any more.
+  'watch',
+  'leaveToServer',
+  'unwatch',
+  // What was looked at is read, is asked about, waits until it can be, or stays after all.
+  'read',
+  'ask',
+  'wait',
+  // The kernel has told of it while it was held.
+  'told',
+  // Its server has read the first byte of one, and its answer has ended.
+  'request',
+  'response',
+] as const;
+
 /** Of a head and its successor, in the words of docs/model/takeover.pml; the subject is the socket between the two. */
 const takeOverSteps = [
   // The predecessor's.
@@ -105,9 +122,16 @@ const takeOverSteps = [
 /** Of a thread. */
 const threadSteps = ['begin', 'end'] as const;
 
-export const transitions = [...migrationSteps, ...handoffSteps, ...takeOverSteps, ...threadSteps] as const;
+export const transitions = [
+  ...migrationSteps,
+  ...handoffSteps,
+  ...requestSteps,
+  ...takeOverSteps,
+  ...threadSteps,
+] as const;
 export type Transition = (typeof transitions)[number];
 export type MigrationStep = (typeof migrationSteps)[number];
+export type RequestStep = (typeof requestSteps)[number];
 
 /** What it is with, the step, and more of it; none of them with a blank. */
 export type TraceStep = readonly [

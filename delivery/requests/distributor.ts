@@ -13,13 +13,11 @@ import { EAGAIN } from '../../shared/sys/libc.ts';
 import { allocate, type Memory } from '../../shared/sys/memory.ts';
 import { type Readiness, watchReadable } from '../../shared/sys/readiness.ts';
 import { closeFd, discard, peek } from '../../shared/sys/sockets.ts';
-import { trace } from '../../shared/trace.ts';
 import type { AdoptedSocket } from '../adopt.ts';
 import { apart } from '../apart.ts';
 import type { Arrival } from '../connections.ts';
 import { hold } from '../held.ts';
 import { isHttp1, socketsBetweenRequests, tellOfRequests } from '../http-connections.ts';
-import { traceGive, traceStay } from '../steps.ts';
 import { DeliveryWayBack } from '../way-back.ts';
 import { Answers } from './answers.ts';
 import type { DistributorParts } from './parts.ts';
@@ -134,8 +132,10 @@ export class Distributor implements Looker {
       this.#epoll!.add(handle.fd, READABLE | PEER_ENDED | EDGE, tag);
     } catch {
       // The kernel has no memory for it, or the user has as many as may be watched: this one stays.
+      watch.says('unwatch');
       return this.#drop(watch);
     }
+    watch.says('watch');
     handle.readStop();
     hide(handle);
     watch.isOurs = true;
@@ -151,9 +151,12 @@ export class Distributor implements Looker {
     if (watch.isOurs) {
       watch.isOurs = false;
       this.#epoll!.remove(handle.fd);
+      watch.says('leaveToServer');
       show(handle);
     }
-    if (!this.#isOn || !isHttp1(socket)) this.#drop(watch);
+    if (this.#isOn && isHttp1(socket)) return;
+    watch.says('unwatch');
+    this.#drop(watch);
   }
 
   /** Nothing is known of it from here on. */
@@ -201,13 +204,13 @@ export class Distributor implements Looker {
     watch.events = 0;
     if (watch.isClosed) return;
     if (socket.isHeld) {
+      if (watch.isOurs) watch.says('told');
       watch.isMissed = true;
       return;
     }
     watch.isMissed = false;
     if (!this.#isOn || !socket.ownsHandle) return this.#leaveToServer(watch);
-    if (!watch.isOurs) return;
-    if (watch.queuedSince > 0 && (events & GONE) === 0) return;
+    if (!watch.isOurs || (watch.queuedSince > 0 && (events & GONE) === 0)) return;
     const way = this.#wayOf(watch);
     const standing = way?.standing;
     if ((events & GONE) !== 0 || !standing || !watch.isBetweenRequests) return this.#serveByNode(watch);
@@ -240,6 +243,7 @@ export class Distributor implements Looker {
     if (n === LENGTH) return this.#leaveToServer(watch);
     const input = Buffer.allocUnsafe(n);
     this.#memory.bytes.copy(input, 0, 0, n);
+    watch.says('read', n, LENGTH);
     if (discard(handle.fd, n) !== n) return this.#leaveToServer(watch);
     try {
       socket.give(input);
@@ -265,7 +269,7 @@ export class Distributor implements Looker {
     if (!way.mayAsk(toAnother)) return this.#room.wait(watch);
     const held = hold(watch.socket);
     if (!held) return this.#serveByNode(watch);
-    if (trace) traceGive(trace.now(), watch.arrival);
+    watch.says('ask');
     const { key } = standing;
     way.ask(held.fd, toAnother, (isMoved, isChosen) => {
       this.#room.made();
@@ -275,7 +279,7 @@ export class Distributor implements Looker {
       }
       if (isChosen) standing.chosen(key);
       else standing.declined();
-      if (trace && !watch.isClosed) traceStay(watch.arrival);
+      if (!watch.isClosed) watch.says('stay');
       apart(held.release);
       setImmediate(this.#serveHere, watch);
     });
@@ -290,11 +294,7 @@ export class Distributor implements Looker {
   /** What comes next on these is looked at again. */
   #takeEnded(ended: readonly Watch[], hasOthers: boolean): void {
     if (!this.#isOn) return;
-    for (const watch of ended) {
-      const { isClosed, isOurs, socket } = watch;
-      if (!isClosed && !isOurs && socket.ownsHandle && !socket.isHeld && watch.isBetweenRequests)
-        this.#take(watch);
-    }
+    for (const watch of ended) if (watch.isLeft) this.#take(watch);
     if (hasOthers) this.#takeIdle();
   }
 }

@@ -23,6 +23,7 @@ export class Room {
 
   wait(watch: Watch): void {
     watch.queuedSince = performance.now();
+    watch.says('wait');
     this.#queue.push(watch);
     this.#timer ??= setInterval(this.#giveUpLate, WITHIN_MS / 2);
   }

@@ -1,8 +1,10 @@
 /** A connection whose input is looked at before it is read. */
 import type { IncomingMessage } from 'node:http';
+import { type RequestStep, trace } from '../../shared/trace.ts';
 import type { AdoptedHandle, AdoptedSocket, Watcher } from '../adopt.ts';
 import type { Arrival } from '../connections.ts';
 import { answerOn, isHttp1, isPaused } from '../http-connections.ts';
+import { traceRequest } from '../steps.ts';
 
 /** What is done with it: by whoever has made it. */
 export interface Looker {
@@ -41,11 +43,13 @@ export class Watch implements Watcher {
 
   messageBegins(): void {
     this.#begun++;
+    this.says('request');
   }
 
   /** An answer has ended. */
   answered(request: IncomingMessage): void {
     this.#answered++;
+    this.says('response');
     this.#request = request.complete ? undefined : request;
   }
 
@@ -58,6 +62,17 @@ export class Watch implements Watcher {
       !answerOn(this.socket) &&
       !isPaused(this.socket)
     );
+  }
+
+  /** Node reads it, and has come to the end of that. */
+  get isLeft(): boolean {
+    const { socket, isClosed, isOurs } = this;
+    return !isClosed && !isOurs && socket.ownsHandle && !socket.isHeld && this.isBetweenRequests;
+  }
+
+  /** Into the trace, if there is one. */
+  says(step: RequestStep | 'stay', bytes?: number, most?: number): void {
+    if (trace) traceRequest(this.arrival, step, bytes, most);
   }
 
   readonly look = (): void => this.#looker.look(this);

@@ -115,6 +115,7 @@ inline watch(d, c) {
 }
 
 inline leaveToServer(d, c) {
+  printf("TRACE %d leaveToServer %d\n", d, c);
   W.queued = false;
   W.ours = false;
   W.edge = false
@@ -125,12 +126,20 @@ inline serve(d, c) {
   if
   :: conn[c].unread >= LENGTH ->
 #ifdef NO_REST
+    readSeen(d, c);
     read(d, c, LENGTH - 1)
 #else
     leaveToServer(d, c)
 #endif
-  :: else -> read(d, c, LENGTH)
+  :: else ->
+    readSeen(d, c);
+    read(d, c, LENGTH)
   fi
+}
+
+/* What is seen in it is read, of as much as is looked at. */
+inline readSeen(d, c) {
+  printf("TRACE %d read %d %d %d\n", d, c, conn[c].unread, LENGTH)
 }
 
 /* It stays, and nobody would tell of it again. */
@@ -156,7 +165,6 @@ inline put(d, c) {
 #ifndef NO_HOLD
   W.held = true;
 #endif
-  printf("TRACE %d ask %d\n", d, c);
   at[d].asking = at[d].asking | (1 << c)
 }
 
@@ -170,6 +178,7 @@ inline look(d, c) {
   if
   :: !W.copy
   :: W.copy && W.held ->
+    printf("TRACE %d told %d\n", d, c);
 #ifndef NO_MISSED
     W.missed = true
 #else
@@ -184,8 +193,12 @@ inline look(d, c) {
     /* It keeps it. */
     :: !IN_REQUEST && conn[c].unread > 0 -> serve(d, c)
     /* It asks, or waits until it can. */
-    :: !IN_REQUEST && conn[c].unread > 0 && asks < ASKS && !at[d].unanswered -> put(d, c)
-    :: !IN_REQUEST && conn[c].unread > 0 && asks < ASKS && at[d].unanswered -> W.queued = true
+    :: !IN_REQUEST && conn[c].unread > 0 && asks < ASKS && !at[d].unanswered ->
+      printf("TRACE %d ask %d\n", d, c);
+      put(d, c)
+    :: !IN_REQUEST && conn[c].unread > 0 && asks < ASKS && at[d].unanswered ->
+      printf("TRACE %d wait %d\n", d, c);
+      W.queued = true
     fi
   fi
 }
@@ -264,6 +277,7 @@ inline come(d, who) {
   printf("TRACE %d take %d\n", d, c);
   conn[c].owner = d;
   W.copy = true;
+  printf("TRACE %d watch %d\n", d, c);
   read(d, c, REQUESTS);
   watch(d, c);
   c = 0
@@ -286,9 +300,16 @@ inline turnOf(d, who) {
     W.begun--;
     conn[c].answered++
   /* An answer has ended, and what comes next is looked at again. */
-  :: RESTS(d, c) && !W.ours -> watch(d, c)
+  :: RESTS(d, c) && !W.ours ->
+    printf("TRACE %d watch %d\n", d, c);
+    watch(d, c)
   /* It is drained by moving. */
-  :: RESTS(d, c) && !W.toLook && CAN_GIVE(d) -> put(d, c); W.given = true; W.queued = false; send(d)
+  :: RESTS(d, c) && !W.toLook && CAN_GIVE(d) ->
+    printf("TRACE %d give %d\n", d, c);
+    put(d, c);
+    W.given = true;
+    W.queued = false;
+    send(d)
 #ifndef NO_GIVE_UP
   /* It has waited for room for long enough. */
   :: W.queued -> serveHere(d, c)
@@ -550,7 +571,7 @@ init {
   };
   timeout -> atomic {
     if
-    :: true -> check(0); check(1)
+    :: true -> printf("TRACE 9 still\n"); check(0); check(1)
     fi
   }
 }

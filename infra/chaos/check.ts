@@ -1,5 +1,5 @@
 /** Holds what clients and applications have written down against each other, and against what the faults may cost. */
-import { mayHaveMoved } from './circumstances.ts';
+import { goesByRequest, isLocal, mayHaveMoved } from './circumstances.ts';
 import { allowedBy, type Visit } from './costs.ts';
 import type { Happened, Sighting } from './happened.ts';
 import type { Asked, Records, Served } from './records.ts';
@@ -15,16 +15,27 @@ export interface Found {
   readonly succeeded: number;
 }
 
+interface Known {
+  readonly deliveries: readonly string[];
+  readonly sightings: readonly Sighting[];
+  /** Each request goes to whom it is for. */
+  readonly byRequest: boolean;
+}
+
 export function checkVisits(
   { served, asked, ended }: Records,
   happened: readonly Happened[],
-  known: { readonly deliveries: readonly string[]; readonly sightings: readonly Sighting[] },
+  known: Known,
 ): Found {
   const violations: string[] = [];
   const allowed = new Map<string, number>();
   const count = (row: string) => allowed.set(row, (allowed.get(row) ?? 0) + 1);
   const servedOf = Map.groupBy(served, ({ id }) => id);
-  const { owners, moved } = ownersOf(asked, ended, servedOf, happened, violations);
+  const { byRequest } = known;
+  const mayMove: MayMove = (one, owner, to) =>
+    !one.stays &&
+    ((byRequest && goesByRequest(one, owner) && isLocal(to.name)) || mayHaveMoved(owner, to.at, happened));
+  const { owners, moved } = ownersOf(asked, ended, servedOf, mayMove, violations);
   const killed = new Set(happened.filter(({ kind }) => kind === 'kill').map(({ pid }) => pid));
   let succeeded = 0;
   /** When the last request of each connection had its answer; those of one are in their order. */
@@ -56,6 +67,7 @@ export function checkVisits(
       served: by,
       owner: by[0] ?? owners.get(one.connection),
       restsSince,
+      byRequest,
     };
     const row = allowedBy(visit, happened, known);
     if (row === undefined)
@@ -70,23 +82,27 @@ export function checkVisits(
 const describe = ({ id, kind, from, turn, connected }: Asked) =>
   `${id} (${kind}, turn ${turn}, connected ${connected}) at ${from}`;
 
+/** Its connection may have gone from who served it last to another one. */
+type MayMove = (asked: Asked, owner: Served, to: Served) => boolean;
+
 /** Who served each connection last. It has one application, unless that has given it back: two of them are a violation. */
 function ownersOf(
   asked: readonly Asked[],
   ended: Records['ended'],
   servedOf: ReadonlyMap<string, readonly Served[]>,
-  happened: readonly Happened[],
+  mayMove: MayMove,
   violations: string[],
 ): { owners: Map<string, Served>; moved: Map<string, number> } {
   const owners = new Map<string, Served>();
   const moved = new Map<string, number>();
-  for (const { id, connection, stays } of asked) {
+  for (const request of asked) {
+    const { id, connection } = request;
     // Who followed a redirect was answered on another connection.
     if ((ended.get(id)?.hops.length ?? 0) > 0) continue;
     for (const one of servedOf.get(id) ?? []) {
       const owner = owners.get(connection);
       const isOther = owner !== undefined && owner.pid !== one.pid;
-      if (isOther && !stays && mayHaveMoved(owner, one.at, happened)) {
+      if (isOther && mayMove(request, owner, one)) {
         const way = `${owner.name[0]} to ${one.name[0]}`;
         moved.set(way, (moved.get(way) ?? 0) + 1);
       } else if (isOther)

@@ -1,6 +1,7 @@
 /** What follows from what has happened, for the table of costs: who could hear whom, and who may have had a connection when. */
 import type { Happened, Sighting } from './happened.ts';
-import type { Served } from './records.ts';
+import { UPGRADED } from './plans.ts';
+import type { Asked, Served } from './records.ts';
 
 const isHead = ({ target }: Happened): boolean => /^head2?$/.test(target);
 export const isDelivery = ({ target }: Happened): boolean => /^[dl]\d+$/.test(target);
@@ -88,6 +89,11 @@ export const mayHaveMoved = ({ pid, at }: Served, to: number, all: readonly Happ
       givesBack(fault) &&
       overlaps(at, to, fault.from, fault.gone ?? fault.mended),
   );
+
+/** Where requests are distributed: from a delivery of the head's own host, and to another one there. What is upgraded has none. */
+export const goesByRequest = ({ kind }: Asked, owner: Served): boolean =>
+  !kind.startsWith(UPGRADED) && isLocal(owner.name);
+export const isLocal = (name: string): boolean => name.startsWith('l');
 
 /** When it was seen to be there for the first time from then on: by all heads that ever see it, who are not one when they are told. */
 const backAt = (name: string, after: number, sightings: readonly Sighting[]): number => {

@@ -3,6 +3,7 @@
  * table each: which visits, and how they may fail. What no row allows is a fault of Baton's. There is no share that may fail.
  */
 import {
+  goesByRequest,
   heardBy,
   hearsLate,
   isBrief,
@@ -11,6 +12,7 @@ import {
   isHeadLost,
   isHeadStopped,
   isKill,
+  isLocal,
   isSilence,
   mayHaveMoved,
   nobodyCould,
@@ -29,6 +31,8 @@ export interface Visit {
   readonly owner: Served | undefined;
   /** When the request before it on its connection had its answer. */
   readonly restsSince: number | undefined;
+  /** Each request goes to whom it is for. */
+  readonly byRequest: boolean;
 }
 
 interface Cost {
@@ -44,10 +48,17 @@ const isUnserved = ({ served }: Visit) => served.length === 0;
 const isNobodys = (visit: Visit) => isUnserved(visit) && visit.owner === undefined;
 const isRedirected = ({ ended }: Visit) => ended.hops.length > 0;
 /** It may have been given back by the one that had it, and be another's by now, or the head's. */
-const mayBeOnItsWay = ({ asked, owner, ended }: Visit, all: readonly Happened[]) =>
+const mayBeOnItsWay = (visit: Visit, all: readonly Happened[]) =>
+  goesByItself(visit) || mayBeGivenBack(visit, all);
+const mayBeGivenBack = ({ asked, owner, ended }: Visit, all: readonly Happened[]) =>
   owner !== undefined && !asked.stays && mayHaveMoved(owner, ended.to, all);
-const mayBeAt = (visit: Visit, pid: number, all: readonly Happened[]) =>
-  visit.owner === undefined || visit.owner.pid === pid || (isUnserved(visit) && mayBeOnItsWay(visit, all));
+/** To whom the request is for. */
+const goesByItself = ({ byRequest, asked, owner }: Visit) =>
+  byRequest && owner !== undefined && goesByRequest(asked, owner);
+const mayBeAt = (visit: Visit, { pid, target }: Happened, all: readonly Happened[]) =>
+  visit.owner === undefined ||
+  visit.owner.pid === pid ||
+  (isUnserved(visit) && ((goesByItself(visit) && isLocal(target)) || mayBeGivenBack(visit, all)));
 
 /** Of Node's servers. */
 const KEPT_ALIVE_MS = 5000;
@@ -81,7 +92,7 @@ const costs: readonly Cost[] = [
     of: (fault) => isDelivery(fault) && isKill(fault),
     fails: BROKEN_OFF,
     during: 'onset',
-    whom: (visit, { pid }, all) => mayBeAt(visit, pid, all),
+    whom: mayBeAt,
   },
   {
     row: 'README: 307, at a delivery that is up: it was, when the client was told',
@@ -96,8 +107,8 @@ const costs: readonly Cost[] = [
     of: (fault) => isDelivery(fault) && fault.kind === 'stop',
     fails: BROKEN_OFF,
     during: 'onset',
-    whom: (visit, { pid }, all) =>
-      visit.asked.turn > 0 && isUnserved(visit) && !visit.ended.begun && mayBeAt(visit, pid, all),
+    whom: (visit, fault, all) =>
+      visit.asked.turn > 0 && isUnserved(visit) && !visit.ended.begun && mayBeAt(visit, fault, all),
   },
   {
     row: 'migration.md: it is dropped, or cannot be heard, after commit and before live',
@@ -178,7 +189,7 @@ const costs: readonly Cost[] = [
     of: isKill,
     fails: ['timeout'],
     during: 'onset',
-    whom: (visit, fault, all) => hearsLate(fault, all) && mayBeAt(visit, fault.pid, all),
+    whom: (visit, fault, all) => hearsLate(fault, all) && mayBeAt(visit, fault, all),
   },
 ];
 

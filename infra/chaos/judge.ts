@@ -6,7 +6,7 @@ import { checkTraces } from '../trace/index.ts';
 import { checkVisits, type Found } from './check.ts';
 import type { Happened, Sighting } from './happened.ts';
 import { readRecords } from './records.ts';
-import { type Schedule, scheduleSchema } from './schedule.ts';
+import { isByRequest, type Schedule, scheduleSchema } from './schedule.ts';
 
 /** What is known of a run besides what its processes wrote. */
 export interface Run {
@@ -27,7 +27,8 @@ const runFile = (folder: string): string => join(folder, 'run.json');
 
 export function judge(folder: string, run: Run): Outcome {
   const { schedule, happened, problems, killed } = run;
-  const found = checkVisits(readRecords(folder), happened, run);
+  const known = { ...run, byRequest: isByRequest(schedule) };
+  const found = checkVisits(readRecords(folder), happened, known);
   const traced = checkTraces(traceOf(folder), { killed }).faults.map((problem) => `trace: ${problem}`);
   return { ...found, violations: [...problems, ...found.violations, ...traced], happened, schedule };
 }

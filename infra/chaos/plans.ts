@@ -33,6 +33,9 @@ const plain = (kind: string, id: string, query: string, bytes = 0, readPauseMs =
 /** A client's longest pause between two requests, milliseconds. */
 export const PAUSE_MAX_MS = 600;
 
+/** Of the kinds of those that speak no HTTP any more. */
+export const UPGRADED = 'upgraded';
+
 export interface Choice {
   /** How many such requests it makes, one after the other, and the longest pause between two of them, milliseconds. */
   readonly turns: number;
@@ -94,7 +97,7 @@ const LINE_MS = 400;
 
 /** The first one asks for the upgrade, the others are lines, in pieces some of them. */
 function upgraded(random: Random, how: 'moves' | 'stays'): Maker {
-  const kind = `upgraded, ${how}`;
+  const kind = `${UPGRADED}, ${how}`;
   return (id, isFirst) => {
     const line = `${JSON.stringify({ id, wait: random() < 0.2 ? Math.floor(random() * LINE_MS) : 0 })}\n`;
     const cut = random() < 0.2 ? Math.floor(random() * line.length) : line.length;

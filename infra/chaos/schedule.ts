@@ -37,6 +37,10 @@ export const scheduleSchema = z.object({
 export type Entry = z.infer<typeof entrySchema>;
 export type Schedule = z.infer<typeof scheduleSchema>;
 
+/** Its heads send the next request of a connection to whom it is for (moving.md). */
+export const isByRequest = ({ head }: Schedule): boolean =>
+  head[head.indexOf('--distribute') + 1] === 'requests';
+
 /** Nothing breaks at the beginning and at the end, so that all is seen to work then. */
 const CALM_MS = 2000;
 /** Between two faults, on average. */
@@ -74,6 +78,7 @@ export function makeSchedule(seed: number, durationMs: number, places: Places): 
     ...['--flows', String(places.heads.length > 1 ? 65_536 : one([8, 64, 65_536]))],
   ];
   const delivery = ['--move', one(['on', 'on', 'off']), '--credits', String(one([12, 200, 5000]))];
+  head.push('--distribute', one(['connections', 'requests']));
   return { seed, head, delivery, durationMs, faults };
 }
 

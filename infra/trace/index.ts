@@ -9,6 +9,7 @@ import { Fates } from './fates.ts';
 import { Hearsay } from './hearsay.ts';
 import { LocalHandoff } from './local-handoff.ts';
 import { Migrations } from './migrations.ts';
+import { NextRequests } from './requests.ts';
 import { readSteps } from './steps.ts';
 import { TakeOvers } from './take-overs.ts';
 
@@ -17,6 +18,8 @@ export interface TraceOptions {
   readonly killed?: Iterable<number> | undefined;
   /** Processes that go on, one's own for instance: all that they have done is judged, and nothing that they have left. */
   readonly running?: Iterable<number> | undefined;
+  /** When these lines were written nothing moved any more, as at the end of a model's run: nobody may wait then. */
+  readonly isStill?: boolean | undefined;
 }
 
 export interface TraceVerdict {
@@ -35,15 +38,17 @@ export function checkTraces(folder: string, options: TraceOptions = {}): TraceVe
 }
 
 /** The lines of all processes, those of each in their order. */
-export function checkTrace(text: string, { killed = [], running = [] }: TraceOptions = {}): TraceVerdict {
+export function checkTrace(text: string, options: TraceOptions = {}): TraceVerdict {
+  const { killed = [], running = [], isStill = false } = options;
   const { steps, threads } = readSteps(text);
   const ended = steps
     .filter(({ transition }) => transition === 'endOther')
     .map(({ details }) => Number(details[0]));
   const fates = new Fates(threads, [...killed, ...ended], running);
   const migrations = new Migrations(fates);
-  const local = new LocalHandoff(fates, migrations);
-  const rules = [migrations, local, new Credits(), new TakeOvers(fates), new Hearsay()];
+  const local = new LocalHandoff(fates, migrations, isStill);
+  const requests = new NextRequests(fates, isStill);
+  const rules = [migrations, local, requests, new Credits(), new TakeOvers(fates), new Hearsay()];
   const faults: string[] = [];
   for (const step of steps) {
     for (const rule of rules) {

@@ -3,7 +3,7 @@
  * leaves before a choice, a connection that waits, one that moves to another host) has states of its own here.
  */
 import type { Fates } from './fates.ts';
-import { decline, regain, restored } from './given-back.ts';
+import { decline, leaves, regain, restored, withoutWord } from './given-back.ts';
 import {
   advance,
   type Connection,
@@ -28,8 +28,12 @@ export class LocalHandoff implements Rules {
   readonly #sessions = new Map<string, Lane>();
   readonly #tallies = new Tallies();
 
-  constructor(fates: Fates, migrations: Migrations) {
+  readonly #isStill: boolean;
+
+  /** `isStill`: at the end nobody may wait for a word. */
+  constructor(fates: Fates, migrations: Migrations, isStill: boolean) {
     this.#fates = fates;
+    this.#isStill = isStill;
     this.#migrations = migrations;
   }
 
@@ -70,6 +74,8 @@ export class LocalHandoff implements Rules {
       case 'pass':
         connection.isPassed = true;
         return undefined;
+      case 'move':
+        return leaves(connection, details[0]!);
       case 'offer':
         return this.#offer(connection, details[0]!, details[1]!);
       case 'hearTaken':
@@ -132,7 +138,7 @@ export class LocalHandoff implements Rules {
     const offer: Offer = { lane, connection, at: 'OFFERED', isSettled: false };
     lane.offers.set(number, offer);
     connection.offer = offer;
-    return undefined;
+    return leaves(connection, lane.slot);
   }
 
   #settle(
@@ -208,11 +214,11 @@ export class LocalHandoff implements Rules {
     }
   }
 
-  #open({ subject, thread }: Step): string | undefined {
+  #open({ subject, thread, details }: Step): string | undefined {
     if (this.#lanes.has(subject)) return 'it was opened before';
     const nothing = { taken: 0, finished: 0, saidEnded: 0, heardEnded: 0 };
     const state = { phase: 'open' as const, hasLeft: false, ...nothing };
-    this.#lanes.set(subject, { name: subject, head: thread, offers: new Map(), ...state });
+    this.#lanes.set(subject, { name: subject, head: thread, slot: details[0]!, offers: new Map(), ...state });
     return undefined;
   }
 
@@ -274,6 +280,8 @@ export class LocalHandoff implements Rules {
     for (const lane of this.#lanes.values()) {
       if (this.#fates.of(lane.head) === 'ended')
         for (const problem of endOf(lane)) problems.push(`${lane.name}: ${problem}`);
+      if (this.#isStill && this.#tellsAll(lane.delivery))
+        for (const problem of withoutWord(lane, this.#fates)) problems.push(`${lane.name}: ${problem}`);
     }
     for (const thread of this.#tallies.withoutAccounts())
       if (this.#fates.of(thread) === 'ended') problems.push(`${thread.name}: has no accounts`);

@@ -37,19 +37,28 @@ export const headSteps: Readonly<
   close: [['TAKEN_BY_ONE', 'MOVED', 'FALLBACK', 'FAILED', 'PASSED'], 'CLOSED'],
 };
 
-/** At a delivery: of `copy`, `serves` and `speaker`; OFFERED also while it is on its way, or in its hands untaken. */
-type AtDelivery = 'OFFERED' | 'TAKEN' | 'SERVED' | 'GIVEN' | 'FINISHED' | 'RETURNED' | 'DROPPED';
+/**
+ * At a delivery: of `copy`, `serves` and `speaker`; OFFERED also while it is on its way, or in its hands untaken. Of
+ * docs/model/requests.pml ASKED is `held`, as GIVEN is, and whatever is read is read while it is SERVED.
+ */
+type AtDelivery = 'OFFERED' | 'TAKEN' | 'SERVED' | 'GIVEN' | 'ASKED' | 'FINISHED' | 'RETURNED' | 'DROPPED';
 
+const SERVED: readonly [readonly AtDelivery[]] = [['SERVED']];
+/** Those without a `to` leave it where it is. */
 const deliverySteps: Readonly<
-  Partial<Record<Transition, readonly [from: readonly AtDelivery[], to: AtDelivery]>>
+  Partial<Record<Transition, readonly [from: readonly AtDelivery[], to?: AtDelivery]>>
 > = {
   take: [['OFFERED'], 'TAKEN'],
   drop: [['OFFERED'], 'DROPPED'],
   return: [['OFFERED'], 'RETURNED'],
   serve: [['TAKEN'], 'SERVED'],
   give: [['SERVED'], 'GIVEN'],
-  stay: [['GIVEN'], 'SERVED'],
-  finish: [['TAKEN', 'SERVED', 'GIVEN'], 'FINISHED'],
+  ask: [['SERVED'], 'ASKED'],
+  stay: [['GIVEN', 'ASKED'], 'SERVED'],
+  finish: [['TAKEN', 'SERVED', 'GIVEN', 'ASKED'], 'FINISHED'],
+  told: [['GIVEN', 'ASKED']],
+  ...{ watch: SERVED, leaveToServer: SERVED, unwatch: SERVED },
+  ...{ read: SERVED, wait: SERVED, request: SERVED, response: SERVED },
 };
 
 export interface Connection {
@@ -61,6 +70,8 @@ export interface Connection {
   isPassed?: true;
   /** Where it is on a lane, or was last. */
   offer?: Offer;
+  /** Who has given it back, until it is offered: a slot of the head's. */
+  from?: string | undefined;
 }
 
 export interface Offer {
@@ -69,13 +80,16 @@ export interface Offer {
   at: AtDelivery;
   /** The head has heard what became of it, or has taken it back. */
   isSettled: boolean;
-  /** It was given back, and the head has it since. */
+  /** It was given back, or asked about, and the head has it since. */
   isMoved?: true;
+  /** The head has said what becomes of what was given or asked about. */
+  isDecided?: boolean;
 }
 
 export interface Lane {
   readonly name: string;
   readonly head: Thread;
+  readonly slot: string;
   /** Who has it at its other end; undefined while nobody does, or somebody who writes no trace. */
   delivery?: Thread;
   readonly offers: Map<string, Offer>;
@@ -87,15 +101,17 @@ export interface Lane {
   heardEnded: number;
 }
 
-export const hasSpoken = ({ at }: Offer): boolean =>
-  at === 'TAKEN' || at === 'SERVED' || at === 'GIVEN' || at === 'FINISHED';
+export const isHeld = ({ at }: Offer): boolean => at === 'GIVEN' || at === 'ASKED';
+export const hasSpoken = (offer: Offer): boolean =>
+  offer.at === 'TAKEN' || offer.at === 'SERVED' || offer.at === 'FINISHED' || isHeld(offer);
 
 /** What of it is not allowed. */
 export function advance(offer: Offer, transition: Transition): string | undefined {
   const [from, to] = deliverySteps[transition]!;
   if (!from.includes(offer.at)) return `the delivery's is ${offer.at}`;
   if (transition === 'stay' && offer.isMoved) return 'it was moved';
-  offer.at = to;
+  if (to) offer.at = to;
+  if (transition === 'give' || transition === 'ask') offer.isDecided = false;
   return undefined;
 }
 

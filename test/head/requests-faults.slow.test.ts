@@ -2,6 +2,7 @@
 import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { peerEndpoint } from '../../shared/sys/endpoints.ts';
 import { closeFd } from '../../shared/sys/sockets.ts';
 import {
   ANOTHER,
@@ -55,6 +56,13 @@ async function held(
     rogue.say(TAKEN, offer.first, offer.fds.length);
     fds.push(...offer.fds);
   }
+  // In the clients' order, in which they need not have come.
+  const ports = clients.map(({ socket }) => socket.localPort);
+  const indexOf = (fd: number) => {
+    const peer = peerEndpoint(fd);
+    return typeof peer === 'number' ? -1 : ports.indexOf(peer.port);
+  };
+  fds.sort((a, b) => indexOf(a) - indexOf(b));
   await cluster.addDelivery('d1', '--app', app);
   return { cluster, rogue, clients, fds };
 }

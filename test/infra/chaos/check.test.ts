@@ -1,63 +1,6 @@
 import test from 'ava';
-import { checkVisits } from '../../../infra/chaos/check.ts';
 import type { Happened } from '../../../infra/chaos/happened.ts';
-import type { Asked, Ended, Records, Served } from '../../../infra/chaos/records.ts';
-
-const DELIVERIES = ['d1', 'l1'];
-const [D1, L1, HEAD] = [11, 21, 9];
-
-const asked = (id: string, more: Partial<Asked> = {}): Asked => ({
-  id,
-  kind: 'short',
-  connection: `c1-5-${id}`,
-  turn: 0,
-  connected: 1000,
-  from: 1000,
-  ...more,
-});
-const ended = (id: string, result: string, more: Partial<Ended> = {}): Ended => ({
-  id,
-  to: 2000,
-  result,
-  begun: false,
-  hops: [],
-  ...more,
-});
-const served = (id: string, pid: number): Served => ({
-  ...{ id, pid, name: DELIVERIES[pid === L1 ? 1 : 0]!, connection: 1, at: 1500 },
-});
-const fault = (
-  kind: Happened['kind'],
-  target: string,
-  pid: number,
-  more: Partial<Happened> = {},
-): Happened => ({
-  at: 0,
-  lasts: 0,
-  kind,
-  target,
-  pid,
-  from: 1600,
-  begun: 1650,
-  until: 1700,
-  mended: 1800,
-  ...more,
-});
-
-function check(records: { asked: Asked[]; ended: Ended[]; served: Served[] }, ...happened: Happened[]) {
-  const known: Records = { ...records, ended: new Map(records.ended.map((one) => [one.id, one])) };
-  // Each is back a moment after it was mended.
-  const back = happened.map(({ mended }) => ({ at: mended + 200, head: 'head', up: DELIVERIES }));
-  return checkVisits(known, happened, {
-    deliveries: DELIVERIES,
-    sightings: back.sort((a, b) => a.at - b.at),
-  });
-}
-const one = (result: string, by: number[], more: Partial<Ended> = {}, ask: Partial<Asked> = {}) => ({
-  asked: [asked('a', ask)],
-  ended: [ended('a', result, more)],
-  served: by.map((pid) => served('a', pid)),
-});
+import { asked, both, check, D1, fault, HEAD, L1, one, second, served } from '../../support/chaos-records.ts';
 
 test('who is reset because of a cookie had not been accepted, and is new', (t) => {
   const failed = fault('cookiesFailed', 'head', 0);
@@ -89,12 +32,6 @@ test('an answer by somebody else, by nobody, of another request or with other by
     t.regex(check(one(result, [D1]), fault('kill', 'd1', D1)).violations.join(), /no row/, result);
 });
 
-const both = {
-  asked: [asked('a', { connection: 'c1-5-1' }), asked('b', { connection: 'c1-5-1', turn: 1 })],
-  ended: [ended('a', 'ok', { by: D1 }), ended('b', 'ok', { by: L1 })],
-  served: [served('a', D1), { ...served('b', L1), at: 1900 }],
-};
-
 test('one connection that two applications served is found, unless the first has given it back', (t) => {
   const isFound = (...happened: Happened[]) =>
     /connection c1-5-1: served by 11 at 1500 and by 21 at 1900, and not given back/.test(
@@ -113,13 +50,6 @@ test('one connection that two applications served is found, unless the first has
   t.true(isFound(fault('upgrade', 'head', HEAD)), 'its head was replaced');
   const stays = { ...both, asked: both.asked.map((one) => ({ ...one, stays: true as const })) };
   t.regex(check(stays, moved).violations.join(), /not given back/, 'nobody can give it back');
-});
-
-/** The second request on a connection whose first one d1 has served. */
-const second = (result: string, by: number[], more: Partial<Ended> = {}) => ({
-  asked: [asked('a', { connection: 'c1-5-1' }), asked('b', { connection: 'c1-5-1', turn: 1 })],
-  ended: [ended('a', 'ok', { by: D1 }), ended('b', result, more)],
-  served: [served('a', D1), ...by.map((pid) => ({ ...served('b', pid), at: 1900 }))],
 });
 
 test('what is given back may die with the head or with the next one that has it, and with nobody else', (t) => {

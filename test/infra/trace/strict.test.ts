@@ -9,7 +9,7 @@ const faultsOf = (steps: readonly string[]): readonly string[] =>
 test('it is good', (t) => {
   const { faults, connections, processes } = checkTrace(traceOf(goodSteps), { killed: KILLED });
   t.deepEqual(faults, []);
-  t.is(connections, 12);
+  t.is(connections, 13);
   t.is(processes, 7);
 });
 
@@ -39,6 +39,8 @@ const MAY_BE_MISSING = [
   / t1 frozen$/,
   // A server may be told to leave before it has got what was taken.
   / a\S+ serve$/,
+  // What nobody would be told of again may be read as well as asked about, and by whoever.
+  / a\S+ (read|wait|told|unwatch)( |$)/,
 ];
 
 test('no step can be left out', (t) => {
@@ -49,7 +51,12 @@ test('no step can be left out', (t) => {
 });
 
 /** Written twice they say the same. */
-const MAY_COME_TWICE = [/ - (begin|end)$/, / postpone$/, / decline \d+$/];
+const MAY_COME_TWICE = [
+  / - (begin|end)$/,
+  / postpone$/,
+  / decline \d+$/,
+  / (read \d+ \d+|wait|told|unwatch)$/,
+];
 
 test('no step can come twice', (t) => {
   for (const [at, step] of goodSteps.entries()) {
@@ -82,7 +89,7 @@ test('two steps with the same connection, lane or move cannot be swapped, where 
 });
 
 /** An application has it, whatever the head does with its own copy; or a copy stands ready, which the head wants no more. */
-const isServed = (step: string): boolean => / (serve|finish)$| prepare /.test(step);
+const isServed = (step: string): boolean => / (serve|finish|watch)$| prepare /.test(step);
 
 /** Two processes may do these at once; or they have no fellow. */
 const MAY_SWAP =
@@ -137,6 +144,42 @@ for (const [what, change, reason] of [
     /aaa-0-1: serve .*: the delivery's is RETURNED/,
   ],
   [
+    'a request that has begun on what goes',
+    (steps) => after(steps, `${D1}.0 aaa-0-9 wait`, `${D1}.0 aaa-0-9 request`),
+    /aaa-0-9: ask .*: a request of it has begun/,
+  ],
+  [
+    'a request that has begun on what is given back',
+    (steps) => after(steps, `${D1}.0 aaa-0-9 wait`, `${D1}.0 aaa-0-9 request`, `${D1}.0 aaa-0-9 give`),
+    /aaa-0-9: give .*: a request of it has begun/,
+  ],
+  [
+    'a request that is read by who has asked about it',
+    (steps) => after(steps, `${D1}.0 aaa-0-9 told`, `${D1}.0 aaa-0-9 read 90 4096`),
+    /aaa-0-9: read .*: the delivery's is ASKED/,
+  ],
+  [
+    'a request that is read by its server while it is asked about',
+    (steps) => after(steps, `${D1}.0 aaa-0-9 told`, `${D1}.0 aaa-0-9 request`),
+    /aaa-0-9: request .*: the delivery's is ASKED/,
+  ],
+  [
+    'a request that is read where it is another one to have it',
+    (steps) => after(steps, `${HEAD}.1 c15 regain 0`, `${D1}.0 aaa-0-9 stay`),
+    /aaa-0-9: stay .*: it was moved/,
+  ],
+  [
+    'a request of which there may be more than was looked at',
+    (steps) =>
+      steps.splice(steps.indexOf(`${D1}.0 aaa-0-9 read 90 4096`), 1, `${D1}.0 aaa-0-9 read 4096 4096`),
+    /aaa-0-9: read .*: there may be more than 4096/,
+  ],
+  [
+    'a request that comes back to who has given it away',
+    (steps) => steps.splice(steps.indexOf(`${HEAD}.1 c15 offer l20 9`), 1, `${HEAD}.1 c15 offer l10 10`),
+    /c15: offer .*: it was given back from slot 0/,
+  ],
+  [
     'two outcomes',
     (steps) => after(steps, `${HEAD}.1 c3 answer redirected`, `${HEAD}.1 c3 fail client_gone`),
     /c3: fail .*: the head's is FALLBACK/,
@@ -157,8 +200,8 @@ for (const [what, change, reason] of [
   [
     'accounts that are not even',
     (steps) =>
-      steps.splice(steps.indexOf(`${HEAD}.1 - counts 13 0 11 1 0`), 1, `${HEAD}.1 - counts 13 0 10 1 0`),
-    /-: counts .* are 13 0 11 1 0, and counted as 13 0 10 1 0/,
+      steps.splice(steps.indexOf(`${HEAD}.1 - counts 15 0 13 1 0`), 1, `${HEAD}.1 - counts 15 0 12 1 0`),
+    /-: counts .* are 15 0 13 1 0, and counted as 15 0 12 1 0/,
   ],
   [
     'another connection than the one that was offered',
@@ -220,4 +263,26 @@ test('of a process that goes on nothing need be over', (t) => {
   const begun = goodSteps.slice(0, goodSteps.indexOf(`${HEAD}.1 l10 shutdown`));
   const running = [HEAD, D1, D2, ...KILLED];
   t.deepEqual(checkTrace(traceOf(begun), { running }).faults, []);
+});
+
+const second = 1_000_000_000n;
+
+/** One whose next request stays, and what its delivery does with others meanwhile: seconds later. */
+const waiting = (...later: readonly [second: bigint, step: string][]): string => {
+  const at = goodSteps.indexOf(`${D1}.0 aaa-0-9 stay`) + 1;
+  const lines = goodSteps.slice(0, at).map((step, i) => `${i} ${step}\n`);
+  return [...lines, ...later.map(([seconds, step]) => `${seconds * second} ${step}\n`)].join('');
+};
+
+test('what stays and is not looked at again waits in vain, where its delivery does other things meanwhile', (t) => {
+  const running = [HEAD, D1, D2, ...KILLED];
+  const other = `${D1}.0 l10 ended 0`;
+  const end = `${D1}.0 aaa-0-9 leaveToServer`;
+  const faults = (text: string, isStill = false) => checkTrace(text, { running, isStill }).faults.join('\n');
+  t.is(faults(waiting([5n, end])), '', 'it was stopped itself');
+  t.is(faults(waiting([1n, other], [4n, end])), '');
+  t.regex(faults(waiting([3n, other], [6n, end])), /aaa-0-9: leaveToServer .*: it has waited since/);
+  t.regex(faults(waiting([3n, other], [6n, other])), /aaa-0-9: its next request waits since/);
+  t.regex(faults(waiting(), true), /aaa-0-9: its next request waits since/);
+  t.is(faults(waiting([1n, end]), true), '');
 });

@@ -47,6 +47,60 @@ netTest('the next megabyte takes a warm connection as long as if it had not move
   t.true(least(took.anew) >= 2 * least(took.unmoved));
 });
 
+/** For so long nothing is sent, and so many connections each way. */
+const SILENCE_MS = 11_000;
+const PAIRS = 5;
+
+/** By which congestion control the head's kernel and the delivery's go, those that begin from now on. */
+const control = (name: string): void => {
+  for (const host of [segment.namespaces.head, segment.namespaces.delivery])
+    execFileSync('ip', [
+      ...['netns', 'exec', host],
+      ...['sysctl', '-qw', `net.ipv4.tcp_congestion_control=${name}`],
+    ]);
+};
+const usual = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
+const available = readFileSync('/proc/sys/net/ipv4/tcp_available_congestion_control', 'utf8').split(/\s+/);
+
+/*
+ * The kernel has an idle connection begin anew (net.ipv4.tcp_slow_start_after_idle), wherever it is; but for BBR, which keeps its window: a
+ * move leaves half of it, as RFC 9959 has it.
+ */
+for (const [name, most] of [
+  ['cubic', 1.1],
+  ['reno', 1.1],
+  ['bbr', 1.6],
+] as const)
+  netTest(`after a silence the next megabyte takes as long as where it was as silent: ${name}`, async (t) => {
+    if (!available.includes(name)) return void t.pass();
+    t.timeout(120_000);
+    control(name);
+    t.teardown(() => control(usual));
+    await segment.setRoundTrip(ROUND_TRIP_MS);
+    const stay = [];
+    const go = [];
+    for (let i = 0; i < PAIRS; i++) {
+      stay.push((await warm(2)).opened);
+      go.push((await warm(2)).opened);
+    }
+    await delay(SILENCE_MS);
+    const took = { unmoved: [] as number[], moved: [] as number[] };
+    const { head, delivery } = segment;
+    for (const opened of stay) {
+      await head.stopServing(opened.fd);
+      took.unmoved.push(await next(head, opened));
+      await end(head, opened.fd, opened);
+    }
+    for (const opened of go) {
+      const moved = await move(opened);
+      took.moved.push(await next(delivery, moved));
+      await end(delivery, moved.fd, opened);
+    }
+    const rounded = (times: number[]) => times.map(Math.round).join(' ');
+    t.log(`${name}: unmoved ${rounded(took.unmoved)}, moved ${rounded(took.moved)} ms`);
+    t.true(least(took.moved) <= most * least(took.unmoved));
+  });
+
 netTest('until a round trip is measured it is paced, and no longer', async (t) => {
   const { delivery } = segment;
   const { opened } = await warm(2);
@@ -71,13 +125,7 @@ netTest('one that has not sent for long gets half of its window', async (t) => {
 });
 
 netTest('where the kernel makes a window smaller for a silence, a move does so as well', async (t) => {
-  const { head, delivery, namespaces } = segment;
-  const control = (name: string) =>
-    execFileSync('ip', [
-      ...['netns', 'exec', namespaces.head],
-      ...['sysctl', '-qw', `net.ipv4.tcp_congestion_control=${name}`],
-    ]);
-  const usual = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
+  const { head, delivery } = segment;
   control('reno');
   t.teardown(() => control(usual));
   const { opened } = await warm(2);

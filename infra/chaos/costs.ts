@@ -16,6 +16,7 @@ import {
   nobodyCould,
   overlaps,
   RETRANSMITTED_MS,
+  wasAt,
 } from './circumstances.ts';
 import type { Happened, Sighting } from './happened.ts';
 import { PAUSE_MAX_MS } from './plans.ts';
@@ -33,7 +34,7 @@ export interface Visit {
 
 interface Cost {
   readonly row: string;
-  readonly of: (fault: Happened) => boolean;
+  readonly of: (fault: Happened, all: readonly Happened[]) => boolean;
   readonly fails: readonly string[];
   /** `onset`: begun before the head had heard of it; `whole`: before it was mended, and TCP had caught up. Over after it began, both. */
   readonly during: 'onset' | 'whole';
@@ -137,10 +138,12 @@ const costs: readonly Cost[] = [
   },
   {
     row: 'handoff.md, One head after another, and failover.md: until the next one listens, or the other one has the address, nobody does',
-    of: (fault) => isHeadLost(fault) || isHeadStopped(fault),
+    of: (fault, all) => isHeadLost(fault, all) || isHeadStopped(fault, all),
     fails: ['refused'],
     during: 'whole',
-    whom: isNobodys,
+    whom: (visit, { target, from, mended }, all) =>
+      isNobodys(visit) &&
+      wasAt(target, Math.max(from, visit.asked.connected), Math.min(mended, visit.ended.to), all),
   },
   {
     row: 'README, Limits: of a crowd that no accept queue holds the kernel resets some, by its SYN cookies',
@@ -196,7 +199,7 @@ export function allowedBy(
   for (const { row, of, fails, during, whom } of costs) {
     if (!fails.includes(ended.result)) continue;
     const fault = happened.find((each) => {
-      if (!of(each)) return false;
+      if (!of(each, happened)) return false;
       const end =
         during === 'onset' ? heardBy(each, happened) : each.mended + (isCable(each) ? RETRANSMITTED_MS : 0);
       return overlaps(asked.connected, ended.to, each.from, end) && whom(visit, each, happened);

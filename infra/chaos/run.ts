@@ -120,9 +120,9 @@ async function breakIt(
     }),
   );
   await pause(began + schedule.durationMs - now(), signal);
+  await Promise.all([...world.clients.values()].map(endClient));
   over.abort();
   await watching;
-  await Promise.all([...world.clients.values()].map(endClient));
   // Its machine was too slow for it: what followed says nothing about Baton.
   if (labFailed) throw labFailed;
 }

@@ -52,6 +52,10 @@ const mayBeAt = (visit: Visit, pid: number, all: readonly Happened[]) =>
 
 /** Of Node's servers. */
 const KEPT_ALIVE_MS = 5000;
+/** Of a head of chaos's, as by default: for the head of a request. */
+const HEAD_TIMEOUT_MS = 10_000;
+/** What the lab tells its two heads. */
+const HOLD_UNKNOWN_MS = 3000;
 /** By which timers of two processes differ. */
 const TIMER_MS = 100;
 const BROKEN_OFF = ['reset', 'closed_early'];
@@ -135,6 +139,21 @@ const costs: readonly Cost[] = [
     during: 'whole',
     whom: (visit, _, all) =>
       isNobodys(visit) || visit.owner?.name[0] === 'l' || (isUnserved(visit) && mayBeOnItsWay(visit, all)),
+  },
+  {
+    row: 'failover.md: what the head before hands over later than the other one holds what it does not know, because it stood still',
+    of: ({ kind }) => kind === 'addressMoved',
+    fails: ['reset'],
+    during: 'whole',
+    whom: ({ asked, served }, { from, mended }) =>
+      asked.turn === 0 && asked.connected <= mended && served.every(({ at }) => at > from + HOLD_UNKNOWN_MS),
+  },
+  {
+    row: 'failover.md: the rest of a request goes to the other head, and the address comes back before the client has sent it again',
+    of: ({ kind }) => kind === 'addressMoved',
+    fails: ['status_408'],
+    during: 'whole',
+    whom: (visit) => isNobodys(visit) && visit.ended.to - visit.asked.connected > HEAD_TIMEOUT_MS - TIMER_MS,
   },
   {
     row: 'handoff.md, One head after another, and failover.md: until the next one listens, or the other one has the address, nobody does',

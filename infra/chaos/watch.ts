@@ -20,6 +20,7 @@ export interface Told {
   problem(text: string): void;
   happened(what: Happened): void;
   sighting(what: Sighting): void;
+  addresses(all: readonly Change[]): void;
 }
 
 /** Until `over`. */
@@ -89,6 +90,7 @@ async function watchAddress({ network }: ChaosLab, over: AbortSignal, told: Told
     if (one.status === 'fulfilled') await one.value();
     else broke(one.reason);
   const nameOf = (host: number) => HEADS[host]!;
+  told.addresses(changes);
   for (const { from, until, to, holders } of movesOf(changes, now()))
     told.happened({ ...unasked('addressMoved', nameOf(to), from, until), holders: holders.map(nameOf) });
 }

@@ -225,6 +225,28 @@ test('what befalls the head without the address costs nobody anything', (t) => {
     }
 });
 
+test('what a head that stood still hands over too late may be lost, and what it hands over in time may not', (t) => {
+  const moved = { ...toHead2, from: 1100, begun: 1100, until: 1100, mended: 1100 };
+  const count = (servedAt: number, more: Partial<Asked> = {}, result = 'reset') => {
+    const late = one(result, [D1], { to: 9000 }, more);
+    return check({ ...late, served: [{ ...late.served[0]!, at: servedAt }] }, moved).violations.length;
+  };
+  t.is(count(4200), 0, 'the other one holds what it does not know for three seconds');
+  t.is(count(4000), 1);
+  t.is(count(4200, {}, 'timeout'), 1, 'somebody has it, or resets it');
+  t.is(count(4200, { turn: 1 }), 1, 'it was served before');
+  t.is(count(4200, { connected: 1200, from: 1200 }), 1, 'the other one has accepted it');
+});
+
+test('half a request may be all that a head gets whose address went and came back', (t) => {
+  const count = (to: number, ...moves: Happened[]) =>
+    check(one('status_408', [], { to }), ...moves).violations.length;
+  const moved = { ...toHead2, from: 1100, begun: 1100, until: 1100, mended: 1100 };
+  t.is(count(11_010, moved), 0);
+  t.is(count(11_010), 1, 'the address stayed');
+  t.is(count(5000, moved), 1, 'it did not wait for ten seconds');
+});
+
 test('nobody is refused by a dead head after the address has gone from it, and somebody is when it comes to it', (t) => {
   const dead = fault('kill', 'head', HEAD, { from: 500, begun: 510, until: 3000, mended: 3500 });
   const count = (...moves: Happened[]) => check(one('refused', []), dead, ...moves).violations.length;

@@ -17,14 +17,16 @@ export const isKill = ({ kind, from, gone }: Happened): boolean =>
   (kind === 'stop' && gone !== undefined && gone - from >= PATIENCE_MS);
 
 /** A head was killed, and nobody stood in for it. One without the address has nobody to lose, nor to refuse. */
-export const isHeadLost = (fault: Happened): boolean =>
+export const isHeadLost = (fault: Happened, all: readonly Happened[]): boolean =>
   isHead(fault) &&
-  fault.outcome !== 'standby' &&
-  (isKill(fault) || (fault.kind === 'upgradeCut' && fault.outcome === 'lost' && !fault.cut?.gently));
+  (isKill(fault) || (fault.kind === 'upgradeCut' && fault.outcome === 'lost' && !fault.cut?.gently)) &&
+  wasAt(fault.target, fault.from, fault.mended, all);
 
 /** A head was told to stop: it, or its successor that had just become one, or both in the middle of a take-over. */
-export const isHeadStopped = (fault: Happened): boolean =>
-  isHead(fault) && ((fault.kind === 'stop' && fault.outcome !== 'standby') || isCutGently(fault));
+export const isHeadStopped = (fault: Happened, all: readonly Happened[]): boolean =>
+  isHead(fault) &&
+  (fault.kind === 'stop' || isCutGently(fault)) &&
+  wasAt(fault.target, fault.from, fault.mended, all);
 
 const isCutGently = ({ kind, outcome, cut }: Happened): boolean =>
   kind === 'upgradeCut' && outcome === 'lost' && cut?.gently === true;
@@ -115,7 +117,7 @@ export const isBrief = (
 ): boolean =>
   happened.some(
     (stop) =>
-      isHeadStopped(stop) &&
+      isHeadStopped(stop, happened) &&
       overlaps(from, to, stop.from, stop.begun) &&
       (isCutGently(stop) ||
         happened.some(
@@ -171,9 +173,12 @@ export function nobodyCould(
 const harmless: ReadonlySet<Happened['kind']> = new Set(['mode', 'cookiesFailed', 'clock', 'addressMoved']);
 
 /** The address that two heads share was there at some moment, or may have been; the first has it at the start. */
-function wasAt(head: string, from: number, to: number, all: readonly Happened[]): boolean {
+export function wasAt(head: string, from: number, to: number, all: readonly Happened[]): boolean {
   const moves = all.filter(({ kind }) => kind === 'addressMoved').sort((a, b) => a.from - b.from);
   const before = moves.filter(({ mended }) => mended < from).at(-1);
   const during = moves.filter((move) => overlaps(from, to, move.from, move.mended));
-  return during.length > 0 || (before?.target ?? 'head') === head;
+  return (
+    (before?.target ?? 'head') === head ||
+    during.some(({ target, holders = [head] }) => target === head || holders.includes(head))
+  );
 }

@@ -18,6 +18,7 @@ import {
   nobodyCould,
   overlaps,
   RETRANSMITTED_MS,
+  wasAt,
 } from './circumstances.ts';
 import type { Happened, Sighting } from './happened.ts';
 import { PAUSE_MAX_MS } from './plans.ts';
@@ -37,7 +38,7 @@ export interface Visit {
 
 interface Cost {
   readonly row: string;
-  readonly of: (fault: Happened) => boolean;
+  readonly of: (fault: Happened, all: readonly Happened[]) => boolean;
   readonly fails: readonly string[];
   /** `onset`: begun before the head had heard of it; `whole`: before it was mended, and TCP had caught up. Over after it began, both. */
   readonly during: 'onset' | 'whole';
@@ -62,6 +63,10 @@ const mayBeAt = (visit: Visit, { pid, target }: Happened, all: readonly Happened
 
 /** Of Node's servers. */
 const KEPT_ALIVE_MS = 5000;
+/** Of a head of chaos's, as by default: for the head of a request. */
+const HEAD_TIMEOUT_MS = 10_000;
+/** What the lab tells its two heads. */
+const HOLD_UNKNOWN_MS = 3000;
 /** By which timers of two processes differ. */
 const TIMER_MS = 100;
 const BROKEN_OFF = ['reset', 'closed_early'];
@@ -147,11 +152,28 @@ const costs: readonly Cost[] = [
       isNobodys(visit) || visit.owner?.name[0] === 'l' || (isUnserved(visit) && mayBeOnItsWay(visit, all)),
   },
   {
+    row: 'failover.md: what the head before hands over later than the other one holds what it does not know, because it stood still',
+    of: ({ kind }) => kind === 'addressMoved',
+    fails: ['reset'],
+    during: 'whole',
+    whom: ({ asked, served }, { from, mended }) =>
+      asked.turn === 0 && asked.connected <= mended && served.every(({ at }) => at > from + HOLD_UNKNOWN_MS),
+  },
+  {
+    row: 'failover.md: the rest of a request goes to the other head, and the address comes back before the client has sent it again',
+    of: ({ kind }) => kind === 'addressMoved',
+    fails: ['status_408'],
+    during: 'whole',
+    whom: (visit) => isNobodys(visit) && visit.ended.to - visit.asked.connected > HEAD_TIMEOUT_MS - TIMER_MS,
+  },
+  {
     row: 'handoff.md, One head after another, and failover.md: until the next one listens, or the other one has the address, nobody does',
-    of: (fault) => isHeadLost(fault) || isHeadStopped(fault),
+    of: (fault, all) => isHeadLost(fault, all) || isHeadStopped(fault, all),
     fails: ['refused'],
     during: 'whole',
-    whom: isNobodys,
+    whom: (visit, { target, from, mended }, all) =>
+      isNobodys(visit) &&
+      wasAt(target, Math.max(from, visit.asked.connected), Math.min(mended, visit.ended.to), all),
   },
   {
     row: 'README, Limits: of a crowd that no accept queue holds the kernel resets some, by its SYN cookies',
@@ -207,7 +229,7 @@ export function allowedBy(
   for (const { row, of, fails, during, whom } of costs) {
     if (!fails.includes(ended.result)) continue;
     const fault = happened.find((each) => {
-      if (!of(each)) return false;
+      if (!of(each, happened)) return false;
       const end =
         during === 'onset' ? heardBy(each, happened) : each.mended + (isCable(each) ? RETRANSMITTED_MS : 0);
       return overlaps(asked.connected, ended.to, each.from, end) && whom(visit, each, happened);

@@ -21,6 +21,8 @@ export interface Happened extends Omit<Entry, 'kind'>, Partial<Came> {
   readonly pid: number;
   /** When that had gone, if it was killed or told to stop. */
   readonly gone?: number;
+  /** Heads that had the address at some moment of its move. */
+  readonly holders?: readonly string[];
 }
 
 /** Which deliveries a head gave connections to, when somebody looked. */

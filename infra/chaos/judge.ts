@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkTraces } from '../trace/index.ts';
+import type { Change } from './addresses.ts';
 import { checkVisits, type Found } from './check.ts';
 import type { Happened, Sighting } from './happened.ts';
 import { readRecords } from './records.ts';
@@ -14,6 +15,8 @@ export interface Run {
   readonly deliveries: readonly string[];
   readonly happened: readonly Happened[];
   readonly sightings: readonly Sighting[];
+  /** What kernels have said of the address that two heads share: for who reads it, since what follows is among what happened. */
+  readonly addresses: readonly Change[];
   /** What was seen to be wrong while it ran. */
   readonly problems: readonly string[];
   /** Processes that were killed, whoever wanted that. */

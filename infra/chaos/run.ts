@@ -7,6 +7,7 @@ import { BatonError } from '../../shared/errors.ts';
 import type { Lab, LabHead } from '../lab/lab.ts';
 import { killed } from '../processes/launch.ts';
 import { isIdle, sampleHead } from '../soak/sample.ts';
+import type { Change } from './addresses.ts';
 import { prepareClocks } from './clocks.ts';
 import { type Happened, inflict, type Sighting } from './happened.ts';
 import { judge, keepRun, type Outcome, type Run, traceOf } from './judge.ts';
@@ -62,8 +63,9 @@ async function runIn(schedule: Schedule, options: ChaosOptions): Promise<Run> {
   const problems: string[] = [];
   const happened: Happened[] = [];
   const sightings: Sighting[] = [];
+  const addresses: Change[] = [];
   try {
-    await breakIt(lab, schedule, options, { problems, happened, sightings });
+    await breakIt(lab, schedule, options, { problems, happened, sightings, addresses });
     if (!signal.aborted) await needCards(lab);
     problems.push(...(await left(lab)));
   } finally {
@@ -76,7 +78,7 @@ async function runIn(schedule: Schedule, options: ChaosOptions): Promise<Run> {
   for (const [pid, words] of killed.lastWords)
     if (![...killed.atOnce, ...killed.late, ...cut].includes(pid)) problems.push(`${pid} ${words}`);
   return {
-    ...{ schedule, deliveries: placesOf(on).deliveries, happened, sightings, problems },
+    ...{ schedule, deliveries: placesOf(on).deliveries, happened, sightings, addresses, problems },
     killed: [...killed.atOnce, ...killed.late, ...cut],
   };
 }
@@ -85,7 +87,12 @@ async function breakIt(
   lab: ChaosLab,
   schedule: Schedule,
   { rate, signal }: ChaosOptions,
-  { problems, happened, sightings }: { problems: string[]; happened: Happened[]; sightings: Sighting[] },
+  {
+    problems,
+    happened,
+    sightings,
+    addresses,
+  }: { problems: string[]; happened: Happened[]; sightings: Sighting[]; addresses: Change[] },
 ): Promise<void> {
   const world: World = { lab, clients: new Map(), host: (name) => lab.network!.host(name) };
   for (const [index, name] of clients.entries())
@@ -96,6 +103,7 @@ async function breakIt(
     problem: (text) => problems.push(text),
     happened: (what) => happened.push(what),
     sighting: (what) => sightings.push(what),
+    addresses: (all) => addresses.push(...all),
   });
   let labFailed: BatonError | undefined;
   /** What is busy until when: a head that takes its time to stop is not killed by the next fault. */
@@ -120,9 +128,9 @@ async function breakIt(
     }),
   );
   await pause(began + schedule.durationMs - now(), signal);
+  await Promise.all([...world.clients.values()].map(endClient));
   over.abort();
   await watching;
-  await Promise.all([...world.clients.values()].map(endClient));
   // Its machine was too slow for it: what followed says nothing about Baton.
   if (labFailed) throw labFailed;
 }

@@ -1,10 +1,13 @@
 /** What is seen of a lab while things break: counters, who serves, cookies, who has the address. A head that is not there says nothing. */
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readTcpExt } from '../../shared/sys/netstat.ts';
-import type { HeadHost, Lab, LabHead } from '../lab/lab.ts';
+import type { LabHead } from '../lab/lab.ts';
 import { sampleHead } from '../soak/sample.ts';
+import { type Change, movesOf, watchCard } from './addresses.ts';
 import type { Happened, Sighting } from './happened.ts';
 import { HEADS } from './kinds/processes.ts';
+import type { ChaosLab } from './labs.ts';
 import { now } from './records.ts';
 
 const SEEN_EVERY_MS = 200;
@@ -17,10 +20,11 @@ export interface Told {
   problem(text: string): void;
   happened(what: Happened): void;
   sighting(what: Sighting): void;
+  addresses(all: readonly Change[]): void;
 }
 
 /** Until `over`. */
-export const watch = (lab: Lab, over: AbortSignal, told: Told): Promise<unknown> =>
+export const watch = (lab: ChaosLab, over: AbortSignal, told: Told): Promise<unknown> =>
   Promise.all([
     ...lab.heads.flatMap((head, at) => {
       const name = HEADS[at]!;
@@ -30,7 +34,7 @@ export const watch = (lab: Lab, over: AbortSignal, told: Told): Promise<unknown>
         watchCookies(name, head, over, told),
       ];
     }),
-    ...(lab.headHosts ? [watchAddress(lab.headHosts, over, told)] : []),
+    ...(lab.heads.length > 1 ? [watchAddress(lab, over, told)] : []),
   ]);
 
 /** accepted = open + all outcomes, whenever somebody looks. */
@@ -71,24 +75,24 @@ async function watchCookies(name: string, head: LabHead, over: AbortSignal, told
   }
 }
 
-/** Tells of each time in which the address was not with the one head that had it before, and that alone. */
-async function watchAddress(hosts: readonly HeadHost[], over: AbortSignal, told: Told): Promise<void> {
-  let owner: number | undefined;
-  let from = now();
-  let isAway = false;
-  while (!over.aborted) {
-    const began = now();
-    const has = await Promise.all(hosts.map((host) => host.hasAddress().catch(() => false)));
-    const next = has.filter(Boolean).length === 1 ? has.indexOf(true) : undefined;
-    if (owner !== undefined && next !== owner) isAway = true;
-    if (next !== undefined) {
-      if (isAway) told.happened(unasked('addressMoved', HEADS[next]!, from, now()));
-      owner = next;
-      isAway = false;
-      from = began;
-    }
-    await pause(SEEN_EVERY_MS, over);
-  }
+/** Tells of each time in which the address was not with the one head that had it before, and that alone: when all is over. */
+async function watchAddress({ network }: ChaosLab, over: AbortSignal, told: Told): Promise<void> {
+  const { vip } = network!.topology;
+  const changes: Change[] = [];
+  const broke = (error: Error) => told.problem(error.message);
+  const watched = await Promise.allSettled(
+    HEADS.map((name, host) =>
+      watchCard(network!.host(name), vip.v4, (isHere, at) => changes.push({ at, host, isHere }), broke),
+    ),
+  );
+  if (!over.aborted) await once(over, 'abort');
+  for (const one of watched)
+    if (one.status === 'fulfilled') await one.value();
+    else broke(one.reason);
+  const nameOf = (host: number) => HEADS[host]!;
+  told.addresses(changes);
+  for (const { from, until, to, holders } of movesOf(changes, now()))
+    told.happened({ ...unasked('addressMoved', nameOf(to), from, until), holders: holders.map(nameOf) });
 }
 
 const unasked = (kind: Happened['kind'], target: string, from: number, to: number): Happened => ({

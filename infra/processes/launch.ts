@@ -6,6 +6,7 @@ import { BatonError } from '../../shared/errors.ts';
 const STOP_WITHIN_MS = 5000;
 /** Of a program's log, kept to explain why it ended. */
 const KEPT_LOG = 64 * 1024;
+const CRASH_LINES = 40;
 
 const running = new Set<{ kill(signal: 'SIGKILL'): boolean }>();
 /** The last resort that leaves nothing behind when the process that started them ends early. */
@@ -77,7 +78,7 @@ export function launch(
   const log = keepTail(child.stderr);
   let stopping: Promise<Ending> | undefined;
   void ended.then((ending) => {
-    if (ending.signal) killed.lastWords.set(child.pid!, why(ending, log()));
+    if (ending.signal) killed.lastWords.set(child.pid!, why(ending, lastLines(log())));
   });
 
   async function within<T>(condition: (over: AbortSignal) => Promise<T>, withinMs: number): Promise<T> {
@@ -138,6 +139,9 @@ export function launch(
     return ending;
   }
 }
+
+/** Who crashes says why first, and then where, a line a call; in one line. */
+const lastLines = (log: string): string => log.trim().split('\n').slice(-CRASH_LINES).join(' | ');
 
 /** How it ended, and the last that it said. */
 export function why(ending: Ending, log: string): string {

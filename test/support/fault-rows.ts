@@ -187,6 +187,10 @@ export const inModels: Readonly<
     ['a packet comes before the word', /NO_HOLD/],
     ["a packet is nobody's", /NO_HOLD/],
     ['clients connect meanwhile', "the head's own connections, which its kernel is asked for"],
+    [
+      'the address goes and comes back while',
+      'not in a model: what a client asks, and how long a head waits for it',
+    ],
     ['both heads give to one delivery', 'credits: in migration.pml a delivery refuses (mayRefuse)'],
     ['a client uses its port again', /NO_LATER/],
     ['a delivery that is late claims', /NO_LATER/],

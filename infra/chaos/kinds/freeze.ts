@@ -1,5 +1,5 @@
 import type { Kind } from './kind.ts';
-import { headOf, processOf, standingOf } from './processes.ts';
+import { processOf } from './processes.ts';
 
 /** SIGSTOP, and SIGCONT. */
 export const freeze: Kind = {
@@ -12,14 +12,6 @@ export const freeze: Kind = {
   ],
   make({ target }, world) {
     const { pid, freeze, resume } = processOf(target, world);
-    return {
-      pid,
-      async begin() {
-        const standing = headOf(target, world.lab) && (await standingOf(target, world.lab));
-        await freeze();
-        return standing;
-      },
-      end: resume,
-    };
+    return { pid, begin: freeze, end: resume };
   },
 };

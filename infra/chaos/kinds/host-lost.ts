@@ -1,5 +1,5 @@
 import type { Kind } from './kind.ts';
-import { again, HEADS, headOf, standingOf } from './processes.ts';
+import { again, HEADS, headOf } from './processes.ts';
 
 /** Of one of two heads: it has no power, and boots. */
 export const hostLost: Kind = {
@@ -10,14 +10,6 @@ export const hostLost: Kind = {
   make({ target }, { lab }) {
     const head = headOf(target, lab)!;
     const host = lab.headHosts![HEADS.indexOf(target)]!;
-    return {
-      pid: head.pid,
-      async begin() {
-        const standing = await standingOf(target, lab);
-        await host.lose(head);
-        return standing;
-      },
-      end: () => again(() => host.boot(head)),
-    };
+    return { pid: head.pid, begin: () => host.lose(head), end: () => again(() => host.boot(head)) };
   },
 };

@@ -16,12 +16,6 @@ export const HEADS = headNames(2);
 
 export const headOf = (target: string, { heads }: Lab): LabHead | undefined => heads[HEADS.indexOf(target)];
 
-/** Whether the one of two has the address that they share: what befalls the other one costs nobody anything. */
-export async function standingOf(target: string, { headHosts }: Lab): Promise<Came | undefined> {
-  if (!headHosts) return undefined;
-  return { outcome: (await headHosts[HEADS.indexOf(target)]!.hasAddress()) ? 'active' : 'standby' };
-}
-
 /** Arguments of a head that starts again, or takes over, besides. */
 export const moreOf = ({ policy, workers }: Fault) => [
   ...(policy === undefined ? [] : ['--policy', policy]),
@@ -44,16 +38,7 @@ export function endAndStart(how: 'kill' | 'stop', fault: Fault, world: World): B
   const { target } = fault;
   const { pid } = processOf(target, world);
   const head = headOf(target, lab);
-  if (head && lab.headHosts)
-    return {
-      pid,
-      async begin() {
-        const standing = await standingOf(target, lab);
-        await head.end(how);
-        return standing;
-      },
-      end: () => again(() => head.start()),
-    };
+  if (head && lab.headHosts) return { pid, begin: () => head.end(how), end: () => again(() => head.start()) };
   if (head) return { pid, begin: () => head.restart(how, { more: moreOf(fault) }), end: nothing };
   const client = clients.get(target);
   if (client)

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError } from '../../../shared/errors.ts';
 import { keepalivedConfig, WATCH_FOR } from '../../keepalived/config.ts';
+import { killed } from '../../processes/launch.ts';
 import { missingTool } from '../../processes/tool.ts';
 import type { HeadHost, Service } from '../lab.ts';
 import { baton, startService } from '../service.ts';
@@ -54,6 +55,7 @@ export async function startKeepalived(
   return {
     stop: service.stop,
     async kill() {
+      killed.atOnce.add(service.pid);
       await signal('KILL');
       await service.kill();
     },

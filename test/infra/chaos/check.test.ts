@@ -136,16 +136,58 @@ test('when the address moves, what a head has ends, and what is with deliveries 
   t.is(check(second('reset', []), moved, given).violations.length, 0, 'but for what it gives back');
 });
 
+/** Between the two heads, over before the visits began but where it says otherwise. */
+const toHead2 = fault('addressMoved', 'head2', 0, {
+  ...{ from: 500, begun: 600, until: 600, mended: 600 },
+  holders: ['head', 'head2'],
+});
+
 test('what befalls the head without the address costs nobody anything', (t) => {
   for (const kind of ['kill', 'hostLost', 'stop'] as const)
-    for (const [outcome, count] of [
-      ['active', 0],
-      ['standby', 1],
+    for (const [moves, count] of [
+      [[toHead2], 0],
+      [[], 1],
     ] as const) {
-      const lost = fault(kind, 'head2', HEAD, { outcome });
-      t.is(check(one('refused', []), lost).violations.length, count, `${kind} ${outcome}`);
-      if (kind !== 'stop') t.is(check(one('reset', []), lost).violations.length, count, `${kind} ${outcome}`);
+      const lost = fault(kind, 'head2', HEAD);
+      const said = `${kind} ${moves.length}`;
+      t.is(check(one('refused', []), lost, ...moves).violations.length, count, said);
+      if (kind !== 'stop') t.is(check(one('reset', []), lost, ...moves).violations.length, count, said);
     }
+});
+
+test('what a head that stood still hands over too late may be lost, and what it hands over in time may not', (t) => {
+  const moved = { ...toHead2, from: 1100, begun: 1100, until: 1100, mended: 1100 };
+  const count = (servedAt: number, more: Partial<Asked> = {}, result = 'reset') => {
+    const late = one(result, [D1], { to: 9000 }, more);
+    return check({ ...late, served: [{ ...late.served[0]!, at: servedAt }] }, moved).violations.length;
+  };
+  t.is(count(4200), 0, 'the other one holds what it does not know for three seconds');
+  t.is(count(4000), 1);
+  t.is(count(4200, {}, 'timeout'), 1, 'somebody has it, or resets it');
+  t.is(count(4200, { turn: 1 }), 1, 'it was served before');
+  t.is(count(4200, { connected: 1200, from: 1200 }), 1, 'the other one has accepted it');
+});
+
+test('half a request may be all that a head gets whose address went and came back', (t) => {
+  const count = (to: number, ...moves: Happened[]) =>
+    check(one('status_408', [], { to }), ...moves).violations.length;
+  const moved = { ...toHead2, from: 1100, begun: 1100, until: 1100, mended: 1100 };
+  t.is(count(11_010, moved), 0);
+  t.is(count(11_010), 1, 'the address stayed');
+  t.is(count(5000, moved), 1, 'it did not wait for ten seconds');
+});
+
+test('nobody is refused by a dead head after the address has gone from it, and somebody is when it comes to it', (t) => {
+  const dead = fault('kill', 'head', HEAD, { from: 500, begun: 510, until: 3000, mended: 3500 });
+  const count = (...moves: Happened[]) => check(one('refused', []), dead, ...moves).violations.length;
+  t.is(count(), 0, 'it has it');
+  t.is(count(toHead2), 1, 'it had it until 600, and who was refused came at 1000');
+  const back = { ...toHead2, target: 'head', from: 1700, begun: 1800, until: 1800, mended: 1800 };
+  t.is(count(toHead2, back), 0, 'it has it again');
+  // There and gone again within one move, which ends where it began.
+  const flap = { ...back, target: 'head2' };
+  t.is(count(toHead2, flap), 0, 'for a moment');
+  t.is(count(toHead2, { ...flap, holders: ['head2'] }), 1, 'nobody had it for a moment');
 });
 
 test('503 is right of a head whose deliveries are away, whoever the other head has', (t) => {

@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { Happened } from '../../../infra/chaos/happened.ts';
+import type { Asked } from '../../../infra/chaos/records.ts';
 import { asked, both, check, D1, fault, HEAD, L1, one, second, served } from '../../support/chaos-records.ts';
 
 test('who is reset because of a cookie had not been accepted, and is new', (t) => {

@@ -149,5 +149,5 @@ test.serial('a head that is killed has left what it compiled to the next one', a
   const before = await until('each of its modules is there', count, (files) => files > 100);
   head.child.kill('SIGKILL');
   await head.ended;
-  t.is(count(), before);
+  t.true(count() >= before);
 });

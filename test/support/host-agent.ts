@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -119,6 +120,9 @@ for f in sys.argv[1:]: s.send(bytes.fromhex(f))`;
   sleep: (ms: number) => delay(ms),
 };
 export type Calls = typeof calls;
+
+// It is killed, and the next one would have to compile all of it again.
+flushCompileCache();
 
 const input = createInterface({ input: process.stdin });
 input.on('line', async (line) => {

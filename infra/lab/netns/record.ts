@@ -2,7 +2,7 @@
  * Which labs there are and whose: a directory each in /run/baton/labs, written before anything else is made. What a
  * crashed lab has left is found by it, or by its namespaces' names.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runtimeDirectory } from '../../../shared/paths.ts';
 import { run } from './command.ts';
@@ -21,6 +21,8 @@ interface Saved {
   readonly kept: boolean;
 }
 
+/** Where ip-netns(8) has them. */
+const NAMESPACES = '/run/netns';
 const labs = () => join(runtimeDirectory(), 'labs');
 const namePattern = /^baton-(\d+)-\d+/;
 let made = 0;
@@ -38,10 +40,18 @@ export function createRecord(): LabRecord {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
       throw error;
     }
+    if (hasNamespaces(name)) {
+      rmSync(directory, { recursive: true });
+      continue;
+    }
     save(directory, false);
     return { name, directory };
   }
 }
+
+/** An earlier process of this number that was killed has left them, and no record: nobody removes them as long as this one lives. */
+const hasNamespaces = (name: string): boolean =>
+  existsSync(NAMESPACES) && readdirSync(NAMESPACES).some((namespace) => namespace.startsWith(`${name}-`));
 
 /** From now on it stays when this process ends. Said last: what is half built when its process dies is no lab. */
 export const keepRecord = ({ directory }: LabRecord): void => save(directory, true);

@@ -1,6 +1,6 @@
 /**
  * What Node's own parser takes for a request the head must not refuse, and where both tell something they must tell the same.
- * The parser is the one in Node's server, called as Node's server calls it; test/head/worker/node-parser.test.ts does the same
+ * The parser is the one in Node's server, called as Node's server calls it; test/head/worker/node-parser.slow.test.ts does the same
  * with whole servers, some hundred times slower.
  */
 import { createFound } from '../../../head/found.ts';

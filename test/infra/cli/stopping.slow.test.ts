@@ -1,11 +1,13 @@
 /** Commands that are told to stop: nothing that they have is lost, and nobody waits for ever. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { getStatus } from '../../../infra/admin-client.ts';
+import { baton, READY_WITHIN_MS } from '../../../infra/lab/service.ts';
+import { launch } from '../../../infra/processes/launch.ts';
 import { open, sendOn } from '../../support/raw-client.ts';
 import { spawnBaton } from '../../support/spawn.ts';
 import { until } from '../../support/until.ts';
@@ -123,3 +125,29 @@ test.serial(
     }
   },
 );
+
+test.serial('a head that is killed has left what it compiled to the next one', async (t) => {
+  const directory = await folder(t);
+  const cache = join(directory, 'compiled');
+  const args = [
+    'head',
+    '--listen',
+    '127.0.0.1:0',
+    '--socket',
+    join(directory, 'head.sock'),
+    '--workers',
+    '1',
+  ];
+  const head = launch(['env', `NODE_COMPILE_CACHE=${cache}`, ...baton, ...args], { name: 'a head' });
+  t.teardown(async () => {
+    head.child.kill('SIGKILL');
+    await head.ended;
+  });
+  await head.readyLine(READY_WITHIN_MS);
+  // It keeps it right after it has said that it is ready.
+  const count = () => (existsSync(cache) ? readdirSync(cache, { recursive: true }).length : 0);
+  const before = await until('each of its modules is there', count, (files) => files > 100);
+  head.child.kill('SIGKILL');
+  await head.ended;
+  t.true(count() >= before);
+});

@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { createRecord, removeRecord } from '../../../infra/lab/netns/record.ts';
 import { startNetnsLab } from '../../../infra/lab/netns.ts';
 import { visitFrom } from '../../../infra/lab/visit-from.ts';
 import { asRoot, startAgent, startNetwork } from '../../support/netns.ts';
@@ -163,3 +164,19 @@ labTest('the delay of a cable is changed while the lab runs, and a plain cable c
   t.true(after < 40_000 && before < 40_000, `${before} and ${after} µs`);
   await t.throwsAsync(lab.deliveries[0]!.host.setLink({ delayMs: 1 }), { code: 'LAB_FAILED', message: /d1/ });
 });
+
+labTest(
+  'a name is not given again whose namespaces an earlier process of this number has left',
+  async (t) => {
+    const { name } = createRecord();
+    t.teardown(() => removeRecord(name));
+    const [, start, number] = /^(.*-)(\d+)$/.exec(name)!;
+    const next = `${start}${Number(number) + 1}`;
+    await execa('ip', ['netns', 'add', `${next}-head`]);
+    t.teardown(async () => void (await execa('ip', ['netns', 'del', `${next}-head`])));
+    const { name: given } = createRecord();
+    t.teardown(() => removeRecord(given));
+    t.is(given, `${start}${Number(number) + 2}`);
+    t.false(existsSync(`/run/baton/labs/${next}`));
+  },
+);

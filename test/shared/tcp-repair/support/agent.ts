@@ -1,6 +1,8 @@
 /** A process in a network namespace whose functions a test calls: arguments and answers travel over Node's IPC. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -89,6 +91,8 @@ export async function startAgent<T>(
 
 /** In the agent: answers calls of these functions until the test's process is gone. */
 export function serveCalls(methods: Readonly<Record<string, AnyFunction>>): void {
+  // It may be killed, and the next one would have to compile all of it again.
+  flushCompileCache();
   process.on('message', async ({ id, name, args }: Call) => {
     try {
       if (name === 'ping') return void process.send!({ id });

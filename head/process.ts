@@ -288,7 +288,10 @@ export class HeadProcess implements Head, Hub {
     if (this.#isHead) {
       await this.#letGo();
       await this.#parts.doors.remote?.close();
-    } else this.#parts.registry.close(true);
+    } else {
+      this.#parts.registry.close(true);
+      this.#parts.doors.remote?.closeTable();
+    }
     await this.#tls?.close();
     await this.#parts.doors.closeMetrics();
     // Those of workers that ran are theirs, and closed by now.

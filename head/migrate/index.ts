@@ -184,12 +184,17 @@ export class RemoteSide {
     this.#entrance.resume();
   }
 
-  /** A successor takes over: links end, and steering goes on as it is. */
+  /** A successor takes over: links end, and steering goes on as it is. `closeTable` follows when the workers have ended. */
   leave(): void {
     this.#stopGuarding();
     this.#standing.close();
     void this.#entrance.close();
     this.#flows.close();
+    // Links end, and status is asked for, later than this; workers have the table until they end.
+    this.#steering.retire();
+  }
+
+  closeTable(): void {
     this.#steering.close();
   }
 

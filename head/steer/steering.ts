@@ -175,6 +175,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     unknownFd === undefined ? undefined : accessMap(unknownFd, layout.INDEX_SIZE, layout.UNKNOWN_SIZE);
   let card = device;
   let open = true;
+  let isRetired = false;
   table.isAttached = true;
 
   const steering: Steering = {
@@ -212,7 +213,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
     forward: (key, hop, of) => table.forward(key, hop, of),
     look: (key, id, on) => table.look(key, id, on),
     holdUnknown(packets) {
-      if (!unknown) return;
+      if (!unknown || isRetired) return;
       // What was counted meanwhile is lost by a few packets, at most.
       unknown.lookup();
       layout.writeUnknown(unknown.value, packets);
@@ -220,7 +221,7 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
       if (result < 0) throw failed(device.name, result);
     },
     get unknownHeld() {
-      return unknown && unknown.lookup() === 0 ? layout.readUnknownHeld(unknown.value) : 0;
+      return unknown && !isRetired && unknown.lookup() === 0 ? layout.readUnknownHeld(unknown.value) : 0;
     },
     forget: (key) => table.forget(key),
     release: (key, id) => table.release(key, id),
@@ -243,12 +244,17 @@ function handle(device: Interface, { flowsFd, unknownFd }: Maps, pins: Pins, ado
       unpin(pins);
       steering.close();
     },
+    retire() {
+      if (isRetired) return;
+      isRetired = true;
+      table.free();
+      unknown?.free();
+    },
     close() {
       if (!open) return;
       open = false;
-      table.free();
+      steering.retire();
       closeFd(flowsFd);
-      unknown?.free();
       if (unknownFd !== undefined) closeFd(unknownFd);
     },
   };

@@ -6,7 +6,7 @@
 import { BatonError } from '../../shared/errors.ts';
 import { mapInfo } from '../../shared/sys/bpf.ts';
 import { accessMap, MAP_FULL, type MapAccess, NO_SUCH_KEY } from '../../shared/sys/bpf-map.ts';
-import { errnoName } from '../../shared/sys/libc.ts';
+import { EBADF, errnoName } from '../../shared/sys/libc.ts';
 import * as layout from './flow.ts';
 import { Turns } from './turns.ts';
 import type { ForwardOptions } from './types.ts';
@@ -34,6 +34,7 @@ export class FlowTable {
   readonly #flows: MapAccess;
   readonly #turns: Turns;
   readonly #attached: Int32Array;
+  #isOpen = true;
 
   constructor(spec: TableSpec) {
     this.spec = spec;
@@ -52,12 +53,14 @@ export class FlowTable {
   }
 
   hold(key: Uint8Array, forMs = DEFAULT_HOLD_MS, id = 0): void {
+    this.#needOpen();
     const until = process.hrtime.bigint() + BigInt(Math.round(forMs * 1e6));
     layout.writeHold(this.#flows.value, until, id);
     this.#update(key);
   }
 
   mark(key: Uint8Array, id = 0): void {
+    this.#needOpen();
     layout.writeMark(this.#flows.value, id);
     this.#update(key);
   }
@@ -67,6 +70,7 @@ export class FlowTable {
     hop: layout.NextHop,
     { isOld = false, id = 0, instead }: ForwardOptions = {},
   ): boolean {
+    this.#needOpen();
     const flows = this.#flows;
     this.#turns.take();
     try {
@@ -85,6 +89,7 @@ export class FlowTable {
   }
 
   look(key: Uint8Array, id: number, on: boolean): void {
+    if (!this.#isOpen) return;
     const flows = this.#flows;
     this.#turns.take();
     try {
@@ -97,6 +102,7 @@ export class FlowTable {
   }
 
   forget(key: Uint8Array): boolean {
+    if (!this.#isOpen) return false;
     this.#turns.take();
     try {
       this.#flows.key.set(key);
@@ -107,6 +113,7 @@ export class FlowTable {
   }
 
   release(key: Uint8Array, id: number): boolean {
+    if (!this.#isOpen) return false;
     const flows = this.#flows;
     this.#turns.take();
     try {
@@ -122,22 +129,32 @@ export class FlowTable {
   }
 
   find(key: Uint8Array): layout.SteeredFlow | undefined {
+    if (!this.#isOpen) return undefined;
     const flows = this.#flows;
     flows.key.set(key);
     return flows.lookup() < 0 ? undefined : layout.readFlow(flows.key, flows.value);
   }
 
   walk(each: (flow: layout.SteeredFlow, key: Buffer) => void): void {
-    this.#flows.walk((key, value) => each(layout.readFlow(key, value), key));
+    if (this.#isOpen) this.#flows.walk((key, value) => each(layout.readFlow(key, value), key));
   }
 
   walkHolders(each: (holder: layout.Holder | undefined, key: Buffer) => void): void {
-    this.#flows.walk((key, value) => each(layout.readHolder(value), key));
+    if (this.#isOpen) this.#flows.walk((key, value) => each(layout.readHolder(value), key));
   }
 
-  /** Nothing here may be used afterwards. */
+  /**
+   * From here on nothing is found and nothing can be changed: links that end, an operator who asks and a worker that has read its
+   * last message come later, and the memory is gone.
+   */
   free(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.#flows.free();
+  }
+
+  #needOpen(): void {
+    if (!this.#isOpen) this.#check(EBADF);
   }
 
   #update(key: Uint8Array): void {

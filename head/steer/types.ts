@@ -80,6 +80,11 @@ export interface Steering {
   count(): number;
   /** Removes filter, qdisc if it was made for this, table and pins. */
   detach(): Promise<void>;
-  /** Lets go and leaves all of it at work. */
+  /**
+   * Leaves all of it at work, for a successor: from here on nothing is found here and nothing can be changed. Other threads of this
+   * head have the table until `close`.
+   */
+  retire(): void;
+  /** Lets go and leaves all of it at work; `retire` is part of it. */
   close(): void;
 }

@@ -190,6 +190,20 @@ const costs: readonly Cost[] = [
     whom: (visit, fault, all) => isNobodys(visit) && hearsLate(fault, all),
   },
   {
+    row: 'README, Limits: on SIGTERM who has sent half a request head gets 408, in the modes that answer',
+    of: isHeadStopped,
+    fails: ['status_408'],
+    during: 'onset',
+    whom: (visit, _, all) =>
+      isNobodys(visit) &&
+      all.some(
+        ({ kind, target, from, mended }) =>
+          kind === 'mode' &&
+          target !== 'handoff' &&
+          overlaps(visit.asked.connected, visit.asked.connected, from, mended),
+      ),
+  },
+  {
     row: 'handoff.md: it cannot open the fds: clients are told its direct address, where Node closes what it cannot open',
     of: (fault) => isDelivery(fault) && fault.kind === 'fewFiles',
     fails: BROKEN_OFF,

@@ -21,6 +21,8 @@ export interface Run {
   readonly problems: readonly string[];
   /** Processes that were killed, whoever wanted that. */
   readonly killed: readonly number[];
+  /** Of processes that a signal has ended, whoever sent it. */
+  readonly lastWords?: readonly (readonly [pid: number, words: string])[];
 }
 
 export interface Outcome extends Found, Pick<Run, 'happened' | 'schedule'> {}
@@ -29,11 +31,19 @@ export const traceOf = (folder: string): string => join(folder, 'trace');
 const runFile = (folder: string): string => join(folder, 'run.json');
 
 export function judge(folder: string, run: Run): Outcome {
-  const { schedule, happened, problems, killed } = run;
+  const { schedule, happened, problems, killed, lastWords = [] } = run;
   const known = { ...run, byRequest: isByRequest(schedule) };
   const found = checkVisits(readRecords(folder), happened, known);
-  const traced = checkTraces(traceOf(folder), { killed }).faults.map((problem) => `trace: ${problem}`);
-  return { ...found, violations: [...problems, ...found.violations, ...traced], happened, schedule };
+  const { faults, ended } = checkTraces(traceOf(folder), { killed });
+  // A signal that nobody has sent: it crashed.
+  const crashed = lastWords.filter(([pid]) => !killed.includes(pid) && !ended.includes(pid));
+  const violations = [
+    ...problems,
+    ...crashed.map(([pid, words]) => `${pid} ${words}`),
+    ...found.violations,
+    ...faults.map((problem) => `trace: ${problem}`),
+  ];
+  return { ...found, violations, happened, schedule };
 }
 
 /** Of a folder that `keepRun` has made. */

@@ -27,6 +27,8 @@ export interface TraceVerdict {
   readonly processes: number;
   /** Connections that heads have accepted. */
   readonly connections: number;
+  /** Processes that another one has ended, of a head and its successor. */
+  readonly ended: readonly number[];
   /** What no model allows, a line each, in the order of time; empty: all is well. */
   readonly faults: readonly string[];
 }
@@ -59,5 +61,5 @@ export function checkTrace(text: string, options: TraceOptions = {}): TraceVerdi
   }
   faults.push(...rules.flatMap((rule) => rule.end()), ...fates.unknown());
   const processes = new Set(threads.map(({ pid }) => pid)).size;
-  return { processes, connections: local.connections.size, faults };
+  return { processes, connections: local.connections.size, ended, faults };
 }

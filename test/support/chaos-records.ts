@@ -3,7 +3,7 @@ import { checkVisits } from '../../infra/chaos/check.ts';
 import type { Happened } from '../../infra/chaos/happened.ts';
 import type { Asked, Ended, Records, Served } from '../../infra/chaos/records.ts';
 
-const DELIVERIES = ['d1', 'l1'];
+export const DELIVERIES = ['d1', 'l1'];
 export const [D1, L1, HEAD] = [11, 21, 9];
 
 export const asked = (id: string, more: Partial<Asked> = {}): Asked => ({
@@ -79,4 +79,10 @@ export const second = (result: string, by: number[], more: Partial<Ended> = {}) 
   asked: [asked('a', { connection: 'c1-5-1' }), asked('b', { connection: 'c1-5-1', turn: 1 })],
   ended: [ended('a', 'ok', { by: D1 }), ended('b', result, more)],
   served: [served('a', D1), ...by.map((pid) => ({ ...served('b', pid), at: 1900 }))],
+});
+
+/** Between the two heads, over before the visits began but where it says otherwise. */
+export const toHead2 = fault('addressMoved', 'head2', 0, {
+  ...{ from: 500, begun: 600, until: 600, mended: 600 },
+  holders: ['head', 'head2'],
 });

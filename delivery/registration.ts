@@ -1,7 +1,6 @@
 /**
  * A delivery's place under its head: sought as long as there is none, taken again when it is lost, given back in order.
- * Meanwhile it keeps the process alive, as a server does that listens, unless it is told not to: one timer does that, and
- * nothing that a session needs.
+ * Meanwhile a timer, and nothing that a session needs, keeps the process alive as a server does that listens, if it may.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError, errorCatalogue } from '../shared/errors.ts';
@@ -84,7 +83,6 @@ export class Registration {
     return this.#stop !== undefined;
   }
 
-  /** The head has known it. */
   get wasIn(): boolean {
     return this.#wasIn;
   }

@@ -86,16 +86,17 @@ const areUp = () =>
       ['d1', 'd2'].every((name) => status.deliveries.some((one) => one.name === name && one.state === 'up')),
   );
 
-for (const [word, call] of [
-  ['ready', 'sendmsg'],
-  ['handed', 'recvmsg'],
+for (const [when, call, word] of [
+  ['with its word of ready', 'sendmsg', /ready/],
+  // What is under inspection, where there is any, comes before *handed*; and it may look before any of it is there.
+  ['as all is handed to it', 'recvmsg', /connections|handed|EAGAIN/],
 ] as const)
-  labTest(`one that freezes with its word of ${word} is given up, and its lanes with it`, async (t) => {
+  labTest(`one that freezes ${when} is given up, and its lanes with it`, async (t) => {
     const { outcome, successor, lanes, leave } = await upgradeThatWaits(t, lab, admin, head);
     t.is(lanes, 2);
     const freezing = await stopAt(t, successor, call, 1);
     const visits = visitAll(150);
-    t.true((await freezing.stopped()).includes(word));
+    t.regex(await freezing.stopped(), word);
     t.is(await outcome, 'failed');
     await gone(successor);
     await freezing.leave();
@@ -133,7 +134,7 @@ labTest(
     const { outcome, successor, again, leave } = await upgradeThatWaits(t, lab, admin, head);
     const freezing = await stopAt(t, successor, 'sendmsg', 2);
     const visits = visitAll(150);
-    t.true((await freezing.stopped()).includes('confirmed'));
+    t.regex(await freezing.stopped(), /confirmed/);
     t.is(await outcome, 'done');
     await gone(head);
     head = successor;

@@ -67,6 +67,8 @@ const KEPT_ALIVE_MS = 5000;
 const HEAD_TIMEOUT_MS = 10_000;
 /** What the lab tells its two heads. */
 const HOLD_UNKNOWN_MS = 3000;
+/** A head's hold outlives it by so much (head/migrate/standing.ts). */
+const DEAD_HOLDS_MS = 10_000;
 /** By which timers of two processes differ. */
 const TIMER_MS = 100;
 const BROKEN_OFF = ['reset', 'closed_early'];
@@ -158,6 +160,21 @@ const costs: readonly Cost[] = [
     during: 'whole',
     whom: ({ asked, served }, { from, mended }) =>
       asked.turn === 0 && asked.connected <= mended && served.every(({ at }) => at > from + HOLD_UNKNOWN_MS),
+  },
+  {
+    row: 'failover.md: the address comes to a head that is dead for longer than it holds what it has not heard of',
+    of: (fault) => /^head2?$/.test(fault.target) && (isKill(fault) || fault.kind === 'stop'),
+    fails: ['reset'],
+    during: 'whole',
+    whom: ({ ended }, { target, from, mended }, all) =>
+      all.some(
+        (move) =>
+          move.kind === 'addressMoved' &&
+          move.target === target &&
+          move.mended - from > DEAD_HOLDS_MS &&
+          move.mended <= mended &&
+          ended.to >= move.mended,
+      ),
   },
   {
     row: 'failover.md: the rest of a request goes to the other head, and the address comes back before the client has sent it again',

@@ -85,3 +85,20 @@ test('503 is right of a head whose deliveries are away, whoever the other head h
   const back = { ...moved, target: 'head', from: 700, begun: 800, until: 800, mended: 800 };
   t.is(check(one('status_503', []), out, moved, back).violations.length, 1, 'the address is back');
 });
+
+test('an address that comes to a head that is dead for long costs what that head has not heard of, and one that comes earlier does not', (t) => {
+  const count = (deadSince: number, readyAt: number) => {
+    const dead = fault('stop', 'head2', HEAD, {
+      from: deadSince,
+      begun: deadSince,
+      until: readyAt,
+      mended: readyAt,
+    });
+    const moved = { ...toHead2, from: 20_000, begun: 20_300, until: 20_300, mended: 20_300 };
+    const late = { connected: 15_000, from: 19_900 };
+    return check(one('reset', [D1], { to: 20_400 }, late), dead, moved).violations.length;
+  };
+  t.is(count(10_000, 21_000), 0);
+  t.is(count(10_500, 21_000), 1, 'it still holds');
+  t.is(count(10_000, 20_200), 1, 'it was ready by then');
+});

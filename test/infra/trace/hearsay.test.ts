@@ -40,3 +40,18 @@ test('a number may be used again by another head when the connection that had it
   t.regex(faultsOf(...moved(70), over[0]!, ...moved(70, B)).join(), /m70: adopt .*the head's is SETTLED/);
   t.regex(faultsOf(`${A}.0 m70 adopt`, `${B}.0 m70 adopt`).join(), /m70: adopt .*the head's is MOVING/);
 });
+
+test('a worker may have taken its number before the main thread heard of a higher one, and not long before', (t) => {
+  const faults = (says: string, afterMs: number) =>
+    checkTrace(
+      [
+        `1 ${B}.0 m70 learn`,
+        `${1 + afterMs * 1e6} ${says} m60 adopt`,
+        `${2 + afterMs * 1e6} ${says} m60 release`,
+      ].join('\n'),
+      { running: [A, B, D] },
+    ).faults;
+  t.deepEqual(faults(`${B}.1`, 20), []);
+  t.regex(faults(`${B}.1`, 1000).join(), /m60: adopt .*: it has heard of m70/);
+  t.regex(faults(`${B}.0`, 20).join(), /m60: adopt .*: it has heard of m70/, 'it has heard so itself');
+});

@@ -39,6 +39,8 @@ export class AskedConnections {
       this.#slots[i] = slot;
       const answer = slot === NOBODY ? STAYS : slot === way.slot ? IS_CHOSEN : MOVES;
       this.#answers[i] = answer;
+      // Before its delivery can hear so.
+      if (answer !== MOVES) steps?.decline(fd, way.slot);
       if (answer === IS_CHOSEN) chosen++;
       else if (answer === MOVES) moved++;
     }
@@ -52,8 +54,10 @@ export class AskedConnections {
         regain(fd, way, slot);
         continue;
       }
-      if (moves) giveCredit(slot);
-      steps?.decline(fd, way.slot);
+      if (moves) {
+        giveCredit(slot);
+        steps?.decline(fd, way.slot);
+      }
       closeFd(fd);
       if (!isSaid) way.keep((first + i) >>> 0);
     }

@@ -19,7 +19,7 @@ import type { FromWorker } from './worker-messages.ts';
 import { tuningOf, workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
 
-/** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
+/** While it stops it is looked so often whether everything has been passed on, milliseconds. */
 const STOP_LOOK_MS = 20;
 
 interface HeadProcessParts {
@@ -57,8 +57,7 @@ export class HeadProcess implements Head, Hub {
     this.settings = settings;
     this.#log = log;
     this.#takeOver = 'inherited' in from ? from : undefined;
-    const inherited = 'inherited' in from ? from.inherited : from;
-    this.#inherited = inherited;
+    this.#inherited = 'inherited' in from ? from.inherited : from;
     this.#isHead = this.#takeOver === undefined;
     this.socket = socketOf(settings);
     this.admin = adminOf(settings);
@@ -71,7 +70,10 @@ export class HeadProcess implements Head, Hub {
       apply: (read) => this.#apply(read),
       log,
     });
-    this.#parts = createParts({ settings, log, group, inherited, successor, onSockets }, this);
+    this.#parts = createParts(
+      { settings, log, group, inherited: this.#inherited, successor, onSockets },
+      this,
+    );
   }
 
   get listen(): string {
@@ -112,12 +114,12 @@ export class HeadProcess implements Head, Hub {
 
   /** What can be refused is asked for first, before a visitor can come. */
   async #prepare(): Promise<void> {
-    const { memory, listeners } = this.#parts;
-    await this.#parts.doors.listen(this.#takeOver === undefined);
-    await this.#parts.doors.checkRemote();
+    const { memory, listeners, doors } = this.#parts;
+    await doors.listen(this.#takeOver === undefined);
+    await doors.checkRemote();
     this.#openTls(readConfiguredCertificates(this.settings));
     await listeners.bind(this.settings, this.#inherited);
-    await this.#parts.doors.openAhead(parseHostPort(this.listen)!.host);
+    await doors.openAhead(parseHostPort(this.listen)!.host);
     const isSuccessor = this.#takeOver !== undefined;
     this.workers = await Workers.start({
       settings: workerSettings(this.settings, this.#limits, memory, listeners.fds, isSuccessor),

@@ -4,7 +4,6 @@
  */
 import type { HeadSettings } from '../shared/config.ts';
 import { createLogger } from '../shared/log.ts';
-import { giveWayNoMore } from '../shared/sys/giving-way.ts';
 import { createFdMessenger } from '../shared/sys/pass-fds.ts';
 import { watchReadable } from '../shared/sys/readiness.ts';
 import { closeFd } from '../shared/sys/sockets.ts';
@@ -39,8 +38,6 @@ const HELLO = {
 
 /** With a registry and a scoreboard of its own. */
 export async function rehearseRegistration({ socket = '', forgetAfter }: HeadSettings): Promise<void> {
-  // Not later: who has had a long slice is behind others for as long, and visitors are about to wait for this process.
-  giveWayNoMore();
   // A trace has what happens to deliveries, and this is none.
   if (trace) return;
   const memory = createScoreboardMemory(1);

@@ -12,9 +12,6 @@ if (problem === undefined) {
       join(import.meta.dirname, '../../node_modules/.cache/baton'),
     );
   const given = process.argv.slice(2);
-  // Most of what a start takes is to load all that follows, while another head serves.
-  if (given[0] === 'head' && given.includes('--take-over'))
-    (await import('../../shared/sys/giving-way.ts')).giveWay();
   const quick = given.includes('--ready') ? await import('./ready.ts') : undefined;
   const asked = quick?.readyArguments(given);
   if (asked === undefined) await (await import('./run.ts')).run(given);

@@ -57,7 +57,8 @@ export class HeadProcess implements Head, Hub {
     this.settings = settings;
     this.#log = log;
     this.#takeOver = 'inherited' in from ? from : undefined;
-    this.#inherited = 'inherited' in from ? from.inherited : from;
+    const inherited = 'inherited' in from ? from.inherited : from;
+    this.#inherited = inherited;
     this.#isHead = this.#takeOver === undefined;
     this.socket = socketOf(settings);
     this.admin = adminOf(settings);
@@ -70,10 +71,7 @@ export class HeadProcess implements Head, Hub {
       apply: (read) => this.#apply(read),
       log,
     });
-    this.#parts = createParts(
-      { settings, log, group, inherited: this.#inherited, successor, onSockets },
-      this,
-    );
+    this.#parts = createParts({ settings, log, group, inherited, successor, onSockets }, this);
   }
 
   get listen(): string {
@@ -87,8 +85,6 @@ export class HeadProcess implements Head, Hub {
   get control(): string | null {
     return this.#parts.doors.remote?.control ?? null;
   }
-
-  // --- its start ---
 
   async start(): Promise<Head> {
     try {

@@ -94,7 +94,7 @@ test.serial('what is no head at all, or no address, is said at once', async (t) 
   for (const [path, message] of [
     [
       import.meta.filename,
-      /registration\.test\.ts is a file and no socket for deliveries; name the head's with --head/,
+      /registration\.slow\.test\.ts is a file and no socket for deliveries; name the head's with --head/,
     ],
     [head.cluster.directory, /is a directory and no socket/],
     [`${head.cluster.directory}/stream.sock`, /is a socket of another type/],

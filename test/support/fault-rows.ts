@@ -169,6 +169,11 @@ export const inModels: Readonly<
       'the successor is killed when deliveries have opened',
       /deaths > 0 && alive\[S\] -> deaths--; kill\(S\)/,
     ],
+    ['the successor is frozen then, with its *ready*', /alive\[S\] -> late--/],
+    [
+      'it is frozen with its *confirmed*',
+      'a process that is not scheduled is a slow one, and the only head by then',
+    ],
     ['the head is killed then', /deaths > 0 && alive\[P\] && phase != DONE -> deaths--; kill\(P\)/],
     ['before its welcome a delivery ends', 'it has no place yet, and nothing is given to it'],
     ['a successor offers lanes twice', 'nonsense: its link ends, as one that breaks'],

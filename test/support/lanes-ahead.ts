@@ -1,9 +1,10 @@
 /** Upgrades by a real successor in the midst of which deliveries of other hosts have made all ready there, and one is awaited. */
 import { readFileSync } from 'node:fs';
-import { upgradeHead } from '../../infra/admin-client.ts';
+import { getStatus, upgradeHead } from '../../infra/admin-client.ts';
 import type { Scope } from './cluster.ts';
 import type { LabForTests } from './netns-lab.ts';
 import { type RogueRemote, startRogueRemote } from './rogue-remote.ts';
+import { until } from './until.ts';
 
 /** Visits are for none of these. */
 const can = { version: 3, serves: ['rogue.example'], successors: true, lanes: true, ahead: true };
@@ -36,6 +37,13 @@ export async function upgradeThatWaits(
   admin: string,
   head: number,
 ): Promise<Waiting> {
+  // Of their names there may be some from before, whose end is not known yet.
+  await until(
+    'those of before are gone',
+    () => getStatus(admin),
+    ({ deliveries }) =>
+      !deliveries.some(({ name, state }) => ['late', 'early'].includes(name) && state !== 'down'),
+  );
   const late = await remote(t, lab, 'late');
   const early = await remote(t, lab, 'early');
   for (const one of [late, early]) await one.next('welcome');

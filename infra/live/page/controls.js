@@ -118,8 +118,11 @@ function cableRow(host) {
 /** As the second that came says. */
 export function showControls({ wanted, head, cannot: now }) {
   cannot = now;
-  for (const input of document.querySelectorAll('#ways input')) {
-    if (!isTouched(input) || input.value === wanted.way) input.checked = input.value === wanted.way;
+  const ways = [...document.querySelectorAll('#ways input')];
+  // To check what was wanted a moment ago would uncheck what has just been chosen.
+  const isChosen = ways.some((input) => input.checked && isTouched(input));
+  for (const input of ways) {
+    if (!isChosen) input.checked = input.value === wanted.way;
     input.parentElement.classList.toggle('in-turns', wanted.turns?.includes(input.value) ?? false);
     grey(input, now[input.dataset.cannot]);
   }

@@ -1,6 +1,6 @@
 /**
  * Draining and restarting by moving, by numbers. With BATON_MOVING=full those of a large site, else of a small one:
- * `flock /tmp/quiet.lock npx ava test/head/moving-many.alone.test.ts` with and without.
+ * `npx ava test/head/moving-many.alone.test.ts` with and without.
  */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';

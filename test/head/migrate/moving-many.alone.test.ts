@@ -1,6 +1,6 @@
 /**
  * Draining a delivery of another host by moving, by numbers. With BATON_MOVING=full those of a large site, else of a small one:
- * `flock /tmp/quiet.lock npx ava test/head/migrate/moving-many.alone.test.ts` with and without.
+ * `npx ava test/head/migrate/moving-many.alone.test.ts` with and without.
  */
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * Rolling restarts of deliveries of other hosts, and of both kinds together, each of which gives back what it has when it is stopped.
  * With BATON_MOVING=full by the numbers of a large site, else of a small one:
- * `flock /tmp/quiet.lock npx ava test/head/migrate/rolling.proof.test.ts` with and without.
+ * `npx ava test/head/migrate/rolling.proof.test.ts` with and without.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { asRoot } from '../../support/netns.ts';

@@ -1,5 +1,6 @@
 /** A head that runs anyway, with whatever deliveries it has: seen, and steered as far as its admin interface goes. */
 import { thisMachine } from '../lab/loopback.ts';
+import { kernelHere } from './kernel.ts';
 import type { Stage } from './stage.ts';
 
 /** `address`: where visitors find it, with what they ask for; nobody visits without. */
@@ -10,6 +11,7 @@ export function runningHead(admin: string, address: string | undefined): Stage {
     command: `baton live${address === undefined ? '' : ` --address ${address}`}`,
     admin,
     lab: undefined,
+    kernel: kernelHere,
     converse: address === undefined ? undefined : thisMachine.converse,
     paths: [`${pathname}${search}`],
     head: host,

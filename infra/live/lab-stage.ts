@@ -6,6 +6,7 @@ import { policyNames } from '../../head/choose/index.ts';
 import { modesPaths } from '../experiments/modes.ts';
 import type { LabKind } from '../lab/kinds/kind.ts';
 import { namesOf } from '../lab/wanted.ts';
+import { kernelHere, kernelOf } from './kernel.ts';
 import type { Hindrance, Stage } from './stage.ts';
 
 export interface LabStageOptions {
@@ -23,8 +24,9 @@ export async function startLabStage(options: LabStageOptions): Promise<Stage> {
   const cables = withoutCables
     ? []
     : ['client', ...(on.name === 'netns' ? ['head'] : []), ...namesOf(deliveries)];
+  const isElsewhere = on.name === 'vagrant';
   // Only a head on this machine finds a file of this machine.
-  const directory = on.name === 'vagrant' ? undefined : await mkdtemp(join(tmpdir(), 'baton-live-'));
+  const directory = isElsewhere ? undefined : await mkdtemp(join(tmpdir(), 'baton-live-'));
   const settings = directory === undefined ? undefined : join(directory, 'head.json');
   try {
     if (settings !== undefined)
@@ -34,16 +36,19 @@ export async function startLabStage(options: LabStageOptions): Promise<Stage> {
       links: Object.fromEntries(cables.map((host) => [host, {}])),
       ...(settings === undefined ? {} : { headArguments: ['--config', settings] }),
     });
+    const kernel = isElsewhere ? kernelOf(lab.head.host) : kernelHere;
     return {
       on: on.name,
       command: `baton lab live --on ${on.name} --rate ${rate} --deliveries ${deliveries} --local ${local}${plainCables ? ' --plain-cables' : ''}`,
       admin: lab.head.admin,
       lab,
+      kernel,
       converse: (command, onLine) => lab.client.converse(command, onLine),
       paths: modesPaths,
       head: lab.head.listen,
       ...{ cables, withoutCables, settings },
       async stop() {
+        await kernel.close();
         await lab.stop();
         if (directory !== undefined) await rm(directory, { recursive: true, force: true });
       },

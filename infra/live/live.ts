@@ -6,7 +6,6 @@ import { needReports, writeReport } from '../report/write.ts';
 import { Beat } from './beat.ts';
 import { Deeds } from './deeds.ts';
 import { Director, type EventKind } from './director.ts';
-import { kernelHere, kernelOf } from './kernel.ts';
 import { conditionsOf, Recorder } from './recorder.ts';
 import { makeReport } from './report.ts';
 import { type Sample, Sampler } from './sampler.ts';
@@ -90,8 +89,7 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
   /** The conditions of the last seconds: a window is told when its last visit is over. */
   const conditions: { at: number; text: string }[] = [];
   const conditionsAt = (at: number) => conditions.findLast((one) => one.at <= at)?.text ?? '';
-  const kernel = stage.lab && stage.on === 'vagrant' ? kernelOf(stage.lab.head.host) : kernelHere;
-  const sampler = new Sampler(stage.admin, kernel);
+  const sampler = new Sampler(stage.admin, stage.kernel);
   const deeds = new Deeds(director);
   const server = await LiveServer.open({
     streams,
@@ -153,7 +151,6 @@ export async function startLive(stage: Stage, { rate, out }: LiveOptions): Promi
     ticking = false;
     beat.hurry(0);
     await loop;
-    await kernel.close();
     try {
       const report = await makeReport({
         ...{ stage, ways, recorder, rate, policy: status.policy, version: status.version },

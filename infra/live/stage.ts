@@ -1,5 +1,6 @@
 /** What a live page shows and steers: a lab of its own, or a head that runs anyway. */
 import type { Dialogue, Lab } from '../lab/lab.ts';
+import type { Kernel } from './kernel.ts';
 
 /** Why something cannot be done here, and what a person does about it. */
 export interface Hindrance {
@@ -16,6 +17,8 @@ export interface Stage {
   readonly admin: string;
   /** Undefined beside a head that others started. */
   readonly lab: Lab | undefined;
+  /** Of the head's host. */
+  readonly kernel: Kernel;
   /** Where visitors visit from; undefined: nobody does. */
   readonly converse: ((command: readonly string[], onLine: (line: string) => void) => Dialogue) | undefined;
   /** What they ask for, with the address of a head or a delivery before it. */

@@ -11,7 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { now, type Served } from './records.ts';
+import { isLocal, now, type Served } from './records.ts';
 import { createUpgraded } from './upgraded.ts';
 
 const log = openSync(join(process.env.CHAOS_FOLDER!, `${process.pid}.served`), 'a', 0o600);
@@ -33,7 +33,7 @@ function record(id: string, socket: Socket): void {
  * what they send hears of it by asking, as any does whose client's machine has vanished.
  */
 function noticeGone(socket: Socket): void {
-  if (name.startsWith('l')) socket.setKeepAlive(true, ASK_AFTER_MS);
+  if (isLocal(name)) socket.setKeepAlive(true, ASK_AFTER_MS);
 }
 
 export default function serve(request: IncomingMessage, response: ServerResponse): void {

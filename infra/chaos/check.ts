@@ -1,8 +1,8 @@
 /** Holds what clients and applications have written down against each other, and against what the faults may cost. */
-import { goesByRequest, isLocal, mayHaveMoved } from './circumstances.ts';
+import { goesByRequest, mayHaveMoved } from './circumstances.ts';
 import { allowedBy, type Visit } from './costs.ts';
 import type { Happened, Sighting } from './happened.ts';
-import type { Asked, Records, Served } from './records.ts';
+import { type Asked, isLocal, type Records, type Served } from './records.ts';
 
 export interface Found {
   /** What must never be, a line each. */

@@ -1,7 +1,7 @@
 /** What follows from what has happened, for the table of costs: who could hear whom, and who may have had a connection when. */
 import type { Happened, Sighting } from './happened.ts';
 import { UPGRADED } from './plans.ts';
-import type { Asked, Served } from './records.ts';
+import { type Asked, isLocal, type Served } from './records.ts';
 
 const isHead = ({ target }: Happened): boolean => /^head2?$/.test(target);
 export const isDelivery = ({ target }: Happened): boolean => /^[dl]\d+$/.test(target);
@@ -95,8 +95,6 @@ export const mayHaveMoved = ({ pid, at }: Served, to: number, all: readonly Happ
 /** Where requests are distributed: from a delivery of the head's own host, and to another one there. What is upgraded has none. */
 export const goesByRequest = ({ kind }: Asked, owner: Served): boolean =>
   !kind.startsWith(UPGRADED) && isLocal(owner.name);
-export const isLocal = (name: string): boolean => name.startsWith('l');
-
 /** When it was seen to be there for the first time from then on: by all heads that ever see it, who are not one when they are told. */
 const backAt = (name: string, after: number, sightings: readonly Sighting[]): number => {
   const heads = new Set(sightings.filter(({ up }) => up.includes(name)).map(({ head }) => head));
@@ -162,7 +160,7 @@ export function nobodyCould(
   const isNotBack = (name: string) =>
     happened.some((fault) => begins(fault) && wasDuring(fault, name, fault.begun));
   // One of the first head's own host serves nobody who comes to the other.
-  const isElsewhere = (name: string) => name.startsWith('l') && wasAt('head2', from, to, happened);
+  const isElsewhere = (name: string) => isLocal(name) && wasAt('head2', from, to, happened);
   return (
     deliveries.every((name) => isElsewhere(name) || isOut(name) || isNotBack(name)) &&
     (to - from >= FIRST_WITHIN_MS || deliveries.some(isOut))

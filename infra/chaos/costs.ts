@@ -12,7 +12,6 @@ import {
   isHeadLost,
   isHeadStopped,
   isKill,
-  isLocal,
   isSilence,
   mayHaveMoved,
   nobodyCould,
@@ -22,7 +21,7 @@ import {
 } from './circumstances.ts';
 import type { Happened, Sighting } from './happened.ts';
 import { PAUSE_MAX_MS } from './plans.ts';
-import type { Asked, Ended, Served } from './records.ts';
+import { type Asked, type Ended, isLocal, type Served } from './records.ts';
 
 export interface Visit {
   readonly asked: Asked;

@@ -10,6 +10,7 @@ import { startLoopbackLab } from '../lab/loopback.ts';
 import { type NetnsLab, startNetnsLab } from '../lab/netns.ts';
 import { areClocksThere } from './clocks.ts';
 import type { Places } from './kinds/kind.ts';
+import { isLocal } from './records.ts';
 import type { Schedule } from './schedule.ts';
 
 export const kinds = ['netns', 'loopback', 'two-heads'] as const;
@@ -48,7 +49,7 @@ export type ChaosLab = Lab & Partial<Pick<NetnsLab, 'network'>>;
 
 export async function startLab(on: ChaosKind, schedule: Schedule): Promise<ChaosLab> {
   const { cables, heads, deliveries } = placesOf(on);
-  const local = deliveries.filter((name) => name.startsWith('l')).length;
+  const local = deliveries.filter(isLocal).length;
   const wanted = {
     mode: 'handoff',
     local,

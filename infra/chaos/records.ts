@@ -5,6 +5,9 @@ import { join } from 'node:path';
 /** Milliseconds of a clock that all processes of a kernel share and nobody sets: the time of day may jump. */
 export const now = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
+/** A delivery of the first head's own host, as chaos names them. */
+export const isLocal = (name: string): boolean => name.startsWith('l');
+
 /** By a delivery's application, before it says anything to the client. */
 export interface Served {
   readonly id: string;

@@ -1,5 +1,4 @@
 /** What a delivery says of itself, made of its options and of the server that it feeds. */
-
 import type { Server } from 'node:net';
 import { BatonError } from '../shared/errors.ts';
 import { DEFAULT_CREDITS, deliveryFilesBesides } from '../shared/open-files.ts';

@@ -1,5 +1,4 @@
 /** One peer at the deliveries' socket, from its first word to its end. Every message is decoded before anybody acts on it. */
-
 import { BatonError } from '../shared/errors.ts';
 import { type Logger, levelOf, Sparingly } from '../shared/log.ts';
 import { randomId } from '../shared/random-id.ts';

@@ -19,7 +19,7 @@ import type { FromWorker } from './worker-messages.ts';
 import { tuningOf, workerSettings } from './worker-settings.ts';
 import { Workers } from './workers.ts';
 
-/** While it stops it is looked so often whether everything has been passed on, milliseconds. */
+/** While it stops, how often it is looked whether everything has been passed on, milliseconds. */
 const STOP_LOOK_MS = 20;
 
 interface HeadProcessParts {

@@ -114,3 +114,18 @@ test('no more is taken ahead than a turn of the event loop serves: the rest stay
   );
   t.true(Math.max(...served) <= 64, `${Math.max(...served)} taken and not served`);
 });
+
+test('messages that wait one behind the other are all taken, whatever comes after them', async (t) => {
+  let count = 0;
+  const { offer } = laneTo(t, false, () => {
+    count++;
+  });
+  const { fds } = await acceptedConnections(t, 40);
+  for (const fd of fds) offer([fd]);
+  await until(
+    'all are served, and nothing else has come to wake it',
+    () => count,
+    (n) => n === 40,
+  );
+  t.is(count, 40);
+});

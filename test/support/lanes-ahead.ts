@@ -60,3 +60,13 @@ export async function upgradeThatWaits(
   };
   return { outcome, successor: successor!, again, lanes, leave };
 }
+
+/** d1 and d2 are up, and at this head. */
+export const untilBothAreUp = (admin: string, head: number) =>
+  until(
+    'both are up, and at this head',
+    () => getStatus(admin).catch(() => undefined),
+    (status) =>
+      status?.pid === head &&
+      ['d1', 'd2'].every((name) => status.deliveries.some((one) => one.name === name && one.state === 'up')),
+  );

@@ -2,13 +2,11 @@
 import '../../support/traced.ts';
 import { join } from 'node:path';
 import test from 'ava';
-import { getStatus } from '../../../infra/admin-client.ts';
-import { upgradeThatWaits } from '../../support/lanes-ahead.ts';
+import { untilBothAreUp, upgradeThatWaits } from '../../support/lanes-ahead.ts';
 import { failed, visitSteadily } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';
 import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
 import { openStream } from '../../support/stream.ts';
-import { until } from '../../support/until.ts';
 import { gone } from '../../support/upgrades.ts';
 
 const labTest = asRoot([], test.serial);
@@ -27,14 +25,7 @@ test.after.always('the last head ends', () => {
   if (head !== undefined && head !== lab.head.pid) process.kill(head, 'SIGKILL');
 });
 
-const areUp = () =>
-  until(
-    'both are up, and at this head',
-    () => getStatus(admin).catch(() => undefined),
-    (status) =>
-      status?.pid === head &&
-      ['d1', 'd2'].every((name) => status.deliveries.some((one) => one.name === name && one.state === 'up')),
-  );
+const areUp = () => untilBothAreUp(admin, head);
 
 labTest('a successor that is killed then leaves the head and its lanes as they were', async (t) => {
   const stream = await openStream(t, lab.head.listen);

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { getStatus } from '../../../infra/admin-client.ts';
-import { upgradeThatWaits } from '../../support/lanes-ahead.ts';
+import { untilBothAreUp, upgradeThatWaits } from '../../support/lanes-ahead.ts';
 import { failed, visitSteadily } from '../../support/load.ts';
 import { asRoot } from '../../support/netns.ts';
 import { type LabForTests, startTestLab, untilNothingIsLeft } from '../../support/netns-lab.ts';
@@ -77,14 +77,7 @@ async function areServed(t: ExecutionContext, visits: ReturnType<typeof visitAll
   return all;
 }
 
-const areUp = () =>
-  until(
-    'both are up, and at this head',
-    () => getStatus(admin).catch(() => undefined),
-    (status) =>
-      status?.pid === head &&
-      ['d1', 'd2'].every((name) => status.deliveries.some((one) => one.name === name && one.state === 'up')),
-  );
+const areUp = () => untilBothAreUp(admin, head);
 
 for (const [when, call, word] of [
   ['with its word of ready', 'sendmsg', /ready/],
